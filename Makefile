@@ -1,0 +1,85 @@
+# Everything a developer runs. `make` lists the targets; only make and Python 3.11 or newer are needed.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+PY := $(BIN)/python
+PIP := bin/python -m pip --disable-pip-version-check
+LOCK := env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
+
+# A pyenv shim named python3.13 may exist and fail, hence the second try and the question to uv.
+FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
+	|| PYENV_VERSION=3.13 python3.13 -c 'import sys; print(sys.executable)' \
+	|| $(BIN)/uv python find --no-python-downloads 3.13; } 2>/dev/null
+PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-3.13 lint types imports format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the interpreter)
+
+demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real
+	@$(BIN)/todo-workers demo $(ARGS)
+
+test: lint types imports ## every check and every test, on Python 3.13 as well where it is found
+	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
+	$(PY) -m pytest $(ARGS)
+	@test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13
+
+test-3.13: .venv-3.13/.installed
+	.venv-3.13/bin/python -m pytest $(ARGS)
+
+lint: .venv/.installed ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed ## mypy, strict
+	$(BIN)/mypy
+
+imports: .venv/.installed ## settings <- workers <- tasks
+	$(BIN)/lint-imports
+
+format: .venv/.installed ## let ruff fix and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Not after .venv/.installed: that fails where pyproject.toml asks for what is not pinned yet.
+lock: | $(BIN)/uv ## pin the requirements again (ARGS=--upgrade takes the newest)
+	$(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml
+	$(LOCK) $(ARGS) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+
+$(BIN)/uv:
+	@$(MAKE) --no-print-directory setup
+
+clean: ## remove what make and the tools made
+	rm -rf .venv .venv-3.13 .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(call install,<folder>,<interpreter>)
+define install
+	@$(1)/bin/python -c 'import pip; $(AT_LEAST_3_11)' 2>/dev/null || { \
+		"$(2)" -c '$(AT_LEAST_3_11)' 2>/dev/null || { \
+			echo "$(2) is not Python 3.11 or newer: $$("$(2)" --version 2>&1 | head -n 1)" >&2; \
+			echo "Choose another interpreter, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+			exit 1; }; \
+		echo "Making $(1) with $$("$(2)" --version)"; \
+		"$(2)" -m venv --clear $(1); \
+	}
+	@echo "Installing $$(grep -c == requirements/dev.txt) pinned packages into $(1); the first time takes about a minute"
+	@$(1)/$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@$(1)/$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(1)/$(PIP) check || { echo "pyproject.toml asks for what is not pinned: make lock" >&2; exit 1; }
+	@touch $@
+endef
+
+.venv/.installed: requirements/dev.txt pyproject.toml
+	$(call install,.venv,$(PYTHON))
+
+.venv-3.13/.installed: requirements/dev.txt pyproject.toml
+	$(call install,.venv-3.13,$(PYTHON_3_13))
