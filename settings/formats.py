@@ -1,0 +1,120 @@
+"""What a value must look like.
+
+Each check returns the value or raises `ValueError` with the end of a sentence that begins with the variable.
+"""
+
+import re
+from email.utils import getaddresses
+from ipaddress import IPv6Address
+from pathlib import Path
+
+from pydantic import SecretStr
+
+#: Kafka allows 249 bytes in a topic's name; this leaves over 140 for `.jobs.` and the queue's own name.
+NAMESPACE_MAX_CHARACTERS = 100
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_NAMESPACE = re.compile(r"[a-zA-Z0-9._-]+")
+
+
+def split_commas(value: object) -> object:
+    """`"a:1, b:2"` as `("a:1", "b:2")`; anything but text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def check_not_empty(servers: tuple[str, ...]) -> tuple[str, ...]:
+    """At least one server."""
+    if not servers:
+        raise ValueError("should name at least one server, such as 127.0.0.1:9092")
+    return servers
+
+
+def check_server(server: str) -> str:
+    """A broker's address: `host:port`, with an IPv6 address in brackets."""
+    if "@" in server:  # What stands before it may be a password, so it is not repeated.
+        raise ValueError("takes no user or password; those are KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+    if "://" in server:
+        raise ValueError(f"takes host:port without a scheme, not {server!r}")
+    if _is_ipv6(server):
+        raise ValueError(f"needs an IPv6 address in brackets and a port, such as [::1]:9092, not {server!r}")
+    host, colon, port = server.rpartition(":")
+    if not colon or server.endswith("]"):
+        raise ValueError(f"needs a port after each host: {server}:9092, not {server!r}")
+    bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
+    if not bracketed and not _HOST.fullmatch(host):
+        raise ValueError(f"needs host:port or [IPv6 address]:port, not {server!r}")
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise ValueError(f"needs a port from 1 to 65535, not {server!r}")
+    return server
+
+
+def check_smtp_host(host: str) -> str:
+    """A host name, an IPv4 or an IPv6 address, and nothing else."""
+    if "@" in host:
+        raise ValueError("takes no user or password; those are SMTP_USERNAME and SMTP_PASSWORD")
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdigit() and _HOST.fullmatch(name):
+        raise ValueError(f"takes no port; set SMTP_HOST={name} and SMTP_PORT={port}")
+    if not _HOST.fullmatch(host) and not _is_ipv6(host):
+        raise ValueError(f"should be a host name or an address, not {host!r}")
+    return host
+
+
+def check_smtp_port(port: object) -> object:
+    """Anything but what Kubernetes sets for a service named smtp; the type says the rest."""
+    if isinstance(port, str) and port.startswith("tcp://"):
+        raise ValueError(
+            f"should be a port, not {port!r}: Kubernetes sets that for a service named smtp;"
+            " give the pod enableServiceLinks: false, or SMTP_PORT a value of its own"
+        )
+    return port
+
+
+def check_namespace(namespace: str) -> str:
+    """The first part of topic names: what Kafka allows in them, and short enough for the rest to fit."""
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ValueError(f"may contain letters a-z and A-Z, digits, '.', '_' and '-', not {namespace!r}")
+    length = len(namespace)
+    if length > NAMESPACE_MAX_CHARACTERS:
+        raise ValueError(
+            f"may have {NAMESPACE_MAX_CHARACTERS} characters, not {length}: topic names begin with it"
+        )
+    return namespace
+
+
+def check_sender(sender: str) -> str:
+    """One e-mail address, with or without a display name."""
+    addresses = getaddresses([sender])
+    one_line = sender.isprintable()
+    if not one_line or len(addresses) != 1 or not re.fullmatch(r"[^@\s]+@[^@\s]+", addresses[0][1]):
+        raise ValueError(f"should be one address, such as Todo <todo@example.com>, not {sender!r}")
+    return sender
+
+
+def existing_file(path: Path) -> Path:
+    """A file that is there."""
+    if not path.is_file():
+        raise ValueError(f"should be the path of a file; there is none at {str(path)!r}")
+    return path
+
+
+def normal_database_url(url: SecretStr) -> SecretStr:
+    """The URL with the driver we ship for PostgreSQL: platforms hand out `postgres://` and `postgresql://`."""
+    scheme, separator, rest = url.get_secret_value().partition("://")
+    if not separator or not re.fullmatch(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?", scheme):
+        raise ValueError(
+            "should be a database URL, such as sqlite:///todo.db or postgresql://user:password@host:5432/name"
+        )
+    if scheme in {"postgres", "postgresql"}:
+        return SecretStr(f"postgresql+psycopg://{rest}")
+    return url
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""Reading the settings: the only place that looks at the environment and at `.env`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from settings.models import Settings
+from settings.names import setting_names
+from settings.problems import SettingsError, invalid_values, unknown_names
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+    """The settings that `environ` (default: the process's) and `env_file` (it need not exist) ask for.
+
+    - The environment wins over the file. A variable set to nothing counts as not set: its default holds.
+    - Names are upper case. An unknown name is an error where it must have been meant for us: near a real name
+      (`KAFKA_BOOTSTRAP_SERVER`), or, in the file, anything under KAFKA_, SMTP_ or WORKER_. Other names in the
+      environment are left alone: Kafka's tools and images and Kubernetes' service links use our prefixes too.
+    - In the file, `$` has no special meaning.
+
+    Raises SettingsError with everything that is wrong, all at once.
+    """
+    own = dict(os.environ if environ is None else environ)
+    filed = _read(env_file)
+    problems = unknown_names(filed, in_our_file=True)
+    problems += unknown_names(own.keys() - filed.keys(), in_our_file=False)
+    known = setting_names()
+    given = {name: value for name, value in (filed | own).items() if name in known and value}
+    # The source takes lower-case names. It has read the process's environment; what counts is `given`.
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in given.items()}
+    try:
+        settings = Settings(**source())
+    except ValidationError as exc:
+        raise SettingsError(problems + invalid_values(exc)) from exc
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _read(env_file: Path | None) -> dict[str, str]:
+    if env_file is None:
+        return {}
+    try:
+        if not env_file.exists() or env_file.is_dir():  # Some keep a virtual environment there.
+            return {}
+        found = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError([f"{env_file} cannot be read: {exc}"]) from exc
+    return {name: value or "" for name, value in found.items()}

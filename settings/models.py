@@ -1,0 +1,191 @@
+"""The settings themselves: names, types, defaults, meanings, and what may go with what.
+
+A setting's variable is its section and its name in upper case: `kafka.namespace` is `KAFKA_NAMESPACE`.
+Building these models reads nothing; `settings.load_settings` does.
+
+Rules between two settings are checks of the later field, not of the section: they run, and name their
+variable, even where another field of the section is wrong. `info.data` holds the earlier, valid fields.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from settings.formats import (
+    check_namespace,
+    check_not_empty,
+    check_sender,
+    check_server,
+    check_smtp_host,
+    check_smtp_port,
+    existing_file,
+    normal_database_url,
+    split_commas,
+)
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SmtpTls = Literal["none", "starttls", "tls"]
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+ExistingFile = Annotated[Path, AfterValidator(existing_file)]
+Server = Annotated[str, AfterValidator(check_server)]
+Servers = Annotated[tuple[Server, ...], BeforeValidator(split_commas), AfterValidator(check_not_empty)]
+
+
+class _Section(BaseModel):
+    # Defaults are checked too: a missing password is wrong where the protocol asks for one.
+    # The input stays out of pydantic's own messages: it may be a password.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class KafkaSettings(_Section):
+    """The cluster that carries the jobs, and the topics' shape on it."""
+
+    bootstrap_servers: Servers = Field(
+        default=("127.0.0.1:9092",), description="Brokers to ask first: host:port, comma separated."
+    )
+    security_protocol: SecurityProtocol = Field(
+        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    sasl_mechanism: SaslMechanism | None = Field(
+        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with SASL."
+    )
+    sasl_username: str | None = Field(default=None, description="User for SASL.")
+    sasl_password: SecretStr | None = Field(default=None, description="Password for SASL; never printed.")
+    ssl_ca_file: ExistingFile | None = Field(
+        default=None, description="PEM file of the authorities to trust for TLS; without it, the system's."
+    )
+    namespace: Annotated[str, AfterValidator(check_namespace)] = Field(
+        default="todo", description="First part of every topic's name; two namespaces share nothing."
+    )
+    partitions: Count = Field(default=8, description="Partitions of a new topic.")
+    replication_factor: Annotated[int, Field(ge=1, le=32767)] | None = Field(
+        default=None, description="Copies of a new topic; without it, the cluster's default."
+    )
+    connect_timeout_s: Seconds = Field(default=8.0, description="Seconds to wait for the cluster.")
+
+    @field_validator("sasl_mechanism", "sasl_username", "sasl_password", mode="after")
+    @classmethod
+    def _goes_with_sasl(cls, value: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("security_protocol")
+        if protocol is None:
+            return value
+        if protocol.startswith("SASL_") and value is None:
+            raise ValueError(f"is missing: KAFKA_SECURITY_PROTOCOL={protocol} needs it")
+        if not protocol.startswith("SASL_") and value is not None:
+            raise ValueError(
+                f"has no effect with KAFKA_SECURITY_PROTOCOL={protocol};"
+                " set that to SASL_SSL or SASL_PLAINTEXT, or leave it out"
+            )
+        return value
+
+    @field_validator("ssl_ca_file", mode="after")
+    @classmethod
+    def _goes_with_ssl(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        protocol = info.data.get("security_protocol")
+        if value is not None and protocol in {"PLAINTEXT", "SASL_PLAINTEXT"}:
+            raise ValueError(
+                f"has no effect with KAFKA_SECURITY_PROTOCOL={protocol};"
+                " set that to SSL or SASL_SSL, or leave it out"
+            )
+        return value
+
+
+class SmtpSettings(_Section):
+    """The server that takes the e-mails."""
+
+    host: Annotated[str, AfterValidator(check_smtp_host)] = Field(
+        default="127.0.0.1", description="Mail server: a host name or an address."
+    )
+    port: Annotated[int, Field(ge=1, le=65535), BeforeValidator(check_smtp_port)] = Field(
+        default=1025, description="Its port."
+    )
+    username: str | None = Field(default=None, description="User to log in as; without it, no login.")
+    password: SecretStr | None = Field(default=None, description="Password of that user; never printed.")
+    tls: SmtpTls = Field(
+        default="none", description="none, starttls (upgrade the connection) or tls (from the first byte)."
+    )
+    ca_file: ExistingFile | None = Field(
+        default=None, description="PEM file of the authorities to trust for TLS; without it, the system's."
+    )
+    sender: Annotated[str, AfterValidator(check_sender)] = Field(
+        default="Todo <todo@localhost>", description="Sender of every e-mail."
+    )
+    timeout_s: Seconds = Field(default=10.0, description="Seconds to wait for the mail server.")
+
+    @field_validator("password", mode="after")
+    @classmethod
+    def _goes_with_username(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        username = info.data.get("username")
+        if value is None and username is not None:
+            raise ValueError("is missing: SMTP_USERNAME is set")
+        if value is not None and username is None:
+            raise ValueError("has no effect without SMTP_USERNAME; set that, or leave it out")
+        return value
+
+    @field_validator("ca_file", mode="after")
+    @classmethod
+    def _goes_with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("tls") == "none":
+            raise ValueError("has no effect with SMTP_TLS=none; set that to starttls or tls, or leave it out")
+        return value
+
+
+class WorkerSettings(_Section):
+    """How the worker processes run. The Procfile reads the first two as well."""
+
+    processes: Count = Field(default=2, description="Worker processes.")
+    threads: Count = Field(default=8, description="Threads of each process; a thread runs one job at a time.")
+    commit_interval_ms: Count = Field(
+        default=300, description="Milliseconds between commits of what is done; a crash may repeat that much."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen; secrets are masked in `repr` and in `model_dump`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    worker: WorkerSettings = WorkerSettings()
+    database_url: Annotated[SecretStr, AfterValidator(normal_database_url)] = Field(
+        default=SecretStr("sqlite:///todo.db"),
+        description="SQLAlchemy URL of the database; postgresql:// means psycopg 3. Never printed.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in: `load_settings` is the one place that reads the environment."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
