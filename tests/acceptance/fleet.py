@@ -1,0 +1,87 @@
+"""Worker fleets as an operator runs them: dramatiq's command in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from workers import KafkaBroker
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Fleet:
+    """One ``dramatiq`` command that runs the numbers app; ends with the ``with`` block."""
+
+    def __init__(self, broker: KafkaBroker, folder: Path, *, processes: int = 1, threads: int = 4) -> None:
+        self.numbers_file = folder / "numbers"
+        self.log_file = folder / "workers.log"
+        self._command = [sys.executable, "-m", "dramatiq", "tests.acceptance.numbers_app"]
+        self._command += ["--processes", str(processes), "--threads", str(threads)]
+        self._env = os.environ | {
+            "NUMBERS_BOOTSTRAP_SERVERS": broker.cluster.address,
+            "NUMBERS_NAMESPACE": broker.topics.namespace,
+            "NUMBERS_FILE": str(self.numbers_file),
+        }
+        self._main: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as log:
+            self._main = subprocess.Popen(
+                self._command,
+                cwd=REPOSITORY,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The worker processes, without dramatiq's main process."""
+        assert self._main is not None
+        children = psutil.Process(self._main.pid).children()
+        return [child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+    def kill_a_worker(self) -> None:
+        """SIGKILL one worker process; dramatiq's main process then ends the others and itself."""
+        os.kill(self.worker_pids[0], signal.SIGKILL)
+
+    def wait(self, timeout_s: float = 60) -> int:
+        """Wait until the whole command has ended."""
+        assert self._main is not None
+        return self._main.wait(timeout_s)
+
+    def stop(self) -> int:
+        """End gracefully, as a supervisor does, and give the exit status."""
+        assert self._main is not None
+        if self._main.poll() is None:
+            self._main.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def numbers(self) -> Counter[int]:
+        """How often each number was noted."""
+        if not self.numbers_file.exists():
+            return Counter()
+        return Counter(int(line.split()[0]) for line in self.numbers_file.read_text().splitlines())
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._main is not None
+        if self._main.poll() is None:
+            os.killpg(self._main.pid, signal.SIGKILL)
+        self._main.wait(30)

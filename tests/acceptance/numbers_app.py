@@ -1,0 +1,32 @@
+"""Workers for the tests that kill them: each job appends its number to a file.
+
+Run by dramatiq's own command, in a process of its own; the environment says where Kafka and the file are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import dramatiq
+
+from workers import Cluster, KafkaBroker
+
+broker = KafkaBroker(
+    Cluster(tuple(os.environ["NUMBERS_BOOTSTRAP_SERVERS"].split(","))),
+    namespace=os.environ["NUMBERS_NAMESPACE"],
+    partitions=4,
+    commit_interval_ms=100,
+)
+dramatiq.set_broker(broker)
+
+#: Appends shorter than a page are atomic, so processes do not mix their lines.
+_out = os.open(os.environ["NUMBERS_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+@dramatiq.actor(max_retries=0)
+def note(number: int, pause_ms: int = 0) -> None:
+    """Append ``number`` and this process's id, after a pause that stands for work."""
+    if pause_ms:
+        time.sleep(pause_ms / 1000)
+    os.write(_out, f"{number} {os.getpid()}\n".encode())

@@ -1,0 +1,45 @@
+"""Names of topics, and what they are created with."""
+
+from __future__ import annotations
+
+import pytest
+
+from workers.errors import InvalidName
+from workers.topics import Topics, dead_letters_spec, jobs_spec
+
+
+def test_names_start_with_the_namespace() -> None:
+    topics = Topics("todo")
+    assert topics.jobs("notifications") == "todo.jobs.notifications"
+    assert topics.dead_letters == "todo.dead-letters"
+    assert topics.group("notifications") == "todo.workers.notifications"
+
+
+@pytest.mark.parametrize("name", ["two words", "slash/ed", "ünicode", ""])
+def test_a_queue_whose_name_kafka_would_refuse_is_refused(name: str) -> None:
+    if name:
+        with pytest.raises(InvalidName, match="letters, digits"):
+            Topics("todo").jobs(name)
+    else:
+        assert Topics("todo").jobs(name) == "todo.jobs."
+
+
+def test_a_name_may_have_249_bytes() -> None:
+    room = 249 - len("todo.jobs.")
+    assert len(Topics("todo").jobs("q" * room)) == 249
+    with pytest.raises(InvalidName, match="250 bytes"):
+        Topics("todo").jobs("q" * (room + 1))
+
+
+def test_a_namespace_is_checked_at_once() -> None:
+    with pytest.raises(InvalidName, match="my todo"):
+        Topics("my todo")
+
+
+def test_jobs_never_expire_and_dead_letters_are_compacted() -> None:
+    jobs = jobs_spec(Topics("todo"), "audit", 8, None)
+    assert (jobs.name, jobs.partitions, jobs.replication_factor) == ("todo.jobs.audit", 8, None)
+    assert jobs.config["retention.ms"] == "-1"
+    letters = dead_letters_spec(Topics("todo"), 8, 3)
+    assert letters.config["cleanup.policy"] == "compact"
+    assert int(letters.config["max.message.bytes"]) > int(jobs.config["max.message.bytes"])

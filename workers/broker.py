@@ -1,0 +1,199 @@
+"""A dramatiq broker whose queues are Kafka topics."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import dramatiq
+from dramatiq.errors import QueueJoinTimeout
+
+from . import envelope, lag
+from .client import Cluster, connect_consumer, create_missing_topics
+from .consumer import QueueConsumer
+from .errors import DelayNotSupported, KafkaUnreachable, MessageTooLarge, UnknownQueue, WorkerCannotStart
+from .producer import DurableProducer
+from .topics import MAX_JOB_BYTES, Topics, dead_letters_spec, jobs_spec
+
+logger = logging.getLogger(__name__)
+
+#: Between two looks at how far a queue's group has come, in ``join``.
+_JOIN_INTERVAL_S = 0.05
+#: What a record costs beyond its key, value and headers, at most.
+_RECORD_OVERHEAD_BYTES = 200
+
+
+class KafkaBroker(dramatiq.Broker):
+    """Sends and consumes dramatiq messages on Kafka.
+
+    Constructing it, declaring actors and importing them does no I/O; clients are made at first use, anew in
+    every process. ``partitions`` and ``replication_factor`` are for topics that do not exist yet; a
+    replication factor of None is the cluster's default.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster | None = None,
+        *,
+        namespace: str = "todo",
+        partitions: int = 8,
+        replication_factor: int | None = None,
+        commit_interval_ms: int = 300,
+        middleware: list[dramatiq.Middleware] | None = None,
+    ) -> None:
+        super().__init__(middleware)
+        self.cluster = cluster or Cluster()
+        self.topics = Topics(namespace)
+        self.queues: dict[str, None] = {}
+        self._partitions = partitions
+        self._replication_factor = replication_factor
+        self._commit_interval_ms = commit_interval_ms
+        self._producer = DurableProducer(self.cluster)
+        self._prepared: set[str] = set()
+        self.add_middleware(_BootCheck())
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue; does no I/O. Declaring it again does nothing. Raises InvalidName.
+
+        dramatiq's delay queues are not declared: delays are not kept in the memory of workers.
+        """
+        if queue_name in self.queues:
+            return
+        self.topics.jobs(queue_name)  # raises for a name that no topic can have
+        self.emit_before("declare_queue", queue_name)
+        self.queues[queue_name] = None
+        self.emit_after("declare_queue", queue_name)
+
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        """Write a message to its queue's topic and wait until all in-sync replicas have it.
+
+        The option ``key`` chooses the partition: same key, same partition. Without it the message id does.
+
+        Raises:
+            UnknownQueue: the queue was never declared.
+            DelayNotSupported: ``delay`` is more than 0.
+            MessageTooLarge: nothing was sent.
+            KafkaUnreachable: Kafka could not be reached, or refused; NotDelivered, its subclass, where the
+                message may have been written.
+        """
+        if delay is not None and delay > 0:
+            raise DelayNotSupported(f"{message} cannot be delayed by {delay} ms: {DelayNotSupported()}")
+        self._require_queue(message.queue_name)
+        self.emit_before("enqueue", message, delay)
+        record = envelope.encode(message)
+        _require_size(message, record)
+        self.prepare()
+        self._producer.deliver(self.topics.jobs(message.queue_name), record)
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> QueueConsumer:
+        """Join the queue's consumer group; at most ``prefetch`` messages are outstanding, ``timeout`` is ms.
+
+        Raises UnknownQueue, or KafkaUnreachable where the group cannot be joined.
+        """
+        self._require_queue(queue_name)
+        self.prepare()
+        group = self.topics.group(queue_name)
+        return QueueConsumer(
+            connect_consumer(self.cluster, group),
+            self._producer,
+            queue_name=queue_name,
+            topic=self.topics.jobs(queue_name),
+            group=group,
+            dead_letter_topic=self.topics.dead_letters,
+            prefetch=prefetch,
+            timeout_ms=timeout,
+            commit_interval_ms=self._commit_interval_ms,
+        )
+
+    def prepare(self) -> None:
+        """Connect, and create the topics of the declared queues that do not exist yet.
+
+        Sending and consuming call it; call it at start-up to fail early. Once the topics are known to
+        exist it costs nothing. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
+        """
+        if self._prepared.issuperset(self.queues):
+            return
+        queues = list(self.queues)
+        layout = (self._partitions, self._replication_factor)
+        specs = [jobs_spec(self.topics, queue, *layout) for queue in queues]
+        created = create_missing_topics(self.cluster, [*specs, dead_letters_spec(self.topics, *layout)])
+        if created:
+            logger.info("topics created %s", ", ".join(created))
+        self._prepared.update(queues)
+
+    def close(self) -> None:
+        """Send what is buffered and disconnect. A later call connects anew."""
+        self._producer.close()
+
+    def flush(self, queue_name: str) -> None:
+        """Drop all messages that wait in a queue. Raises UnknownQueue."""
+        self._require_queue(queue_name)
+        self.prepare()
+        lag.delete_all_records(self.cluster, [self.topics.jobs(queue_name)])
+
+    def flush_all(self) -> None:
+        """Drop all messages that wait in any declared queue."""
+        self.prepare()
+        lag.delete_all_records(self.cluster, [self.topics.jobs(queue) for queue in self.queues])
+
+    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
+        """Wait until every message of a queue is done, in whichever process it runs; for tests.
+
+        Raises UnknownQueue, or QueueJoinTimeout after ``timeout`` ms.
+        """
+        self._require_queue(queue_name)
+        self.prepare()
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        with lag.LagReader(
+            self.cluster, self.topics.jobs(queue_name), self.topics.group(queue_name)
+        ) as reader:
+            while waiting := reader.not_done():
+                if deadline is not None and time.monotonic() >= deadline:
+                    text = f"queue {queue_name}: {waiting} messages not done after {timeout} ms"
+                    raise QueueJoinTimeout(text)  # type: ignore[no-untyped-call]
+                time.sleep(_JOIN_INTERVAL_S)
+
+    def _require_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            raise UnknownQueue(f"queue {queue_name!r} is not declared{_suggestion(queue_name, self.queues)}")
+
+
+class _BootCheck(dramatiq.Middleware):
+    """Lets a worker process start only when Kafka is there and has its topics."""
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        assert isinstance(broker, KafkaBroker)
+        _quieten("kafka")
+        try:
+            broker.prepare()
+        except KafkaUnreachable as exc:
+            raise WorkerCannotStart(str(exc)) from exc
+
+
+def _quieten(name: str) -> None:
+    """Show only the warnings of a chatty library, unless somebody has set its level."""
+    library = logging.getLogger(name)
+    if library.level == logging.NOTSET:
+        library.setLevel(logging.WARNING)
+
+
+def _require_size(message: dramatiq.Message[Any], record: envelope.Record) -> None:
+    size = len(record.key) + len(record.value) + sum(len(k) + len(v) for k, v in record.headers)
+    if size > MAX_JOB_BYTES - _RECORD_OVERHEAD_BYTES:
+        raise MessageTooLarge(
+            f"the message {message.message_id} for actor {message.actor_name} is {size} bytes, "
+            f"at most {MAX_JOB_BYTES - _RECORD_OVERHEAD_BYTES} are allowed; "
+            "send a reference to the data instead of the data"
+        )
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; declared are: {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,366 @@
+"""The pool's only door to kafka-python: how clients are made, and what its errors mean to a person."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard, TypeVar
+
+import kafka.errors
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.structs import OffsetAndMetadata
+
+from .errors import (
+    AuthenticationFailed,
+    KafkaUnreachable,
+    MessageTooLarge,
+    NotAuthorized,
+    NotDelivered,
+    TopicsMissing,
+    WorkersError,
+)
+from .topics import DEAD_LETTER_ROOM_BYTES, MAX_JOB_BYTES, TopicSpec
+
+__all__ = [
+    "AsyncConsumerRebalanceListener",
+    "Cluster",
+    "KafkaAdminClient",
+    "KafkaConsumer",
+    "KafkaProducer",
+    "OffsetAndMetadata",
+    "OffsetSpec",
+    "TopicPartition",
+    "abandon_producer",
+    "awaited",
+    "connect_admin",
+    "connect_consumer",
+    "connect_producer",
+    "create_missing_topics",
+    "kafka_errors",
+    "patiently",
+    "translated",
+]
+
+T = TypeVar("T")
+
+#: Between two tries of a call that failed with a passing error.
+_RETRY_INTERVAL_S = 0.1
+#: Share of the time-out that one request may take, so that a failed one can be sent again within it.
+_REQUEST_SHARE = 0.45
+#: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
+#: delivery for as long.
+_HEARTBEAT_INTERVAL_MS = 500
+#: How long the jobs of a worker that was killed wait for another to take its partitions over.
+_SESSION_TIMEOUT_MS = 10_000
+#: So many closings in the login in a row are a refusal whose text was lost, see _ConnectionManager.
+_CLOSES_THAT_MEAN_REFUSED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where Kafka is and who we are there; ``connect_timeout_s`` bounds every wait for it."""
+
+    bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    connect_timeout_s: float = 8.0
+
+    @property
+    def address(self) -> str:
+        return ",".join(self.bootstrap_servers)
+
+    @property
+    def user(self) -> str:
+        return f"user {self.username!r}" if self.username else "the anonymous user"
+
+    @property
+    def timeout_ms(self) -> int:
+        return int(self.connect_timeout_s * 1000)
+
+    def client_options(self) -> dict[str, Any]:
+        """What all three kinds of kafka-python client take."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": list(self.bootstrap_servers),
+            "bootstrap_timeout_ms": self.timeout_ms,
+            "security_protocol": self.security_protocol,
+            "reconnect_backoff_max_ms": 1000,
+            "kafka_client": _net_client,
+        }
+        if self.sasl_mechanism:
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        if self.ca_file:
+            options["ssl_cafile"] = self.ca_file
+        return options
+
+
+def connect_producer(cluster: Cluster) -> KafkaProducer:
+    """Connect a producer of durable records: acks from all replicas, idempotent.
+
+    A record that Kafka has not confirmed within ``connect_timeout_s`` fails. Raises KafkaUnreachable.
+    """
+    with kafka_errors(cluster, "connect"):
+        return KafkaProducer(
+            **cluster.client_options(),
+            metrics_enabled=False,
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            max_block_ms=cluster.timeout_ms,
+            delivery_timeout_ms=cluster.timeout_ms,
+            request_timeout_ms=int(cluster.timeout_ms * _REQUEST_SHARE),
+            max_request_size=MAX_JOB_BYTES + DEAD_LETTER_ROOM_BYTES,
+        )
+
+
+def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> KafkaConsumer:
+    """Connect a consumer that commits nothing by itself and starts at the earliest record.
+
+    After trimming, the earliest record of a job topic is the first that was never done.
+    """
+    with kafka_errors(cluster, "connect"):
+        return KafkaConsumer(
+            **cluster.client_options()
+            | {
+                "metrics_enabled": False,
+                "group_id": group,
+                "enable_auto_commit": False,
+                "auto_offset_reset": "earliest",
+                "allow_auto_create_topics": False,
+                "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
+                "session_timeout_ms": _SESSION_TIMEOUT_MS,
+                "partition_assignment_strategy": (CooperativeStickyAssignor,),
+            }
+            | options
+        )
+
+
+def connect_admin(cluster: Cluster) -> KafkaAdminClient:
+    """Connect an admin client; the caller closes it."""
+    with kafka_errors(cluster, "connect"):
+        return KafkaAdminClient(**cluster.client_options(), request_timeout_ms=cluster.timeout_ms)
+
+
+def abandon_producer(producer: KafkaProducer) -> None:
+    """Make a producer that was inherited over a fork harmless.
+
+    Its sender thread does not exist in the child: the ``close`` that its finalizer and its exit handler
+    call would wait for a flush that nobody does, or on a lock that was held at the fork.
+    """
+    atexit.unregister(producer._cleanup)
+    producer._closed = True
+
+
+def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[str]:
+    """Create the topics of ``specs`` that do not exist, and return their names; others are left as they are.
+
+    Raises:
+        TopicsMissing: the user may not create topics; the text names those that are missing.
+        KafkaUnreachable: no answer in time.
+    """
+    wanted = {spec.name: spec for spec in specs}
+    with connect_admin(cluster) as admin, kafka_errors(cluster, "look up topics"):
+        described = admin.describe_topics(sorted(wanted))
+        present = {topic["name"] for topic in described if topic["error_code"] == 0}
+        missing = sorted(wanted.keys() - present)
+        if missing:
+            _create_topics(admin, cluster, [wanted[name] for name in missing])
+    return missing
+
+
+def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicSpec]) -> None:
+    request = {
+        spec.name: {
+            "num_partitions": spec.partitions,
+            "replication_factor": spec.replication_factor or -1,
+            "configs": dict(spec.config),
+        }
+        for spec in specs
+    }
+    response = admin.create_topics(request, raise_errors=False)
+    refused = []
+    for topic in response["topics"]:
+        error = kafka.errors.for_code(topic["error_code"])
+        # Another process may have created it in the same moment.
+        if error not in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError):
+            refused.append(f"{topic['name']} ({topic['error_message'] or error.__name__})")
+    if refused:
+        raise TopicsMissing(
+            f"Kafka at {cluster.address} lacks topics and {cluster.user} cannot create them: "
+            f"{', '.join(refused)}; create them, or grant Create on the cluster"
+        )
+    admin.wait_for_topics([spec.name for spec in specs], timeout_ms=cluster.timeout_ms)
+
+
+@contextmanager
+def kafka_errors(cluster: Cluster, doing: str) -> Iterator[None]:
+    """Turn kafka-python's errors inside the block into ours; ``doing`` completes "cannot ..."."""
+    try:
+        yield
+    except kafka.errors.KafkaError as exc:
+        raise translated(exc, cluster, doing) from exc
+
+
+def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
+    """Say in our words what kafka-python's ``exc`` means; see :func:`kafka_errors`."""
+    for expected, error, text in _MEANINGS:
+        if isinstance(exc, expected):
+            return error(
+                text.format(address=cluster.address, user=cluster.user, doing=doing, exc=_inner_text(exc))
+            )
+    text = f"Kafka at {cluster.address} failed to {doing}: {exc}"
+    return KafkaUnreachable(text) if isinstance(exc, kafka.errors.RetriableError) else WorkersError(text)
+
+
+_Meaning = tuple[type[BaseException] | tuple[type[BaseException], ...], type[WorkersError], str]
+_CHECK_LOGIN = (
+    "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
+)
+_SEND_A_REFERENCE = "send a reference to the data instead of the data"
+_CHECK_ADDRESS = "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
+_MEANINGS: tuple[_Meaning, ...] = (
+    (
+        (
+            kafka.errors.SaslAuthenticationFailedError,
+            kafka.errors.UnsupportedSaslMechanismError,
+            kafka.errors.IllegalSaslStateError,
+        ),
+        AuthenticationFailed,
+        "Kafka at {address} refused the login of {user} ({exc}); " + _CHECK_LOGIN,
+    ),
+    (
+        kafka.errors.AuthorizationError,
+        NotAuthorized,
+        "Kafka at {address} does not let {user} {doing} ({exc}); grant the right with an ACL",
+    ),
+    (
+        (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError),
+        MessageTooLarge,
+        "cannot {doing}: the message is larger than Kafka takes ({exc}); " + _SEND_A_REFERENCE,
+    ),
+    (
+        kafka.errors.UnknownTopicOrPartitionError,
+        TopicsMissing,
+        "cannot {doing}: Kafka at {address} has no such topic, or {user} may not see it",
+    ),
+    (
+        kafka.errors.KafkaTimeoutError,
+        KafkaUnreachable,
+        "Kafka at {address} did not answer in time, cannot {doing} ({exc}); " + _CHECK_ADDRESS,
+    ),
+    (
+        kafka.errors.KafkaConnectionError,
+        KafkaUnreachable,
+        "Kafka at {address} cannot be reached, cannot {doing} ({exc}); " + _CHECK_ADDRESS,
+    ),
+)
+
+
+def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
+    """Call until it does not fail with a passing error, such as a coordinator that is still loading.
+
+    Gives up after the cluster's time-out. Raises ours, see :func:`kafka_errors`.
+    """
+    deadline = time.monotonic() + cluster.connect_timeout_s
+    with kafka_errors(cluster, doing):
+        while True:
+            try:
+                return call()
+            except kafka.errors.RetriableError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_RETRY_INTERVAL_S)
+
+
+def awaited(future: Any, cluster: Cluster, doing: str) -> Any:
+    """Wait until Kafka has confirmed a produced record, and return its metadata.
+
+    Raises NotDelivered where no answer came in time: the record may or may not have been written.
+    """
+    try:
+        # The producer's own time-out fails the future first; the margin only guards against its death.
+        return future.get(timeout=cluster.connect_timeout_s + 2)
+    except kafka.errors.KafkaTimeoutError as exc:
+        raise NotDelivered(
+            f"Kafka at {cluster.address} did not confirm in {cluster.connect_timeout_s:g} s, cannot {doing}; "
+            f"the record may or may not have been written ({exc})"
+        ) from exc
+    except kafka.errors.KafkaError as exc:
+        raise translated(exc, cluster, doing) from exc
+
+
+class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
+    """Ends the bootstrap with what went wrong, and at once where trying again cannot help.
+
+    kafka-python 3.0.12 means to remember a refused login and raise it at the next connection
+    (dpkp/kafka-python#2994), but a refusal in the handshake only reaches the connection's own future:
+    the bootstrap tries the wrong password until its time-out and then says "Unable to bootstrap".
+    Worse, Kafka closes the socket right behind the refusal, and where both arrive together
+    kafka-python's transport drops what it has read and reports the closing alone.
+    """
+
+    _last_error: BaseException | None = None
+    _closed_in_login = 0
+
+    def get_connection(self, node_id: Any, **options: Any) -> Any:
+        bootstrapping = self.cluster.is_bootstrap(node_id)
+        if bootstrapping and _is_refusal(self._last_error):
+            raise self._last_error
+        connection = super().get_connection(node_id, **options)
+        if bootstrapping:
+            connection.close_future.add_errback(self._note)
+        return connection
+
+    def bootstrap(self, timeout_ms: float | None = None, refresh: bool = True) -> None:
+        try:
+            super().bootstrap(timeout_ms, refresh)
+        except kafka.errors.KafkaTimeoutError as exc:
+            if self._last_error is None:
+                raise
+            text = _inner_text(self._last_error)
+            if "socket disconnected" in text or "Handshake failed" in text:
+                text += ": the listener may expect another KAFKA_SECURITY_PROTOCOL"
+            raise kafka.errors.KafkaConnectionError(text) from exc
+
+    def _note(self, error: BaseException) -> None:
+        self._last_error = error
+        if "socket disconnected" not in str(error):
+            return
+        self._closed_in_login += 1
+        if self.config["sasl_mechanism"] and self._closed_in_login >= _CLOSES_THAT_MEAN_REFUSED:
+            self._last_error = kafka.errors.SaslAuthenticationFailedError(
+                "it closed the connection in the login, as it does for a wrong user or password"
+            )
+
+
+def _is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:
+    refusals = (
+        kafka.errors.SaslAuthenticationFailedError,
+        kafka.errors.UnsupportedSaslMechanismError,
+        kafka.errors.IllegalSaslStateError,
+    )
+    return isinstance(error, refusals)
+
+
+def _inner_text(error: BaseException) -> str:
+    """What the error says, without the names of kafka-python's classes around it."""
+    return str(error.args[0]) if error.args else str(error)
+
+
+def _net_client(**configs: Any) -> KafkaNetClient:
+    net = NetworkSelector(**configs)
+    return KafkaNetClient(net=net, manager=_ConnectionManager(net, **configs), **configs)

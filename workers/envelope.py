@@ -1,0 +1,91 @@
+"""A dramatiq message as a Kafka record, and back. Pure: no I/O.
+
+The value is what dramatiq's own encoder writes. What only the transport needs is in the headers,
+never in ``message.options``: a message received equals the message sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import dramatiq
+from dramatiq import DecodeError
+
+from .errors import Undecodable
+
+#: Version of the record's layout, in the header ``schema``.
+SCHEMA = b"1"
+
+Headers = list[tuple[str, bytes]]
+
+
+class Record(NamedTuple):
+    """What is produced: key, value and headers of one record."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+def encode(message: dramatiq.Message[Any]) -> Record:
+    """Make the record of ``message``; its key is the option ``key``, else the message id.
+
+    Raises what dramatiq's encoder raises, for arguments it cannot write.
+    """
+    key = message.options.get("key") or message.message_id
+    headers = [
+        ("schema", SCHEMA),
+        ("message-id", message.message_id.encode()),
+        ("actor", message.actor_name.encode()),
+        ("queue", message.queue_name.encode()),
+    ]
+    return Record(str(key).encode(), message.encode(), headers)
+
+
+def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
+    """Read the message of a record that was consumed from ``queue``.
+
+    The message's queue is forced to ``queue``: dramatiq's worker threads look their consumer up by it,
+    and die on one they do not know.
+
+    Raises:
+        Undecodable: the value is not a dramatiq message; the text says what is wrong with it.
+    """
+    if value is None:
+        raise Undecodable("the record has no value", b"")
+    try:
+        message: dramatiq.Message[Any] = dramatiq.Message.decode(value)
+    except DecodeError as exc:
+        raise Undecodable(f"the record is not a dramatiq message: {_cause(exc)}", value) from exc
+    wrong = _wrong_field(message)
+    if wrong:
+        raise Undecodable(f"the record is not a dramatiq message: {wrong}", value)
+    return message if message.queue_name == queue else message.copy(queue_name=queue)
+
+
+_FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+    ("queue_name", str),
+    ("actor_name", str),
+    ("kwargs", dict),
+    ("options", dict),
+    ("message_id", str),
+    ("message_timestamp", (int, float)),
+)
+
+
+def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
+    for name, expected in _FIELD_TYPES:
+        found = getattr(message, name)
+        if not isinstance(found, expected):
+            return f"{name} is of type {type(found).__name__}"
+    if not message.message_id:
+        return "message_id is empty"
+    return None
+
+
+def _cause(exc: DecodeError) -> str:
+    """dramatiq wraps what the encoder raised, twice for its own encoder."""
+    inner: BaseException = exc
+    while isinstance(inner, DecodeError) and isinstance(inner.error, BaseException):
+        inner = inner.error
+    return f"{type(inner).__name__}: {inner}"

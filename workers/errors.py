@@ -1,0 +1,75 @@
+"""Every error the pool raises, on dramatiq's own types where dramatiq has one.
+
+dramatiq's worker retries an ack only on ``BrokerConnectionError``, so each error that says
+"Kafka would not take it now" is one: the job stays where it is until Kafka does.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+import dramatiq
+from dramatiq.errors import ConnectionFailed, DecodeError
+from dramatiq.middleware import MiddlewareError
+
+
+class WorkersError(Exception):
+    """The worker pool could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or inspect.cleandoc(type(self).__doc__ or type(self).__name__))
+
+
+class KafkaUnreachable(WorkersError, ConnectionFailed):
+    """Kafka cannot be reached; check that it runs and that KAFKA_BOOTSTRAP_SERVERS names it."""
+
+
+class AuthenticationFailed(KafkaUnreachable):
+    """Kafka refused the user or the password; check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD."""
+
+
+class NotAuthorized(KafkaUnreachable):
+    """Kafka does not let this user do that; grant the right with an ACL."""
+
+
+class NotDelivered(KafkaUnreachable):
+    """Kafka did not confirm the record in time; it may or may not have been written."""
+
+
+class TopicsMissing(KafkaUnreachable):
+    """Topics that the pool needs do not exist and cannot be created."""
+
+
+class WorkerCannotStart(KafkaUnreachable, MiddlewareError):
+    """The worker process cannot start: Kafka is not there, or not as it must be.
+
+    Also a MiddlewareError, the one kind that dramatiq lets out of its boot hooks; its command then
+    exits with status 3.
+    """
+
+
+class MessageTooLarge(WorkersError, dramatiq.BrokerError):
+    """The message is larger than Kafka takes; send a reference to the data instead of the data."""
+
+
+class UnknownQueue(WorkersError, dramatiq.QueueNotFound):
+    """No actor of this broker declares the queue."""
+
+
+class DelayNotSupported(WorkersError, dramatiq.BrokerError):
+    """Delays are not supported yet and nothing was sent; send without one, and give actors max_retries=0."""
+
+
+class InvalidName(WorkersError, ValueError):
+    """The name cannot be part of a Kafka topic's name."""
+
+
+class Undecodable(WorkersError, DecodeError):
+    """The record is not a dramatiq message."""
+
+    def __init__(self, message: str, data: bytes) -> None:
+        DecodeError.__init__(self, message, data, None)  # type: ignore[no-untyped-call]
+
+
+class LocalKafkaError(WorkersError):
+    """The local Kafka could not be started."""

@@ -1,0 +1,70 @@
+"""Names of topics and what each is created with. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import InvalidName
+
+#: Kafka's own limit on a topic's name, in bytes (org.apache.kafka.common.internals.Topic).
+MAX_NAME_BYTES = 249
+_LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
+
+#: What a dead letter may be larger than the job it keeps: headers with error and traceback.
+DEAD_LETTER_ROOM_BYTES = 64 * 1024
+#: The largest job in bytes, as Kafka counts a record batch: its own default for ``max.message.bytes``.
+MAX_JOB_BYTES = 1_048_588
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it should be on the cluster; a replication factor of None is the cluster's default."""
+
+    name: str
+    partitions: int
+    replication_factor: int | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one namespace, and their consumer groups."""
+
+    namespace: str
+
+    def __post_init__(self) -> None:
+        _checked(self.dead_letters)
+
+    def jobs(self, queue: str) -> str:
+        """Topic of the messages that wait in ``queue``."""
+        return _checked(f"{self.namespace}.jobs.{queue}")
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.namespace}.dead-letters"
+
+    def group(self, queue: str) -> str:
+        """Consumer group of ``queue``: one per queue, so that a rebalance of one leaves the others alone."""
+        return f"{self.namespace}.workers.{queue}"
+
+
+def jobs_spec(topics: Topics, queue: str, partitions: int, replication_factor: int | None) -> TopicSpec:
+    """What waits never expires: time-based retention would delete jobs that nobody has run yet."""
+    config = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(MAX_JOB_BYTES)}
+    return TopicSpec(topics.jobs(queue), partitions, replication_factor, config)
+
+
+def dead_letters_spec(topics: Topics, partitions: int, replication_factor: int | None) -> TopicSpec:
+    """Compacted: one entry per job, and a tombstone resolves it."""
+    config = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_JOB_BYTES + DEAD_LETTER_ROOM_BYTES)}
+    return TopicSpec(topics.dead_letters, partitions, replication_factor, config)
+
+
+def _checked(name: str) -> str:
+    if not _LEGAL.fullmatch(name):
+        raise InvalidName(f"{name!r} is no topic name: only letters, digits, '.', '_' and '-' are allowed")
+    if len(name) > MAX_NAME_BYTES:
+        raise InvalidName(f"{name[:40]}... is no topic name: {len(name)} bytes, Kafka takes {MAX_NAME_BYTES}")
+    return name
