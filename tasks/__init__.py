@@ -1,0 +1,38 @@
+"""The todo chatbot's work: publish events here; `dramatiq tasks` runs what they cause.
+
+Importing it reads the settings, sets dramatiq's broker and declares the actors; it opens no connection.
+"""
+
+from tasks.app import broker
+from tasks.events import (
+    Change,
+    Event,
+    InvalidEvent,
+    Owner,
+    Todo,
+    TodoCompleted,
+    TodoCreated,
+    TodoDeleted,
+    TodoUpdated,
+    parse_event,
+)
+from tasks.handlers import handle_event, record_audit, send_notification
+from tasks.publishing import publish
+
+__all__ = [
+    "Change",
+    "Event",
+    "InvalidEvent",
+    "Owner",
+    "Todo",
+    "TodoCompleted",
+    "TodoCreated",
+    "TodoDeleted",
+    "TodoUpdated",
+    "broker",
+    "handle_event",
+    "parse_event",
+    "publish",
+    "record_audit",
+    "send_notification",
+]

@@ -1,0 +1,82 @@
+"""The actors that do the chatbot's work. Each may run more than once for an event."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import dramatiq
+
+from .app import audit_store, broker, mailer, sender
+from .events import parse_event
+from .mail import compose
+from .notifications import notification_for
+
+logger = logging.getLogger(__name__)
+
+#: An event as JSON values: what `parse_event` reads.
+EventData = dict[str, Any]
+
+
+@dramatiq.actor(broker=broker, queue_name="audit", max_retries=0)
+def record_audit(event: EventData) -> None:
+    """Add the event to the audit trail, unless it is there."""
+    parsed = parse_event(event)
+    added = audit_store().record(parsed, recorded_at=datetime.now(UTC))
+    outcome = "audit.recorded" if added else "audit.repeated"
+    logger.info("%s event_id=%s type=%s todo_id=%s", outcome, parsed.event_id, parsed.type, parsed.todo.id)
+
+
+@dramatiq.actor(broker=broker, queue_name="notifications", max_retries=0)
+def send_notification(event: EventData) -> None:
+    """Mail the owner of the todo what happened to it. A repetition sends the same Message-ID again."""
+    parsed = parse_event(event)
+    owner = parsed.todo.owner
+    message = compose(
+        notification_for(parsed),
+        sender=sender,
+        recipient=owner,
+        message_id=f"<{job_id(parsed.event_id, send_notification)}@todo-workers>",
+        date=datetime.now(UTC),
+    )
+    asyncio.run(mailer.send(message, sender=sender, recipient=owner.email))
+    logger.info("mail.sent event_id=%s type=%s todo_id=%s", parsed.event_id, parsed.type, parsed.todo.id)
+
+
+#: What is done about every event.
+EFFECTS = (record_audit, send_notification)
+
+
+@dramatiq.actor(broker=broker, queue_name="events", max_retries=0)
+def handle_event(event: EventData) -> None:
+    """Enqueue a job for each effect of the event; handled again, it gives the same jobs with the same ids."""
+    for job in jobs_for(event):
+        broker.enqueue(job)
+
+
+def jobs_for(event: EventData) -> list[dramatiq.Message[None]]:
+    """Give the jobs that an event makes, in the order of `EFFECTS`.
+
+    Raises:
+        InvalidEvent: it does not validate.
+    """
+    parsed = parse_event(event)
+    return [
+        job(actor, event, key=parsed.todo.id, message_id=job_id(parsed.event_id, actor)) for actor in EFFECTS
+    ]
+
+
+def job(
+    actor: dramatiq.Actor[[EventData], None], event: EventData, *, key: str, message_id: UUID
+) -> dramatiq.Message[None]:
+    """Give a job about ``event``; jobs of a queue with the same ``key`` are in one partition, in order."""
+    message = actor.message_with_options(args=(event,), key=key)
+    return message.copy(message_id=str(message_id))
+
+
+def job_id(event_id: UUID, actor: dramatiq.Actor[..., Any]) -> UUID:
+    """Give the id of the job that ``actor`` has for an event: always the same one."""
+    return uuid5(event_id, actor.actor_name)

@@ -1,0 +1,130 @@
+"""The chatbot's database: an engine for SQLite or PostgreSQL, and errors that name the database."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, QueuePool, create_engine, event, func, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from workers.errors import WorkersError
+
+#: How long a writer waits for its turn on SQLite, and a connection to PostgreSQL for an answer.
+TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 8
+
+#: Key of the advisory lock under which one process at a time creates tables on PostgreSQL.
+_SCHEMA_LOCK = 0x746F646F
+
+
+class StoreError(WorkersError):
+    """The database could not do what was asked; check DATABASE_URL and that the database runs."""
+
+
+def make_engine(url: str, *, pool_size: int = 8) -> Engine:
+    """Make an engine for ``url``; nothing is opened before its first use. Make it after a fork, not before.
+
+    PostgreSQL is reached by psycopg 3, with up to ``pool_size`` connections. SQLite lets in one writer at a
+    time, so a process has one connection: its threads queue for it here, and only processes wait in SQLite.
+
+    Raises:
+        StoreError: the URL is not one, or names something other than SQLite or PostgreSQL.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed)
+    try:
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        )
+    except ModuleNotFoundError as exc:
+        raise StoreError("PostgreSQL needs psycopg: install todo-workers[postgresql].") from exc
+
+
+def name_of(engine: Engine) -> str:
+    """Name the engine's database in words for people: never with a password."""
+    # The query part may hold a password too.
+    url = engine.url.set(drivername=engine.url.get_backend_name(), query={})
+    return url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def errors_of(engine: Engine) -> Iterator[None]:
+    """Turn what SQLAlchemy raises inside the block into a `StoreError` that names the database."""
+    try:
+        yield
+    except SQLAlchemyError as exc:
+        cause = exc.orig if isinstance(exc, DBAPIError) else exc
+        reason = " ".join(str(cause).split())
+        raise StoreError(f"The database {name_of(engine)} failed: {reason} (check DATABASE_URL)") from exc
+
+
+def create_tables(engine: Engine, metadata: MetaData) -> None:
+    """Create the tables that do not exist yet. Any number of processes may do so at the same moment.
+
+    Raises:
+        StoreError: the database cannot be reached, or does not allow it.
+    """
+    with errors_of(engine), engine.begin() as connection:
+        _lock_schema(connection)
+        metadata.create_all(connection)
+
+
+def _lock_schema(connection: Connection) -> None:
+    # Look and create are two steps; "if not exists" alone is not safe from races on PostgreSQL.
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise StoreError(f"DATABASE_URL is not a database URL; {_EXAMPLES}") from exc
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise StoreError(f"DATABASE_URL names {parsed.get_backend_name()}; {_EXAMPLES}")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise StoreError(f"DATABASE_URL names an SQLite database in memory, which keeps nothing; {_EXAMPLES}")
+    return parsed
+
+
+_EXAMPLES = "write it like sqlite:///todo.db or postgresql://user:password@host/todo"
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=TIMEOUT_S,
+        hide_parameters=True,
+        connect_args={"timeout": TIMEOUT_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _use_wal)
+    return engine
+
+
+def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:
+    # The change to WAL upgrades a read lock, so SQLite does not wait its timeout for it but fails at once.
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return

@@ -1,0 +1,25 @@
+"""Text that users wrote, made safe to show: no control characters, nothing that reorders what follows."""
+
+from __future__ import annotations
+
+#: Bidirectional embeddings, overrides and isolates: left open, they would reorder the text that follows.
+_BIDI_CONTROLS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+
+_REMOVED = dict.fromkeys([*_BIDI_CONTROLS, *(code for code in _CONTROLS if not chr(code).isspace())])
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Give ``text`` in one line of at most ``limit`` characters, all white space as single spaces."""
+    return shorten(" ".join(text.translate(_REMOVED).split()), limit)
+
+
+def paragraphs(text: str) -> str:
+    """Give ``text`` with its lines kept, separated by ``\\n``, and no empty line at either end."""
+    lines = [line.rstrip() for line in text.translate(_REMOVED).expandtabs(4).splitlines()]
+    return "\n".join(lines).strip("\n")
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut ``text`` to ``limit`` characters, the last one an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

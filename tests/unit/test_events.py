@@ -1,0 +1,176 @@
+"""Events: what is accepted, what is refused and in which words, and that JSON keeps them exactly."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tasks.events import (
+    CHANGEABLE,
+    EVENT_TYPES,
+    Change,
+    Event,
+    InvalidEvent,
+    Todo,
+    TodoCreated,
+    TodoUpdated,
+    parse_event,
+)
+from tasks.text import one_line
+from tests.samples import DUE, KINDS, a_todo, an_event, an_owner
+
+zones = st.builds(timezone, st.timedeltas(min_value=timedelta(hours=-14), max_value=timedelta(hours=14)))
+times = st.datetimes(datetime(1970, 1, 2), datetime(9998, 12, 30), timezones=zones)  # noqa: DTZ001 - hypothesis wants it so
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+titles = texts.filter(lambda text: bool(one_line(text)))
+names = st.sampled_from(["Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu", "UTC"])
+owners = st.builds(
+    an_owner, name=titles, time_zone=names, language=st.sampled_from(["en", "pt-BR", "zh-Hans-CN"])
+)
+todos = st.builds(a_todo, title=titles, description=texts, due=st.none() | times, owner=owners)
+changes = st.fixed_dictionaries(
+    {"title": st.fixed_dictionaries({"before": titles, "after": titles})},
+    optional={
+        "due": st.fixed_dictionaries({"before": st.none() | times, "after": times}),
+        "owner": st.fixed_dictionaries({"before": owners, "after": owners}),
+        "description": st.fixed_dictionaries({"before": st.none(), "after": texts}),
+    },
+)
+events = st.builds(
+    an_event, st.sampled_from(["todo.created", "todo.completed", "todo.deleted"]), todo=todos, time=times
+) | (st.builds(an_event, st.just("todo.updated"), todo=todos, time=times, changes=changes))
+
+
+@given(events)
+def test_an_event_equals_itself_after_a_trip_through_json(event: Event) -> None:
+    sent = event.model_dump(mode="json")
+    received = json.loads(json.dumps(sent))
+    assert received == sent
+    assert parse_event(received) == event
+    assert type(event).model_validate_json(event.model_dump_json()) == event
+
+
+def test_the_types_are_those_of_the_models() -> None:
+    assert set(EVENT_TYPES) == set(KINDS) == {an_event(kind).type for kind in KINDS}
+
+
+def test_what_can_change_is_every_field_but_the_id() -> None:
+    assert set(CHANGEABLE) == set(Todo.model_fields) - {"id"}
+
+
+def test_an_event_has_an_id_of_its_own_and_the_time_it_was_made() -> None:
+    before = datetime.now(UTC)
+    first, second = (TodoCreated(actor="user:42", todo=a_todo()) for _ in range(2))
+    assert first.event_id != second.event_id
+    assert before <= first.time <= datetime.now(UTC)
+
+
+def test_an_event_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        an_event().actor = "someone else"  # type: ignore[misc]
+
+
+def test_times_are_kept_in_utc() -> None:
+    due = datetime(2026, 6, 5, 17, 0, tzinfo=timezone(timedelta(hours=2)))
+    todo = a_todo(due=due)
+    assert todo.due == due
+    assert todo.due is not None
+    assert todo.due.tzinfo is UTC
+
+
+def test_changes_are_kept_as_json_values() -> None:
+    event = an_event(
+        "todo.updated",
+        changes={
+            "due": Change(before=None, after=DUE),
+            "owner": Change(before=an_owner(), after=an_owner(name="Ben")),
+        },
+    )
+    assert isinstance(event, TodoUpdated)
+    assert event.changes["due"].after == "2026-06-05T15:00:00Z"
+    owner = event.changes["owner"].after
+    assert isinstance(owner, dict)
+    assert owner["name"] == "Ben"
+
+
+TODO: dict[str, Any] = a_todo().model_dump(mode="json")
+
+
+def todo_with(**fields: Any) -> dict[str, Any]:
+    return {"todo": {**TODO, **fields}}
+
+
+def owner_with(**fields: Any) -> dict[str, Any]:
+    return todo_with(owner={**TODO["owner"], **fields})
+
+
+def update(changes: object) -> dict[str, Any]:
+    return {"type": "todo.updated", "changes": changes}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"type": "todo.create"}, "did you mean todo.created?"),
+        ({"type": None}, "type: 'None' is not one of todo.created"),
+        ({"actor": " \x1b\u202e"}, "actor: must not be blank"),
+        ({"actro": "x"}, "actro: there is no such field; did you mean actor?"),
+        ({"time": "2026-06-05T17:00:00"}, "time: Input should have timezone info"),
+        ({"time": 1780000000}, "time: must be a time with its zone"),
+        ({"time": "1780000000"}, "time: must be a time with its zone"),
+        ({"time": "0001-01-01T00:00:00+05:00"}, "time: must lie between"),
+        ({"time": "9999-01-01T00:00:00Z"}, "time: must lie between"),
+        ({"todo": None}, "todo: Input should be a valid dictionary"),
+        (todo_with(id=""), "todo.id: must not be blank"),
+        (todo_with(id="a\nb"), "todo.id: must not contain control characters"),
+        (todo_with(title="  "), "todo.title: must not be blank"),
+        (todo_with(title="x" * 10_001), "todo.title: String should have at most 10000"),
+        (todo_with(title="a\0b"), "todo.title: must not contain the character U"),
+        (todo_with(title="\ud800"), "todo.title: Input should be a valid string"),
+        (todo_with(titel="x"), "todo.titel: there is no such field; did you mean title?"),
+        (owner_with(email="ana"), "todo.owner.email: is not an ASCII e-mail address"),
+        (owner_with(email="ana@example.com\r\nBcc: eve@example.com"), "todo.owner.email: is not"),
+        (owner_with(email="ana@example.com\n"), "todo.owner.email: is not"),
+        (owner_with(email="Ana <ana@example.com>"), "todo.owner.email: is not"),
+        (owner_with(email="a..b@example.com"), "todo.owner.email: is not"),
+        (owner_with(time_zone="Europe/Berln"), "did you mean Europe/Berlin?"),
+        (owner_with(time_zone="../../etc/passwd"), "is not an IANA time zone"),
+        (owner_with(time_zone="Europe"), "is not an IANA time zone"),
+        (owner_with(time_zone=""), "is not an IANA time zone"),
+        (owner_with(language="en_GB"), "todo.owner.language: is not a language tag"),
+        (update({}), "changes: Dictionary should have at least 1 item"),
+        (
+            update({"id": {"before": "1", "after": "2"}}),
+            "'id' is not a field that can change; those are title",
+        ),
+        (
+            update({"due": {"before": None, "after": "soon"}}),
+            "changes: due: Input should be a valid datetime",
+        ),
+        (update({"title": {"before": "x", "after": 5}}), "changes: title: Input should be a valid string"),
+        (update({"title": {"before": "x"}}), "changes.title.after: Field required"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(fields: dict[str, Any], words: str) -> None:
+    data = an_event().model_dump(mode="json") | fields
+    with pytest.raises(InvalidEvent) as caught:
+        parse_event(data)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [None, [], "todo.created", 5, {}])
+def test_what_is_no_event_at_all_is_refused(data: object) -> None:
+    with pytest.raises(InvalidEvent, match="Not a valid todo event"):
+        parse_event(data)
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    data = an_event().model_dump(mode="json") | {"actor": ""} | todo_with(title="")
+    with pytest.raises(InvalidEvent, match=r"actor: .*; todo\.title: "):
+        parse_event(data)
