@@ -77,7 +77,10 @@ class KafkaSettings(_Section):
     replication_factor: Annotated[int, Field(ge=1, le=32767)] | None = Field(
         default=None, description="Copies of a new topic; without it, the cluster's default."
     )
-    connect_timeout_s: Seconds = Field(default=8.0, description="Seconds to wait for the cluster.")
+    connect_timeout_s: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")
+    send_timeout_s: Seconds = Field(
+        default=8.0, description="Seconds to wait until the cluster has confirmed a message."
+    )
 
     @field_validator("sasl_mechanism", "sasl_username", "sasl_password", mode="after")
     @classmethod

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import dramatiq
 from dramatiq.errors import QueueJoinTimeout
 
 from . import envelope, lag
+from .batch import Batch
 from .client import Cluster, connect_consumer, create_missing_topics
 from .consumer import QueueConsumer
-from .errors import DelayNotSupported, KafkaUnreachable, MessageTooLarge, UnknownQueue, WorkerCannotStart
+from .dead_letter_writer import DeadLetterWriter
+from .errors import DelayNotSupported, MessageTooLarge, UnknownQueue
+from .lanes import Delivery
+from .middleware import BootCheck, RevocationGuard
 from .producer import DurableProducer
 from .topics import MAX_JOB_BYTES, Topics, dead_letters_spec, jobs_spec
 
@@ -30,8 +37,18 @@ class KafkaBroker(dramatiq.Broker):
     """Sends and consumes dramatiq messages on Kafka.
 
     Constructing it, declaring actors and importing them does no I/O; clients are made at first use, anew in
-    every process. ``partitions`` and ``replication_factor`` are for topics that do not exist yet; a
-    replication factor of None is the cluster's default.
+    every process.
+
+    Parameters:
+        cluster: where Kafka is; by default 127.0.0.1:9092.
+        namespace: first part of the names of all topics and consumer groups.
+        partitions, replication_factor: for topics that do not exist yet; a replication factor of None is
+            the cluster's default.
+        commit_interval_ms: how often a consumer commits, at most.
+        revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker; one
+            that takes longer runs there a second time.
+        consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
+        middleware: as for any broker of dramatiq; the broker adds its own to it.
     """
 
     def __init__(
@@ -42,6 +59,8 @@ class KafkaBroker(dramatiq.Broker):
         partitions: int = 8,
         replication_factor: int | None = None,
         commit_interval_ms: int = 300,
+        revoke_timeout_ms: int = 3_000,
+        consumer_options: Mapping[str, Any] | None = None,
         middleware: list[dramatiq.Middleware] | None = None,
     ) -> None:
         super().__init__(middleware)
@@ -51,9 +70,13 @@ class KafkaBroker(dramatiq.Broker):
         self._partitions = partitions
         self._replication_factor = replication_factor
         self._commit_interval_ms = commit_interval_ms
+        self._revoke_timeout_ms = revoke_timeout_ms
+        self._consumer_options = dict(consumer_options or {})
         self._producer = DurableProducer(self.cluster)
         self._prepared: set[str] = set()
-        self.add_middleware(_BootCheck())
+        self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
+        self.add_middleware(BootCheck())
+        self.add_middleware(RevocationGuard())
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; does no I/O. Declaring it again does nothing. Raises InvalidName.
@@ -71,6 +94,7 @@ class KafkaBroker(dramatiq.Broker):
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
 
         The option ``key`` chooses the partition: same key, same partition. Without it the message id does.
+        Inside :meth:`batch` it does not wait.
 
         Raises:
             UnknownQueue: the queue was never declared.
@@ -79,15 +103,45 @@ class KafkaBroker(dramatiq.Broker):
             KafkaUnreachable: Kafka could not be reached, or refused; NotDelivered, its subclass, where the
                 message may have been written.
         """
-        if delay is not None and delay > 0:
-            raise DelayNotSupported(f"{message} cannot be delayed by {delay} ms: {DelayNotSupported()}")
-        self._require_queue(message.queue_name)
-        self.emit_before("enqueue", message, delay)
-        record = envelope.encode(message)
-        _require_size(message, record)
+        topic, record = self._outgoing(message, delay)
         self.prepare()
-        self._producer.deliver(self.topics.jobs(message.queue_name), record)
+        batch = self._batch.get()
+        if batch is not None:
+            batch.add(message, self._producer.send(topic, record))
+        else:
+            self._producer.deliver(topic, record)
         self.emit_after("enqueue", message, delay)
+        return message
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Send many messages with one wait: inside the block enqueue only hands them to the client.
+
+        Leaving the block waits until Kafka has confirmed all, also where the block raises. The block is of
+        one thread or asyncio task; others that enqueue meanwhile wait for theirs as ever. dramatiq's
+        ``after_enqueue`` hooks run when a message is handed over.
+
+        Raises BatchNotDelivered, whose ``failures`` are the messages that were not confirmed, each with its
+        error.
+        """
+        batch = Batch(self.cluster)
+        token = self._batch.set(batch)
+        try:
+            yield
+        finally:
+            self._batch.reset(token)
+            batch.wait()
+
+    async def enqueue_async(self, message: dramatiq.Message[Any]) -> dramatiq.Message[Any]:
+        """:meth:`enqueue` for asyncio code: the event loop runs on while Kafka confirms.
+
+        dramatiq's enqueue hooks run on the loop's thread.
+        """
+        topic, record = self._outgoing(message, None)
+        if not self._is_prepared(message.queue_name):
+            await asyncio.to_thread(self.prepare)
+        await self._producer.deliver_async(topic, record)
+        self.emit_after("enqueue", message, None)
         return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> QueueConsumer:
@@ -99,15 +153,14 @@ class KafkaBroker(dramatiq.Broker):
         self.prepare()
         group = self.topics.group(queue_name)
         return QueueConsumer(
-            connect_consumer(self.cluster, group),
-            self._producer,
+            connect_consumer(self.cluster, group, **self._consumer_options),
+            DeadLetterWriter(self._producer, self.topics.dead_letters, group),
             queue_name=queue_name,
             topic=self.topics.jobs(queue_name),
-            group=group,
-            dead_letter_topic=self.topics.dead_letters,
             prefetch=prefetch,
             timeout_ms=timeout,
             commit_interval_ms=self._commit_interval_ms,
+            revoke_timeout_ms=self._revoke_timeout_ms,
         )
 
     def prepare(self) -> None:
@@ -158,28 +211,30 @@ class KafkaBroker(dramatiq.Broker):
                     raise QueueJoinTimeout(text)  # type: ignore[no-untyped-call]
                 time.sleep(_JOIN_INTERVAL_S)
 
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """As in dramatiq, but a job that runs elsewhere instead was not skipped.
+
+        The Results middleware would store None as its result.
+        """
+        if signal == "skip_message" and isinstance(args[0], Delivery) and args[0].lane.closed:
+            return
+        super().emit_after(signal, *args, **kwargs)
+
+    def _outgoing(self, message: dramatiq.Message[Any], delay: int | None) -> tuple[str, envelope.Record]:
+        if delay is not None and delay > 0:
+            raise DelayNotSupported(f"{message} cannot be delayed by {delay} ms: {DelayNotSupported()}")
+        self._require_queue(message.queue_name)
+        self.emit_before("enqueue", message, delay)
+        record = envelope.encode(message)
+        _require_size(message, record)
+        return self.topics.jobs(message.queue_name), record
+
+    def _is_prepared(self, queue_name: str) -> bool:
+        return queue_name in self._prepared
+
     def _require_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
             raise UnknownQueue(f"queue {queue_name!r} is not declared{_suggestion(queue_name, self.queues)}")
-
-
-class _BootCheck(dramatiq.Middleware):
-    """Lets a worker process start only when Kafka is there and has its topics."""
-
-    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        assert isinstance(broker, KafkaBroker)
-        _quieten("kafka")
-        try:
-            broker.prepare()
-        except KafkaUnreachable as exc:
-            raise WorkerCannotStart(str(exc)) from exc
-
-
-def _quieten(name: str) -> None:
-    """Show only the warnings of a chatty library, unless somebody has set its level."""
-    library = logging.getLogger(name)
-    if library.level == logging.NOTSET:
-        library.setLevel(logging.WARNING)
 
 
 def _require_size(message: dramatiq.Message[Any], record: envelope.Record) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
 
@@ -44,9 +44,13 @@ __all__ = [
     "connect_consumer",
     "connect_producer",
     "create_missing_topics",
+    "discard_producer",
+    "is_fatal",
+    "is_rebalance",
     "kafka_errors",
     "patiently",
-    "translated",
+    "sleep_on_io_thread",
+    "undelivered",
 ]
 
 T = TypeVar("T")
@@ -66,7 +70,11 @@ _CLOSES_THAT_MEAN_REFUSED = 4
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where Kafka is and who we are there; ``connect_timeout_s`` bounds every wait for it."""
+    """Where Kafka is and who we are there.
+
+    ``connect_timeout_s`` bounds the wait for a connection, ``send_timeout_s`` that for the confirmation of a
+    record.
+    """
 
     bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)
     security_protocol: str = "PLAINTEXT"
@@ -74,7 +82,8 @@ class Cluster:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    connect_timeout_s: float = 8.0
+    connect_timeout_s: float = 5.0
+    send_timeout_s: float = 8.0
 
     @property
     def address(self) -> str:
@@ -84,18 +93,13 @@ class Cluster:
     def user(self) -> str:
         return f"user {self.username!r}" if self.username else "the anonymous user"
 
-    @property
-    def timeout_ms(self) -> int:
-        return int(self.connect_timeout_s * 1000)
-
     def client_options(self) -> dict[str, Any]:
         """What all three kinds of kafka-python client take."""
         options: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
-            "bootstrap_timeout_ms": self.timeout_ms,
+            "bootstrap_timeout_ms": int(self.connect_timeout_s * 1000),
             "security_protocol": self.security_protocol,
             "reconnect_backoff_max_ms": 1000,
-            "kafka_client": _net_client,
         }
         if self.sasl_mechanism:
             options |= {
@@ -111,20 +115,21 @@ class Cluster:
 def connect_producer(cluster: Cluster) -> KafkaProducer:
     """Connect a producer of durable records: acks from all replicas, idempotent.
 
-    A record that Kafka has not confirmed within ``connect_timeout_s`` fails. Raises KafkaUnreachable.
+    A record that Kafka has not confirmed within ``send_timeout_s`` fails. Raises KafkaUnreachable.
     """
-    with kafka_errors(cluster, "connect"):
-        return KafkaProducer(
-            **cluster.client_options(),
-            metrics_enabled=False,
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
-            max_block_ms=cluster.timeout_ms,
-            delivery_timeout_ms=cluster.timeout_ms,
-            request_timeout_ms=int(cluster.timeout_ms * _REQUEST_SHARE),
-            max_request_size=MAX_JOB_BYTES + DEAD_LETTER_ROOM_BYTES,
-        )
+    timeout_ms = int(cluster.send_timeout_s * 1000)
+    return _connect(
+        cluster,
+        KafkaProducer,
+        metrics_enabled=False,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        max_block_ms=timeout_ms,
+        delivery_timeout_ms=timeout_ms,
+        request_timeout_ms=int(timeout_ms * _REQUEST_SHARE),
+        max_request_size=MAX_JOB_BYTES + DEAD_LETTER_ROOM_BYTES,
+    )
 
 
 def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> KafkaConsumer:
@@ -132,27 +137,40 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
 
     After trimming, the earliest record of a job topic is the first that was never done.
     """
-    with kafka_errors(cluster, "connect"):
-        return KafkaConsumer(
-            **cluster.client_options()
-            | {
-                "metrics_enabled": False,
-                "group_id": group,
-                "enable_auto_commit": False,
-                "auto_offset_reset": "earliest",
-                "allow_auto_create_topics": False,
-                "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
-                "session_timeout_ms": _SESSION_TIMEOUT_MS,
-                "partition_assignment_strategy": (CooperativeStickyAssignor,),
-            }
-            | options
-        )
+    defaults = {
+        "metrics_enabled": False,
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "allow_auto_create_topics": False,
+        "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
+        "session_timeout_ms": _SESSION_TIMEOUT_MS,
+        "partition_assignment_strategy": (CooperativeStickyAssignor,),
+    }
+    return _connect(cluster, KafkaConsumer, **defaults | options)
 
 
 def connect_admin(cluster: Cluster) -> KafkaAdminClient:
     """Connect an admin client; the caller closes it."""
+    return _connect(cluster, KafkaAdminClient, request_timeout_ms=int(cluster.send_timeout_s * 1000))
+
+
+def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
+    """Construct a client, which connects; one that cannot is closed, which kafka-python 3.0.12 leaves out."""
+    made: list[KafkaNetClient] = []
+
+    def net_client(**configs: Any) -> KafkaNetClient:
+        net = NetworkSelector(**configs)
+        made.append(KafkaNetClient(net=net, manager=_ConnectionManager(net, **configs), **configs))
+        return made[-1]
+
     with kafka_errors(cluster, "connect"):
-        return KafkaAdminClient(**cluster.client_options(), request_timeout_ms=cluster.timeout_ms)
+        try:
+            return kind(**cluster.client_options() | options, kafka_client=net_client)
+        except BaseException:
+            for client in made:
+                client.close()
+            raise
 
 
 def abandon_producer(producer: KafkaProducer) -> None:
@@ -163,6 +181,12 @@ def abandon_producer(producer: KafkaProducer) -> None:
     """
     atexit.unregister(producer._cleanup)
     producer._closed = True
+
+
+def discard_producer(producer: KafkaProducer) -> None:
+    """Close a broken producer without waiting for what it holds: its futures have failed."""
+    with suppress(kafka.errors.KafkaError):
+        producer.close(timeout=0)
 
 
 def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[str]:
@@ -203,7 +227,7 @@ def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicS
             f"Kafka at {cluster.address} lacks topics and {cluster.user} cannot create them: "
             f"{', '.join(refused)}; create them, or grant Create on the cluster"
         )
-    admin.wait_for_topics([spec.name for spec in specs], timeout_ms=cluster.timeout_ms)
+    admin.wait_for_topics([spec.name for spec in specs], timeout_ms=int(cluster.send_timeout_s * 1000))
 
 
 @contextmanager
@@ -215,6 +239,17 @@ def kafka_errors(cluster: Cluster, doing: str) -> Iterator[None]:
         raise translated(exc, cluster, doing) from exc
 
 
+def is_fatal(error: BaseException) -> bool:
+    """Whether a producer that got this error fails everything from then on."""
+    passing = (
+        kafka.errors.RetriableError,
+        kafka.errors.MessageSizeTooLargeError,
+        kafka.errors.RecordListTooLargeError,
+        kafka.errors.TopicAuthorizationFailedError,
+    )
+    return isinstance(error, kafka.errors.KafkaError) and not isinstance(error, passing)
+
+
 def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
     """Say in our words what kafka-python's ``exc`` means; see :func:`kafka_errors`."""
     for expected, error, text in _MEANINGS:
@@ -222,6 +257,9 @@ def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError
             return error(
                 text.format(address=cluster.address, user=cluster.user, doing=doing, exc=_inner_text(exc))
             )
+    if "AuthorizationFailedError" in str(exc):
+        # A user without any Write right is refused a producer id; that comes wrapped in a bare KafkaError.
+        return translated(kafka.errors.AuthorizationError(str(exc)), cluster, doing)
     text = f"Kafka at {cluster.address} failed to {doing}: {exc}"
     return KafkaUnreachable(text) if isinstance(exc, kafka.errors.RetriableError) else WorkersError(text)
 
@@ -270,6 +308,16 @@ _MEANINGS: tuple[_Meaning, ...] = (
 )
 
 
+async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
+    """Sleep in a coroutine of kafka-python's own event loop, which is not asyncio's; heartbeats go on."""
+    await consumer._net.sleep(seconds)
+
+
+def is_rebalance(error: BaseException) -> bool:
+    """Whether a commit failed only because the group is settling."""
+    return isinstance(error, kafka.errors.RebalanceInProgressError)
+
+
 def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
     """Call until it does not fail with a passing error, such as a coordinator that is still loading.
 
@@ -293,14 +341,19 @@ def awaited(future: Any, cluster: Cluster, doing: str) -> Any:
     """
     try:
         # The producer's own time-out fails the future first; the margin only guards against its death.
-        return future.get(timeout=cluster.connect_timeout_s + 2)
-    except kafka.errors.KafkaTimeoutError as exc:
-        raise NotDelivered(
-            f"Kafka at {cluster.address} did not confirm in {cluster.connect_timeout_s:g} s, cannot {doing}; "
-            f"the record may or may not have been written ({exc})"
-        ) from exc
+        return future.get(timeout=cluster.send_timeout_s + 2)
     except kafka.errors.KafkaError as exc:
-        raise translated(exc, cluster, doing) from exc
+        raise undelivered(exc, cluster, doing) from exc
+
+
+def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
+    """Say in our words why a produced record was not confirmed."""
+    if isinstance(exc, kafka.errors.KafkaTimeoutError):
+        return NotDelivered(
+            f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
+            f"the record may or may not have been written ({_inner_text(exc)})"
+        )
+    return translated(exc, cluster, doing)
 
 
 class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
@@ -359,8 +412,3 @@ def _is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:
 def _inner_text(error: BaseException) -> str:
     """What the error says, without the names of kafka-python's classes around it."""
     return str(error.args[0]) if error.args else str(error)
-
-
-def _net_client(**configs: Any) -> KafkaNetClient:
-    net = NetworkSelector(**configs)
-    return KafkaNetClient(net=net, manager=_ConnectionManager(net, **configs), **configs)

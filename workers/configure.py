@@ -19,6 +19,7 @@ def cluster_from(settings: Settings) -> Cluster:
         password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
         ca_file=str(kafka.ssl_ca_file) if kafka.ssl_ca_file else None,
         connect_timeout_s=kafka.connect_timeout_s,
+        send_timeout_s=kafka.send_timeout_s,
     )
 
 

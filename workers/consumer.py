@@ -1,16 +1,15 @@
 """The consumer of one queue: polls, hands out jobs, collects their acks, commits.
 
 kafka-python's consumer is not thread-safe and dramatiq acks from worker threads, so an ack is mail:
-worker threads post the job's ticket, and the one thread that consumes opens it. That thread owns the
-client, the ledger and the commits; there are no locks.
+worker threads post what is done, and the one thread that consumes opens it. That thread owns the client,
+the lanes and the commits; there are no locks.
 
-kafka-python runs the rebalance listener on its own I/O thread, but only while the consuming thread
-waits inside ``poll`` or ``close`` for that to end: the two never run at the same time.
+kafka-python runs the rebalance listener on its own I/O thread, but only while the consuming thread waits
+inside ``poll`` or ``close`` for that to end: the two never run at the same time.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections import deque
@@ -20,48 +19,51 @@ from typing import Any, NamedTuple
 
 import dramatiq
 
-from . import dead_letters, envelope
+from . import envelope
 from .client import (
     AsyncConsumerRebalanceListener,
     KafkaConsumer,
     OffsetAndMetadata,
     TopicPartition,
+    is_rebalance,
     kafka_errors,
+    sleep_on_io_thread,
 )
-from .dead_letters import DeadLetter, Origin, Reason
+from .dead_letter_writer import DeadLetterWriter
+from .dead_letters import Reason
 from .errors import Undecodable, WorkersError
-from .offsets import Ledger, Ticket
-from .producer import DurableProducer
+from .lanes import Delivery, Lane
 
 logger = logging.getLogger(__name__)
 
-#: Records taken from kafka-python at a time; what lies between the log and the prefetch.
+#: Records taken from kafka-python at a time: what lies between the log and the prefetch.
 _FETCH_RECORDS = 500
-#: How often Kafka is polled while no more jobs are wanted: polling carries rebalances, and a consumer
-#: that does not poll is put out of its group.
+#: How often Kafka is polled while no more jobs are wanted: polling carries rebalances, and a consumer that
+#: does not poll is put out of its group.
 _KEEP_ALIVE_S = 0.1
-#: Wait before a dead letter that could not be written is written again.
-_REWRITE_DELAY_S = 1.0
+#: Wait before a commit, or a dead letter, that Kafka did not take is tried again.
+_RETRY_DELAY_S = 1.0
 #: How long close waits for its last commit.
 _CLOSE_TIMEOUT_MS = 5_000
-#: One for the process: an ack can reach the consumer that followed the one it came from.
-_EPOCHS = itertools.count(1)
+#: A partition whose oldest job runs for so long is named in the log, and again each time this has passed.
+_BLOCKED_AFTER_S = 60.0
+#: Between two looks at the jobs that still run in partitions that are being taken away.
+_REVOKE_INTERVAL_S = 0.01
 
 
-class Delivery(dramatiq.MessageProxy):
-    """A message handed out to dramatiq, with the record it came in."""
+class _Done(NamedTuple):
+    """Mail: the record is done, its job run or its dead letter written."""
 
-    def __init__(self, message: dramatiq.Message[Any], record: Any, ticket: Ticket[TopicPartition]) -> None:
-        super().__init__(message)
-        self.record = record
-        self.ticket = ticket
+    lane: Lane
+    offset: int
 
 
 class _NotWritten(NamedTuple):
-    """Mail: the dead letter of ``record`` could not be written."""
+    """Mail: the dead letter of a record that never became a job could not be written."""
 
+    lane: Lane
     record: Any
-    ticket: Ticket[TopicPartition]
+    poison: Undecodable
     error: BaseException
 
 
@@ -74,37 +76,37 @@ class QueueConsumer(dramatiq.Consumer):
     def __init__(
         self,
         client: KafkaConsumer,
-        producer: DurableProducer,
+        dead_letters: DeadLetterWriter,
         *,
         queue_name: str,
         topic: str,
-        group: str,
-        dead_letter_topic: str,
         prefetch: int,
         timeout_ms: int,
         commit_interval_ms: int,
+        revoke_timeout_ms: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._producer = producer
+        self._dead_letters = dead_letters
         self._queue_name = queue_name
-        self._group = group
-        self._dead_letter_topic = dead_letter_topic
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
+        self._revoke_timeout_s = revoke_timeout_ms / 1000
         self._clock = clock
 
-        self._ledger: Ledger[TopicPartition] = Ledger(_EPOCHS)
-        self._mail: SimpleQueue[Ticket[TopicPartition] | _NotWritten] = SimpleQueue()
-        self._buffer: deque[Any] = deque()
-        self._outstanding: set[Ticket[TopicPartition]] = set()
+        self._lanes: dict[TopicPartition, Lane] = {}
+        #: Lanes with fetched records; the first one's turn lasts until its records are handed out.
+        self._ready: deque[Lane] = deque()
+        self._mail: SimpleQueue[_Done | _NotWritten] = SimpleQueue()
+        self._out_count = 0
         self._to_rewrite: list[_NotWritten] = []
         self._rewrite_at = 0.0
         self._committing = False
-        self._commit_fails = False
-        self._commit_at = clock()
-        self._keep_alive_at = clock()
+        #: Something was done since the last commit was sent.
+        self._unsaved = False
+        self._commit_at = self._keep_alive_at = clock()
+        self._blocked_at = clock() + _BLOCKED_AFTER_S
         client.subscribe([topic], listener=_Listener(self))
         # Else the first join happens before the topic is known: it assigns nothing, and a second one follows.
         client.partitions_for_topic(topic)
@@ -115,9 +117,8 @@ class QueueConsumer(dramatiq.Consumer):
         while True:
             now = self._clock()
             self._open_mail()
-            self._rewrite_dead_letters(now)
-            self._commit_when_due(now)
-            delivery = self._take() if len(self._outstanding) < self._prefetch else None
+            self._do_chores(now)
+            delivery = self._take(now)
             if delivery is not None:
                 return delivery
             if now >= deadline:
@@ -127,7 +128,8 @@ class QueueConsumer(dramatiq.Consumer):
     def ack(self, message: dramatiq.MessageProxy) -> None:
         """Note that a message is done; does nothing for a repeated ack or a partition that was taken away."""
         assert isinstance(message, Delivery)
-        self._mail.put(message.ticket)
+        # To the consumer that handed it out; dramatiq acks to the one that runs now, maybe its successor.
+        message.mail.put(_Done(message.lane, message.record.offset))
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
         """Write the message's dead letter, wait until Kafka has it, and only then let its offset go.
@@ -135,13 +137,8 @@ class QueueConsumer(dramatiq.Consumer):
         Raises a BrokerConnectionError where it cannot be written: dramatiq then calls again.
         """
         assert isinstance(message, Delivery)
-        error = message._exception
-        letter = self._letter(message.record, dead_letters.reason_of(error), error, message)
-        self._producer.deliver(self._dead_letter_topic, dead_letters.encode(letter))
-        logger.warning(
-            "dead letter written id=%s reason=%s origin=%s", letter.id, letter.reason, letter.origin
-        )
-        self._mail.put(message.ticket)
+        self._dead_letters.write(message)
+        self.ack(message)
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         """Hand back messages that were not run: they are not committed, so the next owner gets them."""
@@ -149,43 +146,67 @@ class QueueConsumer(dramatiq.Consumer):
     def close(self) -> None:
         """Commit what is done, leave the group and disconnect; the next owner gets what is not done."""
         self._open_mail()
-        self._commit_now()
+        offsets = self._to_commit(self._lanes)
         try:
-            with kafka_errors(self._producer.cluster, f"leave group {self._group}"):
+            with kafka_errors(self._dead_letters.cluster, f"commit for queue {self._queue_name}"):
+                if offsets:
+                    self._client.commit(offsets, timeout_ms=_CLOSE_TIMEOUT_MS)
+                self._note_committed(offsets)
+        except WorkersError as exc:
+            logger.warning(
+                "last commit failed queue=%s, jobs done since the one before run again: %s",
+                self._queue_name,
+                exc,
+            )
+        self._forget(list(self._lanes))
+        try:
+            with kafka_errors(self._dead_letters.cluster, f"leave the group of queue {self._queue_name}"):
                 self._client.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
         except WorkersError as exc:
             logger.warning("consumer not closed cleanly queue=%s: %s", self._queue_name, exc)
 
     # -- handing out
 
-    def _take(self) -> Delivery | None:
-        while self._buffer and len(self._outstanding) < self._prefetch:
-            record = self._buffer.popleft()
-            ticket = self._receive(record)
-            self._outstanding.add(ticket)
-            try:
-                return Delivery(envelope.decode(record.value, self._queue_name), record, ticket)
-            except Undecodable as exc:
-                self._write_poison(record, ticket, exc)
+    def _take(self, now: float) -> Delivery | None:
+        for _ in range(len(self._ready)):
+            lane = self._ready[0]
+            while self._out_count < self._prefetch and not lane.full:
+                record = lane.take(now)
+                if record is None:
+                    break
+                self._out_count += 1
+                try:
+                    message = envelope.decode(record.value, self._queue_name)
+                except Undecodable as exc:
+                    self._write_poison(lane, record, exc)
+                else:
+                    delivery = lane.out[record.offset] = Delivery(message, record, lane, self._mail)
+                    return delivery
+            if self._out_count >= self._prefetch:
+                return None
+            self._ready.popleft()
+            if lane.buffer:
+                self._ready.append(lane)
         return None
-
-    def _receive(self, record: Any) -> Ticket[TopicPartition]:
-        partition = TopicPartition(record.topic, record.partition)
-        if partition not in self._ledger:
-            self._ledger.assign(partition, record.offset)
-        return self._ledger.receive(partition, record.offset)
 
     # -- waiting
 
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: an ack where no more may be handed out, else records."""
-        if len(self._outstanding) >= self._prefetch:
-            self._keep_alive(now)
+        if self._out_count >= self._prefetch:
+            if now >= self._keep_alive_at:
+                # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what
+                # it holds for a partition whose pausing flaps.
+                self._client.pause(*self._client.assignment())
+                self._poll(0)
             self._wait_for_mail(min(deadline - now, _KEEP_ALIVE_S))
         else:
+            full = {partition for partition, lane in self._lanes.items() if lane.full}
+            self._client.pause(*full)
+            self._client.resume(*(self._client.paused() - full))
             # Acks do not wake the poll, so while jobs run it is no longer than their commits may wait.
-            busy = self._outstanding or self._to_rewrite or self._ledger.uncommitted()
-            self._fetch(min(deadline - now, self._commit_interval_s) if busy else deadline - now)
+            busy = self._out_count or self._to_rewrite or self._committing or self._unsaved
+            self._poll(min(deadline - now, self._commit_interval_s) if busy else deadline - now)
 
     def _wait_for_mail(self, timeout_s: float) -> None:
         try:
@@ -193,24 +214,25 @@ class QueueConsumer(dramatiq.Consumer):
         except Empty:
             return
 
-    def _fetch(self, timeout_s: float) -> None:
-        self._client.resume(*self._client.paused())
-        self._poll(timeout_s)
-
-    def _keep_alive(self, now: float) -> None:
-        if now < self._keep_alive_at:
-            return
-        # Paused until the buffer is empty, not until the next ack: kafka-python may fetch again what it had
-        # fetched for a partition that is paused.
-        self._client.pause(*self._client.assignment())
-        self._poll(0)
-
     def _poll(self, timeout_s: float) -> None:
-        with kafka_errors(self._producer.cluster, f"consume queue {self._queue_name}"):
+        with kafka_errors(self._dead_letters.cluster, f"consume queue {self._queue_name}"):
             fetched = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=_FETCH_RECORDS)
-        for records in fetched.values():
-            self._buffer.extend(records)
+            for partition, records in fetched.items():
+                lane = self._lane(partition, records[0].offset)
+                lane.buffer.extend(records)
+                if lane not in self._ready:
+                    self._ready.append(lane)
         self._keep_alive_at = self._clock() + _KEEP_ALIVE_S
+
+    def _lane(self, partition: TopicPartition, first_offset: int) -> Lane:
+        lane = self._lanes.get(partition)
+        if lane is None:
+            committed = self._client.committed(partition, metadata=True)
+            # Where the committed position was trimmed or never was, the log starts later.
+            if committed is None or committed.offset > first_offset or committed.offset < 0:
+                committed = OffsetAndMetadata(first_offset, "", -1)
+            lane = self._lanes[partition] = Lane(partition, committed)
+        return lane
 
     # -- acks and commits
 
@@ -218,114 +240,115 @@ class QueueConsumer(dramatiq.Consumer):
         while not self._mail.empty():
             self._open(self._mail.get_nowait())
 
-    def _open(self, mail: Ticket[TopicPartition] | _NotWritten) -> None:
-        if isinstance(mail, _NotWritten):
+    def _open(self, mail: _Done | _NotWritten) -> None:
+        if isinstance(mail, _Done):
+            if mail.lane.done(mail.offset):
+                self._out_count -= 1
+                self._unsaved = True
+        else:
             logger.error(
-                "dead letter not written origin=%s, trying again: %s", _origin(mail.record), mail.error
+                "dead letter not written topic=%s partition=%d offset=%d, trying again: %s",
+                *mail.lane.partition,
+                mail.record.offset,
+                mail.error,
             )
             self._to_rewrite.append(mail)
-            self._rewrite_at = self._clock() + _REWRITE_DELAY_S
-        else:
-            self._outstanding.discard(mail)
-            self._ledger.done(mail)
+            self._rewrite_at = self._clock() + _RETRY_DELAY_S
 
-    def _commit_when_due(self, now: float) -> None:
-        if now < self._commit_at or self._committing:
-            return
-        self._commit_at = now + self._commit_interval_s
-        positions = self._ledger.uncommitted()
-        if positions:
-            self._committing = True
-            self._client.commit_async(_as_offsets(positions), callback=self._on_committed)
+    def _do_chores(self, now: float) -> None:
+        if self._to_rewrite and now >= self._rewrite_at:
+            waiting, self._to_rewrite = self._to_rewrite, []
+            for mail in waiting:
+                self._write_poison(mail.lane, mail.record, mail.poison)
+        if now >= self._commit_at and not self._committing:
+            self._commit_at = now + self._commit_interval_s
+            offsets = self._to_commit(self._lanes)
+            self._unsaved = False
+            if offsets:
+                self._committing = True
+                self._client.commit_async(offsets, callback=self._on_committed)
+        if now >= self._blocked_at:
+            self._blocked_at = now + _BLOCKED_AFTER_S
+            self._name_blocked(now)
+
+    def _to_commit(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        now = self._clock()
+        found = {partition: self._lanes[partition].to_commit(now) for partition in partitions}
+        return {partition: offset for partition, offset in found.items() if offset is not None}
 
     def _on_committed(self, offsets: dict[TopicPartition, OffsetAndMetadata], result: Any) -> None:
         self._committing = False
-        if isinstance(result, Exception):
-            log = logger.debug if self._commit_fails else logger.warning
-            log("commit failed group=%s, trying until it succeeds: %s", self._group, result)
-            self._commit_fails = True
+        if not isinstance(result, Exception):
+            self._note_committed(offsets)
+        elif is_rebalance(result):
+            logger.debug("commit waits for a rebalance queue=%s: %s", self._queue_name, result)
         else:
-            self._commit_fails = False
-            self._ledger.committed({partition: offset.offset for partition, offset in offsets.items()})
+            logger.warning("commit failed queue=%s, trying again: %s", self._queue_name, result)
+            self._commit_at = self._clock() + _RETRY_DELAY_S
 
-    def _commit_now(self) -> None:
-        positions = self._ledger.uncommitted()
-        if not positions:
-            return
-        try:
-            with kafka_errors(self._producer.cluster, f"commit for group {self._group}"):
-                self._client.commit(_as_offsets(positions), timeout_ms=_CLOSE_TIMEOUT_MS)
-        except WorkersError as exc:
-            logger.warning(
-                "last commit failed group=%s, jobs since the one before will run again: %s", self._group, exc
-            )
-        else:
-            self._ledger.committed(positions)
+    def _note_committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        for partition, offset in offsets.items():
+            if partition in self._lanes:
+                self._lanes[partition].committed(offset)
+
+    def _name_blocked(self, now: float) -> None:
+        for lane in self._lanes.values():
+            age_s = lane.blocked_for(now)
+            job = lane.oldest
+            if age_s >= _BLOCKED_AFTER_S and job is not None:
+                logger.warning(
+                    "partition blocked by a job topic=%s partition=%d offset=%d id=%s actor=%s age_s=%.0f",
+                    *lane.partition,
+                    job.record.offset,
+                    job.message_id,
+                    job.actor_name,
+                    age_s,
+                )
+
+    # -- rebalance
 
     async def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
-        """Commit what is done in partitions that go to another owner, and forget them."""
+        """Hand partitions over: start nothing more, let what runs finish for a while, commit, forget."""
+        leaving = [partition for partition in partitions if partition in self._lanes]
+        for partition in leaving:
+            self._lanes[partition].close()
+        deadline = self._clock() + self._revoke_timeout_s
         self._open_mail()
-        lost = set(partitions)
-        positions = {partition: p for partition, p in self._ledger.uncommitted().items() if partition in lost}
-        if positions:
-            try:
-                await self._client.commit_async(_as_offsets(positions))
-            except Exception as exc:  # noqa: BLE001 - whatever it is, the partition is gone
-                logger.warning("commit on revoke failed group=%s, jobs will run again: %s", self._group, exc)
-        self._forget(lost)
+        while any(self._lanes[partition].is_running for partition in leaving) and self._clock() < deadline:
+            await sleep_on_io_thread(self._client, _REVOKE_INTERVAL_S)
+            self._open_mail()
+        offsets = self._to_commit(leaving)
+        try:
+            if offsets:
+                await self._client.commit_async(offsets)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the partitions are gone
+            logger.warning(
+                "commit on revoke failed queue=%s, jobs done since the one before run again: %s",
+                self._queue_name,
+                exc,
+            )
+        else:
+            self._note_committed(offsets)
+        self._forget(leaving)
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
-        lost = set(partitions)
-        for partition in lost:
-            self._ledger.revoke(partition)
-        self._buffer = deque(r for r in self._buffer if TopicPartition(r.topic, r.partition) not in lost)
+        """Drop lanes. Jobs of theirs that are still out keep their place in the prefetch until acked."""
+        for partition in partitions:
+            lane = self._lanes.pop(partition, None)
+            if lane is not None:
+                lane.close()
 
-    # -- dead letters of records that never became a job
+    # -- records that never become a job
 
-    def _write_poison(self, record: Any, ticket: Ticket[TopicPartition], error: BaseException) -> None:
-        letter = self._letter(record, Reason.UNDECODABLE, error)
+    def _write_poison(self, lane: Lane, record: Any, poison: Undecodable) -> None:
+        """Write a dead letter without waiting; mail tells how it went."""
         try:
-            future = self._producer.send(self._dead_letter_topic, dead_letters.encode(letter))
+            future = self._dead_letters.send(record, self._queue_name, Reason.UNDECODABLE, poison)
         except WorkersError as exc:
-            self._mail.put(_NotWritten(record, ticket, exc))
+            self._mail.put(_NotWritten(lane, record, poison, exc))
             return
-        logger.warning("dead letter sent id=%s reason=%s origin=%s", letter.id, letter.reason, letter.origin)
-        future.add_callback(lambda _: self._mail.put(ticket))
-        future.add_errback(lambda exc: self._mail.put(_NotWritten(record, ticket, exc)))
-
-    def _rewrite_dead_letters(self, now: float) -> None:
-        if not self._to_rewrite or now < self._rewrite_at:
-            return
-        waiting, self._to_rewrite = self._to_rewrite, []
-        for mail in waiting:
-            try:
-                envelope.decode(mail.record.value, self._queue_name)
-            except Undecodable as exc:
-                self._write_poison(mail.record, mail.ticket, exc)
-
-    def _letter(
-        self,
-        record: Any,
-        reason: Reason,
-        error: BaseException | None,
-        message: dramatiq.MessageProxy | None = None,
-    ) -> DeadLetter:
-        retries = message.options.get("retries") if message else None
-        return DeadLetter(
-            reason=reason,
-            origin=_origin(record),
-            value=record.value,
-            time_ms=int(time.time() * 1000),
-            group=self._group,
-            job_key=record.key,
-            # A header may be null, which cannot be written back; none of ours is.
-            job_headers=tuple((name, value) for name, value in record.headers if value is not None),
-            message_id=message.message_id if message else None,
-            actor=message.actor_name if message else None,
-            queue=self._queue_name,
-            attempts=retries if isinstance(retries, int) else 1,
-            **dead_letters.error_fields(error, with_traceback=message is not None),
-        )
+        future.add_callback(lambda _: self._mail.put(_Done(lane, record.offset)))
+        future.add_errback(lambda exc: self._mail.put(_NotWritten(lane, record, poison, exc)))
 
 
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
@@ -336,15 +359,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         await self._consumer._give_up(revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """A partition's ledger starts with its first record."""
+        """A partition's lane is made with its first record."""
 
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         self._consumer._forget(lost)
-
-
-def _as_offsets(positions: dict[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {partition: OffsetAndMetadata(position, "", -1) for partition, position in positions.items()}
-
-
-def _origin(record: Any) -> Origin:
-    return Origin(record.topic, record.partition, record.offset, record.timestamp)

@@ -7,6 +7,7 @@ dramatiq's worker retries an ack only on ``BrokerConnectionError``, so each erro
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import dramatiq
 from dramatiq.errors import ConnectionFailed, DecodeError
@@ -34,6 +35,18 @@ class NotAuthorized(KafkaUnreachable):
 
 class NotDelivered(KafkaUnreachable):
     """Kafka did not confirm the record in time; it may or may not have been written."""
+
+
+class BatchNotDelivered(KafkaUnreachable):
+    """Kafka did not confirm some messages of a batch; ``failures`` pairs each with its error."""
+
+    def __init__(self, failures: list[tuple[dramatiq.Message[Any], WorkersError]], sent: int) -> None:
+        first_message, first_error = failures[0]
+        super().__init__(
+            f"{len(failures)} of {sent} messages were not delivered, the first is {first_message.message_id} "
+            f"for actor {first_message.actor_name}: {first_error}"
+        )
+        self.failures = failures
 
 
 class TopicsMissing(KafkaUnreachable):

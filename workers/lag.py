@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
+from . import commit_metadata
 from .client import Cluster, OffsetSpec, TopicPartition, connect_admin, patiently
 
 
@@ -28,7 +29,7 @@ class LagReader:
         self._admin.close()
 
     def not_done(self) -> int:
-        """Records at or above the group's committed position. Raises KafkaUnreachable."""
+        """Records that are not done, as far as the group has committed. Raises KafkaUnreachable."""
         return patiently(self._cluster, f"read the lag of group {self._group}", self._read)
 
     def _read(self) -> int:
@@ -39,9 +40,17 @@ class LagReader:
         ends = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         total = 0
         for partition in partitions:
-            position = committed[partition].offset if partition in committed else 0
-            total += max(0, ends[partition].offset - max(position, starts[partition].offset))
+            start, end = starts[partition].offset, ends[partition].offset
+            known = committed.get(partition)
+            total += not_done(known.offset, known.metadata, start, end) if known else end - start
         return total
+
+
+def not_done(position: int, metadata: str, log_start: int, log_end: int) -> int:
+    """Records of one partition that are not done: between its log's start and end, by its group's commit."""
+    progress = commit_metadata.decode(position, metadata)
+    undone_below = sum(log_start <= offset < log_end for offset in progress.undone)
+    return undone_below + max(0, log_end - max(progress.end, log_start))
 
 
 def delete_all_records(cluster: Cluster, topics: Iterable[str]) -> None:

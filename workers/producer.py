@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import weakref
 from typing import Any
 
-from .client import Cluster, KafkaProducer, abandon_producer, awaited, connect_producer, kafka_errors
+from .client import (
+    Cluster,
+    KafkaProducer,
+    abandon_producer,
+    awaited,
+    connect_producer,
+    discard_producer,
+    is_fatal,
+    kafka_errors,
+    undelivered,
+)
 from .envelope import Record
 
 
@@ -22,6 +33,8 @@ class DurableProducer:
         self.cluster = cluster
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
+        #: Topics that were written to: a send to them does not block.
+        self._warm: set[str] = set()
         _instances.add(self)
 
     def send(self, topic: str, record: Record) -> Any:
@@ -32,7 +45,8 @@ class DurableProducer:
         """
         producer = self._producer or self._connect()
         with kafka_errors(self.cluster, f"write to topic {topic}"):
-            return producer.send(topic, record.value, key=record.key, headers=record.headers)
+            future = producer.send(topic, record.value, key=record.key, headers=record.headers)
+        return future.add_errback(self._retire_broken, producer)
 
     def deliver(self, topic: str, record: Record) -> Any:
         """Write a record and wait until Kafka has confirmed it; returns its metadata.
@@ -41,18 +55,50 @@ class DurableProducer:
         """
         return awaited(self.send(topic, record), self.cluster, f"write to topic {topic}")
 
+    async def deliver_async(self, topic: str, record: Record) -> Any:
+        """:meth:`deliver` without blocking the event loop."""
+        if topic not in self._warm:
+            # The first send connects and waits for the topic's metadata; later ones only fill a buffer.
+            result = await asyncio.to_thread(self.deliver, topic, record)
+            self._warm.add(topic)
+            return result
+        loop = asyncio.get_running_loop()
+        confirmed: asyncio.Future[Any] = loop.create_future()
+
+        def settle(result: Any, error: BaseException | None) -> None:
+            if confirmed.done():  # the waiting task was cancelled
+                return
+            if error is None:
+                confirmed.set_result(result)
+            else:
+                confirmed.set_exception(undelivered(error, self.cluster, f"write to topic {topic}"))
+
+        future = self.send(topic, record)
+        future.add_callback(lambda result: loop.call_soon_threadsafe(settle, result, None))
+        future.add_errback(lambda error: loop.call_soon_threadsafe(settle, None, error))
+        return await confirmed
+
     def close(self) -> None:
-        """Send what is buffered, within the cluster's time-out, and disconnect; a later send reconnects."""
+        """Send what is buffered, within the send time-out, and disconnect; a later send reconnects."""
         with self._lock:
             producer, self._producer = self._producer, None
+            self._warm.clear()
         if producer is not None:
-            producer.close(timeout=self.cluster.connect_timeout_s)
+            producer.close(timeout=self.cluster.send_timeout_s)
 
     def _connect(self) -> KafkaProducer:
         with self._lock:
+            while _retired:
+                discard_producer(_retired.pop())
             if self._producer is None:
                 self._producer = connect_producer(self.cluster)
             return self._producer
+
+    def _retire_broken(self, producer: KafkaProducer, error: BaseException) -> None:
+        """Let the next send connect anew after an error that this producer does not recover from."""
+        if is_fatal(error) and self._producer is producer:
+            self._producer = None
+            _retired.append(producer)
 
     def _forget_inherited(self) -> None:
         self._lock = threading.Lock()
@@ -60,9 +106,12 @@ class DurableProducer:
             abandon_producer(self._producer)
             _inherited.append(self._producer)
             self._producer = None
+        self._warm.clear()
 
 
 _instances: weakref.WeakSet[DurableProducer] = weakref.WeakSet()
+#: Broken ones, to be closed outside of their own callbacks.
+_retired: list[KafkaProducer] = []
 #: Never finalized: a finalizer in the child would touch the locks and sockets of the parent.
 _inherited: list[KafkaProducer] = []
 

@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.offsets import Ledger, PartitionLedger, Ticket
+from workers.offsets import Ledger, Progress
 
 
-def ledger_with(*offsets: int) -> PartitionLedger:
-    ledger = PartitionLedger(epoch=1, position=offsets[0])
+def fresh(position: int = 0) -> Ledger:
+    return Ledger(Progress((), position))
+
+
+def ledger_with(*offsets: int) -> Ledger:
+    ledger = fresh(offsets[0])
     for offset in offsets:
-        ledger.receive(offset)
+        assert ledger.receive(offset)
     return ledger
 
 
@@ -22,18 +26,19 @@ def test_position_is_the_lowest_offset_that_is_not_done() -> None:
     ledger = ledger_with(5, 6, 7)
     ledger.done(7)
     ledger.done(6)
-    assert ledger.position == 5
+    assert ledger.progress() == Progress((5,), 8)
+    assert ledger.progress().position == 5
     ledger.done(5)
-    assert ledger.position == 8
+    assert ledger.progress().position == 8
 
 
 def test_offsets_that_the_log_skips_count_as_done() -> None:
     ledger = ledger_with(0, 4, 9)
     ledger.done(0)
-    assert ledger.position == 4
+    assert ledger.progress() == Progress((4, 9), 10)
     ledger.done(4)
     ledger.done(9)
-    assert ledger.position == 10
+    assert ledger.progress() == Progress((), 10)
 
 
 def test_a_repeated_or_unknown_ack_changes_nothing() -> None:
@@ -41,7 +46,7 @@ def test_a_repeated_or_unknown_ack_changes_nothing() -> None:
     assert ledger.done(0)
     assert not ledger.done(0)
     assert not ledger.done(17)
-    assert (ledger.position, ledger.open_count) == (1, 1)
+    assert (ledger.progress().position, ledger.open_count) == (1, 1)
 
 
 def test_an_offset_cannot_be_received_twice() -> None:
@@ -50,78 +55,63 @@ def test_an_offset_cannot_be_received_twice() -> None:
         ledger.receive(3)
 
 
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.data())
-def test_position_never_passes_an_undone_offset_and_ends_behind_the_last(
-    steps: list[int], data: st.DataObject
+def test_what_an_earlier_owner_has_done_is_not_run_again() -> None:
+    ledger = Ledger(Progress((2, 5), 8))
+    assert [ledger.receive(offset) for offset in range(2, 10)] == [
+        *(True, False, False, True, False, False),
+        *(True, True),
+    ]
+
+
+def test_what_an_earlier_owner_has_done_stays_known_until_it_is_passed() -> None:
+    ledger = Ledger(Progress((2, 5), 8))
+    assert ledger.receive(2)
+    ledger.done(2)
+    assert ledger.progress() == Progress((5,), 8)
+    for offset in range(3, 9):
+        ledger.receive(offset)
+    assert ledger.progress() == Progress((5, 8), 9)
+
+
+def test_memory_does_not_grow_behind_a_blocked_job() -> None:
+    ledger = ledger_with(0)
+    for offset in range(1, 100_000):
+        ledger.receive(offset)
+        ledger.done(offset)
+    assert ledger.open_count == 1
+    assert ledger.progress() == Progress((0,), 100_000)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(0, 70), st.data())
+def test_nothing_undone_is_ever_committed_and_nothing_done_is_run_again(
+    steps: list[int], crash_after: int, data: st.DataObject
 ) -> None:
+    """Offsets finish in any order, the owner is lost once on the way, the next one gets its last commit."""
     offsets = list(itertools.accumulate(steps))
-    ledger = PartitionLedger(epoch=1, position=0)
-    waiting: list[int] = []
+    ledger, done, ran = fresh(), set[int](), []
     received = iter(offsets)
-    while True:
+    waiting: list[int] = []
+    for turn in itertools.count():
+        progress = ledger.progress()
+        assert all(offset in done for offset in offsets if offset < progress.position)
+        assert all(
+            offset in done for offset in offsets if offset < progress.end and offset not in progress.undone
+        )
+        if turn == crash_after:
+            ledger = Ledger(progress)
+            received = iter([offset for offset in offsets if offset >= progress.position])
+            waiting = []
         if not waiting or data.draw(st.booleans()):
             offset = next(received, None)
-            if offset is None and not waiting:
-                break
             if offset is not None:
-                ledger.receive(offset)
-                waiting.append(offset)
+                if ledger.receive(offset):
+                    waiting.append(offset)
                 continue
-        waiting.remove(done := data.draw(st.sampled_from(waiting)))
-        before = ledger.position
-        assert ledger.done(done)
-        assert before <= ledger.position
-        assert ledger.position == (min(waiting) if waiting else ledger.next_offset)
-    assert ledger.position == offsets[-1] + 1
-
-
-@pytest.fixture
-def ledger() -> Ledger[str]:
-    return Ledger(itertools.count(1))
-
-
-def test_only_moved_positions_are_uncommitted(ledger: Ledger[str]) -> None:
-    ledger.assign("a", 10)
-    ledger.assign("b", 0)
-    ticket = ledger.receive("a", 10)
-    assert ledger.uncommitted() == {}
-    ledger.done(ticket)
-    assert ledger.uncommitted() == {"a": 11}
-    ledger.committed({"a": 11})
-    assert ledger.uncommitted() == {}
-
-
-def test_a_late_answer_to_an_older_commit_does_not_move_back(ledger: Ledger[str]) -> None:
-    ledger.assign("a", 0)
-    for ticket in [ledger.receive("a", offset) for offset in range(3)]:
-        ledger.done(ticket)
-    ledger.committed({"a": 3})
-    ledger.committed({"a": 1, "gone": 5})
-    assert ledger.uncommitted() == {}
-
-
-def test_tickets_of_a_partition_that_was_taken_away_are_void(ledger: Ledger[str]) -> None:
-    ledger.assign("a", 0)
-    ticket = ledger.receive("a", 0)
-    ledger.revoke("a")
-    ledger.revoke("never assigned")
-    assert "a" not in ledger
-    assert not ledger.done(ticket)
-
-    ledger.assign("a", 0)
-    again = ledger.receive("a", 0)
-    assert not ledger.is_current(ticket)
-    assert not ledger.done(ticket)
-    assert ledger.uncommitted() == {}
-    assert ledger.done(again)
-
-
-def test_ledgers_that_share_their_epochs_do_not_take_each_others_tickets() -> None:
-    epochs = itertools.count(1)
-    first, second = Ledger[str](epochs), Ledger[str](epochs)
-    first.assign("a", 0)
-    second.assign("a", 0)
-    ticket = first.receive("a", 0)
-    second.receive("a", 0)
-    assert not second.done(ticket)
-    assert not second.done(Ticket("unknown", 1, 0))
+            if not waiting:
+                break
+        waiting.remove(finished := data.draw(st.sampled_from(waiting)))
+        assert ledger.done(finished)
+        done.add(finished)
+        ran.append(finished)
+    assert sorted(ran) == offsets
+    assert ledger.progress() == Progress((), offsets[-1] + 1)

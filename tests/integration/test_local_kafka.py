@@ -1,0 +1,212 @@
+"""The local Kafka: starts, keeps, stops, and says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support import wait_for
+from workers import Cluster
+from workers.client import connect_admin, create_missing_topics
+from workers.errors import LocalKafkaError
+from workers.local_kafka import LocalKafka
+from workers.local_kafka_jars import (
+    CACHE_VARIABLE,
+    REPOSITORY_VARIABLE,
+    class_path,
+    default_cache_dir,
+    pinned_jars,
+)
+from workers.topics import TopicSpec
+
+
+def topics_of(address: str) -> set[str]:
+    with connect_admin(Cluster((address,))) as admin:
+        return set(admin.list_topics())
+
+
+def test_a_kept_directory_keeps_topics_and_another_broker_is_not_disturbed(
+    tmp_path: Path, bootstrap_servers: str
+) -> None:
+    before = topics_of(bootstrap_servers)
+    with LocalKafka(data_dir=tmp_path / "kept") as kafka:
+        first_address = kafka.bootstrap_servers
+        create_missing_topics(Cluster((first_address,)), [TopicSpec("kept", 2)])
+        with pytest.raises(LocalKafkaError, match="used by another running Kafka"):
+            LocalKafka(data_dir=tmp_path / "kept").start()
+        assert "kept" in topics_of(first_address)
+    assert kafka.log_file.read_text()
+
+    port = int(first_address.split(":")[1])
+    with LocalKafka(port=port, data_dir=tmp_path / "kept") as kafka:
+        assert kafka.bootstrap_servers == first_address
+        assert "kept" in topics_of(first_address)
+    assert topics_of(bootstrap_servers) >= before
+    assert "kept" not in topics_of(bootstrap_servers)
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalKafkaError, match=f"Port {port} of 127.0.0.1 is in use") as raised:
+            LocalKafka(port=port).start()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("folder", ["a file/data", "/proc/data"])
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "a file").touch()
+    data_dir = tmp_path / folder
+    with pytest.raises(LocalKafkaError, match=f"{data_dir} cannot be written.*choose another") as raised:
+        LocalKafka(data_dir=data_dir).start()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def full_directory(tmp_path: Path) -> Iterator[Path]:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a small file system")
+    (tmp_path / "ballast").write_bytes(b"x" * 12_000)
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_directory_is_named(full_directory: Path) -> None:
+    with pytest.raises(
+        LocalKafkaError, match=r"No space left on device; make room or choose another"
+    ) as raised:
+        LocalKafka(data_dir=full_directory).start()
+    assert "\n" not in str(raised.value)
+
+
+START = """
+from workers.local_kafka import LocalKafka
+kafka = LocalKafka()
+kafka.start()
+print(kafka.pid, flush=True)
+input()
+"""
+
+
+def test_no_broker_survives_a_parent_that_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    guard = psutil.Process(int(parent.stdout.readline()))
+    processes = [guard, *guard.children(recursive=True)]
+    assert len(processes) == 2
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert parent.stdin is not None
+    parent.stdin.close()
+    gone, alive = psutil.wait_procs(processes, timeout=20)
+    assert len(gone) == 2, f"still running: {alive}"
+
+
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_runs_until_it_is_told_to_stop(stop_signal: signal.Signals) -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-m", "workers", "kafka", "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert command.stdout is not None
+    lines = iter(command.stdout.readline, "")
+    export = next(line for line in lines if line.startswith("export KAFKA_BOOTSTRAP_SERVERS="))
+    assert isinstance(topics_of(export.strip().split("=")[1]), set)
+    children = psutil.Process(command.pid).children(recursive=True)
+    command.send_signal(stop_signal)
+    assert command.wait(20) == 0
+    command.stdout.close()
+    assert not [child for child in children if child.is_running()]
+
+
+# -- the first download, from a mirror that serves what this machine has
+
+
+@pytest.fixture
+def mirror(bootstrap_servers: str) -> Iterator[tuple[str, Counter[str]]]:
+    served: Counter[str] = Counter()
+    jars = {path.name: path for path in class_path(default_cache_dir())}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.rsplit("/", 1)[1]
+            served[name] += 1
+            self.send_response(200 if name in jars else 404)
+            body = jars[name].read_bytes() if name in jars else b""
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+RESOLVE = "from workers.local_kafka_jars import *; print(len(class_path(default_cache_dir())))"
+
+
+def resolve(cache: Path, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RESOLVE],
+        env=os.environ | {CACHE_VARIABLE: str(cache)} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_that_need_the_jars_download_them_once(
+    tmp_path: Path, mirror: tuple[str, Counter[str]]
+) -> None:
+    address, served = mirror
+    both = [resolve(tmp_path, **{REPOSITORY_VARIABLE: address, "NO_PROXY": "127.0.0.1"}) for _ in range(2)]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    jar_count = len(pinned_jars())
+    assert [out.strip() for out, _ in outputs] == [str(jar_count)] * 2
+    assert "Downloading Apache Kafka" in "".join(err for _, err in outputs)
+    assert all(count == 1 for name, count in served.items() if name.endswith(".jar"))
+    assert sum(name.endswith(".jar") for name in served) == jar_count
+
+
+def test_without_a_network_the_first_start_says_what_to_do(tmp_path: Path) -> None:
+    proxies = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
+    nowhere = dict.fromkeys(proxies, "http://127.0.0.1:1")
+    process = resolve(tmp_path, **nowhere, NO_PROXY="", no_proxy="")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode != 0
+    last = err.strip().splitlines()[-1]
+    assert "LocalKafkaError: Apache Kafka could not be downloaded" in last
+    assert "check it or HTTPS_PROXY" in last
+
+
+def test_stop_is_harmless_when_nothing_runs() -> None:
+    LocalKafka().stop()
+    kafka = LocalKafka()
+    kafka.start()
+    folder = kafka.data_dir
+    kafka.stop()
+    kafka.stop()
+    wait_for(lambda: not folder.exists())

@@ -1,0 +1,5 @@
+"""`python -m workers` is `todo-workers`."""
+
+from .cli import main
+
+main()

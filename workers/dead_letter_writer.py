@@ -1,0 +1,81 @@
+"""Writes dead letters: always before the job's offset is done."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from . import dead_letters
+from .client import Cluster
+from .dead_letters import DeadLetter, Origin, Reason
+from .lanes import Delivery
+from .producer import DurableProducer
+
+logger = logging.getLogger(__name__)
+
+
+class DeadLetterWriter:
+    """Writes to one dead-letter topic for one consumer group. Safe to call from any thread."""
+
+    def __init__(self, producer: DurableProducer, topic: str, group: str) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._group = group
+
+    @property
+    def cluster(self) -> Cluster:
+        return self._producer.cluster
+
+    def write(self, delivery: Delivery) -> None:
+        """Write the dead letter of a job that was given up, and wait until Kafka has it.
+
+        Raises a BrokerConnectionError where it does not take it.
+        """
+        error = delivery._exception
+        retries = delivery.options.get("retries")
+        letter = self._letter(
+            delivery.record,
+            dead_letters.reason_of(error),
+            queue=delivery.queue_name,
+            message_id=delivery.message_id,
+            actor=delivery.actor_name,
+            attempts=retries if isinstance(retries, int) else 1,
+            **dead_letters.error_fields(error, with_traceback=True),
+        )
+        self._producer.deliver(self._topic, dead_letters.encode(letter))
+        _log(letter)
+
+    def send(self, record: Any, queue: str, reason: Reason, error: BaseException) -> Any:
+        """Send the dead letter of a record that never became a job; returns a future of kafka-python.
+
+        Raises a WorkersError where it cannot even be buffered.
+        """
+        fields = dead_letters.error_fields(error, with_traceback=False)
+        letter = self._letter(record, reason, queue=queue, **fields)
+        future = self._producer.send(self._topic, dead_letters.encode(letter))
+        return future.add_callback(lambda _: _log(letter))
+
+    def _letter(self, record: Any, reason: Reason, **fields: Any) -> DeadLetter:
+        return DeadLetter(
+            reason=reason,
+            origin=Origin(record.topic, record.partition, record.offset, record.timestamp),
+            value=record.value,
+            time_ms=int(time.time() * 1000),
+            group=self._group,
+            job_key=record.key,
+            # A header may be null, which cannot be written back; none of ours is.
+            job_headers=tuple((name, value) for name, value in record.headers if value is not None),
+            **fields,
+        )
+
+
+def _log(letter: DeadLetter) -> None:
+    logger.warning(
+        "dead letter written id=%s reason=%s actor=%s origin=%s error=%s",
+        letter.id,
+        letter.reason,
+        letter.actor,
+        letter.origin,
+        letter.exception_type,
+    )

@@ -1,0 +1,129 @@
+"""One assignment of one partition: its fetched records, its ledger, and what is out to the worker threads.
+
+A partition that comes back gets a new lane. So a lane is what the design calls an epoch: acks of an older
+one reach an object that no commit looks at any more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from queue import SimpleQueue
+from typing import Any
+
+import dramatiq
+
+from . import commit_metadata
+from .client import OffsetAndMetadata, TopicPartition
+from .offsets import Ledger
+
+
+class Delivery(dramatiq.MessageProxy):
+    """A message handed out to dramatiq, with its record, its lane, and the mailbox its ack goes to."""
+
+    def __init__(
+        self, message: dramatiq.Message[Any], record: Any, lane: Lane, mail: SimpleQueue[Any]
+    ) -> None:
+        # dramatiq's worker and middleware ask for the message's fields some thirty times; found here they
+        # need not go through MessageProxy's __getattr__.
+        self.__dict__.update(message.__dict__)
+        self.failed = False
+        self._message = message
+        self._exception: BaseException | None = None
+        self.record = record
+        self.lane = lane
+        self.mail = mail
+        self.started = False
+
+    def start(self) -> bool:
+        """Called by a worker thread before it runs the job; False where the partition was taken away."""
+        # In this order: either the thread sees the lane closed, or the closing sees the job started.
+        self.started = True
+        return not self.lane.closed
+
+
+class Lane:
+    """Owned by the consuming thread, but for ``closed``, which worker threads read."""
+
+    __slots__ = (
+        "_committed",
+        "_moved_at",
+        "_position",
+        "buffer",
+        "closed",
+        "full",
+        "ledger",
+        "out",
+        "partition",
+    )
+
+    def __init__(self, partition: TopicPartition, inherited: OffsetAndMetadata) -> None:
+        """``inherited`` is what the group has committed; of its metadata only what is ours is understood."""
+        self.partition = partition
+        self.ledger = Ledger(commit_metadata.decode(inherited.offset, inherited.metadata))
+        #: Fetched records that were not handed out yet.
+        self.buffer: deque[Any] = deque()
+        #: What is handed out and not done, by offset; None for a record whose dead letter is being written.
+        self.out: dict[int, Delivery | None] = {}
+        #: No job of this lane may start any more.
+        self.closed = False
+        #: The commit's metadata is so long that no new job should start before the oldest are done.
+        self.full = False
+        self._committed = (inherited.offset, inherited.metadata)
+        self._position = inherited.offset
+        self._moved_at = 0.0
+
+    def take(self, now: float) -> Any | None:
+        """The next record to run, leaving out those that an earlier owner has done."""
+        while self.buffer:
+            record = self.buffer.popleft()
+            if self.ledger.receive(record.offset):
+                if not self.out:
+                    self._moved_at = now
+                self.out[record.offset] = None
+                return record
+        return None
+
+    def done(self, offset: int) -> bool:
+        """Note that a job is done; False for a repeated ack."""
+        self.out.pop(offset, None)
+        return self.ledger.done(offset)
+
+    def close(self) -> None:
+        """Let no job start any more; those that run may still be acked."""
+        self.closed = True
+        self.buffer.clear()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job has started and is not acked."""
+        return any(delivery is not None and delivery.started for delivery in self.out.values())
+
+    def to_commit(self, now: float) -> OffsetAndMetadata | None:
+        """What to commit; None where Kafka has it already."""
+        progress = self.ledger.progress()
+        if progress.position != self._position:
+            self._position, self._moved_at = progress.position, now
+        metadata = commit_metadata.encode(progress)
+        self.full = len(metadata) > commit_metadata.FULL_CHARS
+        if (progress.position, metadata) == self._committed:
+            return None
+        return OffsetAndMetadata(progress.position, metadata, -1)
+
+    def committed(self, offset: OffsetAndMetadata) -> None:
+        """Note that Kafka has stored ``offset``."""
+        self._committed = (offset.offset, offset.metadata)
+
+    @property
+    def committed_position(self) -> int:
+        """Everything below is done, and Kafka knows it."""
+        position: int = self._committed[0]
+        return position
+
+    def blocked_for(self, now: float) -> float:
+        """Seconds for which the oldest job that is out has kept the position where it is."""
+        return now - self._moved_at if self.out else 0.0
+
+    @property
+    def oldest(self) -> Delivery | None:
+        """The job that keeps the position where it is."""
+        return self.out.get(self._position)
