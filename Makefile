@@ -17,7 +17,7 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-3.13 bench lint types imports format lock clean
+.PHONY: help setup demo test test-3.13 lint types imports format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,9 +34,6 @@ test: lint types imports ## every check and every test, on Python 3.13 as well w
 
 test-3.13: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest $(ARGS)
-
-bench: .venv-bench/.installed ## speed and memory beside other pools, about ten minutes (ARGS=--quick takes one)
-	@.venv-bench/bin/python -m bench $(ARGS)
 
 lint: .venv/.installed ## ruff: rules and formatting
 	$(BIN)/ruff check .
@@ -56,16 +53,15 @@ format: .venv/.installed ## let ruff fix and format the code
 lock: | $(BIN)/uv ## pin the requirements again (ARGS=--upgrade takes the newest)
 	$(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml
 	$(LOCK) $(ARGS) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt pyproject.toml
-	$(LOCK) $(ARGS) --extra bench --constraints requirements/run.txt --output-file requirements/bench.txt pyproject.toml
 
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory setup
 
 clean: ## remove what make and the tools made
-	rm -rf .venv .venv-3.13 .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-3.13 .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# $(call install,<folder>,<interpreter>,<requirements>)
+# $(call install,<folder>,<interpreter>)
 define install
 	@$(1)/bin/python -c 'import pip; $(AT_LEAST_3_11)' 2>/dev/null || { \
 		"$(2)" -c '$(AT_LEAST_3_11)' 2>/dev/null || { \
@@ -75,18 +71,15 @@ define install
 		echo "Making $(1) with $$("$(2)" --version)"; \
 		"$(2)" -m venv --clear $(1); \
 	}
-	@echo "Installing $$(grep -c == requirements/$(3).txt) pinned packages into $(1); the first time takes about a minute"
-	@$(1)/$(PIP) install --quiet --require-hashes -r requirements/$(3).txt
+	@echo "Installing $$(grep -c == requirements/dev.txt) pinned packages into $(1); the first time takes about a minute"
+	@$(1)/$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	@$(1)/$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@$(1)/$(PIP) check || { echo "pyproject.toml asks for what is not pinned: make lock" >&2; exit 1; }
 	@touch $@
 endef
 
 .venv/.installed: requirements/dev.txt pyproject.toml
-	$(call install,.venv,$(PYTHON),dev)
+	$(call install,.venv,$(PYTHON))
 
 .venv-3.13/.installed: requirements/dev.txt pyproject.toml
-	$(call install,.venv-3.13,$(PYTHON_3_13),dev)
-
-.venv-bench/.installed: requirements/bench.txt pyproject.toml
-	$(call install,.venv-bench,$(PYTHON),bench)
+	$(call install,.venv-3.13,$(PYTHON_3_13))

@@ -190,9 +190,10 @@ class LocalKafka:
 
     def _spawn(self, command: list[str]) -> None:
         assert self._lock is not None
+        temporary = "" if self._kept_dir else self.data_dir
         with self.log_file.open("ab") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "workers.local_kafka_guard", *command],
+                [sys.executable, "-m", "workers.local_kafka_guard", str(temporary), *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -213,7 +214,8 @@ class LocalKafka:
             return self._dir_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         if config.PORT_TAKEN in log:
             return _port_error(self._port or 0)
-        return LocalKafkaError(f"Kafka ended while it started: {_tail(log)}; its log is {self._kept_log()}")
+        where = f"; its log is {self._kept_log()}" if self.log_file.exists() else ""
+        return LocalKafkaError(f"Kafka ended while it started: {_tail(log)}{where}")
 
     def _kept_log(self) -> Path:
         """The log file, moved out of a directory that is about to be removed."""

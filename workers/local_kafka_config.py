@@ -77,8 +77,12 @@ def scram_arguments(users: Mapping[str, str]) -> list[str]:
 
 
 def cluster_id(uuid: UUID) -> str:
-    """A UUID as Kafka writes it: URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(uuid.bytes).decode().rstrip("=")
+    """A UUID as Kafka writes it: URL-safe base64 without padding.
+
+    Like Kafka's own it never begins with a dash, which its command line would take for an option.
+    """
+    text = base64.urlsafe_b64encode(uuid.bytes).decode().rstrip("=")
+    return "A" + text[1:] if text.startswith("-") else text
 
 
 def _login(users: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Runs a command and ends it when the process that started this one is gone, even by SIGKILL.
 
-`python -m workers.local_kafka_guard COMMAND ...`: its standard input is a pipe that nobody writes to; the
-end of it, like a SIGTERM, means: stop. Exits with the command's status.
+`python -m workers.local_kafka_guard TEMPORARY COMMAND ...`: its standard input is a pipe that nobody writes
+to; the end of it, like a SIGTERM, means: stop. Exits with the command's status. Where the starting process is
+gone, this one removes the directory TEMPORARY in its stead; an empty TEMPORARY names none.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ _TERMINATE_TIMEOUT_S = 10.0
 _PR_SET_PDEATHSIG = 1
 
 
-def main(command: list[str]) -> int:
+def main(temporary: str, command: list[str]) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -37,7 +39,10 @@ def main(command: list[str]) -> int:
             child.wait(_TERMINATE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             child.kill()
-    return child.wait()
+            child.wait()
+    if temporary and os.getppid() != parent:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return child.returncode
 
 
 def _die_with_guard() -> None:
@@ -47,4 +52,4 @@ def _die_with_guard() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

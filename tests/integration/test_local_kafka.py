@@ -99,7 +99,7 @@ START = """
 from workers.local_kafka import LocalKafka
 kafka = LocalKafka()
 kafka.start()
-print(kafka.pid, flush=True)
+print(kafka.pid, kafka.data_dir, flush=True)
 input()
 """
 
@@ -107,7 +107,8 @@ input()
 def test_no_broker_survives_a_parent_that_is_killed() -> None:
     parent = subprocess.Popen([sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    guard = psutil.Process(int(parent.stdout.readline()))
+    pid, data_dir = parent.stdout.readline().split()
+    guard = psutil.Process(int(pid))
     processes = [guard, *guard.children(recursive=True)]
     assert len(processes) == 2
     parent.kill()
@@ -117,6 +118,7 @@ def test_no_broker_survives_a_parent_that_is_killed() -> None:
     parent.stdin.close()
     gone, alive = psutil.wait_procs(processes, timeout=20)
     assert len(gone) == 2, f"still running: {alive}"
+    assert not Path(data_dir.decode()).exists()
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,33 @@
+"""The demo itself; `todo-workers demo` starts it with its settings in the environment."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from workers.errors import WorkersError
+
+from .errors import DemoFailed
+from .run import run
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder, *options = sys.argv[1:]
+    try:
+        return run(Path(folder), as_json="--json" in options, keep="--keep" in options)
+    except KeyboardInterrupt:
+        return 130
+    except WorkersError as exc:
+        print(f"todo-workers: {exc}", file=sys.stderr)  # noqa: T201
+        if isinstance(exc, DemoFailed) and exc.log_file is not None:
+            print(exc.log_tail(), file=sys.stderr)  # noqa: T201
+        return 1
+
+
+sys.exit(main())

@@ -1,0 +1,146 @@
+"""The summary: what was expected, what was seen, and how long it took. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .progress import Effect, Progress
+from .scenario import Kind, Publish, Step, Wanted, WriteRecord
+
+#: Goals, in milliseconds: reported beside what was measured, not checked, as they depend on the machine.
+PUBLISH_GOAL_MS = 100
+EFFECT_GOAL_MS = 5_000
+
+_NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One checked statement about the run."""
+
+    name: str
+    expected: str
+    seen: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Median and worst of what was measured, and the goal, in milliseconds."""
+
+    median: float
+    worst: float
+    goal: float
+
+
+def check(progress: Progress, *, jobs_left: int) -> list[Expectation]:
+    """Compare what was seen with what the script wants; ``jobs_left`` is what still waits in the queues."""
+    return [
+        *_mails(progress),
+        *_rows(progress),
+        *_letters(progress),
+        _equal("anything else", _NONE, _joined(f"{stray.kind} {stray.says}" for stray in progress.strays)),
+        _equal("jobs left in queues", "0", str(jobs_left)),
+    ]
+
+
+def timings(progress: Progress) -> dict[str, Timing]:
+    """Give ``publish_ms``, how long `tasks.publish` took, and ``effect_ms``, from its call to each effect."""
+    published = [step for step in progress.steps if isinstance(step.action, Publish)]
+    took = [done.took_ms for step in published for done in progress.publications(step)]
+    elapsed = [progress.elapsed_ms(s, effect) for s in progress.steps for effect in progress.effects(s)]
+    return {"publish_ms": _timing(took, PUBLISH_GOAL_MS), "effect_ms": _timing(elapsed, EFFECT_GOAL_MS)}
+
+
+def _mails(progress: Progress) -> Iterator[Expectation]:
+    for step in progress.steps:
+        if not isinstance(step.action, Publish):
+            continue
+        owner = step.action.event.todo.owner.email
+        mails = progress.effects(step, Kind.MAIL)
+        # The recipient is named where it is not the owner.
+        seen = [mail.says if mail.detail == owner else f"{mail.says} to {mail.detail}" for mail in mails]
+        wanted = next((wanted for wanted in step.wanted if wanted.kind is Kind.MAIL), None)
+        if wanted is None:
+            yield _equal(f"mail, {step.label}", _NONE, _joined(seen))
+        elif wanted.at_most > 1:
+            yield _repeated(step, mails, wanted)
+        else:
+            yield _equal(f"mail, {step.label}", wanted.says, _joined(seen))
+        if wanted and wanted.holds:
+            yield _escaped(step, mails, wanted)
+
+
+def _repeated(step: Step, mails: list[Effect], wanted: Wanted) -> Expectation:
+    subjects, ids = {mail.says for mail in mails}, {mail.mark for mail in mails}
+    right = 1 <= len(mails) <= wanted.at_most and len(ids) == 1 and subjects == {wanted.says}
+    expected = f"1 to {wanted.at_most}, one Message-ID"
+    seen = f"{len(mails)}, {'one Message-ID' if len(ids) == 1 else f'{len(ids)} Message-IDs'}"
+    return Expectation(f"mail, {step.label}", expected, seen, right)
+
+
+def _escaped(step: Step, mails: list[Effect], wanted: Wanted) -> Expectation:
+    assert isinstance(step.action, Publish)
+    raw = step.action.event.todo.title
+    pages = [mail.content.decode() for mail in mails]
+    right = bool(pages) and all(wanted.holds in page and raw not in page for page in pages)
+    seen = "escaped" if right else "not escaped" if pages else _NONE
+    return Expectation(f"HTML part, {step.label}", "escaped", seen, right)
+
+
+def _rows(progress: Progress) -> Iterator[Expectation]:
+    counts = [
+        (step, sum(row.says == step.action.event.type for row in progress.effects(step, Kind.ROW)))
+        for step in progress.steps
+        if isinstance(step.action, Publish)
+    ]
+    expected = f"{len(counts)} events, 1 row each"
+    wrong = [f"{step.label}: {count}" for step, count in counts if count != 1]
+    yield Expectation("audit rows", expected, "; ".join(wrong) or expected, not wrong)
+    for step, count in counts:
+        if isinstance(step.action, Publish) and step.action.times > 1:
+            yield _equal(f"audit rows, {step.label}", "1", str(count))
+
+
+def _letters(progress: Progress) -> Iterator[Expectation]:
+    for step in progress.steps:
+        letters = progress.effects(step, Kind.LETTER)
+        wanted = next((wanted for wanted in step.wanted if wanted.kind is Kind.LETTER), None)
+        if wanted:
+            yield _letter(step, letters, wanted)
+        elif letters:
+            yield _equal(f"dead letter, {step.label}", _NONE, _joined(map(_in_full, letters)))
+
+
+def _letter(step: Step, letters: list[Effect], wanted: Wanted) -> Expectation:
+    if isinstance(step.action, WriteRecord):
+        value, promise = step.action.value, "bytes untouched"
+        kept = [letter.content == value for letter in letters]
+    else:
+        promise = f"{wanted.holds} in its error"
+        kept = [wanted.holds in letter.detail for letter in letters]
+    seen = (
+        f"{letter.says}, {promise}" if right else _in_full(letter)
+        for letter, right in zip(letters, kept, strict=True)
+    )
+    return _equal(f"dead letter, {step.label}", f"{wanted.says}, {promise}", _joined(seen))
+
+
+def _in_full(letter: Effect) -> str:
+    return f"{letter.says}: {letter.detail} ({len(letter.content)} bytes)"
+
+
+def _equal(name: str, expected: str, seen: str) -> Expectation:
+    return Expectation(name, expected, seen, expected == seen)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(texts) or _NONE
+
+
+def _timing(values: list[float], goal: float) -> Timing:
+    if not values:
+        return Timing(0.0, 0.0, goal)
+    return Timing(round(statistics.median(values), 1), round(max(values), 1), goal)

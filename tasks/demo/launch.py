@@ -1,0 +1,86 @@
+"""Starts what the demo runs on, and the demo itself as a process of its own.
+
+A process of its own because `tasks` reads the settings when it is imported, as it does in production: only
+once Kafka runs is it known what they are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from settings import load_settings
+from workers.local_kafka import LocalKafka
+
+from .environment import child_environment, kafka_variables
+
+#: How long the demo may take to end what it started.
+_STOP_TIMEOUT_S = 30.0
+
+
+def launch(*, as_json: bool, keep: bool) -> int:
+    """Run the demo and give its exit status: 0 where all was as expected.
+
+    Its folder is removed at the end, or kept with the logs where something was not.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = Path(tempfile.mkdtemp(prefix="todo-workers-demo-"))
+    status = 1
+    try:
+        with _kafka() as variables:
+            status = _run(folder, variables, ["--json"] * as_json + ["--keep"] * keep)
+    except KeyboardInterrupt:
+        status = 130
+    finally:
+        if status == 0 or not any(folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"The logs are in {folder}", file=sys.stderr)  # noqa: T201
+    return status
+
+
+@contextmanager
+def _kafka() -> Iterator[Mapping[str, str]]:
+    """Give the settings of the configured cluster, else of a local Kafka that runs meanwhile."""
+    configured = load_settings().kafka
+    if "bootstrap_servers" in configured.model_fields_set:
+        yield kafka_variables(configured)
+        return
+    print("Starting Apache Kafka", file=sys.stderr, flush=True)  # noqa: T201
+    with LocalKafka() as kafka:
+        yield {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
+
+
+def _run(folder: Path, kafka: Mapping[str, str], options: list[str]) -> int:
+    environment = child_environment(
+        os.environ,
+        kafka=kafka,
+        namespace=f"demo-{uuid.uuid4().hex[:8]}",
+        database=folder / "audit.db",
+    )
+    command = [sys.executable, "-m", "tasks.demo", str(folder), *options]
+    # In the demo's folder: a `.env` where the user stands is for the user's own workers.
+    child = subprocess.Popen(command, env=environment, cwd=folder)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        # A Ctrl-C has reached the child as well, a SIGTERM only this process.
+        child.send_signal(signal.SIGTERM)
+        child.wait(_STOP_TIMEOUT_S)
+        raise
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,82 @@
+"""What was published and what came of it so far. Pure: whoever observes adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .scenario import Kind, Step, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """An action that is done: when it began, in seconds since the epoch, and how long Kafka's answer took."""
+
+    at: float
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that the workers did, seen from outside at ``at``, in seconds since the epoch.
+
+    ``says`` is as in `Wanted`; ``detail`` is the row's number, the mail's recipient, the dead letter's error.
+    ``content`` is the HTML part of a mail, or the value of a dead letter.
+    """
+
+    kind: Kind
+    mark: str
+    at: float
+    says: str
+    detail: str
+    content: bytes = b""
+
+
+class Progress:
+    """The steps of a script with what is known about each."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.steps = tuple(steps)
+        self.strays: list[Effect] = []
+        self._publications: dict[str, list[Publication]] = {step.label: [] for step in self.steps}
+        self._effects: dict[str, list[Effect]] = {step.label: [] for step in self.steps}
+        self._step_of = {mark: step for step in self.steps for mark in step.action.marks}
+
+    def published(self, step: Step, publication: Publication) -> None:
+        self._publications[step.label].append(publication)
+
+    def saw(self, effect: Effect) -> None:
+        step = self._step_of.get(effect.mark)
+        if step is None:
+            self.strays.append(effect)
+        else:
+            self._effects[step.label].append(effect)
+
+    def publications(self, step: Step) -> list[Publication]:
+        return self._publications[step.label]
+
+    def effects(self, step: Step, kind: Kind | None = None) -> list[Effect]:
+        """The effects of a step, of one kind or of all, in the order in which they were seen."""
+        return [effect for effect in self._effects[step.label] if kind in {None, effect.kind}]
+
+    def elapsed_ms(self, step: Step, effect: Effect) -> float:
+        """From the publication to the effect; an event's second mail belongs to its second publication."""
+        times = self.publications(step)
+        nth = self.effects(step, effect.kind).index(effect)
+        return (effect.at - times[min(nth, len(times) - 1)].at) * 1000
+
+    def is_begun(self, step: Step) -> bool:
+        return bool(self.publications(step))
+
+    def is_complete(self, step: Step) -> bool:
+        """Whether nothing more can come that is wanted."""
+        return self._has(step, {wanted: wanted.at_most for wanted in step.wanted})
+
+    def has_enough(self) -> bool:
+        """Whether every step has what it must have; some may still get more."""
+        return all(self._has(step, dict.fromkeys(step.wanted, 1)) for step in self.steps)
+
+    def _has(self, step: Step, counts: dict[Wanted, int]) -> bool:
+        return self.is_begun(step) and all(
+            len(self.effects(step, wanted.kind)) >= count for wanted, count in counts.items()
+        )

@@ -1,0 +1,130 @@
+"""Plays the script against running workers and checks what comes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from tasks import broker, publish
+from workers.envelope import Record
+from workers.errors import WorkersError
+from workers.lag import LagReader
+from workers.producer import DurableProducer
+
+from .environment import mail_variables
+from .expectations import check, timings
+from .mail_server import MailServer
+from .observation import Observer
+from .progress import Effect, Progress, Publication
+from .scenario import REFUSED_EMAIL, Publish, Step, script
+from .view import View
+from .workers import WorkerFleet
+
+#: How long a step may wait for its effects before the next begins, and the whole script for the last ones.
+_STEP_TIMEOUT_S = 10.0
+_LAST_TIMEOUT_S = 10.0
+#: How long the jobs may take to be committed when all their effects are there.
+_COMMIT_TIMEOUT_S = 5.0
+
+
+def run(folder: Path, *, as_json: bool, keep: bool) -> int:
+    """Run the demo with its files in ``folder`` and give its exit status. Raises WorkersError."""
+    view = View(json_only=as_json)
+    view.say(f"Kafka at {broker.cluster.address}, namespace {broker.topics.namespace}")
+    broker.prepare()
+    with MailServer(refused=REFUSED_EMAIL) as mail_server:
+        view.say(f"SMTP server at 127.0.0.1:{mail_server.port}")
+        with WorkerFleet(folder, mail_variables(mail_server.port)) as fleet:
+            fleet.wait_until_ready()
+            view.say(f"Workers from the Procfile run, log {fleet.log_file}")
+            progress = Progress(script(datetime.now(UTC)))
+            with Observer(folder / "audit.db", mail_server) as observer:
+                _play(progress, observer, fleet, view)
+            expectations = check(progress, jobs_left=_jobs_left())
+            measured = timings(progress)
+            view.summary(expectations, measured)
+            ok = all(expectation.ok for expectation in expectations)
+            if keep:
+                _keep_running(view, folder, mail_server, fleet)
+    broker.close()
+    if as_json:
+        summary = {
+            "ok": ok,
+            "expectations": [asdict(expectation) for expectation in expectations],
+            "timings": {name: asdict(timing) for name, timing in measured.items()},
+        }
+        view.json_line(json.dumps(summary, ensure_ascii=False))
+    return 0 if ok else 1
+
+
+def _play(progress: Progress, observer: Observer, fleet: WorkerFleet, view: View) -> None:
+    for step in progress.steps:
+        view.begin(step)
+        _act(step, progress, view)
+        for effect in _until(partial(progress.is_complete, step), _STEP_TIMEOUT_S, observer, fleet):
+            progress.saw(effect)
+            view.effect(effect, progress)
+    for effect in _until(progress.has_enough, _LAST_TIMEOUT_S, observer, fleet):
+        progress.saw(effect)
+        view.effect(effect, progress)
+
+
+def _act(step: Step, progress: Progress, view: View) -> None:
+    action = step.action
+    for _ in range(action.times if isinstance(action, Publish) else 1):
+        at, started = time.time(), time.perf_counter()
+        if isinstance(action, Publish):
+            publish(action.event)
+        else:
+            producer = DurableProducer(broker.cluster)
+            producer.deliver(broker.topics.jobs(action.queue), Record(action.key.encode(), action.value, []))
+            producer.close()
+        took_ms = (time.perf_counter() - started) * 1000
+        progress.published(step, Publication(at, took_ms))
+        view.published(step, took_ms)
+
+
+def _until(
+    is_enough: Callable[[], bool], timeout_s: float, observer: Observer, fleet: WorkerFleet
+) -> Iterator[Effect]:
+    """Give the effects that are seen until there are enough, or the time is up."""
+    deadline = time.monotonic() + timeout_s
+    parent = os.getppid()
+    while not is_enough() and time.monotonic() < deadline:
+        if os.getppid() != parent:
+            raise WorkersError("the command that started the demo is gone")
+        fleet.require_running()
+        yield from observer.effects()
+
+
+def _jobs_left() -> int:
+    deadline = time.monotonic() + _COMMIT_TIMEOUT_S
+    left = 0
+    for queue in sorted(broker.get_declared_queues()):
+        with LagReader(broker.cluster, broker.topics.jobs(queue), broker.topics.group(queue)) as reader:
+            while (waiting := reader.not_done()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            left += waiting
+    return left
+
+
+def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: WorkerFleet) -> None:
+    view.kept(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address,
+            "KAFKA_NAMESPACE": broker.topics.namespace,
+            "SMTP_PORT": str(mail_server.port),
+            "DATABASE_URL": os.environ["DATABASE_URL"],
+            "folder": str(folder),
+            "workers' log": str(fleet.log_file),
+        }
+    )
+    # Ctrl-C and SIGTERM end the wait with a KeyboardInterrupt.
+    signal.pause()

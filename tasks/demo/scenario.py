@@ -1,0 +1,163 @@
+"""What the demo's chatbot does, and what must come of it. Pure.
+
+An effect finds its step by its mark: the event's id for an audit row, the job's id for a mail or a dead
+letter, the record's key for a record that never became a job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tasks.events import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
+from tasks.handlers import EFFECTS, handle_event, job_id, record_audit, send_notification
+
+#: The recipient that the demo's mail server refuses.
+REFUSED_EMAIL = "tom@example.org"
+
+HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
+ESCAPED_TITLE = "Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert(&#34;hi&#34;)&lt;/script&gt;"
+
+#: No JSON, and no UTF-8 either: what a broken producer might write.
+UNDECODABLE = b'{"actor_name": "handle_event", "args": [\xff\xfe'
+
+
+class Kind(StrEnum):
+    """What the workers leave behind."""
+
+    ROW = "audit row"
+    MAIL = "mail"
+    LETTER = "dead letter"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An effect that must be seen, once or up to ``at_most`` times.
+
+    ``says`` is the type in an audit row, the subject of a mail, the reason of a dead letter. ``holds`` must
+    be in the HTML part of a mail, in the error of a dead letter.
+    """
+
+    job: str
+    kind: Kind
+    says: str
+    at_most: int = 1
+    holds: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The chatbot publishes ``event``, ``times`` times."""
+
+    event: Event
+    times: int = 1
+
+    @property
+    def marks(self) -> frozenset[str]:
+        jobs = (job_id(self.event.event_id, actor) for actor in EFFECTS)
+        return frozenset(str(mark) for mark in (self.event.event_id, *jobs))
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Somebody writes bytes to the topic of ``queue``, past everything that checks them."""
+
+    queue: str
+    key: str
+    value: bytes
+
+    @property
+    def marks(self) -> frozenset[str]:
+        return frozenset([self.key])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action and all that must come of it; ``label`` names it in the summary."""
+
+    label: str
+    title: str
+    action: Publish | WriteRecord
+    wanted: tuple[Wanted, ...]
+
+
+def script(now: datetime) -> tuple[Step, ...]:
+    """Give the conversation, anew each time: event ids are random."""
+    mia = _owner("Mia Grün", "mia@example.com", "Europe/Vienna")
+    ken = _owner("佐藤 健", "ken@example.com", "Asia/Tokyo")
+    return (
+        *_life_of_a_todo(now),
+        _mailed(
+            "HTML title",
+            "Mia adds a todo with HTML and non-ASCII in its title",
+            _creation(Todo(id="todo-2", title=HTML_TITLE, owner=mia)),
+            f"New todo: {HTML_TITLE}",
+            html=ESCAPED_TITLE,
+        ),
+        _refused(),
+        _undecodable(),
+        _mailed(
+            "published twice",
+            "Ken adds a todo; its event is published twice",
+            _creation(Todo(id="todo-4", title="Renew passport", owner=ken)),
+            "New todo: Renew passport",
+            times=2,
+        ),
+    )
+
+
+def _life_of_a_todo(now: datetime) -> tuple[Step, ...]:
+    due = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=3)
+    later = due + timedelta(days=4)
+    todo = Todo(
+        id="todo-1",
+        title="Book flights",
+        description="Berlin to Lisbon, aisle seats.",
+        due=due,
+        owner=_owner("Ana Petrović", "ana@example.com", "Europe/Berlin"),
+    )
+    moved = todo.model_copy(update={"due": later})
+    change = Change(before=due.isoformat(), after=later.isoformat())
+    changed = TodoUpdated(actor="user:ana", todo=moved, changes={"due": change})
+    completed = TodoCompleted(actor="user:ana", todo=moved)
+    deleted = TodoDeleted(actor="user:ana", todo=moved)
+    return (
+        _mailed("created", "Ana adds a todo", _creation(todo), "New todo: Book flights"),
+        _mailed("changed", "Ana moves it by four days", changed, "Todo changed: Book flights"),
+        _mailed("completed", "Ana completes it", completed, "Todo completed: Book flights"),
+        _mailed("deleted", "Ana deletes it", deleted, "Todo deleted: Book flights"),
+    )
+
+
+def _refused() -> Step:
+    tom = _owner("Tom Ode", REFUSED_EMAIL, "Europe/London")
+    event = _creation(Todo(id="todo-3", title="Water the plants", owner=tom))
+    letter = Wanted(send_notification.actor_name, Kind.LETTER, "failed", holds="550")
+    title = "Tom adds a todo, but the mail server refuses his address"
+    return Step("refused address", title, Publish(event), (_row(event), letter))
+
+
+def _undecodable() -> Step:
+    queue = handle_event.queue_name
+    letter = Wanted(f"queue {queue}", Kind.LETTER, "undecodable")
+    title = f"Somebody writes bytes that are no job to the queue {queue}"
+    return Step("undecodable", title, WriteRecord(queue, key="by-hand", value=UNDECODABLE), (letter,))
+
+
+def _mailed(label: str, title: str, event: Event, subject: str, *, times: int = 1, html: str = "") -> Step:
+    # In this version a repeated event may mail again, under the same Message-ID; its audit row stays one.
+    mail = Wanted(send_notification.actor_name, Kind.MAIL, subject, at_most=times, holds=html)
+    return Step(label, title, Publish(event, times), (_row(event), mail))
+
+
+def _row(event: Event) -> Wanted:
+    return Wanted(record_audit.actor_name, Kind.ROW, event.type)
+
+
+def _creation(todo: Todo) -> TodoCreated:
+    return TodoCreated(actor=f"user:{todo.owner.email.partition('@')[0]}", todo=todo)
+
+
+def _owner(name: str, email: str, time_zone: str) -> Owner:
+    return Owner(name=name, email=email, time_zone=time_zone)

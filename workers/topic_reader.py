@@ -1,0 +1,37 @@
+"""Reads a topic without a consumer group: what is there, and what comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .client import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
+
+
+class TopicReader:
+    """Reads all partitions from their beginning. For one thread; nothing is committed."""
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._client: KafkaConsumer | None = None
+
+    def open(self) -> None:
+        """Connect. Raises KafkaUnreachable."""
+        self._client = connect_consumer(self._cluster, None)
+        with kafka_errors(self._cluster, f"read topic {self._topic}"):
+            partitions = self._client.partitions_for_topic(self._topic)
+            self._client.assign([TopicPartition(self._topic, partition) for partition in sorted(partitions)])
+            self._client.seek_to_beginning()
+
+    def read(self, timeout_ms: int) -> list[Any]:
+        """The records that come within ``timeout_ms``, partition by partition. Raises KafkaUnreachable."""
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, f"read topic {self._topic}"):
+            fetched = self._client.poll(timeout_ms=timeout_ms)
+        return [record for records in fetched.values() for record in records]
+
+    def close(self) -> None:
+        """Disconnect; does nothing if it is not open."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
