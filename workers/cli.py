@@ -35,7 +35,8 @@ def main() -> NoReturn:
     """Run the command line; errors that a user can mend are one line on standard error."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
     for plugin in sorted(entry_points(group=PLUGINS), key=lambda plugin: plugin.name):
-        _add(plugin)
+        if _may_want(plugin.name, sys.argv[1:]):
+            _add(plugin)
     try:
         app(prog_name="todo-workers")
     except KeyboardInterrupt:
@@ -75,6 +76,12 @@ def kafka(
     from .local_kafka_command import run_in_foreground  # noqa: PLC0415 - keeps the other commands quick
 
     raise typer.Exit(run_in_foreground(port=port or None, data_dir=data))
+
+
+def _may_want(name: str, arguments: list[str]) -> bool:
+    """Whether a command line may name or list a plugin: loading one imports all that it needs."""
+    first = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return first in (None, name)
 
 
 def _add(plugin: EntryPoint) -> None:

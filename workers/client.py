@@ -240,14 +240,12 @@ def kafka_errors(cluster: Cluster, doing: str) -> Iterator[None]:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether a producer that got this error fails everything from then on."""
-    passing = (
-        kafka.errors.RetriableError,
-        kafka.errors.MessageSizeTooLargeError,
-        kafka.errors.RecordListTooLargeError,
-        kafka.errors.TopicAuthorizationFailedError,
-    )
-    return isinstance(error, kafka.errors.KafkaError) and not isinstance(error, passing)
+    """Whether a producer that got this error fails everything from then on.
+
+    kafka-python's idempotent producer gives up at any error that it may not repeat, even one record that is
+    too large for its topic.
+    """
+    return isinstance(error, kafka.errors.KafkaError) and not isinstance(error, kafka.errors.RetriableError)
 
 
 def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
