@@ -27,13 +27,18 @@ setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the
 demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real
 	@$(BIN)/todo-workers demo $(ARGS)
 
-test: lint types imports ## every check and every test, on Python 3.13 as well where it is found
+test: lint types imports ## every check and every test, the heart of them on Python 3.13 too where it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
 	$(PY) -m pytest $(ARGS)
 	@test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13
 
+# What a Python can change: the pure parts, dramatiq's contract, the broker, and once all together.
+# make test-3.13 ON_3_13=tests runs the rest there as well.
+ON_3_13 ?= tests/unit tests/contract tests/integration/test_broker.py \
+	tests/acceptance/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
+
 test-3.13: .venv-3.13/.installed
-	.venv-3.13/bin/python -m pytest $(ARGS)
+	.venv-3.13/bin/python -m pytest $(or $(ARGS),$(ON_3_13))
 
 lint: .venv/.installed ## ruff: rules and formatting
 	$(BIN)/ruff check .

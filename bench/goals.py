@@ -42,18 +42,20 @@ GOALS: Mapping[str, Sequence[Goal]] = {
     ),
     "backlog": (
         # A million in a minute.
-        Goal("backlog_jobs_per_s", "no-op jobs/s of a worker that drains the backlog", "jobs/s", ">=", 16_667),
+        Goal(
+            "backlog_jobs_per_s", "no-op jobs/s of a worker that drains the backlog", "jobs/s", ">=", 16_667
+        ),
         Goal("backlog_drift", "rate of the last tenth, off that of the first", "%", "<=", 10),
         Goal("backlog_memory_max", "the worker's memory while it drains, at most", "MB", "<=", 200),
-        Goal("backlog_memory_growth", "memory at the end / after the first tenth", "x", "<=", 1.1),
+        Goal("backlog_memory_growth", "most memory in the second half / in the first", "x", "<=", 1.1),
     ),
     "rebalance": (
         Goal("rebalance_gap", "longest gap in delivery while a worker joins and leaves", "ms", "<=", 1_000),
     ),
 }
 
-#: Units of the figures that only inform, by the last word of their name.
-_UNITS = {"s": "s", "ms": "ms", "mb": "MB", "jobs": "jobs", "per_s": "jobs/s", "x": "x"}
+#: Units of the figures that only inform, by how their name ends, but for what follows a dot.
+_UNITS = {"_per_s": "jobs/s", "_jobs": "jobs", "_mb": "MB", "_ms": "ms", "_s": "s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +118,7 @@ def figures(
 def unit_of(name: str) -> str:
     """The unit of a figure that only informs: its name ends with it, before any dot."""
     stem = name.split(".")[0]
-    for ending, unit in _UNITS.items():
-        if stem.endswith("_" + ending) and not stem.endswith("_per_" + ending):
-            return unit
-    return _UNITS["per_s"]
+    return next((unit for ending, unit in _UNITS.items() if stem.endswith(ending)), "")
 
 
 def _values(name: str, rounds: Sequence[Samples]) -> tuple[float, ...]:

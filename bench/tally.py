@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
 
 #: A run is cut into so many parts of the same number of jobs, to see whether its rate is flat.
 PARTS = 10
@@ -60,8 +58,3 @@ def rates(marks: list[float], total: int) -> list[float]:
 def overall_rate(marks: list[float], total: int) -> float:
     """Jobs per second from the first job to the last."""
     return total / (marks[-1] - marks[0])
-
-
-def drained(event: Mapping[str, Any]) -> list[float]:
-    """The marks in what a process reports that has drained a backlog."""
-    return [float(mark) for mark in event["marks"]]

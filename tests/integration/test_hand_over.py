@@ -58,8 +58,7 @@ def test_a_member_that_joins_repeats_no_job(join: Join, ran: Counter[int]) -> No
     first = join()
     send(first, range(800))
     wait_for(lambda: len(ran) > 100)
-    second = join()
-    wait_for(lambda: second._producer is not None and len(ran) > 400)
+    join()
     first.join("default", timeout=30_000)
     assert ran == dict.fromkeys(range(800), 1)
 
@@ -96,7 +95,7 @@ def test_a_job_longer_than_the_poll_interval_is_not_delivered_again(join: Join, 
 def test_a_skipped_job_gets_no_result(cluster: Cluster, namespace: str) -> None:
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1)
     backend = StubBackend()
-    broker.add_middleware(Results(backend=backend, store_results=True))
+    broker.add_middleware(Results(backend=backend, store_results=True))  # type: ignore[no-untyped-call]
 
     @dramatiq.actor(broker=broker, actor_name="work", max_retries=0)
     def work() -> int:

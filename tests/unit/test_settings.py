@@ -40,7 +40,8 @@ def test_without_any_variable_the_defaults_hold() -> None:
         namespace="todo",
         partitions=8,
         replication_factor=None,
-        connect_timeout_s=8.0,
+        connect_timeout_s=5.0,
+        send_timeout_s=8.0,
     )
     assert (settings.smtp.host, settings.smtp.port, settings.smtp.tls) == ("127.0.0.1", 1025, "none")
     assert (settings.smtp.sender, settings.smtp.timeout_s) == ("Todo <todo@localhost>", 10.0)
@@ -64,6 +65,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "KAFKA_PARTITIONS": "3",
             "KAFKA_REPLICATION_FACTOR": "2",
             "KAFKA_CONNECT_TIMEOUT_S": "1.5",
+            "KAFKA_SEND_TIMEOUT_S": "2.5",
             "SMTP_HOST": "::1",
             "SMTP_PORT": "587",
             "SMTP_USERNAME": "mailer",
@@ -90,6 +92,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "partitions": 3,
             "replication_factor": 2,
             "connect_timeout_s": 1.5,
+            "send_timeout_s": 2.5,
         },
         "smtp": {
             "host": "::1",
@@ -453,7 +456,7 @@ def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 10, "smtp": 8, "worker": 3, "database": 1}
+    sections = {"kafka": 11, "smtp": 8, "worker": 3, "database": 1}
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]
