@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from .batch import Batch
 from .client import Cluster, connect_consumer, create_missing_topics
 from .consumer import QueueConsumer
 from .dead_letter_writer import DeadLetterWriter
-from .errors import DelayNotSupported, MessageTooLarge, UnknownQueue
+from .errors import DelayNotSupported, MessageTooLarge, UnknownQueue, WorkersError
 from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard
 from .producer import DurableProducer
@@ -75,8 +76,10 @@ class KafkaBroker(dramatiq.Broker):
         self._producer = DurableProducer(self.cluster)
         self._prepared: set[str] = set()
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
+        self._finishing = threading.local()
         self.add_middleware(BootCheck())
-        self.add_middleware(RevocationGuard())
+        # First of all: what it skips, no other middleware has begun.
+        self.add_middleware(RevocationGuard(), before=type(self.middleware[0]))
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; does no I/O. Declaring it again does nothing. Raises InvalidName.
@@ -103,13 +106,17 @@ class KafkaBroker(dramatiq.Broker):
             KafkaUnreachable: Kafka could not be reached, or refused; NotDelivered, its subclass, where the
                 message may have been written.
         """
-        topic, record = self._outgoing(message, delay)
-        self.prepare()
-        batch = self._batch.get()
-        if batch is not None:
-            batch.add(message, self._producer.send(topic, record))
-        else:
-            self._producer.deliver(topic, record)
+        try:
+            topic, record = self._outgoing(message, delay)
+            self.prepare()
+            batch = self._batch.get()
+            if batch is not None:
+                batch.add(message, self._producer.send(topic, record))
+            else:
+                self._producer.deliver(topic, record)
+        except WorkersError as exc:
+            self._note_lost_follow_up(exc)
+            raise
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -212,13 +219,30 @@ class KafkaBroker(dramatiq.Broker):
                 time.sleep(_JOIN_INTERVAL_S)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """As in dramatiq, but a job that runs elsewhere instead was not skipped.
+        """As in dramatiq, but for two things that would lose something.
 
-        The Results middleware would store None as its result.
+        A job that another worker runs instead was not skipped: the Results middleware would store None for
+        it. And where a middleware cannot enqueue what follows from a job (its retry, its callback, the next
+        in its pipeline), dramatiq only logs that: here the job itself becomes a dead letter.
         """
         if signal == "skip_message" and isinstance(args[0], Delivery) and args[0].lane.closed:
             return
-        super().emit_after(signal, *args, **kwargs)
+        if signal != "process_message":
+            super().emit_after(signal, *args, **kwargs)
+            return
+        self._finishing.message = args[0]
+        try:
+            super().emit_after(signal, *args, **kwargs)
+        finally:
+            self._finishing.message = None
+
+    def _note_lost_follow_up(self, error: WorkersError) -> None:
+        message: dramatiq.MessageProxy | None = getattr(self._finishing, "message", None)
+        if message is None:
+            return
+        message.fail()
+        if message._exception is None:
+            message.stuff_exception(error)
 
     def _outgoing(self, message: dramatiq.Message[Any], delay: int | None) -> tuple[str, envelope.Record]:
         if delay is not None and delay > 0:

@@ -242,6 +242,38 @@ def test_a_failed_job_becomes_a_dead_letter_before_its_offset_is_done(
     assert letter.group == broker.topics.group("default")
 
 
+def test_a_failed_job_whose_retry_cannot_be_sent_becomes_a_dead_letter(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    @dramatiq.actor(broker=broker)  # dramatiq's own default: 20 retries, each with a delay
+    def work() -> None:
+        raise ValueError("no")
+
+    sent = work.send()
+    start_worker(broker)
+    broker.join("default", timeout=20_000)
+    (letter,) = letters_of(broker)
+    assert (letter.message_id, letter.exception_message) == (sent.message_id, "no")
+
+
+def test_a_job_whose_callback_cannot_be_sent_becomes_a_dead_letter(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    @dramatiq.actor(broker=broker, max_retries=0)
+    def told(message: object, result: object) -> None: ...
+
+    @dramatiq.actor(broker=broker, max_retries=0)
+    def work() -> str:
+        return "x" * MAX_JOB_BYTES
+
+    work.send_with_options(on_success=told)
+    start_worker(broker)
+    broker.join("default", timeout=20_000)
+    (letter,) = letters_of(broker)
+    assert letter.actor == "work"
+    assert "MessageTooLarge" in (letter.exception_type or "")
+
+
 def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(
     broker: KafkaBroker, start_worker: StartWorker
 ) -> None:
