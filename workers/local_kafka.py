@@ -87,9 +87,11 @@ class LocalKafka:
 
     def start(self) -> None:
         """Start and wait until it takes connections. Raises LocalKafkaError, with everything stopped."""
-        java = [_java(), "-cp", ":".join(map(str, class_path(self._cache_dir or default_cache_dir())))]
         try:
+            # What can be wrong on this machine is found before a first download.
             self._open_dir()
+            _free_ports(self._chosen_port)
+            java = [_java(), "-cp", ":".join(map(str, class_path(self._cache_dir or default_cache_dir())))]
             for left in reversed(range(_PORT_TRIES)):
                 if self._start_on_ports(java, last_try=left == 0):
                     return
