@@ -14,7 +14,9 @@ from .local_kafka import LocalKafka
 def run_in_foreground(*, port: int | None, data_dir: Path | None) -> int:
     """Run until Ctrl-C or SIGTERM, then stop cleanly; returns the exit status. Raises LocalKafkaError."""
     broker = LocalKafka(port=port, data_dir=data_dir)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell that starts a command in the background lets it ignore that.
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
     try:
         broker.start()
         kept = "kept" if data_dir else "removed at the end"

@@ -17,7 +17,8 @@ def _interrupt(*_: object) -> None:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
     folder, *options = sys.argv[1:]
     try:
         return run(Path(folder), as_json="--json" in options, keep="--keep" in options)

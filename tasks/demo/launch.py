@@ -31,7 +31,8 @@ def launch(*, as_json: bool, keep: bool) -> int:
 
     Its folder is removed at the end, or kept with the logs where something was not.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="todo-workers-demo-"))
     status = 1
     try:
