@@ -1,0 +1,94 @@
+"""The demo's summary: it says no where something is missing, twice, or mangled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tasks.demo.expectations import check, timings
+from tasks.demo.progress import Effect, Progress, Publication
+from tasks.demo.scenario import Kind, Publish, Step, WriteRecord, script
+from tasks.handlers import job_id, send_notification
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+def effects_of(step: Step) -> list[Effect]:
+    """What the workers leave behind when all goes well."""
+    action = step.action
+    if isinstance(action, WriteRecord):
+        return [Effect(Kind.LETTER, action.key, 1.0, "undecodable", "no message", action.value)]
+    found = []
+    for wanted in step.wanted:
+        if wanted.kind is Kind.ROW:
+            found.append(Effect(Kind.ROW, str(action.event.event_id), 1.0, wanted.says, "#1"))
+        else:
+            mark = str(job_id(action.event.event_id, send_notification))
+            detail = action.event.todo.owner.email if wanted.kind is Kind.MAIL else f"{wanted.holds} no"
+            found.append(Effect(wanted.kind, mark, 1.0, wanted.says, detail, wanted.holds.encode()))
+    return found
+
+
+def played(steps: tuple[Step, ...], effects: list[Effect]) -> Progress:
+    progress = Progress(steps)
+    for step in steps:
+        progress.published(step, Publication(at=0.5, took_ms=4.0))
+    for effect in effects:
+        progress.saw(effect)
+    return progress
+
+
+def wrong(progress: Progress, jobs_left: int = 0) -> set[str]:
+    return {e.name for e in check(progress, jobs_left=jobs_left) if not e.ok}
+
+
+def everything() -> tuple[tuple[Step, ...], list[Effect]]:
+    steps = script(NOW)
+    return steps, [effect for step in steps for effect in effects_of(step)]
+
+
+def test_all_is_as_expected_when_every_effect_is_seen() -> None:
+    progress = played(*everything())
+    assert wrong(progress) == set()
+    assert progress.has_enough()
+    assert timings(progress)["effect_ms"].median == 500.0
+
+
+def test_nothing_seen_is_not_as_expected() -> None:
+    progress = played(script(NOW), [])
+    assert {"audit rows", "mail, created", "dead letter, undecodable"} <= wrong(progress)
+    assert not progress.has_enough()
+
+
+def test_a_job_that_still_waits_is_not_as_expected() -> None:
+    assert wrong(played(*everything()), jobs_left=1) == {"jobs left in queues"}
+
+
+def test_a_second_audit_row_or_mail_is_not_as_expected() -> None:
+    steps, effects = everything()
+    created = next(step for step in steps if step.label == "created")
+    assert wrong(played(steps, [*effects, *effects_of(created)])) == {"audit rows", "mail, created"}
+
+
+def test_a_mail_that_nobody_asked_for_is_named() -> None:
+    steps, effects = everything()
+    stray = Effect(Kind.MAIL, "unknown", 1.0, "Hello", "who@example.com")
+    assert wrong(played(steps, [*effects, stray])) == {"anything else"}
+
+
+def test_an_unescaped_title_and_changed_bytes_are_found() -> None:
+    steps, effects = everything()
+    title = next(
+        step.action.event.todo.title
+        for step in steps
+        if step.label == "HTML title" and isinstance(step.action, Publish)
+    )
+    mangled = [
+        replace(effect, content=title.encode())
+        if effect.kind is Kind.MAIL and title in effect.says
+        else replace(effect, content=b"other")
+        if effect.says == "undecodable"
+        else effect
+        for effect in effects
+    ]
+    assert wrong(played(steps, mangled)) == {"HTML part, HTML title", "dead letter, undecodable"}
