@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from settings import SettingsError
-
+from . import plugins
 from .errors import WorkersError
 
 #: Exit statuses; typer's own for wrong usage is 2.
 FAILED, INTERRUPTED = 1, 130
 
-#: Packages that bring commands of their own name them in this group of entry points.
-PLUGINS = "todo_workers.commands"
+_LOOK: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 app = typer.Typer(
+    **_LOOK,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
     help="A background worker pool on Kafka, and the work of a todo chatbot.",
 )
 
@@ -34,14 +33,17 @@ app = typer.Typer(
 def main() -> NoReturn:
     """Run the command line; errors that a user can mend are one line on standard error."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
-    for plugin in sorted(entry_points(group=PLUGINS), key=lambda plugin: plugin.name):
-        if _may_want(plugin.name, sys.argv[1:]):
-            _add(plugin)
+    for plugin in plugins.plugins():
+        _add(plugin)
     try:
         app(prog_name="todo-workers")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (WorkersError, SettingsError) as exc:
+    except Exception as exc:
+        from settings import SettingsError  # noqa: PLC0415 - takes longer than the rest, and is seldom needed
+
+        if not isinstance(exc, WorkersError | SettingsError):
+            raise
         print(f"todo-workers: {exc}", file=sys.stderr)  # noqa: T201
         sys.exit(FAILED)
     sys.exit()
@@ -78,27 +80,18 @@ def kafka(
     raise typer.Exit(run_in_foreground(port=port or None, data_dir=data))
 
 
-def _may_want(name: str, arguments: list[str]) -> bool:
-    """Whether a command line may name or list a plugin: loading one imports all that it needs."""
-    first = next((argument for argument in arguments if not argument.startswith("-")), None)
-    return first in (None, name)
-
-
 def _add(plugin: EntryPoint) -> None:
-    """Add a plugin's command: an app of typer, or a function with typer's annotations."""
-    try:
-        loaded = plugin.load()
-    except Exception as exc:  # noqa: BLE001 - whatever is wrong with it, the other commands must go on
-        loaded = _explains(plugin.name, f"{type(exc).__name__}: {exc}")
-    if isinstance(loaded, typer.Typer):
-        app.add_typer(loaded, name=plugin.name)
-    else:
-        app.command(plugin.name)(loaded)
+    """Add a plugin's command, an app of typer or a function with typer's annotations, unread."""
 
-
-def _explains(name: str, problem: str) -> Callable[[], None]:
-    def command() -> None:
-        raise WorkersError(f"the command {name} cannot be loaded: {problem}")
-
-    command.__doc__ = f"Cannot be loaded: {problem}"
-    return command
+    @app.command(
+        plugin.name,
+        help=plugins.summary(plugin),
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def command(context: typer.Context) -> None:
+        loaded = plugins.load(plugin)
+        if not isinstance(loaded, typer.Typer):
+            function, loaded = loaded, typer.Typer(**_LOOK)
+            loaded.command()(function)
+        loaded(context.args, prog_name=context.command_path)

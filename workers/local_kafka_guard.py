@@ -1,8 +1,10 @@
 """Runs a command and ends it when the process that started this one is gone, even by SIGKILL.
 
-`python -m workers.local_kafka_guard TEMPORARY COMMAND ...`: its standard input is a pipe that nobody writes
-to; the end of it, like a SIGTERM, means: stop. Exits with the command's status. Where the starting process is
-gone, this one removes the directory TEMPORARY in its stead; an empty TEMPORARY names none.
+`python local_kafka_guard.py TEMPORARY COMMAND ...`: its standard input is a pipe from the starting process;
+anything in it, its end, or a SIGTERM means: stop. Exits with the command's status. Where the starting process
+is gone, this one removes the directory TEMPORARY in its stead; an empty TEMPORARY names none.
+
+It is run as a file, not as a module: it needs nothing of the project, and must be there at once.
 """
 
 from __future__ import annotations

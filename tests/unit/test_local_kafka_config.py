@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from uuid import UUID
 
-from workers.local_kafka_config import Ports, cluster_id, scram_arguments, server_properties
+import pytest
+
+from workers.errors import LocalKafkaError
+from workers.local_kafka_config import (
+    Ports,
+    cluster_id,
+    gist,
+    scram_arguments,
+    server_properties,
+    taken_port,
+)
 
 PORTS = Ports(client=9092, controller=9093, broker=9094)
 
 
 def properties(users: dict[str, str]) -> dict[str, str]:
-    lines = server_properties(PORTS, Path("/data/log"), users).splitlines()
+    lines = server_properties(PORTS, users).splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
@@ -37,6 +46,34 @@ def test_users_are_formatted_for_both_mechanisms() -> None:
         *("--add-scram", "SCRAM-SHA-512=[name=alice,password=b]"),
         *("--add-scram", "SCRAM-SHA-256=[name=alice,password=b]"),
     ]
+
+
+@pytest.mark.parametrize(("name", "password"), [("al ice", "b"), ("alice", "secret,b"), ("alice", 'secret"')])
+def test_a_user_that_would_need_quoting_is_refused(name: str, password: str) -> None:
+    with pytest.raises(LocalKafkaError, match=f"user '{name}' cannot be made") as raised:
+        scram_arguments({name: password})
+    assert "secret" not in str(raised.value)
+
+
+def test_a_taken_port_is_found_in_the_log() -> None:
+    assert taken_port("Socket server failed to bind to 127.0.0.1:9093: Address already in use.") == 9093
+    assert taken_port("Kafka Server started") is None
+
+
+def test_the_gist_of_a_log_is_its_errors_else_its_end() -> None:
+    log = """\
+2026-01-01 00:00:00.000 [main] INFO kafka.Kafka - starting
+2026-01-01 00:00:00.001 [main] ERROR kafka.Kafka$ - Exiting Kafka due to fatal exception
+java.lang.RuntimeException: Stored node id 7 doesn't match
+\tat kafka.server.KafkaRaftServer.<init>(KafkaRaftServer.scala:55)
+2026-01-01 00:00:00.002 [main] INFO kafka.Kafka - stopping
+"""
+    assert gist(log) == (
+        "2026-01-01 00:00:00.001 [main] ERROR kafka.Kafka$ - Exiting Kafka due to fatal exception"
+        " | java.lang.RuntimeException: Stored node id 7 doesn't match"
+    )
+    assert gist("one\n\ntwo\nthree\nfour\n") == "two | three | four"
+    assert gist("") == "nothing"
 
 
 def test_a_cluster_id_is_never_taken_for_an_option() -> None:
