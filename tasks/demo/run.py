@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -126,5 +125,8 @@ def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: Work
             "workers' log": str(fleet.log_file),
         }
     )
-    # Ctrl-C and SIGTERM end the wait with a KeyboardInterrupt.
-    signal.pause()
+    # Ctrl-C and SIGTERM end the wait with a KeyboardInterrupt; the starter's death by SIGKILL sends nothing.
+    parent = os.getppid()
+    while os.getppid() == parent:
+        fleet.require_running()
+        time.sleep(0.2)
