@@ -157,6 +157,9 @@ class WorkerSettings(_Section):
     commit_interval_ms: Count = Field(
         default=300, description="Milliseconds between commits of what is done; a crash may repeat that much."
     )
+    keep_done_hours: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Hours for which jobs that are done stay in their topic, for inspection."
+    )
 
 
 class Settings(BaseSettings):

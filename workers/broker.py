@@ -15,16 +15,18 @@ from typing import Any
 import dramatiq
 from dramatiq.errors import QueueJoinTimeout
 
-from . import envelope, lag
+from . import dead_letter_reader, envelope, lag
 from .batch import Batch
-from .client import Cluster, connect_consumer, create_missing_topics
+from .client import Cluster, awaited, connect_consumer, create_missing_topics
 from .consumer import QueueConsumer
 from .dead_letter_writer import DeadLetterWriter
+from .envelope import Record
 from .errors import DelayNotSupported, MessageTooLarge, UnknownQueue, WorkersError
 from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard
 from .producer import DurableProducer
 from .topics import MAX_JOB_BYTES, Topics, dead_letters_spec, jobs_spec
+from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,9 @@ class KafkaBroker(dramatiq.Broker):
         commit_interval_ms: how often a consumer commits, at most.
         revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker; one
             that takes longer runs there a second time.
+        trim_interval_ms: how often a consumer deletes from the log what is done, at most.
+        keep_done_ms: records younger than that are not deleted. What is kept runs again where a queue has no
+            worker for longer than Kafka keeps a group's offsets (7 days, if not set otherwise).
         consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
         middleware: as for any broker of dramatiq; the broker adds its own to it.
     """
@@ -61,6 +66,8 @@ class KafkaBroker(dramatiq.Broker):
         replication_factor: int | None = None,
         commit_interval_ms: int = 300,
         revoke_timeout_ms: int = 3_000,
+        trim_interval_ms: int = 60_000,
+        keep_done_ms: int = 0,
         consumer_options: Mapping[str, Any] | None = None,
         middleware: list[dramatiq.Middleware] | None = None,
     ) -> None:
@@ -72,6 +79,8 @@ class KafkaBroker(dramatiq.Broker):
         self._replication_factor = replication_factor
         self._commit_interval_ms = commit_interval_ms
         self._revoke_timeout_ms = revoke_timeout_ms
+        self._trim_interval_ms = trim_interval_ms
+        self._keep_done_ms = keep_done_ms
         self._consumer_options = dict(consumer_options or {})
         self._producer = DurableProducer(self.cluster)
         self._prepared: set[str] = set()
@@ -159,11 +168,13 @@ class KafkaBroker(dramatiq.Broker):
         self._require_queue(queue_name)
         self.prepare()
         group = self.topics.group(queue_name)
+        topic = self.topics.jobs(queue_name)
         return QueueConsumer(
             connect_consumer(self.cluster, group, **self._consumer_options),
             DeadLetterWriter(self._producer, self.topics.dead_letters, group),
+            Trimmer(self.cluster, topic, interval_ms=self._trim_interval_ms, keep_done_ms=self._keep_done_ms),
             queue_name=queue_name,
-            topic=self.topics.jobs(queue_name),
+            topic=topic,
             prefetch=prefetch,
             timeout_ms=timeout,
             commit_interval_ms=self._commit_interval_ms,
@@ -191,15 +202,21 @@ class KafkaBroker(dramatiq.Broker):
         self._producer.close()
 
     def flush(self, queue_name: str) -> None:
-        """Drop all messages that wait in a queue. Raises UnknownQueue."""
+        """Drop all messages that wait in a queue, and its dead letters. Raises UnknownQueue."""
         self._require_queue(queue_name)
-        self.prepare()
-        lag.delete_all_records(self.cluster, [self.topics.jobs(queue_name)])
+        self._flush([queue_name])
 
     def flush_all(self) -> None:
-        """Drop all messages that wait in any declared queue."""
+        """Drop all messages that wait in any declared queue, and their dead letters."""
+        self._flush(list(self.queues))
+
+    def _flush(self, queues: list[str]) -> None:
         self.prepare()
-        lag.delete_all_records(self.cluster, [self.topics.jobs(queue) for queue in self.queues])
+        lag.delete_all_records(self.cluster, [self.topics.jobs(queue) for queue in queues])
+        ids = dead_letter_reader.ids_of(self.cluster, self.topics.dead_letters, queues)
+        tombstones = [self._producer.send(self.topics.dead_letters, Record(id_, None, [])) for id_ in ids]
+        for tombstone in tombstones:
+            awaited(tombstone, self.cluster, f"write to topic {self.topics.dead_letters}")
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
         """Wait until every message of a queue is done, in whichever process it runs; for tests.
@@ -262,7 +279,7 @@ class KafkaBroker(dramatiq.Broker):
 
 
 def _require_size(message: dramatiq.Message[Any], record: envelope.Record) -> None:
-    size = len(record.key) + len(record.value) + sum(len(k) + len(v) for k, v in record.headers)
+    size = len(record.key) + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
     if size > MAX_JOB_BYTES - _RECORD_OVERHEAD_BYTES:
         raise MessageTooLarge(
             f"the message {message.message_id} for actor {message.actor_name} is {size} bytes, "

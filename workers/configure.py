@@ -31,4 +31,5 @@ def broker_from(settings: Settings) -> KafkaBroker:
         partitions=settings.kafka.partitions,
         replication_factor=settings.kafka.replication_factor,
         commit_interval_ms=settings.worker.commit_interval_ms,
+        keep_done_ms=int(settings.worker.keep_done_hours * 3_600_000),
     )

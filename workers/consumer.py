@@ -33,6 +33,7 @@ from .dead_letter_writer import DeadLetterWriter
 from .dead_letters import Reason
 from .errors import Undecodable, WorkersError
 from .lanes import Delivery, Lane
+from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class QueueConsumer(dramatiq.Consumer):
         self,
         client: KafkaConsumer,
         dead_letters: DeadLetterWriter,
+        trimmer: Trimmer,
         *,
         queue_name: str,
         topic: str,
@@ -88,6 +90,7 @@ class QueueConsumer(dramatiq.Consumer):
     ) -> None:
         self._client = client
         self._dead_letters = dead_letters
+        self._trimmer = trimmer
         self._queue_name = queue_name
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
@@ -144,7 +147,7 @@ class QueueConsumer(dramatiq.Consumer):
         """Hand back messages that were not run: they are not committed, so the next owner gets them."""
 
     def close(self) -> None:
-        """Commit what is done, leave the group and disconnect; the next owner gets what is not done."""
+        """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
         self._open_mail()
         offsets = self._to_commit(self._lanes)
         try:
@@ -158,12 +161,14 @@ class QueueConsumer(dramatiq.Consumer):
                 self._queue_name,
                 exc,
             )
+        committed = self._committed_positions()
         self._forget(list(self._lanes))
         try:
             with kafka_errors(self._dead_letters.cluster, f"leave the group of queue {self._queue_name}"):
                 self._client.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
         except WorkersError as exc:
             logger.warning("consumer not closed cleanly queue=%s: %s", self._queue_name, exc)
+        self._trimmer.close(committed)
 
     # -- handing out
 
@@ -267,6 +272,8 @@ class QueueConsumer(dramatiq.Consumer):
             if offsets:
                 self._committing = True
                 self._client.commit_async(offsets, callback=self._on_committed)
+        if self._trimmer.is_due(now):
+            self._trimmer.trim(self._committed_positions())
         if now >= self._blocked_at:
             self._blocked_at = now + _BLOCKED_AFTER_S
             self._name_blocked(now)
@@ -290,6 +297,9 @@ class QueueConsumer(dramatiq.Consumer):
         for partition, offset in offsets.items():
             if partition in self._lanes:
                 self._lanes[partition].committed(offset)
+
+    def _committed_positions(self) -> dict[TopicPartition, int]:
+        return {partition: lane.committed_position for partition, lane in self._lanes.items()}
 
     def _name_blocked(self, now: float) -> None:
         for lane in self._lanes.values():

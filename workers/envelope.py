@@ -20,10 +20,10 @@ Headers = list[tuple[str, bytes]]
 
 
 class Record(NamedTuple):
-    """What is produced: key, value and headers of one record."""
+    """What is produced: key, value and headers of one record; a value of None is a tombstone."""
 
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: Headers
 
 

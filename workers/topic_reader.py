@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .client import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
@@ -29,6 +30,16 @@ class TopicReader:
         with kafka_errors(self._cluster, f"read topic {self._topic}"):
             fetched = self._client.poll(timeout_ms=timeout_ms)
         return [record for records in fetched.values() for record in records]
+
+    def read_to_end(self) -> Iterator[Any]:
+        """The records that the topic holds now, without what comes meanwhile. Raises KafkaUnreachable."""
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, f"read topic {self._topic}"):
+            ends = self._client.end_offsets(self._client.assignment())
+        while any(self._client.position(partition) < end for partition, end in ends.items()):
+            for record in self.read(timeout_ms=500):
+                if record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                    yield record
 
     def close(self) -> None:
         """Disconnect; does nothing if it is not open."""

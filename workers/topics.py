@@ -16,6 +16,7 @@ _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 DEAD_LETTER_ROOM_BYTES = 64 * 1024
 #: The largest job in bytes, as Kafka counts a record batch: its own default for ``max.message.bytes``.
 MAX_JOB_BYTES = 1_048_588
+_SEGMENT_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,14 @@ class Topics:
 
 def jobs_spec(topics: Topics, queue: str, partitions: int, replication_factor: int | None) -> TopicSpec:
     """What waits never expires: time-based retention would delete jobs that nobody has run yet."""
-    config = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": str(MAX_JOB_BYTES)}
+    config = {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        # What is trimmed leaves the disk by whole segments: a segment is what a partition takes when empty.
+        "segment.bytes": str(_SEGMENT_BYTES),
+        "max.message.bytes": str(MAX_JOB_BYTES),
+    }
     return TopicSpec(topics.jobs(queue), partitions, replication_factor, config)
 
 

@@ -14,7 +14,7 @@ from dramatiq import Worker
 
 from tests.kafka_reading import committed_position, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, dead_letters, envelope
+from workers import Cluster, KafkaBroker, dead_letter_reader, dead_letters, envelope
 from workers.client import connect_admin
 from workers.dead_letters import Reason
 from workers.errors import DelayNotSupported, MessageTooLarge, UnknownQueue
@@ -347,3 +347,25 @@ def test_topics_are_made_as_their_specs_say(broker: KafkaBroker, cluster: Cluste
         names = [broker.topics.jobs("default"), broker.topics.dead_letters]
         described = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
     assert described == dict.fromkeys(names, 2)
+
+
+# -- flush
+
+
+def test_flush_drops_the_dead_letters_of_the_queue_and_no_others(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    for queue in ("one", "two"):
+        dramatiq.actor(broker=broker, queue_name=queue, actor_name=queue, max_retries=0)(fail).send()
+    worker = start_worker(broker)
+    wait_for(lambda: len(letters_of(broker)) == 2)
+    worker.stop()
+    broker.flush("one")
+    topic = broker.topics.dead_letters
+    assert len(dead_letter_reader.ids_of(broker.cluster, topic, ["one"])) == 0
+    assert len(dead_letter_reader.ids_of(broker.cluster, topic, ["two"])) == 1
+    broker.flush_all()
+    assert dead_letter_reader.ids_of(broker.cluster, topic, ["one", "two"]) == []

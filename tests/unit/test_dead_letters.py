@@ -44,6 +44,7 @@ def test_a_letter_survives_its_record() -> None:
 def test_any_bytes_and_names_survive(value: bytes, message_id: str | None, error: str | None) -> None:
     written = letter(value=value, message_id=message_id, exception_message=error)
     record = dead_letters.encode(written)
+    assert record.value is not None
     assert dead_letters.decode(record.value, record.headers) == written
 
 

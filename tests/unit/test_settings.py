@@ -77,6 +77,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "WORKER_PROCESSES": "1",
             "WORKER_THREADS": "4",
             "WORKER_COMMIT_INTERVAL_MS": "50",
+            "WORKER_KEEP_DONE_HOURS": "1.5",
             "DATABASE_URL": "sqlite:////srv/todo.db",
         }
     )
@@ -104,7 +105,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "sender": "bot@example.com",
             "timeout_s": 2.0,
         },
-        "worker": {"processes": 1, "threads": 4, "commit_interval_ms": 50},
+        "worker": {"processes": 1, "threads": 4, "commit_interval_ms": 50, "keep_done_hours": 1.5},
         "database_url": SecretStr("sqlite:////srv/todo.db"),
     }
 
@@ -456,7 +457,7 @@ def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 11, "smtp": 8, "worker": 3, "database": 1}
+    sections = {"kafka": 11, "smtp": 8, "worker": 4, "database": 1}
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]
