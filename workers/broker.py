@@ -25,7 +25,7 @@ from .errors import DelayNotSupported, MessageTooLarge, UnknownQueue, WorkersErr
 from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard
 from .producer import DurableProducer
-from .topics import MAX_JOB_BYTES, Topics, dead_letters_spec, jobs_spec
+from .topics import MAX_JOB_BYTES, Topics, TopicSpec, dead_letters_spec, jobs_spec
 from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -181,21 +181,26 @@ class KafkaBroker(dramatiq.Broker):
             revoke_timeout_ms=self._revoke_timeout_ms,
         )
 
-    def prepare(self) -> None:
-        """Connect, and create the topics of the declared queues that do not exist yet.
+    def prepare(self) -> list[str]:
+        """Connect, and create the topics of the declared queues that do not exist yet; returns their names.
 
         Sending and consuming call it; call it at start-up to fail early. Once the topics are known to
         exist it costs nothing. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
         """
         if self._prepared.issuperset(self.queues):
-            return
+            return []
         queues = list(self.queues)
-        layout = (self._partitions, self._replication_factor)
-        specs = [jobs_spec(self.topics, queue, *layout) for queue in queues]
-        created = create_missing_topics(self.cluster, [*specs, dead_letters_spec(self.topics, *layout)])
+        created = create_missing_topics(self.cluster, self.topic_specs())
         if created:
             logger.info("topics created %s", ", ".join(created))
         self._prepared.update(queues)
+        return created
+
+    def topic_specs(self) -> list[TopicSpec]:
+        """The topics of the declared queues and of the dead letters, as this broker would create them."""
+        layout = (self._partitions, self._replication_factor)
+        jobs = [jobs_spec(self.topics, queue, *layout) for queue in self.queues]
+        return [*jobs, dead_letters_spec(self.topics, *layout)]
 
     def close(self) -> None:
         """Send what is buffered and disconnect. A later call connects anew."""

@@ -80,6 +80,41 @@ def kafka(
     raise typer.Exit(run_in_foreground(port=port or None, data_dir=data))
 
 
+_App = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE[:BROKER]",
+        help="Module with the actors, as for dramatiq; else the installed one.",
+    ),
+]
+
+
+@app.command()
+def topics(
+    app: _App = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Create nothing; exit 1 where a topic is missing or differs.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """Show the topics, create those that are missing, and say what differs on the cluster."""
+    from . import operator_commands  # noqa: PLC0415 - keeps the other commands quick
+
+    raise typer.Exit(operator_commands.topics(app, only_check=check, as_json=json))
+
+
+@app.command()
+def status(
+    app: _App = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="A JSON array; with --watch one per line.")] = False,
+) -> None:
+    """Show for each queue what waits, what runs, the oldest job and the consumers."""
+    from . import operator_commands  # noqa: PLC0415 - keeps the other commands quick
+
+    operator_commands.status(app, watch=watch, as_json=json)
+
+
 def _add(plugin: EntryPoint) -> None:
     """Add a plugin's command, an app of typer or a function with typer's annotations, unread."""
 

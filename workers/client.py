@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, TypeVar
 
 import kafka.errors
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
@@ -32,6 +32,7 @@ from .topics import DEAD_LETTER_ROOM_BYTES, MAX_JOB_BYTES, TopicSpec
 __all__ = [
     "AsyncConsumerRebalanceListener",
     "Cluster",
+    "ConfigResource",
     "KafkaAdminClient",
     "KafkaConsumer",
     "KafkaProducer",

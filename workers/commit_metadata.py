@@ -36,12 +36,12 @@ _MAX_UNDONE = 1 << 17
 
 
 def encode(progress: Progress) -> str:
-    """Write what is done above ``progress.position``; empty where nothing is.
+    """Write what is open and what is done above ``progress.position``; empty where nothing is open.
 
     Where it would be longer than MAX_CHARS, the offsets furthest above the position are left out: they
     count as unknown, so after a crash they run again.
     """
-    if len(progress.undone) == progress.end - progress.position:
+    if not progress.undone:
         return ""
     while len(text := _shortest(progress)) > MAX_CHARS:
         kept = progress.undone[: len(progress.undone) // 2]

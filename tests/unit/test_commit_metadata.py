@@ -32,10 +32,13 @@ def test_what_is_written_is_read_again(progress: Progress) -> None:
     assert known == progress or (text == "" and known == Progress((), progress.position))
 
 
-def test_nothing_done_above_the_position_needs_no_metadata() -> None:
+def test_nothing_open_needs_no_metadata() -> None:
     assert encode(Progress((), 10)) == ""
-    assert encode(Progress((10, 11, 12), 13)) == ""
-    assert encode(Progress((10, 12), 13)) != ""
+
+
+def test_jobs_in_hand_are_told_from_those_that_nobody_has_received() -> None:
+    in_hand = Progress((10, 11, 12), 13)
+    assert decode(10, encode(in_hand)) == in_hand
 
 
 def test_a_million_done_behind_one_blocked_job_are_a_few_characters() -> None:

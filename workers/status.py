@@ -1,0 +1,196 @@
+"""What waits in each queue and who works on it, as the cluster sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from . import commit_metadata
+from .client import (
+    Cluster,
+    KafkaConsumer,
+    OffsetSpec,
+    TopicPartition,
+    connect_admin,
+    connect_consumer,
+    kafka_errors,
+    patiently,
+)
+from .lag import not_done
+from .topics import Topics
+
+#: How long the look at the oldest jobs may take.
+_OLDEST_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class OldestJob:
+    """The first job of a partition that is not done: the one that keeps its position where it is."""
+
+    partition: int
+    offset: int
+    message_id: str | None
+    actor: str | None
+    age_s: float
+    #: Whether a worker has it; else it waits.
+    in_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue. Counts are as fresh as the last commits of its workers, a fraction of a second."""
+
+    queue: str
+    partitions: int
+    waiting: int
+    #: What workers have in hand: jobs that run, and those that wait in a worker's memory for a thread.
+    running: int
+    consumers: int
+    #: Records below the committed position that are still in the log.
+    untrimmed: int
+    oldest: OldestJob | None
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """What Kafka tells of one partition: its log, and the group's commit (None: never)."""
+
+    start: int
+    end: int
+    position: int | None = None
+    metadata: str = ""
+
+    @property
+    def not_done(self) -> int:
+        if self.position is None:
+            return self.end - self.start
+        return not_done(self.position, self.metadata, self.start, self.end)
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that were received and are not done."""
+        if self.position is None:
+            return 0
+        progress = commit_metadata.decode(self.position, self.metadata)
+        return sum(self.start <= offset < self.end for offset in progress.undone)
+
+    @property
+    def untrimmed(self) -> int:
+        return 0 if self.position is None else max(0, min(self.position, self.end) - self.start)
+
+    @property
+    def first_undone(self) -> int:
+        return max(self.start, self.position or 0)
+
+
+class StatusReader:
+    """Reads the status of queues again and again; a context manager, for one thread."""
+
+    def __init__(self, cluster: Cluster, topics: Topics) -> None:
+        self._cluster = cluster
+        self._topics = topics
+        self._admin: Any = None
+        self._consumer: KafkaConsumer | None = None
+
+    def __enter__(self) -> Self:
+        self._admin = connect_admin(self._cluster)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._admin.close()
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def read(self, queues: Sequence[str]) -> list[QueueStatus]:
+        """The queues in their order; one whose topic does not exist has 0 partitions.
+
+        Raises KafkaUnreachable or NotAuthorized.
+        """
+        return [
+            patiently(self._cluster, f"read the status of queue {queue}", lambda q=queue: self._read(q))  # type: ignore[misc]
+            for queue in queues
+        ]
+
+    def _read(self, queue: str) -> QueueStatus:
+        group = self._topics.group(queue)
+        # The commits first: what is enqueued in between then counts as waiting.
+        committed = self._admin.list_group_offsets(group).get(group, {})
+        members = self._admin.describe_groups([group])[group]["members"]
+        partitions = self._partitions(self._topics.jobs(queue), committed)
+        in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
+        total = sum(partition.not_done for partition in partitions.values())
+        return QueueStatus(
+            queue=queue,
+            partitions=len(partitions),
+            waiting=total - in_hand,
+            running=in_hand,
+            consumers=len(members),
+            untrimmed=sum(partition.untrimmed for partition in partitions.values()),
+            oldest=self._oldest(partitions, has_members=bool(members)),
+        )
+
+    def _partitions(
+        self, topic: str, committed: Mapping[TopicPartition, Any]
+    ) -> dict[TopicPartition, Partition]:
+        (described,) = self._admin.describe_topics([topic])
+        names = [TopicPartition(topic, p["partition_index"]) for p in described["partitions"]]
+        if not names:
+            return {}
+        starts = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
+        ends = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
+        return {
+            name: Partition(starts[name].offset, ends[name].offset, *_commit(committed.get(name)))
+            for name in sorted(names)
+        }
+
+    def _oldest(
+        self, partitions: Mapping[TopicPartition, Partition], *, has_members: bool
+    ) -> OldestJob | None:
+        """The oldest of the first undone jobs of all partitions, by its record's timestamp."""
+        busy = {name: partition for name, partition in partitions.items() if partition.not_done}
+        records = self._records({name: partition.first_undone for name, partition in busy.items()})
+        if not records:
+            return None
+        record = min(records, key=lambda candidate: candidate.timestamp)
+        partition = busy[TopicPartition(record.topic, record.partition)]
+        headers = {
+            name: value.decode(errors="replace") for name, value in record.headers if value is not None
+        }
+        return OldestJob(
+            partition=record.partition,
+            offset=record.offset,
+            message_id=headers.get("message-id"),
+            actor=headers.get("actor"),
+            age_s=max(0.0, time.time() - record.timestamp / 1000),
+            in_hand=has_members and partition.in_hand > 0,
+        )
+
+    def _records(self, wanted: Mapping[TopicPartition, int]) -> list[Any]:
+        if not wanted:
+            return []
+        if self._consumer is None:
+            self._consumer = connect_consumer(self._cluster, None, max_poll_records=1)
+        consumer = self._consumer
+        found: list[Any] = []
+        with kafka_errors(self._cluster, "read the oldest jobs"):
+            consumer.assign(list(wanted))
+            consumer.resume(*wanted)
+            for name, offset in wanted.items():
+                consumer.seek(name, offset)
+            deadline = time.monotonic() + _OLDEST_TIMEOUT_S
+            while len(found) < len(wanted) and time.monotonic() < deadline:
+                for name, records in consumer.poll(timeout_ms=200).items():
+                    found.append(records[0])
+                    consumer.pause(name)
+        return found
+
+
+def _commit(committed: Any | None) -> tuple[int | None, str]:
+    if committed is None or committed.offset < 0:
+        return None, ""
+    return committed.offset, committed.metadata
