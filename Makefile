@@ -17,7 +17,7 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-3.13 lint types imports format lock clean
+.PHONY: help setup demo test test-3.13 storm lint types imports format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ ON_3_13 ?= tests/unit tests/contract tests/integration/test_broker.py \
 
 test-3.13: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest $(or $(ARGS),$(ON_3_13))
+
+storm: .venv/.installed ## 100,000 jobs while workers and Kafka are killed, restarted, added and removed
+	STORM_JOBS=$(or $(JOBS),100000) $(PY) -m pytest -s tests/acceptance/test_storm.py $(ARGS)
 
 lint: .venv/.installed ## ruff: rules and formatting
 	$(BIN)/ruff check .

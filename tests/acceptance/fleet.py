@@ -12,6 +12,7 @@ from typing import Self
 
 import psutil
 
+from tests.support import wait_for
 from workers import KafkaBroker
 
 REPOSITORY = Path(__file__).parents[2]
@@ -20,9 +21,17 @@ REPOSITORY = Path(__file__).parents[2]
 class Fleet:
     """One ``dramatiq`` command that runs the numbers app; ends with the ``with`` block."""
 
-    def __init__(self, broker: KafkaBroker, folder: Path, *, processes: int = 1, threads: int = 4) -> None:
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        folder: Path,
+        *,
+        processes: int = 1,
+        threads: int = 4,
+        name: str = "workers",
+    ) -> None:
         self.numbers_file = folder / "numbers"
-        self.log_file = folder / "workers.log"
+        self.log_file = folder / f"{name}.log"
         self._command = [sys.executable, "-m", "dramatiq", "tests.acceptance.numbers_app"]
         self._command += ["--processes", str(processes), "--threads", str(threads)]
         self._env = os.environ | {
@@ -31,8 +40,11 @@ class Fleet:
             "NUMBERS_FILE": str(self.numbers_file),
         }
         self._main: subprocess.Popen[bytes] | None = None
+        self._processes = processes
+        self._ready_before = 0
 
     def start(self) -> None:
+        self._ready_before = self._ready_count()
         with self.log_file.open("ab") as log:
             self._main = subprocess.Popen(
                 self._command,
@@ -43,6 +55,13 @@ class Fleet:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def wait_until_ready(self) -> None:
+        """Wait until all processes can take a signal: one that comes earlier ends them as if killed."""
+        wait_for(lambda: self._ready_count() - self._ready_before >= self._processes, timeout_s=60)
+
+    def _ready_count(self) -> int:
+        return self.log().count("ready for action") if self.log_file.exists() else 0
 
     @property
     def worker_pids(self) -> list[int]:
