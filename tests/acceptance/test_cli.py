@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ def test_help_lists_the_commands_and_the_version_is_the_distributions() -> None:
 def test_a_command_of_a_plugin_is_imported_only_when_it_runs() -> None:
     listed = run("workers", "--help", KAFKA_BOOTSTRAP_SERVER="misspelt", PYTHONPROFILEIMPORTTIME="1")
     assert listed.returncode == 0
-    assert "demo   Watch events become mails" in listed.stdout
+    assert re.search(r"demo +Watch events become mails", listed.stdout)
     imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
     assert "workers.cli" in imported
     assert not imported & {"tasks", "settings", "sqlalchemy"}
@@ -51,7 +52,7 @@ def test_a_plugin_that_cannot_be_imported_breaks_only_its_own_command(tmp_path: 
     (tmp_path / "broken.py").write_text("import not_installed\ndef command():\n    'Does it.'\n")
     environment = {"PYTHONPATH": str(tmp_path)}
 
-    assert "broken  Does it." in run("workers", "--help", **environment).stdout
+    assert re.search(r"broken +Does it\.", run("workers", "--help", **environment).stdout)
     assert run("workers", "demo", "--help", **environment).returncode == 0
     result = run("workers", "broken", **environment)
     assert result.returncode == 1
