@@ -7,7 +7,7 @@ import difflib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,17 +15,19 @@ from typing import Any
 import dramatiq
 from dramatiq.errors import QueueJoinTimeout
 
-from . import dead_letter_reader, envelope, lag
+from . import dead_letter_reader, delayed, delays, envelope, lag
 from .batch import Batch
 from .client import Cluster, awaited, connect_consumer, create_missing_topics
 from .consumer import QueueConsumer
 from .dead_letter_writer import DeadLetterWriter
+from .delays import TIERS, Tier
 from .envelope import Record
-from .errors import DelayNotSupported, MessageTooLarge, UnknownQueue, WorkersError
+from .errors import MessageTooLarge, UnknownQueue, WorkersError
 from .lanes import Delivery
-from .middleware import BootCheck, RevocationGuard
+from .middleware import BootCheck, RevocationGuard, RunsMover
+from .mover import CONSUMER_OPTIONS, Mover
 from .producer import DurableProducer
-from .topics import MAX_JOB_BYTES, Topics, TopicSpec, dead_letters_spec, jobs_spec
+from .topics import MAX_JOB_BYTES, Topics, TopicSpec, dead_letters_spec, delay_spec, jobs_spec
 from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,9 @@ class KafkaBroker(dramatiq.Broker):
         trim_interval_ms: how often a consumer deletes from the log what is done, at most.
         keep_done_ms: records younger than that are not deleted. What is kept runs again where a queue has no
             worker for longer than Kafka keeps a group's offsets (7 days, if not set otherwise).
+        max_delay_ms: longest delay that is accepted; 366 days.
+        delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must have the same.
+        run_mover: whether a worker process moves delayed jobs; somebody must (``todo-workers mover``).
         consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
         middleware: as for any broker of dramatiq; the broker adds its own to it.
     """
@@ -68,6 +73,9 @@ class KafkaBroker(dramatiq.Broker):
         revoke_timeout_ms: int = 3_000,
         trim_interval_ms: int = 60_000,
         keep_done_ms: int = 0,
+        max_delay_ms: int = 366 * 24 * 3_600_000,
+        delay_tiers: Sequence[Tier] = TIERS,
+        run_mover: bool = True,
         consumer_options: Mapping[str, Any] | None = None,
         middleware: list[dramatiq.Middleware] | None = None,
     ) -> None:
@@ -81,12 +89,16 @@ class KafkaBroker(dramatiq.Broker):
         self._revoke_timeout_ms = revoke_timeout_ms
         self._trim_interval_ms = trim_interval_ms
         self._keep_done_ms = keep_done_ms
+        self._max_delay_ms = max_delay_ms
+        self.delay_tiers = tuple(delay_tiers)
         self._consumer_options = dict(consumer_options or {})
         self._producer = DurableProducer(self.cluster)
         self._prepared: set[str] = set()
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
         self._finishing = threading.local()
         self.add_middleware(BootCheck())
+        if run_mover:
+            self.add_middleware(RunsMover())
         # First of all: what it skips, no other middleware has begun.
         self.add_middleware(RevocationGuard(), before=type(self.middleware[0]))
 
@@ -106,11 +118,12 @@ class KafkaBroker(dramatiq.Broker):
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
 
         The option ``key`` chooses the partition: same key, same partition. Without it the message id does.
-        Inside :meth:`batch` it does not wait.
+        Inside :meth:`batch` it does not wait. ``delay`` is in ms; a job that is due already goes straight to
+        its queue, another one by way of the delay topics.
 
         Raises:
             UnknownQueue: the queue was never declared.
-            DelayNotSupported: ``delay`` is more than 0.
+            DelayTooLong: ``delay`` is more than ``max_delay_ms``; nothing was sent.
             MessageTooLarge: nothing was sent.
             KafkaUnreachable: Kafka could not be reached, or refused; NotDelivered, its subclass, where the
                 message may have been written.
@@ -148,16 +161,18 @@ class KafkaBroker(dramatiq.Broker):
             self._batch.reset(token)
             batch.wait()
 
-    async def enqueue_async(self, message: dramatiq.Message[Any]) -> dramatiq.Message[Any]:
+    async def enqueue_async(
+        self, message: dramatiq.Message[Any], *, delay: int | None = None
+    ) -> dramatiq.Message[Any]:
         """:meth:`enqueue` for asyncio code: the event loop runs on while Kafka confirms.
 
         dramatiq's enqueue hooks run on the loop's thread.
         """
-        topic, record = self._outgoing(message, None)
+        topic, record = self._outgoing(message, delay)
         if not self._is_prepared(message.queue_name):
             await asyncio.to_thread(self.prepare)
         await self._producer.deliver_async(topic, record)
-        self.emit_after("enqueue", message, None)
+        self.emit_after("enqueue", message, delay)
         return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> QueueConsumer:
@@ -181,6 +196,27 @@ class KafkaBroker(dramatiq.Broker):
             revoke_timeout_ms=self._revoke_timeout_ms,
         )
 
+    def make_mover(self) -> Mover:
+        """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""
+        self.prepare()
+        group = self.topics.movers
+        return Mover(
+            connect_consumer(self.cluster, group, **CONSUMER_OPTIONS),
+            self._producer,
+            DeadLetterWriter(self._producer, self.topics.dead_letters, group),
+            Trimmer(
+                self.cluster,
+                self.topics.delay("*"),
+                interval_ms=self._trim_interval_ms,
+                keep_done_ms=self._keep_done_ms,
+            ),
+            topics=self.topics,
+            tiers=self.delay_tiers,
+            create_queue=self._create_queue,
+            commit_interval_ms=self._commit_interval_ms,
+            revoke_timeout_ms=self._revoke_timeout_ms,
+        )
+
     def prepare(self) -> list[str]:
         """Connect, and create the topics of the declared queues that do not exist yet; returns their names.
 
@@ -200,23 +236,35 @@ class KafkaBroker(dramatiq.Broker):
         """The topics of the declared queues and of the dead letters, as this broker would create them."""
         layout = (self._partitions, self._replication_factor)
         jobs = [jobs_spec(self.topics, queue, *layout) for queue in self.queues]
-        return [*jobs, dead_letters_spec(self.topics, *layout)]
+        delayed_jobs = [delay_spec(self.topics, tier.name, *layout) for tier in self.delay_tiers]
+        return [*jobs, *delayed_jobs, dead_letters_spec(self.topics, *layout)]
+
+    def _create_queue(self, queue_name: str) -> None:
+        """Create the topic of a queue that another application declares, where it does not exist."""
+        if queue_name not in self._prepared:
+            spec = jobs_spec(self.topics, queue_name, self._partitions, self._replication_factor)
+            create_missing_topics(self.cluster, [spec])
+            self._prepared.add(queue_name)
 
     def close(self) -> None:
         """Send what is buffered and disconnect. A later call connects anew."""
         self._producer.close()
 
     def flush(self, queue_name: str) -> None:
-        """Drop all messages that wait in a queue, and its dead letters. Raises UnknownQueue."""
+        """Drop all messages that wait in a queue, its delayed ones, and its dead letters.
+
+        Raises UnknownQueue.
+        """
         self._require_queue(queue_name)
         self._flush([queue_name])
 
     def flush_all(self) -> None:
-        """Drop all messages that wait in any declared queue, and their dead letters."""
+        """Drop all messages of all declared queues, the delayed ones too, and their dead letters."""
         self._flush(list(self.queues))
 
     def _flush(self, queues: list[str]) -> None:
         self.prepare()
+        delayed.delete(self.cluster, self.topics, self.delay_tiers, queues, self._producer)
         lag.delete_all_records(self.cluster, [self.topics.jobs(queue) for queue in queues])
         ids = dead_letter_reader.ids_of(self.cluster, self.topics.dead_letters, queues)
         tombstones = [self._producer.send(self.topics.dead_letters, Record(id_, None, [])) for id_ in ids]
@@ -224,19 +272,24 @@ class KafkaBroker(dramatiq.Broker):
             awaited(tombstone, self.cluster, f"write to topic {self.topics.dead_letters}")
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
-        """Wait until every message of a queue is done, in whichever process it runs; for tests.
+        """Wait until every message of a queue is done, in whichever process it runs, the delayed ones too.
 
-        Raises UnknownQueue, or QueueJoinTimeout after ``timeout`` ms.
+        For tests. Raises UnknownQueue, or QueueJoinTimeout after ``timeout`` ms.
         """
         self._require_queue(queue_name)
         self.prepare()
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        with lag.LagReader(
-            self.cluster, self.topics.jobs(queue_name), self.topics.group(queue_name)
-        ) as reader:
-            while waiting := reader.not_done():
+        with (
+            lag.LagReader(
+                self.cluster, [self.topics.jobs(queue_name)], self.topics.group(queue_name)
+            ) as jobs,
+            delayed.Waiting(self.cluster, self.topics, self.delay_tiers, queue_name) as waiting,
+        ):
+            # A job that is retried leaves its queue for a delay topic and comes back: what was not seen in
+            # one place must not have come from the other meanwhile.
+            while left := waiting.count() + jobs.not_done() + waiting.grown():
                 if deadline is not None and time.monotonic() >= deadline:
-                    text = f"queue {queue_name}: {waiting} messages not done after {timeout} ms"
+                    text = f"queue {queue_name}: {left} messages not done after {timeout} ms"
                     raise QueueJoinTimeout(text)  # type: ignore[no-untyped-call]
                 time.sleep(_JOIN_INTERVAL_S)
 
@@ -267,13 +320,14 @@ class KafkaBroker(dramatiq.Broker):
             message.stuff_exception(error)
 
     def _outgoing(self, message: dramatiq.Message[Any], delay: int | None) -> tuple[str, envelope.Record]:
-        if delay is not None and delay > 0:
-            raise DelayNotSupported(f"{message} cannot be delayed by {delay} ms: {DelayNotSupported()}")
         self._require_queue(message.queue_name)
+        now_ms = time.time_ns() // 1_000_000
+        eta_ms = delays.eta_of(delay or 0, now_ms, self._max_delay_ms)
         self.emit_before("enqueue", message, delay)
-        record = envelope.encode(message)
+        record = envelope.encode(message, eta_ms)
         _require_size(message, record)
-        return self.topics.jobs(message.queue_name), record
+        tier = eta_ms and delays.next_tier(eta_ms, now_ms, self.delay_tiers)
+        return self.topics.delay(tier.name) if tier else self.topics.jobs(message.queue_name), record
 
     def _is_prepared(self, queue_name: str) -> bool:
         return queue_name in self._prepared

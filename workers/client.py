@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
@@ -41,6 +41,7 @@ __all__ = [
     "TopicPartition",
     "abandon_producer",
     "awaited",
+    "commit_now",
     "connect_admin",
     "connect_consumer",
     "connect_producer",
@@ -315,6 +316,25 @@ async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
 def is_rebalance(error: BaseException) -> bool:
     """Whether a commit failed only because the group is settling."""
     return isinstance(error, kafka.errors.RebalanceInProgressError)
+
+
+def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:
+    """Commit ``offsets()`` and wait for it, also while the group settles. Raises kafka-python's errors.
+
+    Kafka refuses commits between the end of a join and the new assignment, which comes by polling; what is
+    fetched meanwhile is dropped. ``offsets`` is asked again each time: some may have been given up.
+    """
+    deadline = time.monotonic() + timeout_s
+    while wanted := offsets():
+        try:
+            consumer.commit(wanted, timeout_ms=int(timeout_s * 1000))
+        except kafka.errors.RebalanceInProgressError:
+            if time.monotonic() >= deadline:
+                raise
+            consumer.pause(*consumer.assignment())
+            consumer.poll(timeout_ms=50)
+        else:
+            return
 
 
 def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:

@@ -33,14 +33,13 @@ class DeadLetterWriter:
         Raises a BrokerConnectionError where it does not take it.
         """
         error = delivery._exception
-        retries = delivery.options.get("retries")
         letter = self._letter(
             delivery.record,
             dead_letters.reason_of(error),
             queue=delivery.queue_name,
             message_id=delivery.message_id,
             actor=delivery.actor_name,
-            attempts=retries if isinstance(retries, int) else 1,
+            attempts=delivery.attempt,
             **dead_letters.error_fields(error, with_traceback=True),
         )
         self._producer.deliver(self._topic, dead_letters.encode(letter))

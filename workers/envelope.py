@@ -27,8 +27,10 @@ class Record(NamedTuple):
     headers: Headers
 
 
-def encode(message: dramatiq.Message[Any]) -> Record:
+def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
     """Make the record of ``message``; its key is the option ``key``, else the message id.
+
+    ``eta_ms`` is when a delayed one is due.
 
     Raises what dramatiq's encoder raises, for arguments it cannot write.
     """
@@ -39,6 +41,8 @@ def encode(message: dramatiq.Message[Any]) -> Record:
         ("actor", message.actor_name.encode()),
         ("queue", message.queue_name.encode()),
     ]
+    if eta_ms is not None:
+        headers.append(("eta", str(eta_ms).encode()))
     return Record(str(key).encode(), message.encode(), headers)
 
 
@@ -61,6 +65,17 @@ def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
     if wrong:
         raise Undecodable(f"the record is not a dramatiq message: {wrong}", value)
     return message if message.queue_name == queue else message.copy(queue_name=queue)
+
+
+def delay_of(headers: Headers) -> tuple[int, str]:
+    """The due time in ms and the queue of a delayed record. Raises Undecodable where it is not one."""
+    found = dict(headers)
+    try:
+        return int(found["eta"]), found["queue"].decode()
+    except (KeyError, ValueError, AttributeError) as exc:
+        raise Undecodable(
+            "the record is not a delayed job: no header says when it is due, and where", b""
+        ) from exc
 
 
 _FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (

@@ -69,8 +69,8 @@ class UnknownQueue(WorkersError, dramatiq.QueueNotFound):
     """No actor of this broker declares the queue."""
 
 
-class DelayNotSupported(WorkersError, dramatiq.BrokerError):
-    """Delays are not supported yet and nothing was sent; send without one, and give actors max_retries=0."""
+class DelayTooLong(WorkersError, dramatiq.BrokerError):
+    """The delay is longer than WORKER_MAX_DELAY; nothing was sent."""
 
 
 class InvalidName(WorkersError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,11 +11,11 @@ from .client import Cluster, OffsetSpec, TopicPartition, connect_admin, patientl
 
 
 class LagReader:
-    """Reads how many records of a topic a group has not committed. Connects on entry; for one thread."""
+    """Reads how many records of its topics a group has not committed. Connects on entry; for one thread."""
 
-    def __init__(self, cluster: Cluster, topic: str, group: str) -> None:
+    def __init__(self, cluster: Cluster, topics: Iterable[str], group: str) -> None:
         self._cluster = cluster
-        self._topic = topic
+        self._topics = list(topics)
         self._group = group
         self._admin: Any = None
 
@@ -32,10 +32,19 @@ class LagReader:
         """Records that are not done, as far as the group has committed. Raises KafkaUnreachable."""
         return patiently(self._cluster, f"read the lag of group {self._group}", self._read)
 
+    def written(self) -> int:
+        """Records ever written, those that were deleted since included. Raises KafkaUnreachable."""
+        return patiently(self._cluster, f"read the ends of {', '.join(self._topics)}", self._ends)
+
+    def _ends(self) -> int:
+        partitions = _partitions(self._admin, self._topics)
+        ends = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+        return sum(end.offset for end in ends.values())
+
     def _read(self) -> int:
         # The committed positions first: what is enqueued in between then counts as not done.
         committed = self._admin.list_group_offsets(self._group)[self._group]
-        partitions = _partitions(self._admin, [self._topic])
+        partitions = _partitions(self._admin, self._topics)
         starts = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
         ends = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         total = 0
@@ -60,12 +69,23 @@ def delete_all_records(cluster: Cluster, topics: Iterable[str]) -> None:
     def delete() -> None:
         partitions = _partitions(admin, names)
         ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-        filled = {partition: end.offset for partition, end in ends.items() if end.offset > 0}
-        if filled:
-            admin.delete_records(filled)
+        _delete(admin, {partition: end.offset for partition, end in ends.items()})
 
     with connect_admin(cluster) as admin:
         patiently(cluster, f"delete records of {', '.join(names)}", delete)
+
+
+def delete_records_below(cluster: Cluster, limits: Mapping[TopicPartition, int]) -> None:
+    """Delete the records below an offset of each partition. Raises KafkaUnreachable or NotAuthorized."""
+    names = sorted({partition.topic for partition in limits})
+    with connect_admin(cluster) as admin:
+        patiently(cluster, f"delete records of {', '.join(names)}", lambda: _delete(admin, limits))
+
+
+def _delete(admin: Any, limits: Mapping[TopicPartition, int]) -> None:
+    filled = {partition: offset for partition, offset in limits.items() if offset > 0}
+    if filled:
+        admin.delete_records(filled)
 
 
 def _partitions(admin: Any, topics: list[str]) -> list[TopicPartition]:

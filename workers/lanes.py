@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import dramatiq
 
 from . import commit_metadata
 from .client import OffsetAndMetadata, TopicPartition
 from .offsets import Ledger
+
+
+class InHand(Protocol):
+    """What is being done about a record."""
+
+    #: Whether it cannot be called back any more: a revoke waits for it.
+    started: bool
 
 
 class Delivery(dramatiq.MessageProxy):
@@ -33,6 +40,9 @@ class Delivery(dramatiq.MessageProxy):
         self.lane = lane
         self.mail = mail
         self.started = False
+        retries = message.options.get("retries")
+        #: Which attempt this is; dramatiq's Retries counts those before it on the message.
+        self.attempt = retries + 1 if isinstance(retries, int) else 1
 
     def start(self) -> bool:
         """Called by a worker thread before it runs the job; False where the partition was taken away."""
@@ -62,8 +72,8 @@ class Lane:
         self.ledger = Ledger(commit_metadata.decode(inherited.offset, inherited.metadata))
         #: Fetched records that were not handed out yet.
         self.buffer: deque[Any] = deque()
-        #: What is handed out and not done, by offset; None for a record whose dead letter is being written.
-        self.out: dict[int, Delivery | None] = {}
+        #: What is in hand and not done, by offset; None for a record whose dead letter is being written.
+        self.out: dict[int, InHand | None] = {}
         #: No job of this lane may start any more.
         self.closed = False
         #: The commit's metadata is so long that no new job should start before the oldest are done.
@@ -83,6 +93,12 @@ class Lane:
                 return record
         return None
 
+    def peek(self) -> Any | None:
+        """The record that :meth:`take` would give."""
+        while self.buffer and self.ledger.was_done(self.buffer[0].offset):
+            self.ledger.receive(self.buffer.popleft().offset)
+        return self.buffer[0] if self.buffer else None
+
     def done(self, offset: int) -> bool:
         """Note that a job is done; False for a repeated ack."""
         self.out.pop(offset, None)
@@ -95,8 +111,8 @@ class Lane:
 
     @property
     def is_running(self) -> bool:
-        """Whether a job has started and is not acked."""
-        return any(delivery is not None and delivery.started for delivery in self.out.values())
+        """Whether something has started and is not done."""
+        return any(job is not None and job.started for job in self.out.values())
 
     def to_commit(self, now: float) -> OffsetAndMetadata | None:
         """What to commit; None where Kafka has it already."""
@@ -124,6 +140,6 @@ class Lane:
         return now - self._moved_at if self.out else 0.0
 
     @property
-    def oldest(self) -> Delivery | None:
+    def oldest(self) -> InHand | None:
         """The job that keeps the position where it is."""
         return self.out.get(self._position)

@@ -10,6 +10,7 @@ from dramatiq.middleware import SkipMessage
 
 from .errors import KafkaUnreachable, WorkerCannotStart
 from .lanes import Delivery
+from .mover_thread import MoverThread
 
 if TYPE_CHECKING:
     from .broker import KafkaBroker
@@ -24,6 +25,33 @@ class BootCheck(dramatiq.Middleware):
             broker.prepare()
         except KafkaUnreachable as exc:
             raise WorkerCannotStart(str(exc)) from exc
+
+
+class RunsMover(dramatiq.Middleware):
+    """Moves delayed jobs on a thread of every worker process."""
+
+    def __init__(self) -> None:
+        self._threads: dict[dramatiq.Worker, MoverThread] = {}
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every worker of this process has its mover; False where there is no worker."""
+        threads = list(self._threads.values())
+        return bool(threads) and all(thread.is_healthy for thread in threads)
+
+    def after_worker_boot(self, broker: KafkaBroker, worker: dramatiq.Worker) -> None:  # type: ignore[override]
+        thread = self._threads[worker] = MoverThread(broker.make_mover)
+        thread.start()
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        # It leaves its group while the worker's jobs finish.
+        if worker in self._threads:
+            self._threads[worker].stop()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        thread = self._threads.pop(worker, None)
+        if thread is not None:
+            thread.join()
 
 
 class RevocationGuard(dramatiq.Middleware):

@@ -50,10 +50,14 @@ class Ledger:
         if offset < self._next:
             raise ValueError(f"offset {offset} received after {self._next - 1}")
         self._next = offset + 1
-        if offset < self._inherited.end and offset not in self._inherited_undone:
+        if self.was_done(offset):
             return False
         self._open.add(offset)
         return True
+
+    def was_done(self, offset: int) -> bool:
+        """Whether an earlier owner has done ``offset``."""
+        return offset < self._inherited.end and offset not in self._inherited_undone
 
     def done(self, offset: int) -> bool:
         """Note that ``offset`` is done; False where it was not open (a repeated or unknown ack)."""

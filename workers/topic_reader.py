@@ -9,32 +9,38 @@ from .client import Cluster, KafkaConsumer, TopicPartition, connect_consumer, ka
 
 
 class TopicReader:
-    """Reads all partitions from their beginning. For one thread; nothing is committed."""
+    """Reads all partitions of some topics from their beginning. For one thread; nothing is committed."""
 
-    def __init__(self, cluster: Cluster, topic: str) -> None:
+    def __init__(self, cluster: Cluster, *topics: str) -> None:
         self._cluster = cluster
-        self._topic = topic
+        self._topics = topics
+        self._doing = f"read topic {', '.join(topics)}"
         self._client: KafkaConsumer | None = None
 
     def open(self) -> None:
         """Connect. Raises KafkaUnreachable."""
         self._client = connect_consumer(self._cluster, None)
-        with kafka_errors(self._cluster, f"read topic {self._topic}"):
-            partitions = self._client.partitions_for_topic(self._topic)
-            self._client.assign([TopicPartition(self._topic, partition) for partition in sorted(partitions)])
+        with kafka_errors(self._cluster, self._doing):
+            self._client.assign(
+                [
+                    TopicPartition(topic, partition)
+                    for topic in self._topics
+                    for partition in sorted(self._client.partitions_for_topic(topic) or ())
+                ]
+            )
             self._client.seek_to_beginning()
 
     def read(self, timeout_ms: int) -> list[Any]:
         """The records that come within ``timeout_ms``, partition by partition. Raises KafkaUnreachable."""
         assert self._client is not None, "not open"
-        with kafka_errors(self._cluster, f"read topic {self._topic}"):
+        with kafka_errors(self._cluster, self._doing):
             fetched = self._client.poll(timeout_ms=timeout_ms)
         return [record for records in fetched.values() for record in records]
 
     def read_to_end(self) -> Iterator[Any]:
         """The records that the topic holds now, without what comes meanwhile. Raises KafkaUnreachable."""
         assert self._client is not None, "not open"
-        with kafka_errors(self._cluster, f"read topic {self._topic}"):
+        with kafka_errors(self._cluster, self._doing):
             ends = self._client.end_offsets(self._client.assignment())
         while any(self._client.position(partition) < end for partition, end in ends.items()):
             for record in self.read(timeout_ms=500):

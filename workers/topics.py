@@ -16,6 +16,8 @@ _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 DEAD_LETTER_ROOM_BYTES = 64 * 1024
 #: The largest job in bytes, as Kafka counts a record batch: its own default for ``max.message.bytes``.
 MAX_JOB_BYTES = 1_048_588
+#: Partitions of a delay topic at most: there are many such topics, and one group shares them all.
+MAX_DELAY_PARTITIONS = 4
 _SEGMENT_BYTES = 64 * 1024 * 1024
 
 
@@ -46,6 +48,15 @@ class Topics:
     def dead_letters(self) -> str:
         return f"{self.namespace}.dead-letters"
 
+    def delay(self, tier: str) -> str:
+        """Topic of the delayed jobs of one tier."""
+        return f"{self.namespace}.delay.{tier}"
+
+    @property
+    def movers(self) -> str:
+        """Consumer group of all delay topics."""
+        return f"{self.namespace}.movers"
+
     def group(self, queue: str) -> str:
         """Consumer group of ``queue``: one per queue, so that a rebalance of one leaves the others alone."""
         return f"{self.namespace}.workers.{queue}"
@@ -53,7 +64,17 @@ class Topics:
 
 def jobs_spec(topics: Topics, queue: str, partitions: int, replication_factor: int | None) -> TopicSpec:
     """What waits never expires: time-based retention would delete jobs that nobody has run yet."""
-    config = {
+    return TopicSpec(topics.jobs(queue), partitions, replication_factor, _keeps_all())
+
+
+def delay_spec(topics: Topics, tier: str, partitions: int, replication_factor: int | None) -> TopicSpec:
+    """As for jobs; the cluster stamps each record when it appends it, as its wait begins there."""
+    config = _keeps_all() | {"message.timestamp.type": "LogAppendTime"}
+    return TopicSpec(topics.delay(tier), min(partitions, MAX_DELAY_PARTITIONS), replication_factor, config)
+
+
+def _keeps_all() -> dict[str, str]:
+    return {
         "cleanup.policy": "delete",
         "retention.ms": "-1",
         "retention.bytes": "-1",
@@ -61,7 +82,6 @@ def jobs_spec(topics: Topics, queue: str, partitions: int, replication_factor: i
         "segment.bytes": str(_SEGMENT_BYTES),
         "max.message.bytes": str(MAX_JOB_BYTES),
     }
-    return TopicSpec(topics.jobs(queue), partitions, replication_factor, config)
 
 
 def dead_letters_spec(topics: Topics, partitions: int, replication_factor: int | None) -> TopicSpec:

@@ -17,7 +17,7 @@ from tests.support import wait_for
 from workers import Cluster, KafkaBroker, dead_letter_reader, dead_letters, envelope
 from workers.client import connect_admin
 from workers.dead_letters import Reason
-from workers.errors import DelayNotSupported, MessageTooLarge, UnknownQueue
+from workers.errors import MessageTooLarge, UnknownQueue
 from workers.topics import MAX_JOB_BYTES
 
 StartWorker = Callable[..., Worker]
@@ -81,15 +81,6 @@ def test_the_largest_allowed_message_goes_through_and_so_does_its_dead_letter(
     (letter,) = wait_for(lambda: letters_of(broker))
     assert letter.value is not None
     assert len(letter.value) > room
-
-
-def test_a_delay_is_refused_and_nothing_is_sent(broker: KafkaBroker) -> None:
-    broker.declare_queue("default")
-    with pytest.raises(DelayNotSupported, match="5000 ms"):
-        broker.enqueue(message(), delay=5000)
-    broker.enqueue(message("now"), delay=0)
-    (record,) = read_topic(broker.cluster, broker.topics.jobs("default"))
-    assert envelope.decode(record.value, "default").args == ("now",)
 
 
 def test_arguments_that_json_cannot_write_are_refused(broker: KafkaBroker) -> None:
@@ -245,9 +236,9 @@ def test_a_failed_job_becomes_a_dead_letter_before_its_offset_is_done(
 def test_a_failed_job_whose_retry_cannot_be_sent_becomes_a_dead_letter(
     broker: KafkaBroker, start_worker: StartWorker
 ) -> None:
-    @dramatiq.actor(broker=broker)  # dramatiq's own default: 20 retries, each with a delay
+    @dramatiq.actor(broker=broker)
     def work() -> None:
-        raise ValueError("no")
+        raise dramatiq.errors.Retry("no", delay=367 * 86_400_000)
 
     sent = work.send()
     start_worker(broker)

@@ -1,0 +1,346 @@
+"""Delayed jobs and retries, on a real Kafka with short tiers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dramatiq
+import pytest
+from dramatiq import Worker
+from dramatiq.errors import QueueJoinTimeout
+
+from tests.kafka_reading import read_topic
+from tests.support import wait_for
+from workers import Cluster, KafkaBroker, dead_letter_reader, delayed
+from workers.dead_letters import Reason
+from workers.delays import Tier
+from workers.envelope import Record
+from workers.errors import DelayTooLong, KafkaUnreachable
+from workers.mover import Mover
+from workers.mover_thread import MoverThread
+
+TIERS = (Tier("soon", 0), Tier("half", 500), Tier("two", 2_000))
+MakeBroker = Callable[..., KafkaBroker]
+Ran = list[tuple[int, float]]
+
+
+@pytest.fixture
+def make_broker(cluster: Cluster, namespace: str) -> Iterator[MakeBroker]:
+    made: list[KafkaBroker] = []
+
+    def make(**options: Any) -> KafkaBroker:
+        defaults: dict[str, Any] = {"partitions": 2, "commit_interval_ms": 50, "delay_tiers": TIERS}
+        made.append(KafkaBroker(cluster, namespace=namespace, **defaults | options))
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.close()
+
+
+@pytest.fixture
+def broker(make_broker: MakeBroker) -> KafkaBroker:
+    return make_broker()
+
+
+@pytest.fixture
+def ran(broker: KafkaBroker) -> Ran:
+    """Declares ``note``, and holds what it was called with and when."""
+    calls: Ran = []
+
+    @dramatiq.actor(broker=broker, actor_name="note")
+    def note(number: int) -> None:
+        calls.append((number, time.time()))
+
+    return calls
+
+
+@pytest.fixture
+def worker(broker: KafkaBroker) -> Iterator[Callable[[], Worker]]:
+    started: list[Worker] = []
+
+    def start() -> Worker:
+        started.append(Worker(broker, worker_timeout=50, worker_threads=4))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def note(number: int = 0, **options: Any) -> dramatiq.Message[None]:
+    return dramatiq.Message("default", "note", (number,), {}, options)
+
+
+def move_until(mover: Mover, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        mover.step(0.05)
+
+
+def test_jobs_run_at_their_time_never_early_and_through_all_tiers(
+    broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]
+) -> None:
+    worker()
+    due: dict[int, float] = {}
+    for number, delay_ms in enumerate([50, 700, 1_700, 3_900]):
+        due[number] = time.time() + delay_ms / 1000
+        broker.enqueue(note(number), delay=delay_ms)
+    wait_for(lambda: len(ran) == len(due), timeout_s=20)
+    assert [number for number, _ in ran] == [0, 1, 2, 3]
+    assert all(at >= due[number] for number, at in ran)
+    hops = [len(read_topic(broker.cluster, broker.topics.delay(tier.name))) for tier in TIERS]
+    assert hops == [4, 2, 1]
+    broker.join("default", timeout=10_000)
+
+
+def test_a_delayed_message_is_received_as_it_was_sent(broker: KafkaBroker, ran: Ran) -> None:
+    sent = note(1, key="k")
+    before_ms = int(time.time() * 1000)
+    broker.enqueue(sent, delay=100)
+    mover = broker.make_mover()
+    consumer = broker.consume("default", timeout=50)
+    received: list[Any] = []
+
+    def arrived() -> list[Any]:
+        received.extend(filter(None, [next(consumer)]))
+        return received
+
+    try:
+        move_until(mover, arrived)
+        assert received[0] == sent
+        headers = dict(received[0].record.headers)
+        assert before_ms + 100 <= int(headers["eta"]) <= int(time.time() * 1000)
+        assert received[0].record.key == b"k"
+    finally:
+        consumer.close()
+        mover.close()
+
+
+def test_batches_and_asyncio_delay_too(broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]) -> None:
+    sent_at = time.time()
+    with broker.batch():
+        for number in range(20):
+            broker.enqueue(note(number), delay=300)
+    asyncio.run(broker.enqueue_async(note(20), delay=300))
+    worker()
+    wait_for(lambda: len(ran) == 21)
+    assert all(at - sent_at >= 0.3 for _, at in ran)
+
+
+def test_what_is_due_goes_straight_to_its_queue(broker: KafkaBroker, ran: Ran) -> None:
+    broker.enqueue(note(1), delay=-1_000)
+    broker.enqueue(note(2), delay=0)
+    assert len(read_topic(broker.cluster, broker.topics.jobs("default"))) == 2
+    assert list(delayed.read(broker.cluster, broker.topics, TIERS)) == []
+
+
+def test_a_delay_beyond_the_limit_is_refused_and_nothing_is_sent(make_broker: MakeBroker) -> None:
+    broker = make_broker(max_delay_ms=60_000)
+    broker.declare_queue("default")
+    with pytest.raises(DelayTooLong, match="WORKER_MAX_DELAY"):
+        broker.enqueue(note(), delay=60_001)
+    broker.prepare()
+    assert list(delayed.read(broker.cluster, broker.topics, TIERS)) == []
+    broker.enqueue(note(7), delay=60_000)
+    (job,) = delayed.read(broker.cluster, broker.topics, TIERS)
+    assert (job.queue, job.actor, job.tier) == ("default", "note", "two")
+    assert job.message_id is not None
+
+
+def test_join_waits_for_delayed_jobs_and_flush_drops_those_of_its_queue(
+    broker: KafkaBroker, ran: Ran
+) -> None:
+    broker.declare_queue("other")
+    for number in range(3):
+        broker.enqueue(note(number), delay=60_000)
+    kept = dramatiq.Message[None]("other", "note", (9,), {}, {})
+    broker.enqueue(kept, delay=60_000)
+    with pytest.raises(QueueJoinTimeout, match="3 messages"):
+        broker.join("default", timeout=100)
+    broker.flush("default")
+    broker.join("default", timeout=5_000)
+    (left,) = delayed.read(broker.cluster, broker.topics, TIERS)
+    assert left.message_id == kept.message_id
+    broker.flush_all()
+    assert list(delayed.read(broker.cluster, broker.topics, TIERS)) == []
+
+
+def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
+    broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]
+) -> None:
+    broker.prepare()
+    with_bad_eta = Record(b"key", b"?", [("eta", b"soon"), ("queue", b"default")])
+    for tier in TIERS:
+        broker._producer.deliver(broker.topics.delay(tier.name), with_bad_eta)
+    broker.enqueue(note(1), delay=100)
+    worker()
+    wait_for(lambda: len(ran) == 1)
+    letters = wait_for(
+        lambda: (
+            found
+            if len(found := list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters))) == 3
+            else None
+        )
+    )
+    assert {letter.reason for _, letter in letters if letter is not None} == {Reason.UNDECODABLE}
+    assert {letter.value for _, letter in letters if letter is not None} == {b"?"}
+
+
+def test_an_actor_that_fails_twice_succeeds_at_its_third_attempt(
+    broker: KafkaBroker, worker: Callable[[], Worker]
+) -> None:
+    attempts: list[tuple[int, str | None]] = []
+
+    @dramatiq.actor(broker=broker, min_backoff=50, max_backoff=100)
+    def shaky() -> None:
+        message = dramatiq.middleware.CurrentMessage.get_current_message()
+        assert message is not None
+        attempts.append((message.options.get("retries", 0), message.options.get("traceback")))
+        if len(attempts) < 3:
+            raise RuntimeError(f"attempt {len(attempts)}")
+
+    broker.add_middleware(dramatiq.middleware.CurrentMessage())
+    sent = shaky.send()
+    worker()
+    wait_for(lambda: len(attempts) == 3)
+    broker.join("default", timeout=10_000)
+    assert [retries for retries, _ in attempts] == [0, 1, 2]
+    assert attempts[2][1] is not None
+    assert "attempt 2" in attempts[2][1]
+    assert list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters)) == []
+    assert sent.message_id
+
+
+def test_retries_that_are_used_up_end_as_a_dead_letter_with_all_attempts(
+    broker: KafkaBroker, worker: Callable[[], Worker]
+) -> None:
+    told: list[Any] = []
+
+    @dramatiq.actor(broker=broker)
+    def give_up(message: Any, retries: Any) -> None:
+        told.append(retries)
+
+    @dramatiq.actor(
+        broker=broker, max_retries=2, min_backoff=20, max_backoff=40, on_retry_exhausted="give_up"
+    )
+    def broken() -> None:
+        raise RuntimeError("always")
+
+    broken.send()
+    worker()
+    ((_, letter),) = wait_for(
+        lambda: list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters)), timeout_s=20
+    )
+    assert letter is not None
+    assert (letter.attempts, letter.exception_message) == (3, "always")
+    wait_for(lambda: told == [{"retries": 2, "max_retries": 2}])
+
+
+def test_an_error_that_retrying_cannot_mend_is_a_dead_letter_at_once(
+    broker: KafkaBroker, worker: Callable[[], Worker]
+) -> None:
+    calls: list[int] = []
+
+    @dramatiq.actor(broker=broker, throws=(ValueError,), min_backoff=20, max_backoff=40)
+    def invalid() -> None:
+        calls.append(1)
+        raise KeyError("passing") if len(calls) == 1 else ValueError("for good")
+
+    invalid.send()
+    worker()
+    ((_, letter),) = wait_for(
+        lambda: list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters)), timeout_s=20
+    )
+    assert letter is not None
+    assert (len(calls), letter.attempts, letter.exception_message) == (2, 2, "for good")
+
+
+def test_a_mover_that_ends_between_produce_and_commit_loses_nothing(make_broker: MakeBroker) -> None:
+    broker = make_broker(commit_interval_ms=3_600_000)
+    broker.declare_queue("default")
+    for number in range(10):
+        broker.enqueue(note(number), delay=200)
+
+    def moved() -> int:
+        return len(read_topic(broker.cluster, broker.topics.jobs("default")))
+
+    crashed = broker.make_mover()
+    move_until(crashed, lambda: moved() == 10)
+    crashed._assignment._forget(list(crashed._assignment.lanes))  # as a crash: nothing is committed
+    crashed._client.close(autocommit=False)
+    successor = broker.make_mover()
+    move_until(successor, lambda: moved() == 20)
+    successor.close()
+    ids = {record.key for record in read_topic(broker.cluster, broker.topics.jobs("default"))}
+    assert len(ids) == 10
+    assert list(delayed.read(broker.cluster, broker.topics, TIERS)) == []
+
+
+def test_movers_share_the_work_and_one_that_leaves_repeats_nothing(make_broker: MakeBroker) -> None:
+    brokers = [make_broker() for _ in range(2)]
+    for broker in brokers:
+        broker.declare_queue("default")
+    with brokers[0].batch():
+        for number in range(400):
+            brokers[0].enqueue(note(number), delay=500 + 10 * number)
+    first, second = (MoverThread(broker.make_mover) for broker in brokers)
+    first.start()
+    second.start()
+
+    def moved() -> int:
+        return len(read_topic(brokers[0].cluster, brokers[0].topics.jobs("default")))
+
+    wait_for(lambda: moved() > 50 and first.is_healthy and second.is_healthy, timeout_s=20)
+    first.stop()
+    first.join(10)
+    assert not first.is_healthy
+    wait_for(lambda: moved() >= 400, timeout_s=20)
+    second.stop()
+    second.join(10)
+    assert moved() == 400
+
+
+def test_what_was_moved_leaves_the_log(make_broker: MakeBroker) -> None:
+    broker = make_broker(trim_interval_ms=100)
+    broker.declare_queue("default")
+    broker.enqueue(note(1), delay=100)
+    broker.enqueue(note(2), delay=60_000)
+    mover = broker.make_mover()
+    soon = broker.topics.delay("soon")
+    move_until(mover, lambda: not read_topic(broker.cluster, soon))
+    mover.close()
+    assert [job.queue for job in delayed.read(broker.cluster, broker.topics, TIERS)] == ["default"]
+
+
+def test_a_mover_that_fails_is_replaced(
+    broker: KafkaBroker, ran: Ran, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [KafkaUnreachable("no way"), RuntimeError("a bug")]
+
+    def make() -> Mover:
+        if failures:
+            raise failures.pop(0)
+        return broker.make_mover()
+
+    thread = MoverThread(make, restart_delay_s=0.01)
+    healthy_before = thread.is_healthy
+    thread.start()
+    try:
+        broker.enqueue(note(1), delay=100)
+        wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("default")))
+        wait_for(lambda: thread.is_healthy)
+    finally:
+        thread.stop()
+        thread.join(10)
+    assert not healthy_before
+    logged = [record.getMessage() for record in caplog.records if record.name == "workers.mover_thread"]
+    assert logged == [
+        "mover failed, another starts in 0.01 s: no way",
+        "mover failed, another starts in 0.01 s",
+    ]

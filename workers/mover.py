@@ -1,0 +1,259 @@
+"""Moves delayed jobs on their way: down the tiers, and at their time into their queue.
+
+Every move is produce, wait for the ack, then commit: a crash can repeat one, never lose one. Of a tier with a
+constant wait only the head of each partition is looked at, and the partition is paused until that is due;
+what has no constant wait is read ahead and kept in a heap.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from . import delays, envelope
+from .assignment import Assignment
+from .client import KafkaConsumer, TopicPartition, kafka_errors
+from .dead_letter_writer import DeadLetterWriter
+from .dead_letters import Reason
+from .delays import Tier
+from .envelope import Record
+from .errors import Undecodable, WorkersError
+from .lanes import Lane
+from .producer import DurableProducer
+from .topics import Topics
+from .trimming import Trimmer
+
+logger = logging.getLogger(__name__)
+
+#: Records taken from kafka-python at a time.
+_FETCH_RECORDS = 500
+#: What the heap may hold; beyond it no more is read, so that memory stays bounded, and jobs may be late.
+_MAX_AHEAD_BYTES = 96 * 1024 * 1024
+#: What Python needs for a record beside its key and value, about.
+_RECORD_OVERHEAD_BYTES = 1_000
+#: Wait before a move that failed is tried again.
+_RETRY_MS = 1_000
+
+#: Options of the mover's consumer: its partitions are mostly paused, and what was fetched is then dropped.
+CONSUMER_OPTIONS = {"max_partition_fetch_bytes": 256 * 1024, "fetch_max_bytes": 4 * 1024 * 1024}
+
+
+class _Hop:
+    """A record on its way out of its tier. ``poison``: what it is, where it is not a delayed job."""
+
+    __slots__ = ("at_ms", "lane", "poison", "record", "started")
+
+    def __init__(self, lane: Lane, record: Any, at_ms: int, poison: Undecodable | None = None) -> None:
+        self.lane = lane
+        self.record = record
+        self.at_ms = at_ms
+        self.poison = poison
+        #: Produced, and maybe not confirmed yet.
+        self.started = False
+
+    @property
+    def size(self) -> int:
+        return _RECORD_OVERHEAD_BYTES + len(self.record.value or b"") + len(self.record.key or b"")
+
+
+class _Moved(NamedTuple):
+    hop: _Hop
+    error: BaseException | None
+
+
+class Mover:
+    """A member of the group of movers. For one thread, which calls :meth:`step` again and again."""
+
+    def __init__(
+        self,
+        client: KafkaConsumer,
+        producer: DurableProducer,
+        dead_letters: DeadLetterWriter,
+        trimmer: Trimmer,
+        *,
+        topics: Topics,
+        tiers: Sequence[Tier],
+        create_queue: Callable[[str], None],
+        commit_interval_ms: int,
+        revoke_timeout_ms: int,
+        clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """``create_queue`` makes sure that a queue's topic exists, and costs nothing once it does."""
+        self._client = client
+        self._producer = producer
+        self._dead_letters = dead_letters
+        self._trimmer = trimmer
+        self._topics = topics
+        self._tiers = tiers
+        self._tier_of = {topics.delay(tier.name): tier for tier in tiers}
+        self._create_queue = create_queue
+        self._commit_interval_s = commit_interval_ms / 1000
+        self._clock = clock
+        self._now_ms = now_ms
+        self._mail: SimpleQueue[_Moved] = SimpleQueue()
+        #: What waits for its exact time, and what is to be tried again.
+        self._heap: list[tuple[int, int, _Hop]] = []
+        self._numbers = itertools.count()
+        self._ahead_bytes = 0
+        #: When the head of a paused partition is due.
+        self._parked: dict[TopicPartition, int] = {}
+        self._full = False
+        self._assignment = Assignment(
+            client,
+            producer.cluster,
+            f"delayed jobs of {topics.namespace}",
+            open_mail=self._open_mail,
+            commit_interval_ms=commit_interval_ms,
+            revoke_timeout_ms=revoke_timeout_ms,
+            clock=clock,
+        )
+        self._assignment.subscribe(self._tier_of)
+
+    def step(self, max_wait_s: float) -> None:
+        """Move what is due, then wait for the next to be due, or for records, for at most ``max_wait_s``.
+
+        Raises KafkaUnreachable where Kafka does not answer: then close it, and make another.
+        """
+        now_ms = self._now_ms()
+        self._open_mail()
+        self._move_due(now_ms)
+        self._resume_due(now_ms)
+        now = self._clock()
+        self._assignment.commit_if_due(now)
+        if self._trimmer.is_due(now):
+            self._trimmer.trim(self._assignment.committed_positions())
+        self._poll(self._wait_s(max_wait_s))
+
+    def close(self) -> None:
+        """Commit what was moved, leave the group, disconnect and trim; others go on with what is left."""
+        self._trimmer.close(self._assignment.close())
+
+    # -- moving
+
+    def _move_due(self, now_ms: int) -> None:
+        while self._heap and self._heap[0][0] <= now_ms:
+            hop = heapq.heappop(self._heap)[2]
+            self._ahead_bytes -= hop.size
+            if not hop.lane.closed:
+                self._move(hop, now_ms)
+
+    def _move(self, hop: _Hop, now_ms: int) -> None:
+        """Produce to the next place without waiting; mail tells how it went."""
+        hop.started = True
+        try:
+            future = self._produce(hop, now_ms)
+        except WorkersError as exc:
+            self._mail.put(_Moved(hop, exc))
+            return
+        future.add_callback(lambda _: self._mail.put(_Moved(hop, None)))
+        future.add_errback(lambda exc: self._mail.put(_Moved(hop, exc)))
+
+    def _produce(self, hop: _Hop, now_ms: int) -> Any:
+        record = hop.record
+        if hop.poison is not None:
+            return self._dead_letters.send(record, "", Reason.UNDECODABLE, hop.poison)
+        eta_ms, queue = envelope.delay_of(record.headers)
+        tier = delays.next_tier(eta_ms, now_ms, self._tiers)
+        if tier is None:
+            self._create_queue(queue)
+        topic = self._topics.delay(tier.name) if tier else self._topics.jobs(queue)
+        return self._producer.send(topic, Record(record.key, record.value, record.headers))
+
+    def _open_mail(self) -> None:
+        failed = 0
+        error: BaseException | None = None
+        while not self._mail.empty():
+            hop, problem = self._mail.get_nowait()
+            if problem is None:
+                hop.lane.done(hop.record.offset)
+                self._assignment.unsaved = True
+            else:
+                failed, error = failed + 1, problem
+                hop.started = False
+                self._keep(hop, self._now_ms() + _RETRY_MS)
+        if failed:
+            logger.warning("delayed jobs not moved count=%d, trying again: %s", failed, error)
+
+    def _keep(self, hop: _Hop, at_ms: int) -> None:
+        hop.at_ms = at_ms
+        self._ahead_bytes += hop.size
+        heapq.heappush(self._heap, (at_ms, next(self._numbers), hop))
+
+    # -- reading
+
+    def _wait_s(self, max_wait_s: float) -> float:
+        """Until the next is due; acks do not wake the poll, so a commit that waits for them bounds it too."""
+        now_ms = self._now_ms()
+        due = [*self._parked.values(), *(at_ms for at_ms, _, _ in self._heap[:1])]
+        wait_s = min([max_wait_s, *((at_ms - now_ms) / 1000 for at_ms in due)])
+        if self._assignment.is_saving:
+            wait_s = min(wait_s, self._commit_interval_s)
+        return max(0.0, wait_s)
+
+    def _poll(self, timeout_s: float) -> None:
+        self._hold_back()
+        with kafka_errors(self._producer.cluster, "read delayed jobs"):
+            fetched = self._client.poll(timeout_ms=_whole_ms(timeout_s), max_records=_FETCH_RECORDS)
+            now_ms = self._now_ms()
+            for partition, records in fetched.items():
+                lane = self._assignment.lane(partition, records[0].offset)
+                lane.buffer.extend(records)
+                self._advance(lane, self._tier_of[partition.topic], now_ms)
+
+    def _hold_back(self) -> None:
+        """Read no further ahead while the heap is full."""
+        full = self._ahead_bytes > (_MAX_AHEAD_BYTES // 2 if self._full else _MAX_AHEAD_BYTES)
+        if full == self._full:
+            return
+        self._full = full
+        exact = [p for p in self._client.assignment() if self._tier_of[p.topic].wait_ms == 0]
+        if full:
+            logger.warning("more jobs are due soon than the mover's memory holds, some will be late")
+            self._client.pause(*exact)
+        else:
+            self._client.resume(*exact)
+
+    def _advance(self, lane: Lane, tier: Tier, now_ms: int) -> None:
+        """Move what is due of a lane's records; where the wait is constant, up to the first that is not."""
+        while (record := lane.peek()) is not None:
+            poison: Undecodable | None = None
+            try:
+                at_ms = delays.release_ms(tier, record.timestamp, envelope.delay_of(record.headers)[0])
+            except Undecodable as exc:
+                at_ms, poison = now_ms, exc
+            if tier.wait_ms and at_ms > now_ms:
+                self._park(lane, record.offset, at_ms)
+                return
+            lane.take(self._clock())
+            hop = _Hop(lane, record, at_ms, poison)
+            lane.out[record.offset] = hop
+            if at_ms > now_ms:
+                self._keep(hop, at_ms)
+            else:
+                self._move(hop, now_ms)
+
+    def _park(self, lane: Lane, offset: int, at_ms: int) -> None:
+        """Leave a partition alone until its head is due, and keep nothing of it meanwhile."""
+        lane.buffer.clear()
+        self._client.pause(lane.partition)
+        self._client.seek(lane.partition, offset)
+        self._parked[lane.partition] = at_ms
+
+    def _resume_due(self, now_ms: int) -> None:
+        for partition, at_ms in list(self._parked.items()):
+            if partition not in self._assignment.lanes:
+                del self._parked[partition]
+            elif at_ms <= now_ms:
+                del self._parked[partition]
+                self._client.resume(partition)
+
+
+def _whole_ms(seconds: float) -> int:
+    """Rounded up: else the last millisecond before a due time is spent polling with no time-out at all."""
+    return -int(-seconds * 1000 // 1)
