@@ -4,6 +4,7 @@ Each check returns the value or raises `ValueError` with the end of a sentence t
 """
 
 import re
+from datetime import timedelta
 from email.utils import getaddresses
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -13,6 +14,8 @@ from pydantic import SecretStr
 #: Kafka allows 249 bytes in a topic's name; this leaves over 140 for `.jobs.` and the queue's own name.
 NAMESPACE_MAX_CHARACTERS = 100
 
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NAMESPACE = re.compile(r"[a-zA-Z0-9._-]+")
 
@@ -82,6 +85,16 @@ def check_namespace(namespace: str) -> str:
             f"may have {NAMESPACE_MAX_CHARACTERS} characters, not {length}: topic names begin with it"
         )
     return namespace
+
+
+def parse_duration(value: object) -> object:
+    """`"12h"` as a length of time; anything but text is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if not match:
+        raise ValueError(f"should be a number and s, m, h or d, such as 90s, 12h or 30d, not {value!r}")
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
 
 
 def check_sender(sender: str) -> str:

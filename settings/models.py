@@ -7,6 +7,7 @@ Rules between two settings are checks of the later field, not of the section: th
 variable, even where another field of the section is wrong. `info.data` holds the earlier, valid fields.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,6 +32,7 @@ from settings.formats import (
     check_smtp_port,
     existing_file,
     normal_database_url,
+    parse_duration,
     split_commas,
 )
 
@@ -39,6 +41,7 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 SmtpTls = Literal["none", "starttls", "tls"]
 
 Seconds = Annotated[float, Field(gt=0)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Count = Annotated[int, Field(ge=1)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Server = Annotated[str, AfterValidator(check_server)]
@@ -159,6 +162,10 @@ class WorkerSettings(_Section):
     )
     keep_done_hours: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="Hours for which jobs that are done stay in their topic, for inspection."
+    )
+    max_delay: Duration = Field(
+        default=timedelta(days=366),
+        description="Longest delay of a job that is accepted: a number and s, m, h or d.",
     )
 
 

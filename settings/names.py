@@ -1,6 +1,7 @@
 """Which variables are settings, and which look like a setting misspelt. Pure."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import cache
 from typing import NamedTuple
 
@@ -79,6 +80,8 @@ def _as_text(default: object) -> str:
         return default.get_secret_value()
     if isinstance(default, tuple):
         return ",".join(default)
+    if isinstance(default, timedelta):
+        return f"{default / timedelta(days=1):g}d"
     return "" if default is None else str(default)
 
 

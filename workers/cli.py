@@ -115,6 +115,32 @@ def status(
     operator_commands.status(app, watch=watch, as_json=json)
 
 
+delayed_app = typer.Typer(**_LOOK, no_args_is_help=True, help="Look at the jobs that wait for their time.")
+app.add_typer(delayed_app, name="delayed")
+
+
+@delayed_app.command("list")
+def delayed_list(
+    app: _App = None,
+    queue: Annotated[str | None, typer.Option(help="Only jobs of this queue.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only jobs of this actor.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 100,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Show the delayed jobs that are due first."""
+    from . import delayed_commands  # noqa: PLC0415 - keeps the other commands quick
+
+    delayed_commands.show(app, queue=queue, actor=actor, limit=limit, as_json=json)
+
+
+@app.command()
+def mover(app: _App = None) -> None:
+    """Move delayed jobs until Ctrl-C; every worker process does that as well."""
+    from . import delayed_commands  # noqa: PLC0415 - keeps the other commands quick
+
+    delayed_commands.run_mover(app)
+
+
 def _add(plugin: EntryPoint) -> None:
     """Add a plugin's command, an app of typer or a function with typer's annotations, unread."""
 

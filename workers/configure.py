@@ -32,4 +32,5 @@ def broker_from(settings: Settings) -> KafkaBroker:
         replication_factor=settings.kafka.replication_factor,
         commit_interval_ms=settings.worker.commit_interval_ms,
         keep_done_ms=int(settings.worker.keep_done_hours * 3_600_000),
+        max_delay_ms=int(settings.worker.max_delay.total_seconds() * 1000),
     )

@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
 from .application import load_broker
 from .broker import KafkaBroker
-from .status import QueueStatus, StatusReader
+from .output import console, length_of_time
+from .status import DelayedStatus, QueueStatus, StatusReader
 from .topic_check import Checked, check
 
 _WATCH_INTERVAL_S = 2.0
@@ -27,7 +28,7 @@ def topics(app: str | None, *, only_check: bool, as_json: bool) -> int:
     if as_json:
         print(json.dumps([_as_json(topic, created) for topic in checked]))  # noqa: T201
     else:
-        _console().print(_topics_table(checked, created))
+        console().print(_topics_table(checked, created))
     return int(only_check and any(topic.found is None or topic.differences for topic in checked))
 
 
@@ -35,32 +36,33 @@ def status(app: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the queues once, or until Ctrl-C."""
     broker = load_broker(app)
     queues = sorted(broker.queues)
-    with StatusReader(broker.cluster, broker.topics) as reader:
+    with StatusReader(broker.cluster, broker.topics, broker.delay_tiers) as reader:
         if as_json:
-            _print_json(reader.read(queues))
+            _print_json(reader.read(queues), reader.read_delayed())
             while watch:
                 time.sleep(_WATCH_INTERVAL_S)
-                _print_json(reader.read(queues))
+                _print_json(reader.read(queues), reader.read_delayed())
         elif watch:
             _watch(broker, reader, queues)
         else:
-            _console().print(_status_table(reader.read(queues)))
+            console().print(_status_view(reader, queues))
 
 
 def _watch(broker: KafkaBroker, reader: StatusReader, queues: Sequence[str]) -> None:
     place = f"{broker.topics.namespace} at {broker.cluster.address}"
-    with Live(console=_console(), auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False) as live:
         while True:
-            table = _status_table(reader.read(queues))
-            table.caption = f"{place}, every {_WATCH_INTERVAL_S:g} s; Ctrl-C ends"
-            live.update(table, refresh=True)
+            caption = f"{place}, every {_WATCH_INTERVAL_S:g} s; Ctrl-C ends"
+            live.update(Group(_status_view(reader, queues), caption), refresh=True)
             time.sleep(_WATCH_INTERVAL_S)
 
 
-def _console() -> Console:
-    console = Console()
-    # Into a file or a pipe: wide enough for a line of the table.
-    return console if console.is_terminal else Console(width=200)
+def _status_view(reader: StatusReader, queues: Sequence[str]) -> Group:
+    table, waiting = _status_table(reader.read(queues)), reader.read_delayed()
+    delayed = f"\ndelayed: {waiting.jobs} in all queues, movers: {waiting.movers}"
+    if waiting.jobs and not waiting.movers:
+        delayed += "; nobody moves them: start a worker, or todo-workers mover"
+    return Group(table, delayed)
 
 
 def _as_json(topic: Checked, created: Sequence[str]) -> dict[str, object]:
@@ -123,16 +125,9 @@ def _oldest(queue: QueueStatus) -> str:
     if job is None:
         return ""
     state = "running" if job.in_hand else "waiting"
-    return f"{_age(job.age_s)} {state}: {job.actor} {job.message_id} ({job.partition}/{job.offset})"
+    return f"{length_of_time(job.age_s)} {state}: {job.actor} {job.message_id} ({job.partition}/{job.offset})"
 
 
-def _age(seconds: float) -> str:
-    """A length of time as people say it: 12 s, 3 min, 5 h, 2 d."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _print_json(queues: Sequence[QueueStatus]) -> None:
-    print(json.dumps([asdict(queue) for queue in queues]), flush=True)  # noqa: T201
+def _print_json(queues: Sequence[QueueStatus], delayed: DelayedStatus) -> None:
+    found = {"queues": [asdict(queue) for queue in queues], "delayed": asdict(delayed)}
+    print(json.dumps(found), flush=True)  # noqa: T201

@@ -19,6 +19,7 @@ from .client import (
     kafka_errors,
     patiently,
 )
+from .delays import Tier
 from .lag import not_done
 from .topics import Topics
 
@@ -52,6 +53,14 @@ class QueueStatus:
     #: Records below the committed position that are still in the log.
     untrimmed: int
     oldest: OldestJob | None
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedStatus:
+    """The delayed jobs of all queues, and how many processes move them."""
+
+    jobs: int
+    movers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +98,10 @@ class Partition:
 class StatusReader:
     """Reads the status of queues again and again; a context manager, for one thread."""
 
-    def __init__(self, cluster: Cluster, topics: Topics) -> None:
+    def __init__(self, cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> None:
         self._cluster = cluster
         self._topics = topics
+        self._tiers = tiers
         self._admin: Any = None
         self._consumer: KafkaConsumer | None = None
 
@@ -115,6 +125,18 @@ class StatusReader:
             patiently(self._cluster, f"read the status of queue {queue}", lambda q=queue: self._read(q))  # type: ignore[misc]
             for queue in queues
         ]
+
+    def read_delayed(self) -> DelayedStatus:
+        """All that waits in delay topics. Raises KafkaUnreachable or NotAuthorized."""
+        return patiently(self._cluster, "read the status of delayed jobs", self._read_delayed)
+
+    def _read_delayed(self) -> DelayedStatus:
+        group = self._topics.movers
+        committed = self._admin.list_group_offsets(group).get(group, {})
+        members = self._admin.describe_groups([group])[group]["members"]
+        found = [self._partitions(self._topics.delay(tier.name), committed) for tier in self._tiers]
+        jobs = sum(partition.not_done for partitions in found for partition in partitions.values())
+        return DelayedStatus(jobs, len(members))
 
     def _read(self, queue: str) -> QueueStatus:
         group = self._topics.group(queue)

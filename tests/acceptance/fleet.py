@@ -34,7 +34,7 @@ class Fleet:
         self.log_file = folder / f"{name}.log"
         self._command = [sys.executable, "-m", "dramatiq", "tests.acceptance.numbers_app"]
         self._command += ["--processes", str(processes), "--threads", str(threads)]
-        self._env = os.environ | {
+        self.env = os.environ | {
             "NUMBERS_BOOTSTRAP_SERVERS": broker.cluster.address,
             "NUMBERS_NAMESPACE": broker.topics.namespace,
             "NUMBERS_FILE": str(self.numbers_file),
@@ -49,7 +49,7 @@ class Fleet:
             self._main = subprocess.Popen(
                 self._command,
                 cwd=REPOSITORY,
-                env=self._env,
+                env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

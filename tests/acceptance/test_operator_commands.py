@@ -16,6 +16,7 @@ import dramatiq
 import pytest
 from dramatiq import Worker
 
+from tests.kafka_reading import read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
 from workers.client import connect_admin
@@ -63,10 +64,10 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
 def test_topics_are_missing_then_created_then_as_wanted(run: Run, namespace: str) -> None:
     missing = run("topics", "--check")
     assert missing.returncode == 1
-    assert missing.stdout.count("missing") == 4
+    assert missing.stdout.count("missing") == 13
     created = run("topics")
     assert created.returncode == 0, created.stderr
-    assert created.stdout.count("created") == 4
+    assert created.stdout.count("created") == 13
     assert "never expires" in created.stdout
     checked = run("topics", "--check", "--json")
     assert checked.returncode == 0
@@ -108,7 +109,9 @@ def test_status_tells_what_runs_from_what_waits_and_names_the_oldest(run: Run, b
         def audit() -> dict[str, Any]:
             read = run("status", "--json")
             assert read.returncode == 0, read.stderr
-            found: dict[str, Any] = {queue["queue"]: queue for queue in json.loads(read.stdout)}["audit"]
+            found: dict[str, Any] = {queue["queue"]: queue for queue in json.loads(read.stdout)["queues"]}[
+                "audit"
+            ]
             return found
 
         shown = wait_for(lambda: found if (found := audit())["running"] else None, timeout_s=30)
@@ -127,7 +130,7 @@ def test_status_tells_what_runs_from_what_waits_and_names_the_oldest(run: Run, b
         release.set()
         broker.join("audit", timeout=30_000)
         worker.stop()
-    after = {queue["queue"]: queue for queue in json.loads(run("status", "--json").stdout)}["audit"]
+    after = {queue["queue"]: queue for queue in json.loads(run("status", "--json").stdout)["queues"]}["audit"]
     assert (after["running"], after["waiting"], after["consumers"], after["oldest"]) == (0, 0, 0, None)
     assert after["untrimmed"] == 0
 
@@ -139,7 +142,9 @@ def test_status_watches_until_it_is_interrupted(broker: KafkaBroker, namespace: 
     with subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for _ in range(2):
-            assert [queue["queue"] for queue in json.loads(process.stdout.readline())] == list(QUEUES)
+            assert [queue["queue"] for queue in json.loads(process.stdout.readline())["queues"]] == list(
+                QUEUES
+            )
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
 
@@ -153,3 +158,47 @@ def test_an_unknown_application_and_an_unreachable_kafka_are_one_line(run: Run, 
     away = run("topics", "--check", KAFKA_BOOTSTRAP_SERVERS=nowhere, KAFKA_CONNECT_TIMEOUT_S="1")
     assert (away.returncode, away.stderr.count("\n")) == (1, 1)
     assert nowhere in away.stderr
+
+
+def test_delayed_jobs_are_listed_by_their_due_time_and_counted(run: Run, broker: KafkaBroker) -> None:
+    @dramatiq.actor(broker=broker, queue_name="audit")
+    def remember(number: int) -> None: ...
+
+    @dramatiq.actor(broker=broker, queue_name="events")
+    def remind() -> None: ...
+
+    later, sooner = (remember.send_with_options(args=(1,), delay=delay) for delay in (86_400_000, 7_200_000))
+    remind.send_with_options(delay=90 * 86_400_000)
+    shown = run("delayed", "list", "--json")
+    assert shown.returncode == 0, shown.stderr
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [job["message_id"] for job in found][:2] == [sooner.message_id, later.message_id]
+    assert [(job["queue"], job["actor"], job["tier"]) for job in found] == [
+        ("audit", "remember", "1h"),
+        ("audit", "remember", "16h"),
+        ("events", "remind", "12d"),
+    ]
+    one = run("delayed", "list", "--queue", "audit", "--limit", "1").stdout
+    assert sooner.message_id in one
+    assert later.message_id not in one
+    assert "1 of 2 delayed jobs" in one
+    assert remind.actor_name in run("delayed", "list", "--actor", "remind").stdout
+    assert json.loads(run("status", "--json").stdout)["delayed"] == {"jobs": 3, "movers": 0}
+    assert "delayed: 3 in all queues, movers: 0; nobody moves them" in run("status").stdout
+
+
+def test_a_mover_of_its_own_moves_what_is_due_and_stops_when_told(
+    broker: KafkaBroker, namespace: str
+) -> None:
+    @dramatiq.actor(broker=broker, queue_name="audit")
+    def remember() -> None: ...
+
+    remember.send_with_options(delay=300)
+    env = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
+    command = [sys.executable, "-m", "workers", "mover"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert f"moving the delayed jobs of {namespace}" in process.stdout.readline()
+        wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("audit")), timeout_s=30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,11 +16,13 @@ import dramatiq
 import psutil
 import pytest
 
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.fleet import REPOSITORY, Fleet
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
+from workers import delayed as delayed_jobs
 from workers.client import connect_producer
+from workers.lag import LagReader
 from workers.local_kafka import LocalKafka
 
 JOBS = int(os.environ.get("STORM_JOBS", "3000"))
@@ -41,7 +46,11 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
 def send(broker: KafkaBroker, numbers: range) -> None:
     with broker.batch():
         for number in numbers:
-            broker.enqueue(dramatiq.Message("default", "note", (number, PAUSE_MS), {}, {}))
+            broker.enqueue(message(number))
+
+
+def message(number: int) -> dramatiq.Message[None]:
+    return dramatiq.Message("default", "note", (number, PAUSE_MS), {}, {})
 
 
 def reach(fleet: Fleet, count: int) -> None:
@@ -116,6 +125,10 @@ def test_a_kafka_that_is_killed_and_comes_back_loses_nothing(namespace: str, tmp
         broker = KafkaBroker(Cluster((kafka.bootstrap_servers,)), namespace=namespace, partitions=4)
         broker.declare_queue("default")
         send(broker, range(JOBS))
+        delayed = range(JOBS, JOBS + 300)
+        with broker.batch():
+            for number in delayed:
+                broker.enqueue(message(number), delay=500 + 50 * (number - JOBS))
         with Fleet(broker, tmp_path, threads=THREADS) as fleet:
             reach(fleet, JOBS // 3)
             (server,) = psutil.Process(kafka.pid).children()
@@ -127,8 +140,55 @@ def test_a_kafka_that_is_killed_and_comes_back_loses_nothing(namespace: str, tmp
                 assert fleet.stop() == 0
                 numbers = fleet.numbers()
                 broker.close()
-    say(f"Kafka killed: {JOBS} jobs, lost {JOBS - len(numbers)}, repeated {repeats(numbers)}")
-    assert set(numbers) == set(range(JOBS))
+    total = JOBS + len(delayed)
+    say(f"Kafka killed: {total} jobs, lost {total - len(numbers)}, repeated {repeats(numbers)}")
+    assert set(numbers) == set(range(total))
+
+
+def test_movers_that_are_killed_between_produce_and_commit_lose_no_delayed_job(
+    broker: KafkaBroker, tmp_path: Path
+) -> None:
+    jobs = min(JOBS, 10_000)
+    with broker.batch():
+        for number in range(jobs):
+            broker.enqueue(message(number), delay=3_000 + 5_000 * number // jobs)
+
+    def moved() -> int:
+        with LagReader(broker.cluster, [broker.topics.jobs("default")], "none") as reader:
+            return reader.written()
+
+    env = Fleet(broker, tmp_path).env
+    command = [sys.executable, "-m", "workers", "mover", "--app", "tests.acceptance.numbers_app"]
+
+    def start() -> subprocess.Popen[bytes]:
+        mover = subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE)
+        assert mover.stdout is not None
+        with mover.stdout as output:
+            assert b"moving" in output.readline()
+        return mover
+
+    movers = [start() for _ in range(2)]
+    try:
+        for kill in range(2):
+            wait_for(lambda share=kill + 1: moved() >= jobs * share // 4, timeout_s=60)  # type: ignore[misc]
+            movers[kill].kill()
+            movers.append(start())
+        ids = wait_for(lambda: found if len(found := moved_ids(broker)) == jobs else None, timeout_s=60)
+        for mover in movers[2:]:
+            mover.send_signal(signal.SIGTERM)
+        assert [mover.wait(30) for mover in movers] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
+    finally:
+        for mover in movers:
+            mover.kill()
+            mover.wait()
+    say(f"movers killed: {jobs} jobs, 2 kills, lost {jobs - len(ids)}, repeated {moved() - jobs}")
+    assert list(delayed_jobs.read(broker.cluster, broker.topics, broker.delay_tiers)) == []
+    # What was moved since the last commit, at this rate, some seconds late on a busy machine.
+    assert moved() - jobs <= jobs
+
+
+def moved_ids(broker: KafkaBroker) -> set[bytes]:
+    return {record.key for record in read_topic(broker.cluster, broker.topics.jobs("default"))}
 
 
 def test_poison_between_good_jobs_lands_in_the_dead_letters_and_stops_nothing(

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "WORKER_THREADS": "4",
             "WORKER_COMMIT_INTERVAL_MS": "50",
             "WORKER_KEEP_DONE_HOURS": "1.5",
+            "WORKER_MAX_DELAY": "36h",
             "DATABASE_URL": "sqlite:////srv/todo.db",
         }
     )
@@ -105,7 +107,13 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "sender": "bot@example.com",
             "timeout_s": 2.0,
         },
-        "worker": {"processes": 1, "threads": 4, "commit_interval_ms": 50, "keep_done_hours": 1.5},
+        "worker": {
+            "processes": 1,
+            "threads": 4,
+            "commit_interval_ms": 50,
+            "keep_done_hours": 1.5,
+            "max_delay": timedelta(hours=36),
+        },
         "database_url": SecretStr("sqlite:////srv/todo.db"),
     }
 
@@ -457,7 +465,7 @@ def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 11, "smtp": 8, "worker": 4, "database": 1}
+    sections = {"kafka": 11, "smtp": 8, "worker": 5, "database": 1}
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]
@@ -474,3 +482,19 @@ def test_the_readme_has_the_table_of_settings() -> None:
         f"| `{variable}` | {f'`{default}`' if default else 'not set'} | {meaning} |"
         for variable, default, meaning in describe()
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90s", timedelta(seconds=90)), ("1.5 h", timedelta(minutes=90)), ("366d", timedelta(days=366))],
+)
+def test_lengths_of_time(text: str, expected: timedelta) -> None:
+    assert load({"WORKER_MAX_DELAY": text}).worker.max_delay == expected
+
+
+@pytest.mark.parametrize("text", ["12", "1w", "-1d", "1d2h", "P1D", "1e3s"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    assert any(
+        "WORKER_MAX_DELAY should be a number and s, m, h or d" in problem
+        for problem in problems({"WORKER_MAX_DELAY": text})
+    )
