@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Wait before a commit that Kafka did not take is tried again.
 RETRY_DELAY_S = 1.0
+#: How long a commit may take that jobs wait for.
+_TELL_TIMEOUT_MS = 2_000
 #: How long close waits for its last commit.
 _CLOSE_TIMEOUT_S = 5.0
 #: Between two looks at what still runs in partitions that are being taken away.
@@ -48,21 +50,42 @@ class Assignment:
         open_mail: Callable[[], None],
         commit_interval_ms: int,
         revoke_timeout_ms: int,
+        suspicious: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``name`` says in logs whose partitions these are, such as ``queue letters``."""
+        """``name`` says in logs whose partitions these are, such as ``queue letters``.
+
+        ``suspicious``: see :class:`Lane`.
+        """
         self._client = client
         self._cluster = cluster
         self._name = name
         self._open_mail = open_mail
         self._commit_interval_s = commit_interval_ms / 1000
         self._revoke_timeout_s = revoke_timeout_ms / 1000
+        self._suspicious = suspicious
         self._clock = clock
         self._committing = False
         self._commit_at = clock()
         self.lanes: dict[TopicPartition, Lane] = {}
         #: Something was done since the last commit was sent.
         self.unsaved = False
+
+    def tell(self) -> bool:
+        """Commit at once what the lanes hold; False where Kafka takes no commit just now: try again soon."""
+        offsets = self._to_commit(self.lanes)
+        try:
+            with kafka_errors(self._cluster, f"commit for {self._name}"):
+                if offsets:
+                    self._client.commit(offsets, timeout_ms=_TELL_TIMEOUT_MS)
+        except WorkersError as exc:
+            logger.debug("commit before handing out failed %s: %s", self._name, exc)
+            return False
+        self._note_committed(offsets)
+        for lane in self.lanes.values():
+            if lane.suspicion is not None:
+                lane.suspicion.told()
+        return True
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Join the group."""
@@ -80,7 +103,7 @@ class Assignment:
             # Where the committed position was trimmed or never was, the log starts later.
             if committed is None or committed.offset > first_offset or committed.offset < 0:
                 committed = OffsetAndMetadata(first_offset, "", -1)
-            lane = self.lanes[partition] = Lane(partition, committed)
+            lane = self.lanes[partition] = Lane(partition, committed, suspicious=self._suspicious)
         return lane
 
     @property
@@ -106,6 +129,8 @@ class Assignment:
     def close(self) -> dict[TopicPartition, int]:
         """Commit what is done, leave the group and disconnect; returns the committed positions."""
         self._open_mail()
+        for lane in self.lanes.values():
+            lane.close()
         offsets: dict[TopicPartition, OffsetAndMetadata] = {}
 
         def to_commit() -> dict[TopicPartition, OffsetAndMetadata]:

@@ -27,6 +27,7 @@ from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard, RunsMover
 from .mover import CONSUMER_OPTIONS, Mover
 from .producer import DurableProducer
+from .solo import Solo
 from .topics import MAX_JOB_BYTES, Topics, TopicSpec, dead_letters_spec, delay_spec, jobs_spec
 from .trimming import Trimmer
 
@@ -93,6 +94,7 @@ class KafkaBroker(dramatiq.Broker):
         self.delay_tiers = tuple(delay_tiers)
         self._consumer_options = dict(consumer_options or {})
         self._producer = DurableProducer(self.cluster)
+        self._solo = Solo()
         self._prepared: set[str] = set()
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
         self._finishing = threading.local()
@@ -188,6 +190,7 @@ class KafkaBroker(dramatiq.Broker):
             connect_consumer(self.cluster, group, **self._consumer_options),
             DeadLetterWriter(self._producer, self.topics.dead_letters, group),
             Trimmer(self.cluster, topic, interval_ms=self._trim_interval_ms, keep_done_ms=self._keep_done_ms),
+            self._solo,
             queue_name=queue_name,
             topic=topic,
             prefetch=prefetch,

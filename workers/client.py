@@ -186,7 +186,12 @@ def abandon_producer(producer: KafkaProducer) -> None:
 
 
 def discard_producer(producer: KafkaProducer) -> None:
-    """Close a broken producer without waiting for what it holds: its futures have failed."""
+    """Close a broken producer without waiting; the futures of what it still holds fail.
+
+    kafka-python's ``close`` flushes first, also with a time-out of 0, and raises where records are left
+    before it tells the sender to end.
+    """
+    producer._sender.force_close()
     with suppress(kafka.errors.KafkaError):
         producer.close(timeout=0)
 
@@ -242,11 +247,15 @@ def kafka_errors(cluster: Cluster, doing: str) -> Iterator[None]:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether a producer that got this error fails everything from then on.
+    """Whether a producer that got this error for a record must be replaced.
 
     kafka-python's idempotent producer gives up at any error that it may not repeat, even one record that is
-    too large for its topic.
+    too large for its topic. After a record that was sent and then expired, 3.0.12 hangs: `reset_producer_id`
+    drops the producer id and leaves the state at READY, in which `init_producer_id` does nothing, so no
+    record is sent, confirmed or expired any more.
     """
+    if isinstance(error, kafka.errors.KafkaTimeoutError):
+        return True
     return isinstance(error, kafka.errors.KafkaError) and not isinstance(error, kafka.errors.RetriableError)
 
 

@@ -11,6 +11,9 @@ section  payload
 ``r``    run lengths as LEB128 varints: undone, done, undone ... from the position on, up to the end
 ``b``    a raw deflated bitmap: bit n (lowest first) is set where position + n is undone, then the
          length in bits as four bytes, big-endian, in front
+``d``    custody: a byte that is 1 where a live owner holds the partition, else 0; then pairs of
+         varints, in rising order: offset above the one before (the first: above the position) and
+         deaths seen
 =======  =====================================================================================
 
 Of ``r`` and ``b`` the shorter one is written.
@@ -22,6 +25,7 @@ import base64
 import zlib
 from collections.abc import Iterator
 
+from .custody import Custody
 from .offsets import Progress
 
 #: Kafka's default ``offset.metadata.max.bytes``: a longer one is refused, with the whole commit.
@@ -35,15 +39,16 @@ _MAX_BITS = 1 << 20
 _MAX_UNDONE = 1 << 17
 
 
-def encode(progress: Progress) -> str:
-    """Write what is open and what is done above ``progress.position``; empty where nothing is open.
+def encode(progress: Progress, custody: Custody = Custody()) -> str:  # noqa: B008 - frozen, and empty
+    """Write what is open and what is done above ``progress.position``, and who holds the partition.
 
-    Where it would be longer than MAX_CHARS, the offsets furthest above the position are left out: they
-    count as unknown, so after a crash they run again.
+    Empty where nothing is open and nobody holds it. Where it would be longer than MAX_CHARS, the offsets
+    furthest above the position are left out: they count as unknown, so after a crash they run again.
     """
+    held = _custody_section(progress.position, custody)
     if not progress.undone:
-        return ""
-    while len(text := _shortest(progress)) > MAX_CHARS:
+        return f"{_MAGIC}{held}" if held else ""
+    while len(text := f"{_MAGIC}{held} {_shortest(progress)}") > MAX_CHARS:
         kept = progress.undone[: len(progress.undone) // 2]
         progress = Progress(kept, progress.undone[len(kept)])
     return text
@@ -66,14 +71,51 @@ def decode(position: int, text: str) -> Progress:
     return unknown
 
 
+def decode_custody(position: int, text: str) -> Custody:
+    """Read the custody that :func:`encode` wrote; nobody holds the partition where the text is not ours."""
+    magic, *sections = text.split(" ")
+    try:
+        for section in sections if magic == _MAGIC else ():
+            if section.startswith("d"):
+                return _to_custody(position, _checked(position, section))
+    except ValueError:
+        pass
+    return Custody()
+
+
+def _custody_section(position: int, custody: Custody) -> str:
+    deaths = {offset: seen for offset, seen in sorted(custody.deaths.items()) if offset >= position}
+    if not custody.held and not deaths:
+        return ""
+    payload = bytearray([custody.held])
+    before = position
+    for offset, seen in deaths.items():
+        payload += _varint(offset - before) + _varint(seen)
+        before = offset
+    return f" d{_sealed(position, bytes(payload))}"
+
+
+def _to_custody(position: int, payload: bytes) -> Custody:
+    numbers = list(_varints(payload[1:]))
+    deaths: dict[int, int] = {}
+    offset = position
+    for gap, seen in zip(numbers[::2], numbers[1::2], strict=True):
+        offset += gap
+        deaths[offset] = seen
+    return Custody(payload[:1] == b"\1", deaths)
+
+
 def _shortest(progress: Progress) -> str:
     span = progress.end - progress.position
     payloads = [("r", _to_runs(progress))]
     if span <= _MAX_BITS and len(progress.undone) > 1:
         payloads.append(("b", _to_bitmap(progress)))
     kind, payload = min(payloads, key=lambda candidate: len(candidate[1]))
-    checked = _checksum(progress.position, payload) + payload
-    return f"{_MAGIC} {kind}{base64.b85encode(checked).decode()}"
+    return f"{kind}{_sealed(progress.position, payload)}"
+
+
+def _sealed(position: int, payload: bytes) -> str:
+    return base64.b85encode(_checksum(position, payload) + payload).decode()
 
 
 def _checked(position: int, section: str) -> bytes:
@@ -91,10 +133,16 @@ def _checksum(position: int, payload: bytes) -> bytes:
 def _to_runs(progress: Progress) -> bytes:
     out = bytearray()
     for length in _runs(progress):
-        while length > 0x7F:
-            out.append(length & 0x7F | 0x80)
-            length >>= 7  # noqa: PLW2901 - the usual varint loop
-        out.append(length)
+        out += _varint(length)
+    return bytes(out)
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
     return bytes(out)
 
 

@@ -19,10 +19,12 @@ import dramatiq
 from . import envelope
 from .assignment import RETRY_DELAY_S, Assignment
 from .client import KafkaConsumer, kafka_errors
+from .custody import ALONE_FROM, GIVEN_UP_FROM
 from .dead_letter_writer import DeadLetterWriter
 from .dead_letters import Reason
-from .errors import Undecodable, WorkersError
+from .errors import Undecodable, WorkerDied, WorkersError
 from .lanes import Delivery, Lane
+from .solo import Solo
 from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _FETCH_RECORDS = 500
 #: How often Kafka is polled while no more jobs are wanted: polling carries rebalances, and a consumer that
 #: does not poll is put out of its group.
 _KEEP_ALIVE_S = 0.1
+#: Wait before a commit is tried again that was refused and that jobs wait for.
+_TELL_AGAIN_S = 0.05
 #: A partition whose oldest job runs for so long is named in the log, and again each time this has passed.
 _BLOCKED_AFTER_S = 60.0
 
@@ -44,12 +48,20 @@ class _Done(NamedTuple):
 
 
 class _NotWritten(NamedTuple):
-    """Mail: the dead letter of a record that never became a job could not be written."""
+    """Mail: the dead letter of a record that is not handed out could not be written."""
 
     lane: Lane
     record: Any
-    poison: Undecodable
+    verdict: _Verdict
     error: BaseException
+
+
+class _Verdict(NamedTuple):
+    """Why a record is not handed out."""
+
+    reason: Reason
+    error: WorkersError
+    message: dramatiq.Message[Any] | None = None
 
 
 class QueueConsumer(dramatiq.Consumer):
@@ -63,6 +75,7 @@ class QueueConsumer(dramatiq.Consumer):
         client: KafkaConsumer,
         dead_letters: DeadLetterWriter,
         trimmer: Trimmer,
+        solo: Solo,
         *,
         queue_name: str,
         topic: str,
@@ -75,6 +88,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._client = client
         self._dead_letters = dead_letters
         self._trimmer = trimmer
+        self._solo = solo
         self._queue_name = queue_name
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
@@ -94,6 +108,13 @@ class QueueConsumer(dramatiq.Consumer):
         self._ready: deque[Lane] = deque()
         self._mail: SimpleQueue[_Done | _NotWritten] = SimpleQueue()
         self._out_count = 0
+        #: Jobs that will run with no other in this process, and the one that does.
+        self._suspects: deque[tuple[Lane, Any]] = deque()
+        self._alone: tuple[Lane, int] | None = None
+        #: Records are there, and none may be handed out just now.
+        self._held_up = False
+        #: A commit that jobs wait for was refused: not again before.
+        self._tell_at = 0.0
         self._to_rewrite: list[_NotWritten] = []
         self._rewrite_at = 0.0
         self._keep_alive_at = clock()
@@ -134,37 +155,107 @@ class QueueConsumer(dramatiq.Consumer):
 
     def close(self) -> None:
         """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
-        self._trimmer.close(self._assignment.close())
+        committed = self._assignment.close()
+        # What still runs is acked to this consumer, which opens no mail any more.
+        if self._alone is not None:
+            self._solo.leave_alone()
+            self._alone, self._out_count = None, self._out_count - 1
+        self._solo.leave(self._out_count)
+        self._out_count = 0
+        self._trimmer.close(committed)
 
     # -- handing out
 
     def _take(self, now: float) -> Delivery | None:
+        self._held_up = False
+        if self._suspects and self._alone is None:
+            suspect = self._take_alone(now)
+            if suspect is not None:
+                return suspect
         for _ in range(len(self._ready)):
             lane = self._ready[0]
-            while self._out_count < self._prefetch and not lane.full:
+            while self._out_count < self._prefetch and not lane.full and self._may_start(lane, now):
                 record = lane.take(now)
                 if record is None:
+                    self._solo.leave()
                     break
-                self._out_count += 1
-                try:
-                    message = envelope.decode(record.value, self._queue_name)
-                except Undecodable as exc:
-                    self._write_poison(lane, record, exc)
-                else:
-                    delivery = lane.out[record.offset] = Delivery(message, record, lane, self._mail)
+                delivery = self._hand_out(lane, record)
+                if delivery is not None:
                     return delivery
-            if self._out_count >= self._prefetch:
+            if self._out_count >= self._prefetch or self._held_up:
                 return None
             self._ready.popleft()
             if lane.buffer:
                 self._ready.append(lane)
         return None
 
+    def _may_start(self, lane: Lane, now: float) -> bool:
+        """Count a job where one may start here now, and Kafka knows what it must before the lane's next."""
+        if not lane.buffer:
+            return False
+        may_start = (not lane.must_tell() or self._tell(now)) and self._solo.enter()
+        self._held_up = not may_start
+        return may_start
+
+    def _tell(self, now: float) -> bool:
+        if now < self._tell_at:
+            return False
+        told = self._assignment.tell()
+        if not told:
+            self._tell_at = now + _TELL_AGAIN_S
+        return told
+
+    def _take_alone(self, now: float) -> Delivery | None:
+        """Hand out a suspected job once nothing else is in hand in this process."""
+        lane, record = self._suspects[0]
+        if lane.closed or lane.suspicion is None:
+            self._suspects.popleft()
+            return None
+        if not self._solo.enter_alone():
+            return None
+        lane.suspicion.plan_alone(record.offset)
+        if not self._tell(now):
+            lane.suspicion.unplan_alone(record.offset)
+            self._solo.leave_alone()
+            return None
+        self._suspects.popleft()
+        self._out_count += 1
+        self._alone = lane, record.offset
+        logger.warning(
+            "job runs alone, processes died while they held it topic=%s partition=%d offset=%d",
+            *lane.partition,
+            record.offset,
+        )
+        return self._decoded(lane, record)
+
+    def _hand_out(self, lane: Lane, record: Any) -> Delivery | None:
+        deaths = lane.suspicion.deaths_of(record.offset) if lane.suspicion else 0
+        if deaths == ALONE_FROM:
+            self._solo.leave()
+            self._suspects.append((lane, record))
+            return None
+        self._out_count += 1
+        return self._decoded(lane, record, deaths)
+
+    def _decoded(self, lane: Lane, record: Any, deaths: int = 0) -> Delivery | None:
+        """The message of a record that is in hand; None where it becomes a dead letter."""
+        try:
+            message = envelope.decode(record.value, self._queue_name)
+        except Undecodable as exc:
+            self._give_up(lane, record, _Verdict(Reason.UNDECODABLE, exc))
+            return None
+        if deaths >= GIVEN_UP_FROM:
+            error = WorkerDied(f"{deaths} worker processes died while they held the job: {WorkerDied()}")
+            self._give_up(lane, record, _Verdict(Reason.CRASHED, error, message))
+            return None
+        delivery = lane.out[record.offset] = Delivery(message, record, lane, self._mail)
+        return delivery
+
     # -- waiting
 
     def _wait(self, now: float, deadline: float) -> None:
-        """Wait for something to do: an ack where no more may be handed out, else records."""
-        if self._out_count >= self._prefetch:
+        """Wait for something to do: an ack where no more may be handed out now, else records."""
+        if self._out_count >= self._prefetch or self._held_up:
             if now >= self._keep_alive_at:
                 # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what
                 # it holds for a partition whose pausing flaps.
@@ -176,7 +267,7 @@ class QueueConsumer(dramatiq.Consumer):
             self._client.pause(*full)
             self._client.resume(*(self._client.paused() - full))
             # Acks do not wake the poll, so while jobs run it is no longer than their commits may wait.
-            busy = self._out_count or self._to_rewrite or self._assignment.is_saving
+            busy = self._out_count or self._suspects or self._to_rewrite or self._assignment.is_saving
             self._poll(min(deadline - now, self._commit_interval_s) if busy else deadline - now)
 
     def _wait_for_mail(self, timeout_s: float) -> None:
@@ -205,6 +296,11 @@ class QueueConsumer(dramatiq.Consumer):
         if isinstance(mail, _Done):
             if mail.lane.done(mail.offset):
                 self._out_count -= 1
+                if self._alone == (mail.lane, mail.offset):
+                    self._alone = None
+                    self._solo.leave_alone()
+                else:
+                    self._solo.leave()
                 self._assignment.unsaved = True
         else:
             logger.error(
@@ -220,7 +316,7 @@ class QueueConsumer(dramatiq.Consumer):
         if self._to_rewrite and now >= self._rewrite_at:
             waiting, self._to_rewrite = self._to_rewrite, []
             for mail in waiting:
-                self._write_poison(mail.lane, mail.record, mail.poison)
+                self._give_up(mail.lane, mail.record, mail.verdict)
         self._assignment.commit_if_due(now)
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._assignment.committed_positions())
@@ -242,14 +338,16 @@ class QueueConsumer(dramatiq.Consumer):
                     age_s,
                 )
 
-    # -- records that never become a job
+    # -- records that are not handed out
 
-    def _write_poison(self, lane: Lane, record: Any, poison: Undecodable) -> None:
+    def _give_up(self, lane: Lane, record: Any, verdict: _Verdict) -> None:
         """Write a dead letter without waiting; mail tells how it went."""
         try:
-            future = self._dead_letters.send(record, self._queue_name, Reason.UNDECODABLE, poison)
+            future = self._dead_letters.send(
+                record, self._queue_name, verdict.reason, verdict.error, verdict.message
+            )
         except WorkersError as exc:
-            self._mail.put(_NotWritten(lane, record, poison, exc))
+            self._mail.put(_NotWritten(lane, record, verdict, exc))
             return
         future.add_callback(lambda _: self._mail.put(_Done(lane, record.offset)))
-        future.add_errback(lambda exc: self._mail.put(_NotWritten(lane, record, poison, exc)))
+        future.add_errback(lambda exc: self._mail.put(_NotWritten(lane, record, verdict, exc)))

@@ -6,10 +6,12 @@ import logging
 import time
 from typing import Any
 
+import dramatiq
+
 from . import dead_letters
 from .client import Cluster
 from .dead_letters import DeadLetter, Origin, Reason
-from .lanes import Delivery
+from .lanes import Delivery, attempt_of
 from .producer import DurableProducer
 
 logger = logging.getLogger(__name__)
@@ -45,12 +47,24 @@ class DeadLetterWriter:
         self._producer.deliver(self._topic, dead_letters.encode(letter))
         _log(letter)
 
-    def send(self, record: Any, queue: str, reason: Reason, error: BaseException) -> Any:
-        """Send the dead letter of a record that never became a job; returns a future of kafka-python.
+    def send(
+        self,
+        record: Any,
+        queue: str,
+        reason: Reason,
+        error: BaseException,
+        message: dramatiq.Message[Any] | None = None,
+    ) -> Any:
+        """Send the dead letter of a record that is not handed out; returns a future of kafka-python.
+
+        ``message`` is what it holds, where that can be read.
 
         Raises a WorkersError where it cannot even be buffered.
         """
         fields = dead_letters.error_fields(error, with_traceback=False)
+        if message is not None:
+            fields |= {"message_id": message.message_id, "actor": message.actor_name}
+            fields["attempts"] = attempt_of(message)
         letter = self._letter(record, reason, queue=queue, **fields)
         future = self._producer.send(self._topic, dead_letters.encode(letter))
         return future.add_callback(lambda _: _log(letter))

@@ -84,5 +84,9 @@ class Undecodable(WorkersError, DecodeError):
         DecodeError.__init__(self, message, data, None)  # type: ignore[no-untyped-call]
 
 
+class WorkerDied(WorkersError):
+    """The worker process died each time it held the job: look at its log, its memory, its native code."""
+
+
 class LocalKafkaError(WorkersError):
     """The local Kafka could not be started."""

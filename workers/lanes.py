@@ -14,6 +14,7 @@ import dramatiq
 
 from . import commit_metadata
 from .client import OffsetAndMetadata, TopicPartition
+from .custody import Custody, Suspicion
 from .offsets import Ledger
 
 
@@ -40,15 +41,19 @@ class Delivery(dramatiq.MessageProxy):
         self.lane = lane
         self.mail = mail
         self.started = False
-        retries = message.options.get("retries")
-        #: Which attempt this is; dramatiq's Retries counts those before it on the message.
-        self.attempt = retries + 1 if isinstance(retries, int) else 1
+        self.attempt = attempt_of(message)
 
     def start(self) -> bool:
         """Called by a worker thread before it runs the job; False where the partition was taken away."""
         # In this order: either the thread sees the lane closed, or the closing sees the job started.
         self.started = True
         return not self.lane.closed
+
+
+def attempt_of(message: dramatiq.Message[Any]) -> int:
+    """Which attempt this is; dramatiq's Retries counts those before it on the message."""
+    retries = message.options.get("retries")
+    return retries + 1 if isinstance(retries, int) else 1
 
 
 class Lane:
@@ -64,11 +69,22 @@ class Lane:
         "ledger",
         "out",
         "partition",
+        "suspicion",
     )
 
-    def __init__(self, partition: TopicPartition, inherited: OffsetAndMetadata) -> None:
-        """``inherited`` is what the group has committed; of its metadata only what is ours is understood."""
+    def __init__(
+        self, partition: TopicPartition, inherited: OffsetAndMetadata, *, suspicious: bool = True
+    ) -> None:
+        """``inherited`` is what the group has committed; of its metadata only what is ours is understood.
+
+        ``suspicious``: commits tell that the partition is held, so that its jobs' deaths are counted.
+        """
         self.partition = partition
+        self.suspicion = (
+            Suspicion(commit_metadata.decode_custody(inherited.offset, inherited.metadata))
+            if suspicious
+            else None
+        )
         self.ledger = Ledger(commit_metadata.decode(inherited.offset, inherited.metadata))
         #: Fetched records that were not handed out yet.
         self.buffer: deque[Any] = deque()
@@ -99,9 +115,19 @@ class Lane:
             self.ledger.receive(self.buffer.popleft().offset)
         return self.buffer[0] if self.buffer else None
 
+    def must_tell(self) -> bool:
+        """Whether a commit must tell of the next record before it is handed out; plans what to tell."""
+        if self.suspicion is None or not self.buffer or not self.suspicion.must_tell(self.buffer[0].offset):
+            return False
+        waiting = (record.offset for record in self.buffer)
+        self.suspicion.plan(offset for offset in waiting if not self.ledger.was_done(offset))
+        return True
+
     def done(self, offset: int) -> bool:
         """Note that a job is done; False for a repeated ack."""
         self.out.pop(offset, None)
+        if self.suspicion is not None:
+            self.suspicion.done(offset)
         return self.ledger.done(offset)
 
     def close(self) -> None:
@@ -119,7 +145,8 @@ class Lane:
         progress = self.ledger.progress()
         if progress.position != self._position:
             self._position, self._moved_at = progress.position, now
-        metadata = commit_metadata.encode(progress)
+        custody = self.suspicion.custody(held=not self.closed) if self.suspicion else Custody()
+        metadata = commit_metadata.encode(progress, custody)
         self.full = len(metadata) > commit_metadata.FULL_CHARS
         if (progress.position, metadata) == self._committed:
             return None

@@ -111,6 +111,7 @@ class Mover:
             open_mail=self._open_mail,
             commit_interval_ms=commit_interval_ms,
             revoke_timeout_ms=revoke_timeout_ms,
+            suspicious=False,
             clock=clock,
         )
         self._assignment.subscribe(self._tier_of)

@@ -74,6 +74,11 @@ class Fleet:
         """SIGKILL one worker process; dramatiq's main process then ends the others and itself."""
         os.kill(self.worker_pids[0], signal.SIGKILL)
 
+    def has_ended(self) -> bool:
+        """Whether the whole command has ended."""
+        assert self._main is not None
+        return self._main.poll() is not None
+
     def wait(self, timeout_s: float = 60) -> int:
         """Wait until the whole command has ended."""
         assert self._main is not None

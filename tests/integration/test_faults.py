@@ -20,7 +20,7 @@ from workers.errors import (
     TopicsMissing,
     WorkerCannotStart,
 )
-from workers.topics import Topics, dead_letters_spec, jobs_spec
+from workers.topics import Topics
 
 MESSAGE = dramatiq.Message[None]("default", "work", (), {}, {})
 
@@ -123,10 +123,10 @@ def test_a_missing_right_says_which_and_names_the_user(
     broker_on: Brokers, login: Login, namespace: str
 ) -> None:
     admin, topics = login("admin"), Topics(namespace)
-    create_missing_topics(admin, [jobs_spec(topics, "default", 2, None), dead_letters_spec(topics, 2, None)])
-    for topic in (topics.jobs("default"), topics.dead_letters):
-        grant(admin, ResourceType.TOPIC, topic, ACLOperation.DESCRIBE)
     broker = broker_on(login("alice"))
+    create_missing_topics(admin, broker.topic_specs())
+    for spec in broker.topic_specs():
+        grant(admin, ResourceType.TOPIC, spec.name, ACLOperation.DESCRIBE)
     with pytest.raises(NotAuthorized, match=f"not let user 'alice' write to topic {topics.jobs('default')}"):
         broker.enqueue(MESSAGE)
 

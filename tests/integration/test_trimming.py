@@ -24,8 +24,7 @@ from tests.conftest import Login
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.client import connect_admin, connect_producer, create_missing_topics
-from workers.topics import Topics, dead_letters_spec, jobs_spec
+from workers.client import connect_admin, connect_producer
 
 StartWorker = Callable[..., Worker]
 
@@ -188,8 +187,10 @@ def test_without_the_right_to_delete_all_else_goes_on_and_one_warning_says_so(
     start_worker: StartWorker,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    admin, topics = login("admin"), Topics(namespace)
-    create_missing_topics(admin, [jobs_spec(topics, "default", 1, None), dead_letters_spec(topics, 1, None)])
+    admin = login("admin")
+    creator = make_broker(admin)
+    creator.declare_queue("default")
+    creator.prepare()
     operations = [ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE]
     acls = [
         ACL(

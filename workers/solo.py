@@ -1,0 +1,69 @@
+"""Lets one suspected job run with no other in its process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+#: How long a process hands out nothing so that what it has in hand can finish before a suspected job.
+_DRAIN_S = 30.0
+#: Pause before that is tried again, where something runs for longer.
+_RETRY_S = 60.0
+
+
+class Solo:
+    """Counts what all consumers of a process have in hand. Safe to call from any thread; never blocks."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._in_hand = 0
+        self._alone = False
+        #: Until when nothing is handed out, for the sake of a suspected job.
+        self._draining_until: float | None = None
+        self._retry_at = 0.0
+
+    def enter(self) -> bool:
+        """Count a job that is to be handed out; False where none may be now."""
+        with self._lock:
+            if self._alone or (self._draining_until is not None and self._draining()):
+                return False
+            self._in_hand += 1
+            return True
+
+    def leave(self, count: int = 1) -> None:
+        """Count jobs that are done, or whose consumer has closed."""
+        with self._lock:
+            self._in_hand -= count
+
+    def enter_alone(self) -> bool:
+        """Count a suspected job that is handed out; False where others are in hand: ask again soon.
+
+        From the first call on no other job is handed out, for a while.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._alone or now < self._retry_at:
+                return False
+            if self._draining_until is None:
+                self._draining_until = now + _DRAIN_S
+            if not self._draining() or self._in_hand:
+                return False
+            self._alone = True
+            self._in_hand += 1
+            return True
+
+    def leave_alone(self) -> None:
+        """Count the suspected job as done."""
+        with self._lock:
+            self._alone = False
+            self._draining_until = None
+            self._in_hand -= 1
+
+    def _draining(self) -> bool:
+        now = self._clock()
+        if self._draining_until is not None and now >= self._draining_until:
+            self._draining_until = None
+            self._retry_at = now + _RETRY_S
+        return self._draining_until is not None
