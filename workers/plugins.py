@@ -34,13 +34,16 @@ def load(plugin: EntryPoint) -> Any:
 
 
 def summary(plugin: EntryPoint) -> str:
-    """First line of the docstring of the plugin's function, read without importing it; empty if unknown."""
+    """What the plugin does, read without importing it; empty if unknown.
+
+    That is the first line of the docstring: of the function where it is one, else of its module.
+    """
     try:
-        body = ast.parse(_source(plugin.module)).body
+        module = ast.parse(_source(plugin.module))
     except (OSError, SyntaxError):
         return ""
-    functions = (node for node in body if isinstance(node, ast.FunctionDef) and node.name == plugin.attr)
-    docstring = next((ast.get_docstring(function) for function in functions), None)
+    functions = (n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == plugin.attr)
+    docstring = ast.get_docstring(next(functions, module))
     return (docstring or "").partition("\n")[0]
 
 
