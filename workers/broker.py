@@ -93,7 +93,7 @@ class KafkaBroker(dramatiq.Broker):
         self._max_delay_ms = max_delay_ms
         self.delay_tiers = tuple(delay_tiers)
         self._consumer_options = dict(consumer_options or {})
-        self._producer = DurableProducer(self.cluster)
+        self.producer = DurableProducer(self.cluster)
         self._solo = Solo()
         self._prepared: set[str] = set()
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
@@ -135,9 +135,9 @@ class KafkaBroker(dramatiq.Broker):
             self.prepare()
             batch = self._batch.get()
             if batch is not None:
-                batch.add(message, self._producer.send(topic, record))
+                batch.add(message, self.producer.send(topic, record))
             else:
-                self._producer.deliver(topic, record)
+                self.producer.deliver(topic, record)
         except WorkersError as exc:
             self._note_lost_follow_up(exc)
             raise
@@ -173,7 +173,7 @@ class KafkaBroker(dramatiq.Broker):
         topic, record = self._outgoing(message, delay)
         if not self._is_prepared(message.queue_name):
             await asyncio.to_thread(self.prepare)
-        await self._producer.deliver_async(topic, record)
+        await self.producer.deliver_async(topic, record)
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -182,13 +182,13 @@ class KafkaBroker(dramatiq.Broker):
 
         Raises UnknownQueue, or KafkaUnreachable where the group cannot be joined.
         """
-        self._require_queue(queue_name)
+        self.require_queue(queue_name)
         self.prepare()
         group = self.topics.group(queue_name)
         topic = self.topics.jobs(queue_name)
         return QueueConsumer(
             connect_consumer(self.cluster, group, **self._consumer_options),
-            DeadLetterWriter(self._producer, self.topics.dead_letters, group),
+            DeadLetterWriter(self.producer, self.topics.dead_letters, group),
             Trimmer(self.cluster, topic, interval_ms=self._trim_interval_ms, keep_done_ms=self._keep_done_ms),
             self._solo,
             queue_name=queue_name,
@@ -205,8 +205,8 @@ class KafkaBroker(dramatiq.Broker):
         group = self.topics.movers
         return Mover(
             connect_consumer(self.cluster, group, **CONSUMER_OPTIONS),
-            self._producer,
-            DeadLetterWriter(self._producer, self.topics.dead_letters, group),
+            self.producer,
+            DeadLetterWriter(self.producer, self.topics.dead_letters, group),
             Trimmer(
                 self.cluster,
                 self.topics.delay("*"),
@@ -251,14 +251,14 @@ class KafkaBroker(dramatiq.Broker):
 
     def close(self) -> None:
         """Send what is buffered and disconnect. A later call connects anew."""
-        self._producer.close()
+        self.producer.close()
 
     def flush(self, queue_name: str) -> None:
         """Drop all messages that wait in a queue, its delayed ones, and its dead letters.
 
         Raises UnknownQueue.
         """
-        self._require_queue(queue_name)
+        self.require_queue(queue_name)
         self._flush([queue_name])
 
     def flush_all(self) -> None:
@@ -267,10 +267,10 @@ class KafkaBroker(dramatiq.Broker):
 
     def _flush(self, queues: list[str]) -> None:
         self.prepare()
-        delayed.delete(self.cluster, self.topics, self.delay_tiers, queues, self._producer)
+        delayed.delete(self.cluster, self.topics, self.delay_tiers, queues, self.producer)
         lag.delete_all_records(self.cluster, [self.topics.jobs(queue) for queue in queues])
         ids = dead_letter_reader.ids_of(self.cluster, self.topics.dead_letters, queues)
-        tombstones = [self._producer.send(self.topics.dead_letters, Record(id_, None, [])) for id_ in ids]
+        tombstones = [self.producer.send(self.topics.dead_letters, Record(id_, None, [])) for id_ in ids]
         for tombstone in tombstones:
             awaited(tombstone, self.cluster, f"write to topic {self.topics.dead_letters}")
 
@@ -279,7 +279,7 @@ class KafkaBroker(dramatiq.Broker):
 
         For tests. Raises UnknownQueue, or QueueJoinTimeout after ``timeout`` ms.
         """
-        self._require_queue(queue_name)
+        self.require_queue(queue_name)
         self.prepare()
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         with (
@@ -323,7 +323,7 @@ class KafkaBroker(dramatiq.Broker):
             message.stuff_exception(error)
 
     def _outgoing(self, message: dramatiq.Message[Any], delay: int | None) -> tuple[str, envelope.Record]:
-        self._require_queue(message.queue_name)
+        self.require_queue(message.queue_name)
         now_ms = time.time_ns() // 1_000_000
         eta_ms = delays.eta_of(delay or 0, now_ms, self._max_delay_ms)
         self.emit_before("enqueue", message, delay)
@@ -335,7 +335,8 @@ class KafkaBroker(dramatiq.Broker):
     def _is_prepared(self, queue_name: str) -> bool:
         return queue_name in self._prepared
 
-    def _require_queue(self, queue_name: str) -> None:
+    def require_queue(self, queue_name: str) -> None:
+        """Raise UnknownQueue for one that is not declared."""
         if queue_name not in self.queues:
             raise UnknownQueue(f"queue {queue_name!r} is not declared{_suggestion(queue_name, self.queues)}")
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from importlib.metadata import EntryPoint, version
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from . import plugins
-from .errors import WorkersError
+from .errors import WorkersError, WrongUsage
 
-#: Exit statuses; typer's own for wrong usage is 2.
-FAILED, INTERRUPTED = 1, 130
+#: Exit statuses; wrong usage has the one of typer.
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 _LOOK: dict[str, Any] = {
     "add_completion": False,
@@ -34,7 +36,7 @@ def main() -> NoReturn:
     """Run the command line; errors that a user can mend are one line on standard error."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
     for plugin in plugins.plugins():
-        _add(plugin)
+        _add(plugin.name, plugins.summary(plugin), partial(plugins.load, plugin))
     try:
         app(prog_name="todo-workers")
     except KeyboardInterrupt:
@@ -45,7 +47,7 @@ def main() -> NoReturn:
         if not isinstance(exc, WorkersError | SettingsError):
             raise
         print(f"todo-workers: {exc}", file=sys.stderr)  # noqa: T201
-        sys.exit(FAILED)
+        sys.exit(WRONG_USAGE if isinstance(exc, WrongUsage) else FAILED)
     sys.exit()
 
 
@@ -141,18 +143,27 @@ def mover(app: _App = None) -> None:
     delayed_commands.run_mover(app)
 
 
-def _add(plugin: EntryPoint) -> None:
-    """Add a plugin's command, an app of typer or a function with typer's annotations, unread."""
+def _add(name: str, summary: str, load: Callable[[], Any]) -> None:
+    """Add a command, a typer app or a function with typer annotations, that is imported when it runs."""
 
     @app.command(
-        plugin.name,
-        help=plugins.summary(plugin),
+        name,
+        help=summary,
         add_help_option=False,
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def command(context: typer.Context) -> None:
-        loaded = plugins.load(plugin)
+        loaded = load()
         if not isinstance(loaded, typer.Typer):
             function, loaded = loaded, typer.Typer(**_LOOK)
             loaded.command()(function)
         loaded(context.args, prog_name=context.command_path)
+
+
+def _dead_letters() -> typer.Typer:
+    from . import dead_letter_cli  # noqa: PLC0415 - keeps the other commands quick
+
+    return dead_letter_cli.app
+
+
+_add("dead-letters", "Look at the jobs that were given up, replay them, or discard them.", _dead_letters)

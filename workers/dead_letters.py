@@ -23,6 +23,10 @@ MAX_MESSAGE_CHARS = 1_500
 MAX_TRACEBACK_CHARS = 7_000
 #: Longest message id, actor or queue name that is kept; a mangled record can hold one of a megabyte.
 MAX_NAME_CHARS = 255
+#: Headers of a replayed job, by which its next dead letter knows of the ones before.
+ID_HEADER = "dead-letter-id"
+REPLAYED_HEADER = "replayed-at"
+ORIGIN_HEADER = "first-origin"
 #: Prefix of the job's own headers on its dead letter.
 JOB_HEADER_PREFIX = "job."
 
@@ -74,9 +78,36 @@ class DeadLetter:
 
     @property
     def id(self) -> str:
-        """The message id; of a record that has no sound one, where it came from."""
-        sound = self.message_id and len(self.message_id) <= MAX_NAME_CHARS
-        return self.message_id if sound and self.message_id else str(self.origin)
+        """The message id; of a record that has no sound one, where it first came from."""
+        if self.message_id and len(self.message_id) <= MAX_NAME_CHARS:
+            return self.message_id
+        return self._job_header(ID_HEADER) or str(self.origin)
+
+    @property
+    def key(self) -> str:
+        """Key of its record: the id, and the generation after a replay.
+
+        So the tombstone that a replay writes can never hide that the job failed again meanwhile.
+        """
+        return f"{self.id}~{self.replays}" if self.replays else self.id
+
+    @property
+    def replayed_at_ms(self) -> tuple[int, ...]:
+        """When the job was replayed, the first time first."""
+        text = self._job_header(REPLAYED_HEADER) or ""
+        return tuple(int(part) for part in text.split(",") if part.isdecimal())
+
+    @property
+    def replays(self) -> int:
+        return len(self.replayed_at_ms)
+
+    @property
+    def first_origin(self) -> str:
+        """Where the job came from before it was ever replayed: topic/partition/offset."""
+        return self._job_header(ORIGIN_HEADER) or str(self.origin)
+
+    def _job_header(self, name: str) -> str | None:
+        return next((value.decode(errors="replace") for key, value in self.job_headers if key == name), None)
 
 
 def reason_of(exception: BaseException | None) -> Reason:
@@ -106,7 +137,7 @@ def error_fields(exception: BaseException | None, *, with_traceback: bool) -> di
 
 
 def encode(letter: DeadLetter) -> Record:
-    """Make a dead letter's record, keyed by its id: a job has one entry however often it fails."""
+    """Make a dead letter's record, by its :attr:`DeadLetter.key`."""
     headers: Headers = [
         ("schema", b"1"),
         ("reason", letter.reason.encode()),
@@ -134,7 +165,7 @@ def encode(letter: DeadLetter) -> Record:
         # A null value would be a tombstone of the compacted topic.
         headers.append(("null-value", b"1"))
     headers += [(JOB_HEADER_PREFIX + name, value) for name, value in letter.job_headers]
-    return Record(_encoded(letter.id), letter.value or b"", headers)
+    return Record(_encoded(letter.key), letter.value or b"", headers)
 
 
 def decode(value: bytes, headers: Sequence[tuple[str, bytes]]) -> DeadLetter:

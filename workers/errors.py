@@ -84,6 +84,10 @@ class Undecodable(WorkersError, DecodeError):
         DecodeError.__init__(self, message, data, None)  # type: ignore[no-untyped-call]
 
 
+class WrongUsage(WorkersError):
+    """What was asked for cannot be understood."""
+
+
 class WorkerDied(WorkersError):
     """The worker process died each time it held the job: look at its log, its memory, its native code."""
 

@@ -103,7 +103,7 @@ def test_many_threads_share_one_broker(broker: KafkaBroker) -> None:
 
 
 def _enqueue_in_child(broker: KafkaBroker, inherited: int) -> None:
-    producer = broker._producer
+    producer = broker.producer
     assert producer._producer is None, "the child holds the producer of its parent"
     broker.enqueue(message("child"))
     assert id(producer._producer) != inherited
@@ -115,7 +115,7 @@ def test_a_forked_child_makes_its_own_producer(broker: KafkaBroker) -> None:
     broker.declare_queue("default")
     broker.enqueue(message("before"))
     child = multiprocessing.get_context("fork").Process(
-        target=_enqueue_in_child, args=(broker, id(broker._producer._producer))
+        target=_enqueue_in_child, args=(broker, id(broker.producer._producer))
     )
     child.start()
     child.join(30)
@@ -279,7 +279,7 @@ def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(
     poison = [b"\xff\xfe not json", b"{}", b"null", b""]
     for number, value in enumerate(poison):
         work.send_with_options(args=(number,), key="one partition")
-        broker._producer.deliver(topic, envelope.Record(b"one partition", value, [("from", b"elsewhere")]))
+        broker.producer.deliver(topic, envelope.Record(b"one partition", value, [("from", b"elsewhere")]))
     start_worker(broker)
     broker.join("default", timeout=20_000)
     assert ran == [0, 1, 2, 3]
@@ -324,7 +324,7 @@ def test_a_message_that_names_another_queue_is_run_and_kills_no_thread(
     broker.prepare()
     stray = envelope.encode(work.message(1).copy(queue_name="elsewhere"))
     for _ in range(8):
-        broker._producer.deliver(broker.topics.jobs("default"), stray)
+        broker.producer.deliver(broker.topics.jobs("default"), stray)
     worker = start_worker(broker)
     broker.join("default", timeout=20_000)
     assert ran == [1] * 8

@@ -177,7 +177,7 @@ def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
     broker.prepare()
     with_bad_eta = Record(b"key", b"?", [("eta", b"soon"), ("queue", b"default")])
     for tier in TIERS:
-        broker._producer.deliver(broker.topics.delay(tier.name), with_bad_eta)
+        broker.producer.deliver(broker.topics.delay(tier.name), with_bad_eta)
     broker.enqueue(note(1), delay=100)
     worker()
     wait_for(lambda: len(ran) == 1)

@@ -58,7 +58,7 @@ def test_a_batch_that_kafka_does_not_confirm_says_which_messages(broker: KafkaBr
             assert batch is not None
             # Larger than the topic takes: our own check is passed by, Kafka's is not.
             record = envelope.Record(b"k", b"x" * (MAX_JOB_BYTES + 1000), [])
-            batch.add(lost, broker._producer.send(broker.topics.jobs("default"), record))
+            batch.add(lost, broker.producer.send(broker.topics.jobs("default"), record))
             broker.enqueue(message(3))
 
     broker.enqueue(message(0))

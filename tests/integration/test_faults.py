@@ -143,9 +143,9 @@ def test_a_running_broker_whose_kafka_is_gone_does_not_hang(broker_on: Brokers, 
     impatient = Cluster(cluster.bootstrap_servers, connect_timeout_s=1, send_timeout_s=2)
     broker = broker_on(impatient)
     broker.enqueue(MESSAGE)
-    assert broker._producer._producer is not None
+    assert broker.producer._producer is not None
     # Every later connection of this producer goes to a port where nobody listens.
-    broker._producer.close()
+    broker.producer.close()
     object.__setattr__(impatient, "bootstrap_servers", ("127.0.0.1:1",))
     started = time.monotonic()
     with pytest.raises(KafkaUnreachable):

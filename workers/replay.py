@@ -1,0 +1,140 @@
+"""A dead letter as a job again, with its arguments mended. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dramatiq
+import pydantic
+
+from . import envelope
+from .dead_letters import ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, DeadLetter
+from .envelope import Headers, Record
+from .errors import Undecodable, WrongUsage
+from .topics import Topics
+
+#: What dramatiq's Retries, and whoever gave the job up, left in its options.
+_FORGOTTEN_OPTIONS = frozenset({"retries", "traceback", "requeue_timestamp"})
+#: Headers that are made anew.
+_OWN_HEADERS = frozenset({ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, "eta", "queue"})
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A new value for one place in a message, such as ``args.0.email``."""
+
+    path: tuple[str, ...]
+    value: Any
+
+    @property
+    def place(self) -> str:
+        return ".".join(self.path)
+
+
+def parse_edit(text: str) -> Edit:
+    """Read ``args.0.email=ann@example.com``; a value that is not JSON is text. Raises WrongUsage."""
+    place, equals, value = text.partition("=")
+    path = tuple(place.split("."))
+    if not equals or len(path) < 2 or path[0] not in {"args", "kwargs"}:
+        raise WrongUsage(
+            f"--set {text!r} should be a place and a value, such as args.0.email=ann@example.com"
+        )
+    try:
+        return Edit(path, json.loads(value))
+    except ValueError:
+        return Edit(path, value)
+
+
+def revived(
+    letter: DeadLetter, topics: Topics, *, now_ms: int, to: str | None = None, edits: Sequence[Edit] = ()
+) -> tuple[str, Record]:
+    """The topic and the record of the job that a dead letter holds, to run as if for the first time.
+
+    It keeps its message id; its attempts start again; its replays are counted. Bytes that are no message
+    stay as they are and go where they came from. Raises WrongUsage where ``edits`` do not fit.
+    """
+    value, queue = letter.value, letter.queue
+    message = _message(letter)
+    if message is None and (edits or to):
+        raise WrongUsage(f"dead letter {letter.id} cannot be changed: it is not a readable message")
+    if message is not None:
+        changed = mended(message, edits)
+        options = {name: kept for name, kept in changed.options.items() if name not in _FORGOTTEN_OPTIONS}
+        queue = to or message.queue_name
+        changed = changed.copy(queue_name=queue)
+        changed = dramatiq.Message(**{**changed.asdict(), "options": options})
+        value = letter.value if changed == message else changed.encode()
+    headers: Headers = [(name, kept) for name, kept in letter.job_headers if name not in _OWN_HEADERS]
+    replayed_at = ",".join(str(ms) for ms in (*letter.replayed_at_ms, now_ms))
+    headers += [
+        (ID_HEADER, letter.id.encode()),
+        (ORIGIN_HEADER, letter.first_origin.encode()),
+        (REPLAYED_HEADER, replayed_at.encode()),
+    ]
+    if message is None:
+        return letter.origin.topic, Record(letter.job_key or b"", value, headers)
+    headers.append(("queue", str(queue).encode()))
+    return topics.jobs(str(queue)), Record(letter.job_key or letter.id.encode(), value, headers)
+
+
+def mended(message: dramatiq.Message[Any], edits: Sequence[Edit]) -> dramatiq.Message[Any]:
+    """The message with other arguments. Raises WrongUsage for a place that it does not have."""
+    arguments: dict[str, Any] = {"args": list(message.args), "kwargs": dict(message.kwargs)}
+    arguments = json.loads(json.dumps(arguments))  # a copy down to the leaves
+    for edit in edits:
+        target: Any = arguments
+        for step in edit.path[:-1]:
+            target = _child(target, step, edit, message)
+        last = edit.path[-1]
+        if isinstance(target, list):
+            _child(target, last, edit, message)
+            target[int(last)] = edit.value
+        elif isinstance(target, dict):
+            target[last] = edit.value
+        else:
+            raise _no_place(edit, message)
+    return message.copy(args=tuple(arguments["args"]), kwargs=arguments["kwargs"]) if edits else message
+
+
+def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]) -> None:
+    """Raise WrongUsage where the actor's function does not take the message's arguments.
+
+    Their number and names are checked, and their values against the annotations.
+    """
+    try:
+        bound = inspect.signature(function).bind(*message.args, **message.kwargs)
+    except TypeError as exc:
+        raise WrongUsage(f"actor {message.actor_name} does not take these arguments: {exc}") from exc
+    for name, annotation in typing.get_type_hints(function).items():
+        if name not in bound.arguments:
+            continue
+        try:
+            pydantic.TypeAdapter(annotation).validate_python(bound.arguments[name])
+        except pydantic.ValidationError as exc:
+            raise WrongUsage(f"actor {message.actor_name} does not take this {name}: {exc}") from exc
+        except pydantic.PydanticSchemaGenerationError:
+            continue
+
+
+def _message(letter: DeadLetter) -> dramatiq.Message[Any] | None:
+    try:
+        message = envelope.decode(letter.value, letter.queue or "")
+    except Undecodable:
+        return None
+    return message
+
+
+def _child(target: Any, step: str, edit: Edit, message: dramatiq.Message[Any]) -> Any:
+    try:
+        return target[int(step) if isinstance(target, list) else step]
+    except (KeyError, IndexError, ValueError, TypeError) as exc:
+        raise _no_place(edit, message) from exc
+
+
+def _no_place(edit: Edit, message: dramatiq.Message[Any]) -> WrongUsage:
+    return WrongUsage(f"message {message.message_id} has no {edit.place}; `show` prints what it has")
