@@ -15,8 +15,8 @@ from settings import load_settings
 from workers.configure import broker_from
 
 from .audit import AuditStore
+from .database import Database
 from .mail import Mailer
-from .store import make_engine
 
 settings = load_settings()
 
@@ -38,13 +38,17 @@ mailer = Mailer(
 _lock = threading.Lock()
 
 
-def audit_store() -> AuditStore:
-    """Give this process's audit store; a forked child gets its own, as no connection may cross a fork."""
+def database() -> Database:
+    """Give this process's database; a forked child gets its own, as no connection may cross a fork."""
     with _lock:
-        return _audit_store_of(os.getpid())
+        return _database_of(os.getpid())
 
 
 @cache
-def _audit_store_of(_pid: int) -> AuditStore:
-    url = settings.database_url.get_secret_value()
-    return AuditStore(make_engine(url, pool_size=settings.worker.threads))
+def _database_of(_pid: int) -> Database:
+    return Database(settings.database_url.get_secret_value(), pool_size=settings.worker.threads)
+
+
+def audit_store() -> AuditStore:
+    """Give this process's audit store."""
+    return AuditStore(database())

@@ -1,81 +1,47 @@
-"""The audit trail: one row for each event, added and never changed."""
+"""The audit trail: one row for each event, added and never changed, each chained to the one before."""
 
 from __future__ import annotations
 
-import threading
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    DateTime,
-    Dialect,
-    Engine,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Connection, Index, String, Table, Text, func, select
 
+from .audit_chain import Head, chained
+from .audit_entries import entry_of
+from .database import Database
 from .events import TodoEvent
-from .store import create_tables, errors_of
+from .tables import BigInt, ExactJson, UtcDateTime, metadata
 
+#: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
+_CHAIN_LOCK = 0x61756469
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no zone, so it is taken off and put on again here."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.replace(tzinfo=UTC)
-
-
-metadata = MetaData()
-
-audit_log = Table(
-    "audit_log",
+audit_trail = Table(
+    "audit_trail",
     metadata,
-    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # Counted by us: a database's own counter leaves gaps, and a gap is to mean that rows are missing.
+    Column("sequence", BigInt, primary_key=True, autoincrement=False),
     # As text on both databases, so that an id from a log line finds its row.
-    Column("event_id", String(36), nullable=False, unique=True),
-    Column("type", String(64), nullable=False),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
     Column("time", UtcDateTime, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("todo_id", Text, nullable=False, index=True),
-    Column("payload", JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+    Column("actor", Text),
+    Column("todo_id", Text),
+    Column("before", ExactJson),
+    Column("after", ExactJson),
+    Column("details", ExactJson, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index(None, "todo_id", "sequence"),
+    Index(None, "time"),
 )
 
 
 class AuditStore:
-    """Writes the audit trail to one database; safe for use by many threads.
+    """Writes the audit trail to one database; safe for use by many threads."""
 
-    The table is created before the first row, where it does not exist yet.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-        # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
-        self._insert = (
-            insert(audit_log)
-            .on_conflict_do_nothing(index_elements=["event_id"])
-            .execution_options(preserve_rowcount=True)
-        )
-        self._ready = False
-        self._lock = threading.Lock()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def record(self, event: TodoEvent, *, recorded_at: datetime) -> bool:
         """Add the event's row; give False, and change nothing, if it has one already.
@@ -85,21 +51,22 @@ class AuditStore:
         Raises:
             StoreError: the database did not take it.
         """
-        self._create_table_once()
-        row = {
-            "event_id": str(event.event_id),
-            "type": event.type,
-            "time": event.time,
-            "recorded_at": recorded_at,
-            "actor": event.actor,
-            "todo_id": event.todo.id,
-            "payload": event.model_dump(mode="json"),
-        }
-        with errors_of(self._engine), self._engine.begin() as connection:
-            return connection.execute(self._insert, row).rowcount == 1
+        entry = entry_of(event)
+        with self._database.writing() as connection:
+            head = _head_to_extend(connection)
+            known = select(audit_trail.c.sequence).where(audit_trail.c.event_id == entry.event_id)
+            if connection.execute(known).first() is not None:
+                return False
+            connection.execute(audit_trail.insert(), chained(entry, head, recorded_at))
+            return True
 
-    def _create_table_once(self) -> None:
-        with self._lock:
-            if not self._ready:
-                create_tables(self._engine, metadata)
-                self._ready = True
+
+def _head_to_extend(connection: Connection) -> Head:
+    """Read the end of the chain, which nobody else extends until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        # SQLite needs none: its write transaction keeps every other writer out.
+        connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
+    columns = audit_trail.c
+    last = select(columns.sequence, columns.hash).order_by(columns.sequence.desc()).limit(1)
+    row = connection.execute(last).first()
+    return Head(row.sequence, row.hash) if row else Head()

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, QueuePool, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from workers.errors import WorkersError
 
@@ -18,12 +19,16 @@ from workers.errors import WorkersError
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 8
 
-#: Key of the advisory lock under which one process at a time creates tables on PostgreSQL.
-_SCHEMA_LOCK = 0x746F646F
+#: Execution option of a connection that only reads.
+READS = "reads"
 
 
 class StoreError(WorkersError):
     """The database could not do what was asked; check DATABASE_URL and that the database runs."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached or is overloaded: the same may succeed later."""
 
 
 def make_engine(url: str, *, pool_size: int = 8) -> Engine:
@@ -65,26 +70,13 @@ def errors_of(engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as exc:
         cause = exc.orig if isinstance(exc, DBAPIError) else exc
         reason = " ".join(str(cause).split())
-        raise StoreError(f"The database {name_of(engine)} failed: {reason} (check DATABASE_URL)") from exc
+        kind = StoreUnavailable if _may_pass(exc) else StoreError
+        raise kind(f"The database {name_of(engine)} failed: {reason} (check DATABASE_URL)") from exc
 
 
-def create_tables(engine: Engine, metadata: MetaData) -> None:
-    """Create the tables that do not exist yet. Any number of processes may do so at the same moment.
-
-    Raises:
-        StoreError: the database cannot be reached, or does not allow it.
-    """
-    with errors_of(engine), engine.begin() as connection:
-        _lock_schema(connection)
-        metadata.create_all(connection)
-
-
-def _lock_schema(connection: Connection) -> None:
-    # Look and create are two steps; "if not exists" alone is not safe from races on PostgreSQL.
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+def _may_pass(exc: SQLAlchemyError) -> bool:
+    lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
+    return lost or isinstance(exc, OperationalError | InterfaceError | PoolTimeout)
 
 
 def _parse(url: str) -> URL:
@@ -113,10 +105,19 @@ def _sqlite_engine(url: URL) -> Engine:
         connect_args={"timeout": TIMEOUT_S, "check_same_thread": False},
     )
     event.listen(engine, "connect", _use_wal)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes then cannot wait for its turn: SQLite fails it at once.
+    reads = connection.get_execution_options().get(READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
 def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:
+    # Otherwise Python's driver would begin transactions, late and deferred; `_begin` does.
+    connection.isolation_level = None
     # The change to WAL upgrades a read lock, so SQLite does not wait its timeout for it but fails at once.
     deadline = time.monotonic() + TIMEOUT_S
     while True:

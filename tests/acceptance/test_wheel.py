@@ -102,3 +102,9 @@ def test_the_command_works(installed: Installed, command: list[str]) -> None:
     usage = installed.run([*command, "--help"])
     assert "kafka" in usage
     assert "demo" in usage
+
+
+def test_it_can_migrate_a_database(installed: Installed) -> None:
+    assert "schema upgraded from nothing to" in installed.run(["todo-workers", "db", "upgrade"])
+    assert "needed" not in installed.run(["todo-workers", "db", "current", "--check"])
+    assert (installed.folder / "todo.db").is_file()

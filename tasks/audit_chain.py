@@ -1,0 +1,94 @@
+"""What an audit row says, and the hash that chains it to the row before. Pure: no I/O, no clock.
+
+The hash of a row is the SHA-256, in lower-case hexadecimal, of one JSON object in UTF-8 that has an entry for
+each column of the row but ``hash`` itself:
+
+- ``sequence``: the row's number; the first row has 1, and none is left out;
+- ``previous_hash``: the ``hash`` of the row before; of the first row, 64 zeros;
+- ``event_id``, ``type``, ``actor``, ``todo_id``: text, or null;
+- ``time``, ``recorded_at``: text in UTC with six digits of the second, as in 2026-06-01T12:00:00.000000Z;
+- ``before``, ``after``, ``details``: the JSON values themselves, or null.
+
+The object is written as Python's ``json.dumps(row, sort_keys=True, separators=(",", ":"))`` writes it: keys
+sorted by code point in every object, no white space, all but ASCII as ``\\uXXXX``, floats at their shortest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+#: The ``previous_hash`` of the first row.
+GENESIS = "0" * 64
+
+#: The columns that are hashed.
+HASHED = (
+    "sequence",
+    "previous_hash",
+    "event_id",
+    "type",
+    "time",
+    "recorded_at",
+    "actor",
+    "todo_id",
+    "before",
+    "after",
+    "details",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: the sequence and the hash of its last row."""
+
+    sequence: int = 0
+    hash: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is recorded of an event.
+
+    ``before`` and ``after`` are the todo, or those of its fields that were changed; ``details`` is whatever
+    else the event says. Together with the other fields they hold all of it.
+    """
+
+    event_id: str
+    type: str
+    time: datetime
+    actor: str | None
+    todo_id: str | None
+    before: Any
+    after: Any
+    details: dict[str, Any]
+
+
+def chained(entry: Entry, head: Head, recorded_at: datetime) -> dict[str, Any]:
+    """Give the row of ``entry`` that follows ``head``."""
+    row = {
+        "sequence": head.sequence + 1,
+        "previous_hash": head.hash,
+        "event_id": entry.event_id,
+        "type": entry.type,
+        "time": entry.time,
+        "recorded_at": recorded_at,
+        "actor": entry.actor,
+        "todo_id": entry.todo_id,
+        "before": entry.before,
+        "after": entry.after,
+        "details": entry.details,
+    }
+    return row | {"hash": hash_of(row)}
+
+
+def hash_of(row: Mapping[str, Any]) -> str:
+    """Give the hash that ``row`` must have; the module's text says how it is made."""
+    values = {name: row[name] for name in HASHED}
+    for name in ("time", "recorded_at"):
+        values[name] = values[name].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

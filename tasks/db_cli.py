@@ -1,0 +1,35 @@
+"""Bring the database's schema up to date, or look at it.
+
+Commands only: what they do is in the modules they call.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import db_commands
+from .app import database
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Bring the database's schema up to date, or look at it.",
+)
+
+
+@app.command()
+def upgrade() -> None:
+    """Migrate the database to the schema that this version needs; safe while workers run."""
+    db_commands.upgrade(database())
+
+
+@app.command()
+def current(
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 where it is not the one needed.")] = False,
+) -> None:
+    """Show which schema the database has, and which one this version needs."""
+    raise typer.Exit(db_commands.current(database(), check=check))

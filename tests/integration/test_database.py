@@ -1,0 +1,202 @@
+"""The database, of either kind: its schema, many writers at once, errors that say what is wrong."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+import tasks.handlers  # noqa: F401 - declares every table
+from tasks import schema
+from tasks.database import Database
+from tasks.db_commands import current, upgrade
+from tasks.schema import SchemaError
+from tasks.store import StoreError, StoreUnavailable, make_engine
+from tasks.tables import metadata
+
+THREADS = 8
+PROCESSES = 3
+WRITES = 60
+
+
+def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    assert metadata.tables
+
+
+def test_everything_can_be_migrated_at_the_same_moment(new_database_url: str) -> None:
+    databases = [Database(new_database_url) for _ in range(THREADS)]
+    start = threading.Barrier(THREADS)
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = list(threads.map(partial(upgrade_at, start), databases))
+    assert sorted(found, key=str) == sorted([None] + [schema.needed()] * (THREADS - 1), key=str)
+    assert {database.revision() for database in databases} == {schema.needed()}
+    for database in databases:
+        database.dispose()
+
+
+def upgrade_at(start: threading.Barrier, database: Database) -> str | None:
+    start.wait(10)
+    return database.upgrade()
+
+
+def test_a_new_sqlite_file_is_upgraded_at_its_first_use(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    with database.reading() as connection:
+        assert schema.current(connection) == schema.needed()
+    database.dispose()
+
+
+def test_postgresql_without_a_schema_is_refused_until_somebody_upgrades(
+    postgresql_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(postgresql_url)
+    for use in (database.reading, database.writing):
+        with pytest.raises(
+            SchemaError, match=r"has no schema yet, and \d{4} is needed: run todo-workers db up"
+        ):
+            use().__enter__()
+    assert current(database, check=True) == 1
+    assert f"no schema, needed is {schema.needed()}" in capsys.readouterr().out
+    upgrade(database)
+    assert f"upgraded from nothing to {schema.needed()}" in capsys.readouterr().out
+    with database.writing() as connection:
+        assert schema.current(connection) == schema.needed()
+    upgrade(database)
+    assert f"is at {schema.needed()} already" in capsys.readouterr().out
+    assert current(database, check=True) == 0
+    database.dispose()
+
+
+def test_a_schema_of_a_newer_version_is_refused(database: Database) -> None:
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer = Database(database.engine.url.render_as_string(hide_password=False))
+    words = rf"has the schema revision 9999, which is newer than .* knows \({schema.needed()}\)"
+    with pytest.raises(SchemaError, match=words):
+        newer.reading().__enter__()
+    with pytest.raises(SchemaError, match=words):
+        newer.upgrade()
+    newer.dispose()
+
+
+def add_numbers(url: str, start: Barrier) -> None:
+    """Read and then write in one transaction, many times in many threads. Runs in a process of its own."""
+    database = Database(url, pool_size=THREADS)
+
+    def add_one(_number: int) -> None:
+        with database.writing() as connection:
+            (highest,) = connection.execute(text("SELECT coalesce(max(n), 0) FROM numbers")).one()
+            connection.execute(text("INSERT INTO numbers VALUES (:n)"), {"n": highest + 1})
+
+    start.wait(30)
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(add_one, range(WRITES)))
+    database.dispose()
+
+
+def test_sqlite_lets_many_processes_read_and_write_in_turn(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/todo.db"
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(PROCESSES) as pool:
+        start = manager.Barrier(PROCESSES)
+        pool.starmap(add_numbers, [(url, start)] * PROCESSES, chunksize=1)
+    with database.reading() as connection:
+        counted = connection.execute(text("SELECT count(*), max(n) FROM numbers")).one()
+    assert counted == (PROCESSES * WRITES, PROCESSES * WRITES)
+    database.dispose()
+
+
+def test_reading_waits_for_no_writer(database: Database) -> None:
+    reader = Database(database.engine.url.render_as_string(hide_password=False))
+    with database.writing() as writes, reader.reading() as reads:
+        writes.execute(text("CREATE TABLE later (n INTEGER)"))
+        assert schema.current(reads) == schema.needed()
+    reader.dispose()
+
+
+def test_sqlite_changes_to_wal_though_others_do_so_at_the_same_moment(tmp_path: Path) -> None:
+    for attempt in range(60):
+        engines = [make_engine(f"sqlite:///{tmp_path}/{attempt}.db") for _ in range(THREADS)]
+        start = threading.Barrier(THREADS)
+        with ThreadPoolExecutor(THREADS) as threads:
+            modes = list(threads.map(partial(journal_mode, start), engines))
+        assert modes == ["wal"] * THREADS
+
+
+def journal_mode(start: threading.Barrier, engine: Engine) -> str:
+    start.wait(10)
+    with engine.connect() as connection:
+        mode = str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+    engine.dispose()
+    return mode
+
+
+def test_a_relative_sqlite_path_is_relative_to_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = Database("sqlite:///todo.db")
+    database.upgrade()
+    database.dispose()
+    assert (tmp_path / "todo.db").is_file()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://bot:hunter2@127.0.0.1:1/todo", "postgresql://bot@127.0.0.1:1/todo?password=hunter2"],
+)
+def test_a_database_that_is_down_is_named_without_the_password(url: str) -> None:
+    database = Database(url)
+    with pytest.raises(StoreUnavailable) as caught, database.reading():
+        pass
+    message = str(caught.value)
+    assert "127.0.0.1:1/todo failed: connection failed" in message
+    assert "check DATABASE_URL" in message
+    assert "hunter2" not in message + str(caught.value.__cause__) + database.name
+    database.dispose()
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/missing/todo.db")
+    with pytest.raises(StoreError, match=r"missing/todo\.db failed: unable to open database file"):
+        database.upgrade()
+
+
+def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/later/todo.db")
+    with pytest.raises(StoreUnavailable), database.writing():
+        pass
+    (tmp_path / "later").mkdir()
+    with database.writing() as connection:
+        assert schema.current(connection) == schema.needed()
+    database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("todo.db", "is not a database URL; write it like sqlite:///todo.db"),
+        ("mysql://bot:hunter2@127.0.0.1/todo", "names mysql"),
+        ("sqlite://", "in memory, which keeps nothing"),
+        ("sqlite:///:memory:", "in memory, which keeps nothing"),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused(url: str, words: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        make_engine(url)
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
