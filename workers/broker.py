@@ -141,6 +141,9 @@ class KafkaBroker(dramatiq.Broker):
         except WorkersError as exc:
             self._note_lost_follow_up(exc)
             raise
+        finishing = getattr(self._finishing, "message", None)
+        if finishing is not None and finishing.message_id == message.message_id:
+            self._finishing.sent_again = True
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -301,18 +304,23 @@ class KafkaBroker(dramatiq.Broker):
 
         A job that another worker runs instead was not skipped: the Results middleware would store None for
         it. And where a middleware cannot enqueue what follows from a job (its retry, its callback, the next
-        in its pipeline), dramatiq only logs that: here the job itself becomes a dead letter.
+        in its pipeline), dramatiq only logs that: here the job itself becomes a dead letter. So does one that
+        failed and that nobody has given up or sent again, as where there is no Retries middleware, or that
+        stumbles over the job's options.
         """
         if signal == "skip_message" and isinstance(args[0], Delivery) and args[0].lane.closed:
             return
         if signal != "process_message":
             super().emit_after(signal, *args, **kwargs)
             return
-        self._finishing.message = args[0]
+        message: dramatiq.MessageProxy = args[0]
+        self._finishing.message, self._finishing.sent_again = message, False
         try:
             super().emit_after(signal, *args, **kwargs)
         finally:
             self._finishing.message = None
+        if kwargs.get("exception") is not None and not self._finishing.sent_again:
+            message.fail()
 
     def _note_lost_follow_up(self, error: WorkersError) -> None:
         message: dramatiq.MessageProxy | None = getattr(self._finishing, "message", None)

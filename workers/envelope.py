@@ -88,6 +88,11 @@ _FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
 )
 
 
+#: Options that no message of this broker has, and that dramatiq's worker takes at their word: with an ``eta``
+#: it would keep the job in its memory, and over a ``throws`` that is no exception its thread would die.
+_NEVER_SENT = ("eta", "throws")
+
+
 def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
     for name, expected in _FIELD_TYPES:
         found = getattr(message, name)
@@ -95,6 +100,9 @@ def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
             return f"{name} is of type {type(found).__name__}"
     if not message.message_id:
         return "message_id is empty"
+    for name in _NEVER_SENT:
+        if name in message.options:
+            return f"options has {name}"
     return None
 
 

@@ -265,6 +265,41 @@ def test_a_job_whose_callback_cannot_be_sent_becomes_a_dead_letter(
     assert "MessageTooLarge" in (letter.exception_type or "")
 
 
+@pytest.mark.parametrize("options", [{"max_retries": "many"}, {"retries": None}])
+def test_a_failed_job_that_nobody_sends_again_becomes_a_dead_letter(
+    broker: KafkaBroker, start_worker: StartWorker, options: dict[str, Any]
+) -> None:
+    """dramatiq logs that its Retries middleware stumbles over the options, and would ack the job."""
+
+    @dramatiq.actor(broker=broker)
+    def work() -> None:
+        raise ValueError("no")
+
+    broker.enqueue(work.message().copy(options=options))
+    worker = start_worker(broker)
+    broker.join("default", timeout=20_000)
+    (letter,) = letters_of(broker)
+    assert (letter.reason, letter.exception_message) == (Reason.FAILED, "no")
+    assert all(thread.is_alive() for thread in worker.workers)
+
+
+def test_without_a_retries_middleware_a_failed_job_becomes_a_dead_letter(
+    cluster: Cluster, namespace: str, start_worker: StartWorker
+) -> None:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1, middleware=[])
+
+    @dramatiq.actor(broker=broker)
+    def work() -> None:
+        raise ValueError("no")
+
+    work.send()
+    worker = start_worker(broker)
+    broker.join("default", timeout=20_000)
+    worker.stop()
+    assert [letter.exception_message for letter in letters_of(broker)] == ["no"]
+    broker.close()
+
+
 def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(
     broker: KafkaBroker, start_worker: StartWorker
 ) -> None:

@@ -81,6 +81,9 @@ def mangled(**changes: Any) -> bytes:
         (mangled(message_id=""), "message_id is empty"),
         (mangled(message_timestamp="now"), "message_timestamp is of type str"),
         (mangled(surprise=1), "surprise"),
+        (mangled(options={"eta": 9e300}), "options has eta"),
+        (mangled(options={"throws": "anything"}), "options has throws"),
+        (b"[" * 100_000, "RecursionError"),
     ],
 )
 def test_what_is_no_message_is_refused_with_words(value: bytes | None, words: str) -> None:
