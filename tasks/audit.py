@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Index, String, Table, Text, func, sel
 from .audit_chain import Head, chained
 from .audit_entries import entry_of
 from .database import Database
-from .events import TodoEvent
+from .events import AnyEvent
 from .tables import BigInt, ExactJson, UtcDateTime, metadata
 
 #: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
@@ -43,7 +43,7 @@ class AuditStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, event: TodoEvent, *, recorded_at: datetime) -> bool:
+    def record(self, event: AnyEvent, *, recorded_at: datetime) -> bool:
         """Add the event's row; give False, and change nothing, if it has one already.
 
         The row is committed when this returns.

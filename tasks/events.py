@@ -1,24 +1,20 @@
 """The facts that the chatbot publishes about todos. Pure: no I/O; the clock is read only for default values.
 
-Models are frozen and refuse unknown fields. Every time is kept in UTC, so that an event equals itself
-after a trip through JSON; the zone that a person reads times in is ``Owner.time_zone``.
+Models are frozen. Fields that they do not know are kept: who publishes may be newer than who reads. Every
+time is kept in UTC, so that an event equals itself after a trip through JSON; the zone that a person reads
+times in is ``Owner.time_zone``.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
-import zoneinfo
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -26,99 +22,25 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_core import to_jsonable_python
 
 from workers.errors import WorkersError
 
-from .text import one_line
+from .fields import Email, Identifier, Json, Language, Name, Source, Text, Time, TimeZone, Title
 
-#: Longest title and longest description, in characters. An update carries each three times, and a
-#: character takes up to 12 bytes in JSON: the largest event stays below the 1 MB that Kafka accepts.
-MAX_TEXT_LENGTH = 10_000
+T = TypeVar("T")
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-#: Times in this range exist in every time zone.
-_OUT_OF_RANGE = "must lie between the years 1970 and 9998"
-
-_NUMBER = re.compile(r"[\d\s.+-]*")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: ``CloudEvent.source`` of what this package publishes: a URI reference to whoever saw it happen.
+DEFAULT_SOURCE = "/todo-chatbot"
 
 
 class InvalidEvent(WorkersError, ValueError):
     """The data is not a valid todo event."""
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain the character U+0000, which PostgreSQL cannot store")
-    return text
-
-
-def _not_blank(text: str) -> str:
-    if not one_line(text):
-        raise ValueError("must not be blank")
-    return text
-
-
-def _without_controls(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("must not contain control characters or line breaks")
-    return text
-
-
-def _email(address: str) -> str:
-    if not _EMAIL.fullmatch(address):
-        raise ValueError("is not an ASCII e-mail address like ana@example.com")
-    return address
-
-
-def _language(tag: str) -> str:
-    if not _LANGUAGE.fullmatch(tag):
-        raise ValueError("is not a language tag like en or pt-BR")
-    return tag
-
-
-def _time_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as exc:
-        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{name[:60]!r} is not an IANA time zone like Europe/Berlin{hint}") from exc
-    return name
-
-
-def _not_a_number(value: object) -> object:
-    # pydantic takes numbers for times, and guesses between seconds and milliseconds.
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        raise ValueError("must be a time with its zone, like 2026-06-05T17:00:00+02:00")
-    return value
-
-
-def _to_utc(time: datetime) -> datetime:
-    try:
-        utc = time.astimezone(UTC)
-    except OverflowError as exc:
-        raise ValueError(_OUT_OF_RANGE) from exc
-    if not 1970 <= utc.year <= 9998:
-        raise ValueError(_OUT_OF_RANGE)
-    return utc
-
-
-Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_without_nul)]
-Title = Annotated[Text, AfterValidator(_not_blank)]
-Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank), AfterValidator(_without_nul)]
-Identifier = Annotated[
-    str, Field(max_length=200), AfterValidator(_not_blank), AfterValidator(_without_controls)
-]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
-Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]
-
-
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    __pydantic_extra__: dict[str, Json]
 
 
 class Owner(_Model):
@@ -126,8 +48,8 @@ class Owner(_Model):
 
     name: Name
     email: Email
-    time_zone: Annotated[str, Field(max_length=100), AfterValidator(_time_zone)] = "UTC"
-    language: Annotated[str, Field(max_length=35), AfterValidator(_language)] = "en"
+    time_zone: TimeZone = "UTC"
+    language: Language = "en"
 
 
 class Todo(_Model):
@@ -143,11 +65,11 @@ class Todo(_Model):
 class Change(_Model):
     """What one field of a todo was and what it is now, as JSON values; None is no value."""
 
-    before: Annotated[JsonValue, BeforeValidator(to_jsonable_python)]
-    after: Annotated[JsonValue, BeforeValidator(to_jsonable_python)]
+    before: Json
+    after: Json
 
 
-#: The fields that an update may change, with the type of their values.
+#: The fields that an update may change, with the type of their values; one that is not known may be anything.
 CHANGEABLE: dict[str, TypeAdapter[Any]] = {
     "title": TypeAdapter(Title | None),
     "description": TypeAdapter(Text | None),
@@ -156,14 +78,55 @@ CHANGEABLE: dict[str, TypeAdapter[Any]] = {
 }
 
 
-class TodoEvent(_Model):
-    """What every event carries. ``actor`` is whoever did it, for example ``user:42``."""
+class Context(_Model):
+    """What an event's CloudEvent says beside the event: its source, its extension attributes.
+
+    ``id`` is that of the CloudEvent where it is no UUID: ``event_id`` then follows from source and id.
+    ``data`` has the fields of its data that are named like one of the event itself.
+    """
+
+    source: Source = DEFAULT_SOURCE
+
+
+class AnyEvent(_Model):
+    """What every event carries, of whatever type."""
 
     type: str
     event_id: UUID = Field(default_factory=uuid4)
     time: Time = Field(default_factory=lambda: datetime.now(UTC))
+    actor: Name | None = None
+    cloudevent: Context = Context()
+
+    @property
+    def todo_id(self) -> str | None:
+        """The todo that it is about, where that is known."""
+        return None
+
+
+class OtherEvent(AnyEvent):
+    """An event of a type that this version does not know: kept as it is.
+
+    ``subject`` is what it is about, as its publisher says.
+    """
+
+    type: Identifier
+    subject: Identifier | None = None
+    data: Json = None
+
+    @property
+    def todo_id(self) -> str | None:
+        return self.subject
+
+
+class TodoEvent(AnyEvent):
+    """What the events carry that are about a todo. ``actor`` is whoever did it, for example ``user:42``."""
+
     actor: Name
     todo: Todo
+
+    @property
+    def todo_id(self) -> str:
+        return self.todo.id
 
 
 class TodoCreated(TodoEvent):
@@ -182,7 +145,9 @@ class TodoUpdated(TodoEvent):
     @classmethod
     def _fit_the_fields(cls, changes: dict[str, Change]) -> dict[str, Change]:
         return {
-            name: Change(before=_fit(name, change.before), after=_fit(name, change.after))
+            name: change.model_copy(
+                update={"before": _fit(name, change.before), "after": _fit(name, change.after)}
+            )
             for name, change in changes.items()
         }
 
@@ -205,24 +170,44 @@ Event = Annotated[TodoCreated | TodoUpdated | TodoCompleted | TodoDeleted, Field
 EVENT_TYPES = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_FIELD_NAMES = {name for model in (Owner, Todo, Change, TodoUpdated) for name in model.model_fields}
+_OTHER: TypeAdapter[OtherEvent] = TypeAdapter(OtherEvent)
 
 
 def parse_event(data: object) -> Event:
     """Read an event from what ``event.model_dump(mode="json")`` gives, or from a mapping like it.
 
     Raises:
-        InvalidEvent: it does not validate; the text says what is wrong with each field.
+        InvalidEvent: it does not validate, or its type is not known; the text says what is wrong with each
+            field.
     """
+    event: Event = _validated(_EVENT, data)
+    return event
+
+
+def parse_any_event(data: object) -> Event | OtherEvent:
+    """As `parse_event`, but an event of an unknown type is given with what every event carries.
+
+    Raises:
+        InvalidEvent: it does not validate.
+    """
+    kind = data.get("type") if isinstance(data, Mapping) else None
+    if isinstance(kind, str) and kind not in EVENT_TYPES:
+        return _validated(_OTHER, data)
+    return parse_event(data)
+
+
+def _validated(adapter: TypeAdapter[T], data: object) -> T:
     try:
-        return _EVENT.validate_python(dict(data) if isinstance(data, Mapping) else data)
+        return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
     except ValidationError as exc:
         raise InvalidEvent(f"Not a valid todo event: {_problems(exc)}") from exc
 
 
 def _fit(name: str, value: JsonValue) -> Any:
+    if name == "id":
+        raise ValueError("id: the id of a todo cannot change")
     if name not in CHANGEABLE:
-        raise ValueError(f"{name!r} is not a field that can change; those are {', '.join(CHANGEABLE)}")
+        return value
     try:
         field = CHANGEABLE[name]
         return field.dump_python(field.validate_python(value), mode="json")
@@ -244,8 +229,6 @@ def _problem(kind: str, place: list[str], details: Any) -> str:
         text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{_nearest(tag, EVENT_TYPES)}"
     elif kind == "union_tag_not_found":
         text = f"type: missing; it is one of {', '.join(EVENT_TYPES)}"
-    elif kind == "extra_forbidden":
-        text = f"there is no such field{_nearest(place[-1], _FIELD_NAMES)}"
     return f"{'.'.join(place)}: {text}" if place else text
 
 

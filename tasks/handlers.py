@@ -11,23 +11,23 @@ from uuid import UUID, uuid5
 import dramatiq
 
 from .app import audit_store, broker, mailer, sender
-from .events import parse_event
+from .events import TodoEvent, parse_any_event, parse_event
 from .mail import compose
 from .notifications import notification_for
 
 logger = logging.getLogger(__name__)
 
-#: An event as JSON values: what `parse_event` reads.
+#: An event as JSON values: what `parse_any_event` reads.
 EventData = dict[str, Any]
 
 
 @dramatiq.actor(broker=broker, queue_name="audit", max_retries=0)
 def record_audit(event: EventData) -> None:
-    """Add the event to the audit trail, unless it is there."""
-    parsed = parse_event(event)
+    """Add the event to the audit trail, unless it is there; also one of a type that is not known."""
+    parsed = parse_any_event(event)
     added = audit_store().record(parsed, recorded_at=datetime.now(UTC))
     outcome = "audit.recorded" if added else "audit.repeated"
-    logger.info("%s event_id=%s type=%s todo_id=%s", outcome, parsed.event_id, parsed.type, parsed.todo.id)
+    logger.info("%s event_id=%s type=%s todo_id=%s", outcome, parsed.event_id, parsed.type, parsed.todo_id)
 
 
 @dramatiq.actor(broker=broker, queue_name="notifications", max_retries=0)
@@ -46,15 +46,16 @@ def send_notification(event: EventData) -> None:
     logger.info("mail.sent event_id=%s type=%s todo_id=%s", parsed.event_id, parsed.type, parsed.todo.id)
 
 
-#: What is done about every event.
+#: What is done about every event that is known; one of another type is only recorded.
 EFFECTS = (record_audit, send_notification)
 
 
 @dramatiq.actor(broker=broker, queue_name="events", max_retries=0)
 def handle_event(event: EventData) -> None:
     """Enqueue a job for each effect of the event; handled again, it gives the same jobs with the same ids."""
-    for job in jobs_for(event):
-        broker.enqueue(job)
+    with broker.batch():
+        for job in jobs_for(event):
+            broker.enqueue(job)
 
 
 def jobs_for(event: EventData) -> list[dramatiq.Message[None]]:
@@ -63,10 +64,10 @@ def jobs_for(event: EventData) -> list[dramatiq.Message[None]]:
     Raises:
         InvalidEvent: it does not validate.
     """
-    parsed = parse_event(event)
-    return [
-        job(actor, event, key=parsed.todo.id, message_id=job_id(parsed.event_id, actor)) for actor in EFFECTS
-    ]
+    parsed = parse_any_event(event)
+    actors = EFFECTS if isinstance(parsed, TodoEvent) else (record_audit,)
+    key = parsed.todo_id or str(parsed.event_id)
+    return [job(actor, event, key=key, message_id=job_id(parsed.event_id, actor)) for actor in actors]
 
 
 def job(

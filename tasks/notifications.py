@@ -76,6 +76,7 @@ def context(event: Event) -> dict[str, Any]:
                 "after": show_value(name, change.after, zone),
             }
             for name, change in changes.items()
+            if name in _LABELS  # a field of a newer version has no name here
         ],
     }
 

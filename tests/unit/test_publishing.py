@@ -8,7 +8,8 @@ import dramatiq
 import pytest
 
 import tasks
-from tasks.events import MAX_TEXT_LENGTH, InvalidEvent, TodoEvent
+from tasks.events import InvalidEvent, TodoEvent
+from tasks.fields import MAX_TEXT_LENGTH
 from tasks.handlers import handle_event, job, jobs_for
 from tests.samples import a_todo, an_event
 
