@@ -16,13 +16,16 @@ from tasks.events import (
     TodoUpdated,
     parse_event,
 )
-from tasks.handlers import handle_event, record_audit, send_notification
+from tasks.handlers import handle_event, notice_job, record_audit, send_notice, send_notification
+from tasks.notices import InvalidNotice, Notice
 from tasks.publishing import publish
 
 __all__ = [
     "Change",
     "Event",
     "InvalidEvent",
+    "InvalidNotice",
+    "Notice",
     "Owner",
     "Todo",
     "TodoCompleted",
@@ -31,8 +34,10 @@ __all__ = [
     "TodoUpdated",
     "broker",
     "handle_event",
+    "notice_job",
     "parse_event",
     "publish",
     "record_audit",
+    "send_notice",
     "send_notification",
 ]

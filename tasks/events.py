@@ -200,7 +200,7 @@ def _validated(adapter: TypeAdapter[T], data: object) -> T:
     try:
         return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
     except ValidationError as exc:
-        raise InvalidEvent(f"Not a valid todo event: {_problems(exc)}") from exc
+        raise InvalidEvent(f"Not a valid todo event: {problems_of(exc)}") from exc
 
 
 def _fit(name: str, value: JsonValue) -> Any:
@@ -212,10 +212,10 @@ def _fit(name: str, value: JsonValue) -> Any:
         field = CHANGEABLE[name]
         return field.dump_python(field.validate_python(value), mode="json")
     except ValidationError as exc:
-        raise ValueError(f"{name}: {_problems(exc)}") from exc
+        raise ValueError(f"{name}: {problems_of(exc)}") from exc
 
 
-def _problems(error: ValidationError) -> str:
+def problems_of(error: ValidationError) -> str:
     return "; ".join(
         _problem(details["type"], [str(part) for part in details["loc"] if part not in EVENT_TYPES], details)
         for details in error.errors(include_url=False, include_input=False)

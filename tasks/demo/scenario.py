@@ -17,7 +17,7 @@ from tasks.handlers import EFFECTS, handle_event, job_id, record_audit, send_not
 REFUSED_EMAIL = "tom@example.org"
 
 HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
-ESCAPED_TITLE = "Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert(&#34;hi&#34;)&lt;/script&gt;"
+ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
 
 #: No JSON, and no UTF-8 either: what a broken producer might write.
 UNDECODABLE = b'{"actor_name": "handle_event", "args": [\xff\xfe'

@@ -1,0 +1,95 @@
+"""The languages of the mails: which one a recipient gets, its words and how it writes times.
+
+Pure but for reading the catalogs.
+
+English stands in the templates; every other language is one catalog, `templates/<language>.po`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.dates import format_datetime, get_timezone_name
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+#: The language of the templates, and of a recipient whose own there is no catalog for.
+DEFAULT = "en"
+
+#: How a time is written, as a pattern of CLDR; catalogs translate it.
+TIME_PATTERN = "EEEE, d MMMM y, HH:mm"
+
+_ABBREVIATION = re.compile(r"[A-Z]{2,5}")
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of the mails. ``code`` names its catalog; ``locale`` may be of a region: de and de_AT."""
+
+    code: str
+    locale: Locale
+
+    @property
+    def words(self) -> NullTranslations:
+        """Its catalog."""
+        return _catalog(self.code)
+
+    def show_time(self, time: datetime, zone: ZoneInfo) -> str:
+        """Write ``time`` as a person in ``zone`` reads it: Friday, 5 June 2026, 17:00 CEST."""
+        local = time.astimezone(zone)
+        pattern = self.words.pgettext("time", TIME_PATTERN)
+        return f"{format_datetime(local, pattern, locale=self.locale)} {self._zone_name(local)}"
+
+    def _zone_name(self, local: datetime) -> str:
+        name = get_timezone_name(local, "short", locale=self.locale)
+        if _ABBREVIATION.fullmatch(name):
+            return name
+        name = local.tzname() or ""
+        # Zones without letters of their own are named by their offset, such as -03. At a minus sign, unlike
+        # at a hyphen, no line is broken.
+        return "UTC" + name.replace("-", "\N{MINUS SIGN}") if name[:1] in {"+", "-"} else name
+
+
+@cache
+def available() -> tuple[str, ...]:
+    """The languages that every mail can be written in."""
+    catalogs = (file.name for file in files("templates").iterdir() if file.name.endswith(".po"))
+    return (DEFAULT, *sorted(name.removesuffix(".po") for name in catalogs))
+
+
+@cache
+def language_for(tag: str) -> Language:
+    """The best language for a tag like de-AT: of that region, else without it, else English."""
+    wanted = tag
+    while wanted.lower() not in available():
+        wanted, _, rest = wanted.rpartition("-")
+        if not rest:
+            return Language(DEFAULT, Locale(DEFAULT))
+    return Language(wanted.lower(), _locale(tag) or Locale(wanted.lower()))
+
+
+def _locale(tag: str) -> Locale | None:
+    try:
+        return Locale.parse(tag, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return None
+
+
+@cache
+def _catalog(code: str) -> NullTranslations:
+    if code == DEFAULT:
+        return NullTranslations()
+    compiled = BytesIO()
+    with files("templates").joinpath(f"{code}.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
