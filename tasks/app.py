@@ -16,11 +16,12 @@ from workers.configure import broker_from
 
 from .audit import AuditStore
 from .database import Database
+from .failures import retries
 from .mail import Mailer
 
 settings = load_settings()
 
-broker = broker_from(settings)
+broker = broker_from(settings, retries=retries())
 dramatiq.set_broker(broker)
 
 sender = settings.smtp.sender

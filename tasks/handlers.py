@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 EventData = dict[str, Any]
 
 
-@dramatiq.actor(broker=broker, queue_name="audit", max_retries=0)
+@dramatiq.actor(broker=broker, queue_name="audit")
 def record_audit(event: EventData) -> None:
     """Add the event to the audit trail, unless it is there; also one of a type that is not known."""
     parsed = parse_any_event(event)
@@ -31,7 +31,7 @@ def record_audit(event: EventData) -> None:
     logger.info("%s event_id=%s type=%s todo_id=%s", outcome, parsed.event_id, parsed.type, parsed.todo_id)
 
 
-@dramatiq.actor(broker=broker, queue_name="notifications", max_retries=0)
+@dramatiq.actor(broker=broker, queue_name="notifications")
 def send_notification(event: EventData) -> None:
     """Mail the owner of the todo what happened to it."""
     parsed = parse_event(event)
@@ -70,7 +70,7 @@ def notice_job(notice: Notice) -> dramatiq.Message[None]:
 EFFECTS = (record_audit, send_notification)
 
 
-@dramatiq.actor(broker=broker, queue_name="events", max_retries=0)
+@dramatiq.actor(broker=broker, queue_name="events")
 def handle_event(event: EventData) -> None:
     """Enqueue a job for each effect of the event; handled again, it gives the same jobs with the same ids."""
     with broker.batch():

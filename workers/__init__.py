@@ -5,5 +5,6 @@ from __future__ import annotations
 from .broker import KafkaBroker
 from .client import Cluster
 from .errors import WorkersError
+from .retries import Retries
 
-__all__ = ["Cluster", "KafkaBroker", "WorkersError"]
+__all__ = ["Cluster", "KafkaBroker", "Retries", "WorkersError"]

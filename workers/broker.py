@@ -14,8 +14,10 @@ from typing import Any
 
 import dramatiq
 from dramatiq.errors import QueueJoinTimeout
+from dramatiq.middleware import Retries as DramatiqRetries
+from dramatiq.middleware import default_middleware
 
-from . import dead_letter_reader, delayed, delays, envelope, lag
+from . import dead_letter_reader, dead_letters, delayed, delays, envelope, lag
 from .batch import Batch
 from .client import Cluster, awaited, connect_consumer, create_missing_topics
 from .consumer import QueueConsumer
@@ -27,8 +29,17 @@ from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard, RunsMover
 from .mover import CONSUMER_OPTIONS, Mover
 from .producer import DurableProducer
+from .retries import Retries
 from .solo import Solo
-from .topics import MAX_JOB_BYTES, Topics, TopicSpec, dead_letters_spec, delay_spec, jobs_spec
+from .topics import (
+    MAX_JOB_BYTES,
+    RETRY_ROOM_BYTES,
+    Topics,
+    TopicSpec,
+    dead_letters_spec,
+    delay_spec,
+    jobs_spec,
+)
 from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -60,7 +71,9 @@ class KafkaBroker(dramatiq.Broker):
         delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must have the same.
         run_mover: whether a worker process moves delayed jobs; somebody must (``todo-workers mover``).
         consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
-        middleware: as for any broker of dramatiq; the broker adds its own to it.
+        retries: which jobs that fail are tried again, and when; by default as dramatiq does.
+        middleware: as for any broker of dramatiq, instead of the default ones and ``retries``; the broker
+            adds its own to it.
     """
 
     def __init__(
@@ -78,9 +91,10 @@ class KafkaBroker(dramatiq.Broker):
         delay_tiers: Sequence[Tier] = TIERS,
         run_mover: bool = True,
         consumer_options: Mapping[str, Any] | None = None,
+        retries: Retries | None = None,
         middleware: list[dramatiq.Middleware] | None = None,
     ) -> None:
-        super().__init__(middleware)
+        super().__init__(_default_middleware(retries or Retries()) if middleware is None else middleware)
         self.cluster = cluster or Cluster()
         self.topics = Topics(namespace)
         self.queues: dict[str, None] = {}
@@ -336,7 +350,11 @@ class KafkaBroker(dramatiq.Broker):
         eta_ms = delays.eta_of(delay or 0, now_ms, self._max_delay_ms)
         self.emit_before("enqueue", message, delay)
         record = envelope.encode(message, eta_ms)
-        _require_size(message, record)
+        room = 0
+        if isinstance(message, Delivery):  # a retry
+            record.headers.extend(dead_letters.carried(message.record))
+            room = RETRY_ROOM_BYTES
+        _require_size(message, record, MAX_JOB_BYTES + room - _RECORD_OVERHEAD_BYTES)
         tier = eta_ms and delays.next_tier(eta_ms, now_ms, self.delay_tiers)
         return self.topics.delay(tier.name) if tier else self.topics.jobs(message.queue_name), record
 
@@ -349,12 +367,18 @@ class KafkaBroker(dramatiq.Broker):
             raise UnknownQueue(f"queue {queue_name!r} is not declared{_suggestion(queue_name, self.queues)}")
 
 
-def _require_size(message: dramatiq.Message[Any], record: envelope.Record) -> None:
+def _default_middleware(retries: Retries) -> list[dramatiq.Middleware]:
+    """dramatiq's, with ``retries`` in the place of its own, which is the last."""
+    others = (kind for kind in default_middleware if kind is not DramatiqRetries)
+    return [*(kind() for kind in others), retries]
+
+
+def _require_size(message: dramatiq.Message[Any], record: envelope.Record, limit: int) -> None:
     size = len(record.key) + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
-    if size > MAX_JOB_BYTES - _RECORD_OVERHEAD_BYTES:
+    if size > limit:
         raise MessageTooLarge(
             f"the message {message.message_id} for actor {message.actor_name} is {size} bytes, "
-            f"at most {MAX_JOB_BYTES - _RECORD_OVERHEAD_BYTES} are allowed; "
+            f"at most {limit} are allowed; "
             "send a reference to the data instead of the data"
         )
 

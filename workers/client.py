@@ -27,7 +27,7 @@ from .errors import (
     TopicsMissing,
     WorkersError,
 )
-from .topics import DEAD_LETTER_ROOM_BYTES, MAX_JOB_BYTES, TopicSpec
+from .topics import MAX_DEAD_LETTER_BYTES, TopicSpec
 
 __all__ = [
     "AsyncConsumerRebalanceListener",
@@ -130,7 +130,7 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
         max_block_ms=timeout_ms,
         delivery_timeout_ms=timeout_ms,
         request_timeout_ms=int(timeout_ms * _REQUEST_SHARE),
-        max_request_size=MAX_JOB_BYTES + DEAD_LETTER_ROOM_BYTES,
+        max_request_size=MAX_DEAD_LETTER_BYTES,
     )
 
 

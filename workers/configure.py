@@ -6,6 +6,7 @@ from settings import Settings
 
 from .broker import KafkaBroker
 from .client import Cluster
+from .retries import Retries
 
 
 def cluster_from(settings: Settings) -> Cluster:
@@ -23,8 +24,8 @@ def cluster_from(settings: Settings) -> Cluster:
     )
 
 
-def broker_from(settings: Settings) -> KafkaBroker:
-    """A broker as the settings want it; does no I/O."""
+def broker_from(settings: Settings, *, retries: Retries | None = None) -> KafkaBroker:
+    """A broker as the settings want it; does no I/O. ``retries``: see :class:`KafkaBroker`."""
     return KafkaBroker(
         cluster_from(settings),
         namespace=settings.kafka.namespace,
@@ -33,4 +34,5 @@ def broker_from(settings: Settings) -> KafkaBroker:
         commit_interval_ms=settings.worker.commit_interval_ms,
         keep_done_ms=int(settings.worker.keep_done_hours * 3_600_000),
         max_delay_ms=int(settings.worker.max_delay.total_seconds() * 1000),
+        retries=retries,
     )

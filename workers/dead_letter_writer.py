@@ -77,8 +77,7 @@ class DeadLetterWriter:
             time_ms=int(time.time() * 1000),
             group=self._group,
             job_key=record.key,
-            # A header may be null, which cannot be written back; none of ours is.
-            job_headers=tuple((name, value) for name, value in record.headers if value is not None),
+            job_headers=tuple(dead_letters.job_headers_of(record)),
             **fields,
         )
 

@@ -16,16 +16,25 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from .envelope import Headers, Record
+from .envelope import OWN_HEADERS, Headers, Record
+from .errors import InvalidArguments
 
-#: Limits of what a header keeps of an error, in characters; with them a dead letter always fits its topic.
-MAX_MESSAGE_CHARS = 1_500
-MAX_TRACEBACK_CHARS = 7_000
-#: Longest message id, actor or queue name that is kept; a mangled record can hold one of a megabyte.
+#: Limits of what a header keeps of an error, in bytes; with them a dead letter always fits its topic.
+MAX_MESSAGE_BYTES = 4 * 1024
+MAX_TRACEBACK_BYTES = 16 * 1024
+#: Longest name that is kept, and longest message id; a mangled record can hold one of a megabyte.
 MAX_NAME_CHARS = 255
+#: Longest id: a message id, or a topic's name, a partition and an offset.
+MAX_ID_CHARS = 300
+#: Headers of a job that are kept, at most: the prefix of each takes room.
+MAX_JOB_HEADERS = 2_000
 #: Headers of a replayed job, by which its next dead letter knows of the ones before.
 ID_HEADER = "dead-letter-id"
+REPLAYS_HEADER = "replays"
 REPLAYED_HEADER = "replayed-at"
+#: Times of replays that are kept: the last ones.
+MAX_REPLAY_TIMES = 20
+#: Header of a job that was replayed or is tried again: where it first came from.
 ORIGIN_HEADER = "first-origin"
 #: Prefix of the job's own headers on its dead letter.
 JOB_HEADER_PREFIX = "job."
@@ -81,7 +90,7 @@ class DeadLetter:
         """The message id; of a record that has no sound one, where it first came from."""
         if self.message_id and len(self.message_id) <= MAX_NAME_CHARS:
             return self.message_id
-        return self._job_header(ID_HEADER) or str(self.origin)
+        return _short(self._job_header(ID_HEADER)) or str(self.origin)
 
     @property
     def key(self) -> str:
@@ -93,27 +102,31 @@ class DeadLetter:
 
     @property
     def replayed_at_ms(self) -> tuple[int, ...]:
-        """When the job was replayed, the first time first."""
+        """When the job was replayed, the first time first; of many only the last."""
         text = self._job_header(REPLAYED_HEADER) or ""
-        return tuple(int(part) for part in text.split(",") if part.isdecimal())
+        return tuple(int(part) for part in text.split(",")[-MAX_REPLAY_TIMES:] if part.isdecimal())
 
     @property
     def replays(self) -> int:
-        return len(self.replayed_at_ms)
+        """How often the job was replayed."""
+        text = self._job_header(REPLAYS_HEADER) or ""
+        return int(text) if text.isdecimal() and len(text) < 10 else 0
 
     @property
     def first_origin(self) -> str:
-        """Where the job came from before it was ever replayed: topic/partition/offset."""
-        return self._job_header(ORIGIN_HEADER) or str(self.origin)
+        """Where the job came from before it was ever tried again or replayed: topic/partition/offset."""
+        return _short(self._job_header(ORIGIN_HEADER)) or str(self.origin)
 
     def _job_header(self, name: str) -> str | None:
-        return next((value.decode(errors="replace") for key, value in self.job_headers if key == name), None)
+        return _text_of(name, self.job_headers)
 
 
 def reason_of(exception: BaseException | None) -> Reason:
     """Why dramatiq's worker gave a message up, from the exception it left on it."""
     if isinstance(exception, dramatiq.ActorNotFound):
         return Reason.UNKNOWN_ACTOR
+    if isinstance(exception, InvalidArguments):
+        return Reason.INVALID_ARGUMENTS
     if isinstance(exception, SkipMessage):
         return Reason.EXPIRED  # the age limit is what skips and fails a message
     return Reason.REJECTED if exception is None else Reason.FAILED
@@ -123,17 +136,27 @@ def error_fields(exception: BaseException | None, *, with_traceback: bool) -> di
     """The fields of a DeadLetter that tell about an exception, cut to their limits."""
     if exception is None:
         return {}
+    kind = type(exception)
     fields = {
-        "exception_type": f"{type(exception).__module__}.{type(exception).__qualname__}",
-        "exception_message": _cut(str(exception), MAX_MESSAGE_CHARS),
+        "exception_type": _cut(f"{kind.__module__}.{kind.__qualname__}", MAX_NAME_CHARS),
+        "exception_message": _beginning(_said(exception), MAX_MESSAGE_BYTES),
     }
     if with_traceback:
         trace = "".join(traceback.format_exception(exception))
         # The end of a traceback tells more than its beginning.
-        fields["traceback"] = (
-            trace if len(trace) <= MAX_TRACEBACK_CHARS else "..." + trace[-MAX_TRACEBACK_CHARS:]
-        )
+        fields["traceback"] = _ending(trace, MAX_TRACEBACK_BYTES)
     return fields
+
+
+def carried(record: Any) -> Headers:
+    """The headers that a job takes along when it is tried again: all that are not made anew.
+
+    ``record`` is kafka-python's, of the attempt before. They tell where the job first came from.
+    """
+    kept: Headers = [(name, value) for name, value in _headers_of(record) if name not in OWN_HEADERS]
+    if _text_of(ORIGIN_HEADER, kept) is None:
+        kept.append((ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
+    return kept
 
 
 def encode(letter: DeadLetter) -> Record:
@@ -194,6 +217,44 @@ def decode(value: bytes, headers: Sequence[tuple[str, bytes]]) -> DeadLetter:
         exception_message=text.get("exception-message"),
         traceback=text.get("traceback"),
     )
+
+
+def job_headers_of(record: Any) -> Headers:
+    """The headers of kafka-python's ``record`` that its dead letter keeps.
+
+    A null header cannot be written back; none of ours is one.
+    """
+    return _headers_of(record)[:MAX_JOB_HEADERS]
+
+
+def _headers_of(record: Any) -> Headers:
+    return [(name, value) for name, value in record.headers if value is not None]
+
+
+def _text_of(name: str, headers: Sequence[tuple[str, bytes]]) -> str | None:
+    return next((value.decode(errors="replace") for key, value in headers if key == name), None)
+
+
+def _said(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except Exception as exc:  # noqa: BLE001 - a job's own exception may be broken in any way
+        return f"<its text could not be read: {type(exc).__name__}>"
+
+
+def _beginning(text: str, limit: int) -> str:
+    """The first ``limit`` bytes of it, as text that UTF-8 can write."""
+    data = _encoded(text)
+    return data.decode() if len(data) <= limit else data[:limit].decode(errors="ignore") + "..."
+
+
+def _ending(text: str, limit: int) -> str:
+    data = _encoded(text)
+    return data.decode() if len(data) <= limit else "..." + data[-limit:].decode(errors="ignore")
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is not None and len(text) <= MAX_ID_CHARS else None
 
 
 def _cut(text: str, limit: int) -> str:

@@ -16,6 +16,9 @@ from .errors import Undecodable
 #: Version of the record's layout, in the header ``schema``.
 SCHEMA = b"1"
 
+#: Headers that :func:`encode` writes; whatever else a record has rides along through retries.
+OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta"})
+
 Headers = list[tuple[str, bytes]]
 
 

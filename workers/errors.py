@@ -88,6 +88,10 @@ class WrongUsage(WorkersError):
     """What was asked for cannot be understood."""
 
 
+class InvalidArguments(WorkersError):
+    """The actor does not take the arguments of the message."""
+
+
 class WorkerDied(WorkersError):
     """The worker process died each time it held the job: look at its log, its memory, its native code."""
 

@@ -13,7 +13,14 @@ import dramatiq
 import pydantic
 
 from . import envelope
-from .dead_letters import ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, DeadLetter
+from .dead_letters import (
+    ID_HEADER,
+    MAX_REPLAY_TIMES,
+    ORIGIN_HEADER,
+    REPLAYED_HEADER,
+    REPLAYS_HEADER,
+    DeadLetter,
+)
 from .envelope import Headers, Record
 from .errors import Undecodable, WrongUsage
 from .topics import Topics
@@ -21,7 +28,7 @@ from .topics import Topics
 #: What dramatiq's Retries, and whoever gave the job up, left in its options.
 _FORGOTTEN_OPTIONS = frozenset({"retries", "traceback", "requeue_timestamp"})
 #: Headers that are made anew.
-_OWN_HEADERS = frozenset({ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, "eta", "queue"})
+_OWN_HEADERS = frozenset({ID_HEADER, ORIGIN_HEADER, REPLAYS_HEADER, REPLAYED_HEADER, "eta", "queue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,12 @@ def revived(
         changed = dramatiq.Message(**{**changed.asdict(), "options": options})
         value = letter.value if changed == message else changed.encode()
     headers: Headers = [(name, kept) for name, kept in letter.job_headers if name not in _OWN_HEADERS]
-    replayed_at = ",".join(str(ms) for ms in (*letter.replayed_at_ms, now_ms))
+    times = (*letter.replayed_at_ms, now_ms)[-MAX_REPLAY_TIMES:]
     headers += [
         (ID_HEADER, letter.id.encode()),
         (ORIGIN_HEADER, letter.first_origin.encode()),
-        (REPLAYED_HEADER, replayed_at.encode()),
+        (REPLAYS_HEADER, str(letter.replays + 1).encode()),
+        (REPLAYED_HEADER, ",".join(str(ms) for ms in times).encode()),
     ]
     if message is None:
         return letter.origin.topic, Record(letter.job_key or b"", value, headers)

@@ -12,10 +12,14 @@ from .errors import InvalidName
 MAX_NAME_BYTES = 249
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
+#: What a job may grow by as it is tried again or replayed: its last error, and headers that tell of its past.
+RETRY_ROOM_BYTES = 32 * 1024
 #: What a dead letter may be larger than the job it keeps: headers with error and traceback.
 DEAD_LETTER_ROOM_BYTES = 64 * 1024
-#: The largest job in bytes, as Kafka counts a record batch: its own default for ``max.message.bytes``.
+#: The largest job when it is sent, in bytes as Kafka counts a record batch: its default for a topic.
 MAX_JOB_BYTES = 1_048_588
+#: The largest dead letter.
+MAX_DEAD_LETTER_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES + DEAD_LETTER_ROOM_BYTES
 #: Partitions of a delay topic at most: there are many such topics, and one group shares them all.
 MAX_DELAY_PARTITIONS = 4
 _SEGMENT_BYTES = 64 * 1024 * 1024
@@ -80,13 +84,13 @@ def _keeps_all() -> dict[str, str]:
         "retention.bytes": "-1",
         # What is trimmed leaves the disk by whole segments: a segment is what a partition takes when empty.
         "segment.bytes": str(_SEGMENT_BYTES),
-        "max.message.bytes": str(MAX_JOB_BYTES),
+        "max.message.bytes": str(MAX_JOB_BYTES + RETRY_ROOM_BYTES),
     }
 
 
 def dead_letters_spec(topics: Topics, partitions: int, replication_factor: int | None) -> TopicSpec:
     """Compacted: one entry per job, and a tombstone resolves it."""
-    config = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_JOB_BYTES + DEAD_LETTER_ROOM_BYTES)}
+    config = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}
     return TopicSpec(topics.dead_letters, partitions, replication_factor, config)
 
 

@@ -1,4 +1,4 @@
-"""Delayed jobs and retries, on a real Kafka with short tiers."""
+"""Delayed jobs, on a real Kafka with short tiers."""
 
 from __future__ import annotations
 
@@ -190,75 +190,6 @@ def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
     )
     assert {letter.reason for _, letter in letters if letter is not None} == {Reason.UNDECODABLE}
     assert {letter.value for _, letter in letters if letter is not None} == {b"?"}
-
-
-def test_an_actor_that_fails_twice_succeeds_at_its_third_attempt(
-    broker: KafkaBroker, worker: Callable[[], Worker]
-) -> None:
-    attempts: list[tuple[int, str | None]] = []
-
-    @dramatiq.actor(broker=broker, min_backoff=50, max_backoff=100)
-    def shaky() -> None:
-        message = dramatiq.middleware.CurrentMessage.get_current_message()
-        assert message is not None
-        attempts.append((message.options.get("retries", 0), message.options.get("traceback")))
-        if len(attempts) < 3:
-            raise RuntimeError(f"attempt {len(attempts)}")
-
-    broker.add_middleware(dramatiq.middleware.CurrentMessage())
-    sent = shaky.send()
-    worker()
-    wait_for(lambda: len(attempts) == 3)
-    broker.join("default", timeout=10_000)
-    assert [retries for retries, _ in attempts] == [0, 1, 2]
-    assert attempts[2][1] is not None
-    assert "attempt 2" in attempts[2][1]
-    assert list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters)) == []
-    assert sent.message_id
-
-
-def test_retries_that_are_used_up_end_as_a_dead_letter_with_all_attempts(
-    broker: KafkaBroker, worker: Callable[[], Worker]
-) -> None:
-    told: list[Any] = []
-
-    @dramatiq.actor(broker=broker)
-    def give_up(message: Any, retries: Any) -> None:
-        told.append(retries)
-
-    @dramatiq.actor(
-        broker=broker, max_retries=2, min_backoff=20, max_backoff=40, on_retry_exhausted="give_up"
-    )
-    def broken() -> None:
-        raise RuntimeError("always")
-
-    broken.send()
-    worker()
-    ((_, letter),) = wait_for(
-        lambda: list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters)), timeout_s=20
-    )
-    assert letter is not None
-    assert (letter.attempts, letter.exception_message) == (3, "always")
-    wait_for(lambda: told == [{"retries": 2, "max_retries": 2}])
-
-
-def test_an_error_that_retrying_cannot_mend_is_a_dead_letter_at_once(
-    broker: KafkaBroker, worker: Callable[[], Worker]
-) -> None:
-    calls: list[int] = []
-
-    @dramatiq.actor(broker=broker, throws=(ValueError,), min_backoff=20, max_backoff=40)
-    def invalid() -> None:
-        calls.append(1)
-        raise KeyError("passing") if len(calls) == 1 else ValueError("for good")
-
-    invalid.send()
-    worker()
-    ((_, letter),) = wait_for(
-        lambda: list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters)), timeout_s=20
-    )
-    assert letter is not None
-    assert (len(calls), letter.attempts, letter.exception_message) == (2, 2, "for good")
 
 
 def test_a_mover_that_ends_between_produce_and_commit_loses_nothing(make_broker: MakeBroker) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import dramatiq
 import pytest
 from dramatiq.middleware import SkipMessage
@@ -10,7 +12,16 @@ from hypothesis import strategies as st
 
 from workers import dead_letters
 from workers.dead_letters import DeadLetter, Origin, Reason
+from workers.errors import InvalidArguments
 from workers.topics import DEAD_LETTER_ROOM_BYTES
+
+
+@dataclass
+class ConsumerRecord:
+    """What is looked at of kafka-python's."""
+
+    headers: list[tuple[str, bytes]]
+
 
 ORIGIN = Origin("todo.jobs.default", 3, 42, 1_700_000_000_000)
 
@@ -59,13 +70,50 @@ def test_without_a_sound_message_id_the_key_is_where_the_record_came_from(messag
     assert dead_letters.encode(letter(message_id=message_id)).key == b"todo.jobs.default/3/42"
 
 
-def test_a_letter_always_fits_its_topic() -> None:
-    error = ValueError("\ud800" * 1_000_000)
+class Hostile(Exception):
+    """Named for what its ``__str__`` does."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+Hostile.__qualname__ = "H" * 1_000_000
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\U0001f600", "\x00\x1b", "x"])
+def test_a_letter_always_fits_its_topic(text: str) -> None:
+    error = ValueError(text * 1_000_000)
     fields = dead_letters.error_fields(error, with_traceback=True)
-    huge = letter(value=b"", message_id="m" * 1_000_000, actor="a" * 1_000_000, queue="q" * 250, **fields)
+    own_header = (dead_letters.ID_HEADER, b"i" * 1_000)
+    job_headers = [(f"h{number}", b"") for number in range(5_000)] + [own_header]
+    kept = dead_letters.job_headers_of(ConsumerRecord(headers=job_headers))
+    huge = letter(
+        value=b"",
+        message_id=text * 1_000_000,
+        actor=text * 1_000_000,
+        queue=text * 1_000_000,
+        job_headers=kept,
+        **fields,
+    )
     record = dead_letters.encode(huge)
-    size = len(record.key) + sum(len(name) + len(value) for name, value in record.headers)
-    assert size < DEAD_LETTER_ROOM_BYTES
+    of_the_job = sum(len(name) + len(value) + 2 for name, value in kept)
+    # Kafka writes the two lengths of a header in front of it.
+    size = len(record.key) + sum(len(name) + len(value) + 6 for name, value in record.headers)
+    assert size - of_the_job < DEAD_LETTER_ROOM_BYTES
+    read = dead_letters.decode(record.value or b"", record.headers)
+    assert read.exception_message == fields["exception_message"]
+    assert read.traceback == fields["traceback"]
+
+
+def test_an_exception_without_text_or_with_a_name_of_a_megabyte_is_told_all_the_same() -> None:
+    fields = dead_letters.error_fields(Hostile(), with_traceback=True)
+    assert fields["exception_message"] == "<its text could not be read: RuntimeError>"
+    assert len(fields["exception_type"]) < 300
+
+
+def test_an_id_in_a_header_is_believed_only_if_it_is_short() -> None:
+    mangled = letter(message_id=None, job_headers=((dead_letters.ID_HEADER, b"i" * 1_000_000),))
+    assert mangled.id == str(ORIGIN)
 
 
 def test_the_end_of_a_long_traceback_is_kept() -> None:
@@ -81,7 +129,7 @@ def test_the_end_of_a_long_traceback_is_kept() -> None:
         fail(100)
     fields = dead_letters.error_fields(raised.value, with_traceback=True)
     assert fields["exception_type"] == "builtins.RuntimeError"
-    assert len(fields["traceback"]) <= dead_letters.MAX_TRACEBACK_CHARS + 3
+    assert len(fields["traceback"]) <= dead_letters.MAX_TRACEBACK_BYTES + 3
     assert fields["traceback"].endswith("RuntimeError: the cause\n")
 
 
@@ -91,6 +139,7 @@ def test_the_end_of_a_long_traceback_is_kept() -> None:
         (ValueError("x"), Reason.FAILED),
         (None, Reason.REJECTED),
         (dramatiq.ActorNotFound("greet"), Reason.UNKNOWN_ACTOR),  # type: ignore[no-untyped-call]
+        (InvalidArguments(), Reason.INVALID_ARGUMENTS),
         (SkipMessage("age limit exceeded"), Reason.EXPIRED),
     ],
 )

@@ -1,0 +1,63 @@
+"""Which failures are tried again."""
+
+from __future__ import annotations
+
+import pytest
+from dramatiq.middleware import Retries as DramatiqRetries
+from pydantic import TypeAdapter, ValidationError
+
+from tasks import failures
+from tasks.events import InvalidEvent
+from tasks.failures import is_permanent
+from tasks.mail import MailNotSent
+from tasks.notifications import RenderError
+from tasks.store import StoreError
+from workers import Retries
+from workers.errors import KafkaUnreachable
+
+
+def validation_error() -> ValidationError:
+    with pytest.raises(ValidationError) as raised:
+        TypeAdapter(int).validate_python("many")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidEvent(),
+        validation_error(),
+        RenderError("no such template"),
+        MailNotSent("550 5.1.1 No such mailbox", 550),
+        MailNotSent("554 Transaction failed", 554),
+    ],
+)
+def test_what_would_happen_again_is_not_tried_again(error: Exception) -> None:
+    assert is_permanent(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MailNotSent("451 Try again later", 451),
+        MailNotSent("421 Too many connections", 421),
+        MailNotSent("535 Authentication failed", 535),
+        MailNotSent("connection refused"),
+        StoreError(),
+        KafkaUnreachable(),
+        ConnectionResetError(),
+        TimeoutError(),
+        RuntimeError("a bug may be mended and deployed meanwhile"),
+    ],
+)
+def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    assert not is_permanent(error)
+
+
+def test_the_broker_of_the_chatbot_asks_here() -> None:
+    from tasks.app import broker  # noqa: PLC0415 - it reads the settings
+
+    (asks,) = [one for one in broker.middleware if isinstance(one, DramatiqRetries)]
+    assert isinstance(asks, Retries)
+    assert asks._is_permanent is failures.is_permanent
+    assert (asks.max_retries, asks.min_backoff) == (failures.MAX_RETRIES, failures.MIN_BACKOFF_MS)
