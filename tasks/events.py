@@ -10,8 +10,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -21,11 +23,27 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from workers.errors import WorkersError
 
-from .fields import Email, Identifier, Json, Language, Name, Source, Text, Time, TimeZone, Title
+from .fields import (
+    Email,
+    Identifier,
+    Json,
+    Language,
+    Name,
+    Recurrence,
+    Reminders,
+    Source,
+    Text,
+    Time,
+    TimeZone,
+    Title,
+)
+from .recurrence import check_start
+from .recurrence_rule import parse_rule
 
 T = TypeVar("T")
 
@@ -53,13 +71,31 @@ class Owner(_Model):
 
 
 class Todo(_Model):
-    """A todo as it is after the event; for a deleted one, as it was last."""
+    """A todo as it is after the event; for a deleted one, as it was last.
+
+    ``reminders`` says when to remind of it: offsets before ``due``, such as ``-1d``, ``-1h`` or ``0m``.
+    ``recurrence`` is an RRULE of RFC 5545, such as ``FREQ=WEEKLY;BYDAY=MO``; it counts from ``due``, on the
+    clock of the owner's zone, and needs it.
+    """
 
     id: Identifier
     title: Title
     description: Text = ""
     due: Time | None = None
+    reminders: Reminders = ()
+    recurrence: Recurrence | None = None
     owner: Owner
+
+    @model_validator(mode="after")
+    def _recurs_from_its_due_time(self) -> Self:
+        if self.recurrence is not None:
+            if self.due is None:
+                raise ValueError("recurrence: needs a due time to count from; set due")
+            try:
+                _check_recurrence(self.recurrence, self.due, self.owner.time_zone)
+            except ValueError as exc:
+                raise ValueError(f"recurrence: {exc}") from exc
+        return self
 
 
 class Change(_Model):
@@ -74,6 +110,8 @@ CHANGEABLE: dict[str, TypeAdapter[Any]] = {
     "title": TypeAdapter(Title | None),
     "description": TypeAdapter(Text | None),
     "due": TypeAdapter(Time | None),
+    "reminders": TypeAdapter(Reminders | None),
+    "recurrence": TypeAdapter(Recurrence | None),
     "owner": TypeAdapter(Owner | None),
 }
 
@@ -201,6 +239,11 @@ def _validated(adapter: TypeAdapter[T], data: object) -> T:
         return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
     except ValidationError as exc:
         raise InvalidEvent(f"Not a valid todo event: {problems_of(exc)}") from exc
+
+
+@lru_cache(maxsize=1_024)
+def _check_recurrence(rule: str, due: datetime, zone: str) -> None:
+    check_start(parse_rule(rule), due, ZoneInfo(zone))
 
 
 def _fit(name: str, value: JsonValue) -> Any:

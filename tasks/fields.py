@@ -12,11 +12,16 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 from pydantic_core import to_jsonable_python
 
+from .recurrence_rule import parse_rule
+from .schedule import parse_offset
 from .text import one_line
 
 #: Longest title and longest description, in characters. An update carries each three times, and a
 #: character takes up to 12 bytes in JSON: the largest event stays below the 1 MB that Kafka accepts.
 MAX_TEXT_LENGTH = 10_000
+
+#: Most reminders of a todo.
+MAX_REMINDERS = 20
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -108,6 +113,16 @@ def _to_utc(time: datetime) -> datetime:
     return utc
 
 
+def _offset(text: str) -> str:
+    parse_offset(text)
+    return text
+
+
+def _recurrence(text: str) -> str:
+    parse_rule(text)
+    return text
+
+
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_without_nul)]
 Title = Annotated[Text, AfterValidator(_not_blank)]
 Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank), AfterValidator(_without_nul)]
@@ -122,7 +137,8 @@ Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
 Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]
-
+Reminders = Annotated[tuple[Annotated[str, AfterValidator(_offset)], ...], Field(max_length=MAX_REMINDERS)]
+Recurrence = Annotated[str, AfterValidator(_recurrence)]
 
 #: Any JSON value that both databases can store.
 Json = Annotated[JsonValue, BeforeValidator(to_jsonable_python), AfterValidator(_storable)]

@@ -161,7 +161,10 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         if field == "owner":
             owner = Owner.model_validate(value)
             return f"{one_line(owner.name)} <{owner.email}>"
-        return one_line(_text(value)) if field == "title" else shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
+        if field == "reminders":
+            return ", ".join(map(_line, value))
+        one = field in {"title", "recurrence"}
+        return one_line(_text(value)) if one else shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
 
     return {"time": time, "field_value": field_value}
 

@@ -35,13 +35,18 @@ names = st.sampled_from(["Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu",
 owners = st.builds(
     an_owner, name=titles, time_zone=names, language=st.sampled_from(["en", "pt-BR", "zh-Hans-CN"])
 )
-todos = st.builds(a_todo, title=titles, description=texts, due=st.none() | times, owner=owners)
+offsets = st.lists(st.sampled_from(["-1w", "-1d", "-90m", "-1h", "0m"]), max_size=4).map(tuple)
+todos = st.builds(
+    a_todo, title=titles, description=texts, due=st.none() | times, owner=owners, reminders=offsets
+) | st.builds(a_todo, recurrence=st.sampled_from(["FREQ=DAILY", "RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=3"]))
 changes = st.fixed_dictionaries(
     {"title": st.fixed_dictionaries({"before": titles, "after": titles})},
     optional={
         "due": st.fixed_dictionaries({"before": st.none() | times, "after": times}),
         "owner": st.fixed_dictionaries({"before": owners, "after": owners}),
         "description": st.fixed_dictionaries({"before": st.none(), "after": texts}),
+        "reminders": st.fixed_dictionaries({"before": st.none(), "after": offsets}),
+        "recurrence": st.fixed_dictionaries({"before": st.just("FREQ=DAILY"), "after": st.none()}),
     },
 )
 events = st.builds(
@@ -177,6 +182,19 @@ def update(changes: object) -> dict[str, Any]:
         (owner_with(time_zone="Europe"), "is not an IANA time zone"),
         (owner_with(time_zone=""), "is not an IANA time zone"),
         (owner_with(language="en_GB"), "todo.owner.language: is not a language tag"),
+        (todo_with(reminders=["soon"]), "todo.reminders.0: should be like -1d, -1h, -15m or 0m, not 'soon'"),
+        (todo_with(reminders=["1h"]), "todo.reminders.0: should be like -1d"),
+        (todo_with(reminders=["-367d"]), "todo.reminders.0: may be 366 days before, not -367d"),
+        (todo_with(reminders=["-1h"] * 21), "todo.reminders: Tuple should have at most 20 items"),
+        (todo_with(recurrence="FREQ=DAYLY"), "todo.recurrence: FREQ may be YEARLY, MONTHLY, WEEKLY, DAILY"),
+        (todo_with(recurrence="FREQ=SECONDLY"), "todo.recurrence: may not come every second: 5 minutes must"),
+        (todo_with(recurrence="FREQ=DAILY", due=None), "todo: recurrence: needs a due time to count from"),
+        (
+            todo_with(recurrence="FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
+            "todo: recurrence: has no occurrence within a hundred years",
+        ),
+        (update({"reminders": {"before": None, "after": ["-1x"]}}), "changes: reminders: 0: should be like"),
+        (update({"recurrence": {"before": None, "after": "DAILY"}}), "changes: recurrence: needs NAME=VALUE"),
         (update({}), "changes: Dictionary should have at least 1 item"),
         (
             update({"id": {"before": "1", "after": "2"}}),
