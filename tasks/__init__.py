@@ -16,9 +16,10 @@ from tasks.events import (
     TodoUpdated,
     parse_event,
 )
-from tasks.handlers import handle_event, notice_job, record_audit, send_notice, send_notification
+from tasks.handlers import handle_event, record_audit, send_notification
 from tasks.notices import InvalidNotice, Notice
 from tasks.publishing import publish
+from tasks.sending import notice_job, send_notice
 
 __all__ = [
     "Change",

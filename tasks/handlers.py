@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +9,10 @@ from uuid import UUID, uuid5
 
 import dramatiq
 
-from .app import audit_store, broker, mailer, sender
+from .app import audit_store, broker
 from .events import TodoEvent, parse_any_event, parse_event
-from .mail import compose
-from .notices import Notice, notice_of, parse_notice
-from .notifications import render
+from .notices import notice_of
+from .sending import deliver
 
 logger = logging.getLogger(__name__)
 
@@ -36,34 +34,6 @@ def send_notification(event: EventData) -> None:
     """Mail the owner of the todo what happened to it."""
     parsed = parse_event(event)
     deliver(notice_of(parsed, id=job_id(parsed.event_id, send_notification)))
-
-
-@dramatiq.actor(broker=broker, queue_name="notifications", max_retries=0)
-def send_notice(notice: dict[str, Any]) -> None:
-    """Mail a notice, given as JSON values, to its recipient; `notice_job` makes the job."""
-    deliver(parse_notice(notice))
-
-
-def deliver(notice: Notice) -> None:
-    """Mail the notice. A repetition sends the same Message-ID again."""
-    recipient = notice.recipient
-    message = compose(
-        render(notice),
-        sender=sender,
-        recipient=recipient,
-        message_id=f"<{notice.id}@todo-workers>",
-        date=datetime.now(UTC),
-    )
-    asyncio.run(mailer.send(message, sender=sender, recipient=recipient.email))
-    logger.info("mail.sent notice_id=%s kind=%s", notice.id, notice.kind)
-
-
-def notice_job(notice: Notice) -> dramatiq.Message[None]:
-    """Give the job that sends ``notice``: always with the same id. Enqueue it, with a delay or without."""
-    message = send_notice.message_with_options(
-        args=(notice.model_dump(mode="json"),), key=notice.recipient.email
-    )
-    return message.copy(message_id=str(notice.id))
 
 
 #: What is done about every event that is known; one of another type is only recorded.
