@@ -17,7 +17,7 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-3.13 storm lint types imports format lock clean
+.PHONY: help setup demo test test-3.13 storm bench lint types imports format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-3.13: .venv-3.13/.installed
 storm: .venv/.installed ## 100,000 jobs while workers and Kafka are killed, restarted, added and removed
 	STORM_JOBS=$(or $(JOBS),100000) $(PY) -m pytest -s tests/acceptance/test_storm.py $(ARGS)
 
+bench: .venv-bench/.installed ## speed and memory beside dramatiq and Celery on Redis, and others (ARGS=--quick: a minute)
+	@.venv-bench/bin/python -m bench $(ARGS)
+
 lint: .venv/.installed ## ruff: rules and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,15 +64,17 @@ format: .venv/.installed ## let ruff fix and format the code
 lock: | $(BIN)/uv ## pin the requirements again (ARGS=--upgrade takes the newest)
 	$(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml
 	$(LOCK) $(ARGS) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	@# Without constraints: Celery pins an older python-dateutil.
+	$(LOCK) $(ARGS) --extra bench --output-file requirements/bench.txt pyproject.toml
 
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory setup
 
 clean: ## remove what make and the tools made
-	rm -rf .venv .venv-3.13 .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-3.13 .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# $(call install,<folder>,<interpreter>)
+# $(call install,<folder>,<interpreter>,<requirements>)
 define install
 	@$(1)/bin/python -c 'import pip; $(AT_LEAST_3_11)' 2>/dev/null || { \
 		"$(2)" -c '$(AT_LEAST_3_11)' 2>/dev/null || { \
@@ -79,15 +84,18 @@ define install
 		echo "Making $(1) with $$("$(2)" --version)"; \
 		"$(2)" -m venv --clear $(1); \
 	}
-	@echo "Installing $$(grep -c == requirements/dev.txt) pinned packages into $(1); the first time takes about a minute"
-	@$(1)/$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@echo "Installing $$(grep -c == $(3)) pinned packages into $(1); the first time takes about a minute"
+	@$(1)/$(PIP) install --quiet --require-hashes -r $(3)
 	@$(1)/$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@$(1)/$(PIP) check || { echo "pyproject.toml asks for what is not pinned: make lock" >&2; exit 1; }
 	@touch $@
 endef
 
 .venv/.installed: requirements/dev.txt pyproject.toml
-	$(call install,.venv,$(PYTHON))
+	$(call install,.venv,$(PYTHON),requirements/dev.txt)
 
 .venv-3.13/.installed: requirements/dev.txt pyproject.toml
-	$(call install,.venv-3.13,$(PYTHON_3_13))
+	$(call install,.venv-3.13,$(PYTHON_3_13),requirements/dev.txt)
+
+.venv-bench/.installed: requirements/bench.txt pyproject.toml
+	$(call install,.venv-bench,$(PYTHON),requirements/bench.txt)

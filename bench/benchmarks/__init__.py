@@ -1,0 +1,14 @@
+"""The benchmarks, in the order in which they run; one module each."""
+
+from __future__ import annotations
+
+from . import backlog, end_to_end, enqueue, noop, send, short_jobs
+
+BENCHMARKS = (
+    noop.BENCHMARK,
+    enqueue.BENCHMARK,
+    send.BENCHMARK,
+    end_to_end.BENCHMARK,
+    short_jobs.BENCHMARK,
+    backlog.BENCHMARK,
+)

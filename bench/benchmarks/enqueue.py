@@ -1,0 +1,51 @@
+"""How fast jobs are sent, where many are: each system in its quickest durable way."""
+
+from __future__ import annotations
+
+from ..isolation import isolated
+from ..kit import Kit
+from ..model import Benchmark, Contestant, Readings, at_least, ratio
+
+
+def _kafka(kit: Kit) -> Readings:
+    return _rate("dramatiq_kafka:pipelined_enqueue_rate", kit.amount(100_000, 30_000), kit, address=kit.kafka)
+
+
+def _redis(kit: Kit) -> Readings:
+    return _rate("dramatiq_redis:enqueue_rate", kit.amount(30_000, 10_000), kit, url=kit.redis)
+
+
+def _celery_redis(kit: Kit) -> Readings:
+    return _rate("celery_app:redis_enqueue_rate", kit.amount(5_000, 2_000), kit, url=kit.redis)
+
+
+def _celery_kafka(kit: Kit) -> Readings:
+    return _rate("celery_app:kafka_enqueue_rate", kit.amount(2_000, 500), kit, address=kit.kafka)
+
+
+def _taskiq_kafka(kit: Kit) -> Readings:
+    return _rate("taskiq_kafka:enqueue_rate", kit.amount(20_000, 5_000), kit, address=kit.kafka)
+
+
+def _rate(function: str, jobs: int, kit: Kit, **where: str) -> Readings:
+    rate = isolated(f"bench.systems.{function}", namespace=kit.namespace(), jobs=jobs, **where)
+    return {"jobs_per_s": rate}
+
+
+BENCHMARK = Benchmark(
+    name="enqueue",
+    title="Sending many jobs; on Kafka with broker.batch()",
+    contestants=(
+        Contestant("kafka", _kafka),
+        Contestant("dramatiq-redis", _redis),
+        Contestant("celery-redis", _celery_redis),
+        Contestant("celery-kafka", _celery_kafka),
+        Contestant("taskiq-kafka", _taskiq_kafka),
+    ),
+    units={"jobs_per_s": "jobs/s"},
+    derived=(
+        ratio("kafka-to-dramatiq-redis", "kafka.jobs_per_s", "dramatiq-redis.jobs_per_s", at_least(2.5)),
+        ratio("kafka-to-celery-redis", "kafka.jobs_per_s", "celery-redis.jobs_per_s"),
+        ratio("kafka-to-taskiq-kafka", "kafka.jobs_per_s", "taskiq-kafka.jobs_per_s"),
+    ),
+)

@@ -1,0 +1,60 @@
+"""How fast jobs run that do nothing: what the pool itself costs."""
+
+from __future__ import annotations
+
+from ..isolation import isolated
+from ..kit import Kit
+from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio
+
+
+def _kafka(kit: Kit) -> Readings:
+    return _rate("dramatiq_kafka:noop_rate", kit.amount(200_000, 40_000), kit, address=kit.kafka)
+
+
+def _stub(kit: Kit) -> Readings:
+    rate = isolated("bench.systems.dramatiq_stub:noop_rate", jobs=kit.amount(200_000, 40_000))
+    return {"jobs_per_s": rate}
+
+
+def _redis(kit: Kit) -> Readings:
+    return _rate("dramatiq_redis:noop_rate", kit.amount(15_000, 4_000), kit, url=kit.redis)
+
+
+def _celery_redis(kit: Kit) -> Readings:
+    return _rate("celery_app:redis_noop_rate", kit.amount(5_000, 1_000), kit, url=kit.redis)
+
+
+def _celery_kafka(kit: Kit) -> Readings:
+    return _rate("celery_app:kafka_noop_rate", kit.amount(2_000, 300), kit, address=kit.kafka)
+
+
+def _taskiq_kafka(kit: Kit) -> Readings:
+    return _rate("taskiq_kafka:noop_rate", kit.amount(20_000, 5_000), kit, address=kit.kafka)
+
+
+def _rate(function: str, jobs: int, kit: Kit, **where: str) -> Readings:
+    rate = isolated(f"bench.systems.{function}", namespace=kit.namespace(), jobs=jobs, **where)
+    return {"jobs_per_s": rate}
+
+
+BENCHMARK = Benchmark(
+    name="noop",
+    title="No-op jobs, one process, 8 threads",
+    contestants=(
+        Contestant("kafka", _kafka),
+        Contestant("stub", _stub),
+        Contestant("dramatiq-redis", _redis),
+        Contestant("celery-redis", _celery_redis),
+        Contestant("celery-kafka", _celery_kafka),
+        Contestant("taskiq-kafka", _taskiq_kafka),
+    ),
+    units={"jobs_per_s": "jobs/s"},
+    derived=(
+        ratio("kafka-to-stub", "kafka.jobs_per_s", "stub.jobs_per_s", at_least(0.85)),
+        ratio("kafka-to-dramatiq-redis", "kafka.jobs_per_s", "dramatiq-redis.jobs_per_s", at_least(8)),
+        ratio("kafka-to-celery-redis", "kafka.jobs_per_s", "celery-redis.jobs_per_s"),
+        ratio("kafka-to-celery-kafka", "kafka.jobs_per_s", "celery-kafka.jobs_per_s"),
+        ratio("kafka-to-taskiq-kafka", "kafka.jobs_per_s", "taskiq-kafka.jobs_per_s"),
+        Derived("kafka-million", "s", lambda readings: 1_000_000 / readings["kafka.jobs_per_s"], at_most(60)),
+    ),
+)

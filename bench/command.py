@@ -1,0 +1,91 @@
+"""The command line: ``python -m bench [--quick] [--only NAME] [--json FILE] [--rounds N]``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from . import report
+from .benchmarks import BENCHMARKS
+from .kit import kit
+from .model import Benchmark, Figure
+from .rounds import run
+
+#: Exit statuses: a goal was missed; the command line is wrong.
+GOAL_MISSED = 1
+USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks one after the other, print tables, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    chosen = [benchmark for benchmark in BENCHMARKS if options.only in (None, benchmark.name)]
+    if not chosen:
+        print(unknown(options.only), file=sys.stderr)  # noqa: T201
+        return USAGE
+    # Wide enough for the names also where there is no terminal to ask.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    figures: list[Figure] = []
+    with kit(quick=options.quick) as made:
+        for benchmark in chosen:
+            found = run(benchmark, made, options.rounds or (1 if options.quick else 3), console.print)
+            figures += found
+            console.print(report.table(benchmark.title, found))
+            for note in report.notes(found):
+                console.print(note, markup=False, soft_wrap=True)
+    if options.json is not None:
+        options.json.write_text(json.dumps(report.as_json(figures), indent=2) + "\n")
+    return _conclude(figures, console)
+
+
+def unknown(name: str) -> str:
+    """Says that there is no such benchmark, and which there are."""
+    names = [benchmark.name for benchmark in BENCHMARKS]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+    return f"There is no benchmark {name!r}; {hint}"
+
+
+def _conclude(figures: Sequence[Figure], console: Console) -> int:
+    missed, unmeasured = report.missed(figures), report.open_goals(figures)
+    if unmeasured:
+        console.print(f"Goals not measured: {', '.join(unmeasured)}")
+    if missed:
+        console.print(f"Goals missed: {', '.join(missed)}")
+        return GOAL_MISSED
+    console.print(f"Goals met: {sum(figure.ok is True for figure in figures)}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure speed and memory, side by side with peers, in one run on this machine. "
+        "Exits with 1 where a goal is missed.",
+        epilog=_list_of(BENCHMARKS),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="less of everything, in under a minute")
+    parser.add_argument("--only", metavar="NAME", help="one benchmark")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
+    parser.add_argument("--rounds", metavar="N", type=_positive, help="rounds; 3, and 1 with --quick")
+    return parser
+
+
+def _list_of(benchmarks: Sequence[Benchmark]) -> str:
+    width = max(len(benchmark.name) for benchmark in benchmarks)
+    lines = [f"  {benchmark.name:<{width}}  {benchmark.title}" for benchmark in benchmarks]
+    return "\n".join(["benchmarks:", *lines])
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number

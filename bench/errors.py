@@ -1,0 +1,7 @@
+"""What can go wrong in a benchmark."""
+
+from __future__ import annotations
+
+
+class NotMeasured(Exception):
+    """A contestant could not be measured; the text says why."""
