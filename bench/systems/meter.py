@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 from ..errors import NotMeasured
 
-
 #: Jobs have come to a halt where none has run for so long.
 _STALLED_S = 20.0
 
