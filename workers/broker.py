@@ -24,13 +24,14 @@ from .consumer import QueueConsumer
 from .dead_letter_writer import DeadLetterWriter
 from .delays import TIERS, Tier
 from .envelope import Record
-from .errors import MessageTooLarge, UnknownQueue, WorkersError
+from .errors import InvalidName, UnknownQueue, WorkersError
 from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard, RunsMover
 from .mover import CONSUMER_OPTIONS, Mover
 from .producer import DurableProducer
 from .retries import Retries
 from .solo import Solo
+from .sources import Decode, Intake, Source
 from .topics import (
     MAX_JOB_BYTES,
     RETRY_ROOM_BYTES,
@@ -39,6 +40,7 @@ from .topics import (
     dead_letters_spec,
     delay_spec,
     jobs_spec,
+    log_config,
 )
 from .trimming import Trimmer
 
@@ -46,8 +48,6 @@ logger = logging.getLogger(__name__)
 
 #: Between two looks at how far a queue's group has come, in ``join``.
 _JOIN_INTERVAL_S = 0.05
-#: What a record costs beyond its key, value and headers, at most.
-_RECORD_OVERHEAD_BYTES = 200
 
 
 class KafkaBroker(dramatiq.Broker):
@@ -110,6 +110,7 @@ class KafkaBroker(dramatiq.Broker):
         self.producer = DurableProducer(self.cluster)
         self._solo = Solo()
         self._prepared: set[str] = set()
+        self._sources: dict[str, list[Source]] = {}
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
         self._finishing = threading.local()
         self.add_middleware(BootCheck())
@@ -129,6 +130,30 @@ class KafkaBroker(dramatiq.Broker):
         self.emit_before("declare_queue", queue_name)
         self.queues[queue_name] = None
         self.emit_after("declare_queue", queue_name)
+
+    def add_source(
+        self, queue_name: str, topic: str, decode: Decode, *, retention_ms: int | None = None
+    ) -> None:
+        """Let a queue read ``topic`` too: ``decode`` makes each of its records a job of the queue.
+
+        Others own the topic: nothing is deleted from it, and what follows from such a job, its retry for
+        example, goes by way of the queue's own topic. A group that is new, or that was away for longer than
+        Kafka keeps its position, starts at the earliest record. Where the topic does not exist it is created
+        with ``retention_ms``; without that, as the cluster's defaults say. Does no I/O.
+
+        Raises InvalidName, also for a topic that the queue reads already.
+        """
+        self.declare_queue(queue_name)
+        if topic in self.topics_of(queue_name):
+            raise InvalidName(f"queue {queue_name} reads topic {topic} already")
+        config = {} if retention_ms is None else log_config(retention_ms)
+        self._sources.setdefault(queue_name, []).append(Source(topic, decode, config))
+        self._prepared.discard(queue_name)
+
+    def topics_of(self, queue_name: str) -> list[str]:
+        """The topics that a queue's group reads: its own first, then its sources."""
+        sources = self._sources.get(queue_name, ())
+        return [self.topics.jobs(queue_name), *(source.topic for source in sources)]
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
@@ -188,8 +213,7 @@ class KafkaBroker(dramatiq.Broker):
         dramatiq's enqueue hooks run on the loop's thread.
         """
         topic, record = self._outgoing(message, delay)
-        if not self._is_prepared(message.queue_name):
-            await asyncio.to_thread(self.prepare)
+        await self.prepare_async()
         await self.producer.deliver_async(topic, record)
         self.emit_after("enqueue", message, delay)
         return message
@@ -202,14 +226,21 @@ class KafkaBroker(dramatiq.Broker):
         self.require_queue(queue_name)
         self.prepare()
         group = self.topics.group(queue_name)
-        topic = self.topics.jobs(queue_name)
+        intake = Intake(queue_name, self._sources.get(queue_name, ()))
         return QueueConsumer(
             connect_consumer(self.cluster, group, **self._consumer_options),
-            DeadLetterWriter(self.producer, self.topics.dead_letters, group),
-            Trimmer(self.cluster, topic, interval_ms=self._trim_interval_ms, keep_done_ms=self._keep_done_ms),
+            DeadLetterWriter(self.producer, self.topics.dead_letters, group, intake),
+            Trimmer(
+                self.cluster,
+                self.topics.jobs(queue_name),
+                interval_ms=self._trim_interval_ms,
+                keep_done_ms=self._keep_done_ms,
+                spared=intake.topics,
+            ),
             self._solo,
             queue_name=queue_name,
-            topic=topic,
+            topics=self.topics_of(queue_name),
+            intake=intake,
             prefetch=prefetch,
             timeout_ms=timeout,
             commit_interval_ms=self._commit_interval_ms,
@@ -223,7 +254,7 @@ class KafkaBroker(dramatiq.Broker):
         return Mover(
             connect_consumer(self.cluster, group, **CONSUMER_OPTIONS),
             self.producer,
-            DeadLetterWriter(self.producer, self.topics.dead_letters, group),
+            DeadLetterWriter(self.producer, self.topics.dead_letters, group, Intake("")),
             Trimmer(
                 self.cluster,
                 self.topics.delay("*"),
@@ -252,12 +283,23 @@ class KafkaBroker(dramatiq.Broker):
         self._prepared.update(queues)
         return created
 
+    async def prepare_async(self) -> None:
+        """:meth:`prepare` without blocking the event loop."""
+        if not self._prepared.issuperset(self.queues):
+            await asyncio.to_thread(self.prepare)
+
     def topic_specs(self) -> list[TopicSpec]:
-        """The topics of the declared queues and of the dead letters, as this broker would create them."""
+        """The topics of the declared queues and all that goes with them, as this broker would create them."""
         layout = (self._partitions, self._replication_factor)
         jobs = [jobs_spec(self.topics, queue, *layout) for queue in self.queues]
         delayed_jobs = [delay_spec(self.topics, tier.name, *layout) for tier in self.delay_tiers]
-        return [*jobs, *delayed_jobs, dead_letters_spec(self.topics, *layout)]
+        # Two queues may read the same source.
+        sources = {
+            source.topic: TopicSpec(source.topic, *layout, source.config, is_source=True)
+            for queue in self.queues
+            for source in self._sources.get(queue, ())
+        }
+        return [*sources.values(), *jobs, *delayed_jobs, dead_letters_spec(self.topics, *layout)]
 
     def _create_queue(self, queue_name: str) -> None:
         """Create the topic of a queue that another application declares, where it does not exist."""
@@ -272,6 +314,8 @@ class KafkaBroker(dramatiq.Broker):
 
     def flush(self, queue_name: str) -> None:
         """Drop all messages that wait in a queue, its delayed ones, and its dead letters.
+
+        Its sources are left alone: what waits there are facts, not jobs, and still becomes jobs.
 
         Raises UnknownQueue.
         """
@@ -300,9 +344,7 @@ class KafkaBroker(dramatiq.Broker):
         self.prepare()
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         with (
-            lag.LagReader(
-                self.cluster, [self.topics.jobs(queue_name)], self.topics.group(queue_name)
-            ) as jobs,
+            lag.LagReader(self.cluster, self.topics_of(queue_name), self.topics.group(queue_name)) as jobs,
             delayed.Waiting(self.cluster, self.topics, self.delay_tiers, queue_name) as waiting,
         ):
             # A job that is retried leaves its queue for a delay topic and comes back: what was not seen in
@@ -350,16 +392,14 @@ class KafkaBroker(dramatiq.Broker):
         eta_ms = delays.eta_of(delay or 0, now_ms, self._max_delay_ms)
         self.emit_before("enqueue", message, delay)
         record = envelope.encode(message, eta_ms)
-        room = 0
+        limit = MAX_JOB_BYTES
         if isinstance(message, Delivery):  # a retry
             record.headers.extend(dead_letters.carried(message.record))
-            room = RETRY_ROOM_BYTES
-        _require_size(message, record, MAX_JOB_BYTES + room - _RECORD_OVERHEAD_BYTES)
+            limit += RETRY_ROOM_BYTES
+        what = f"the message {message.message_id} for actor {message.actor_name}"
+        envelope.require_size(record, what, limit)
         tier = eta_ms and delays.next_tier(eta_ms, now_ms, self.delay_tiers)
         return self.topics.delay(tier.name) if tier else self.topics.jobs(message.queue_name), record
-
-    def _is_prepared(self, queue_name: str) -> bool:
-        return queue_name in self._prepared
 
     def require_queue(self, queue_name: str) -> None:
         """Raise UnknownQueue for one that is not declared."""
@@ -371,16 +411,6 @@ def _default_middleware(retries: Retries) -> list[dramatiq.Middleware]:
     """dramatiq's, with ``retries`` in the place of its own, which is the last."""
     others = (kind for kind in default_middleware if kind is not DramatiqRetries)
     return [*(kind() for kind in others), retries]
-
-
-def _require_size(message: dramatiq.Message[Any], record: envelope.Record, limit: int) -> None:
-    size = len(record.key) + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
-    if size > limit:
-        raise MessageTooLarge(
-            f"the message {message.message_id} for actor {message.actor_name} is {size} bytes, "
-            f"at most {limit} are allowed; "
-            "send a reference to the data instead of the data"
-        )
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import dramatiq
 
-from . import envelope
 from .assignment import RETRY_DELAY_S, Assignment
 from .client import KafkaConsumer, kafka_errors
 from .custody import ALONE_FROM, GIVEN_UP_FROM
@@ -25,6 +24,7 @@ from .dead_letters import Reason
 from .errors import Undecodable, WorkerDied, WorkersError
 from .lanes import Delivery, Lane
 from .solo import Solo
+from .sources import Intake
 from .trimming import Trimmer
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class _Verdict(NamedTuple):
 
 
 class QueueConsumer(dramatiq.Consumer):
-    """Consumes one queue's topic; ``ack`` and ``nack`` from any thread, all else from one at a time.
+    """Consumes one queue's topics; ``ack`` and ``nack`` from any thread, all else from one at a time.
 
     At most ``prefetch`` messages are handed out and not yet acked, whatever waits in the log.
     """
@@ -78,7 +78,8 @@ class QueueConsumer(dramatiq.Consumer):
         solo: Solo,
         *,
         queue_name: str,
-        topic: str,
+        topics: Iterable[str],
+        intake: Intake,
         prefetch: int,
         timeout_ms: int,
         commit_interval_ms: int,
@@ -90,6 +91,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._trimmer = trimmer
         self._solo = solo
         self._queue_name = queue_name
+        self._intake = intake
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
@@ -119,7 +121,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._rewrite_at = 0.0
         self._keep_alive_at = clock()
         self._blocked_at = clock() + _BLOCKED_AFTER_S
-        self._assignment.subscribe([topic])
+        self._assignment.subscribe(topics)
 
     def __next__(self) -> Delivery | None:
         """Hand out the next message; None where none came, or none may be handed out, within the timeout."""
@@ -240,7 +242,7 @@ class QueueConsumer(dramatiq.Consumer):
     def _decoded(self, lane: Lane, record: Any, deaths: int = 0) -> Delivery | None:
         """The message of a record that is in hand; None where it becomes a dead letter."""
         try:
-            message = envelope.decode(record.value, self._queue_name)
+            message = self._intake.decode(record)
         except Undecodable as exc:
             self._give_up(lane, record, _Verdict(Reason.UNDECODABLE, exc))
             return None

@@ -108,7 +108,7 @@ def replay_all(
         if edits:
             revived = envelope.decode(revive(entry)[1].value, entry.letter.queue or "")
             replay.check_arguments(broker.get_actor(revived.actor_name).fn, revived)
-        elif to is not None:
+        else:
             revive(entry)
 
     return _act(broker, wanted, options, Action("replay", "replayed", revive), check)

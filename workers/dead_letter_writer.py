@@ -13,6 +13,7 @@ from .client import Cluster
 from .dead_letters import DeadLetter, Origin, Reason
 from .lanes import Delivery, attempt_of
 from .producer import DurableProducer
+from .sources import Intake
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +21,10 @@ logger = logging.getLogger(__name__)
 class DeadLetterWriter:
     """Writes to one dead-letter topic for one consumer group. Safe to call from any thread."""
 
-    def __init__(self, producer: DurableProducer, topic: str, group: str) -> None:
+    def __init__(self, producer: DurableProducer, topic: str, group: str, intake: Intake) -> None:
+        """``intake`` knows which records are not jobs yet."""
         self._producer = producer
+        self._intake = intake
         self._topic = topic
         self._group = group
 
@@ -37,6 +40,7 @@ class DeadLetterWriter:
         error = delivery._exception
         letter = self._letter(
             delivery.record,
+            delivery._message,
             dead_letters.reason_of(error),
             queue=delivery.queue_name,
             message_id=delivery.message_id,
@@ -65,19 +69,22 @@ class DeadLetterWriter:
         if message is not None:
             fields |= {"message_id": message.message_id, "actor": message.actor_name}
             fields["attempts"] = attempt_of(message)
-        letter = self._letter(record, reason, queue=queue, **fields)
+        letter = self._letter(record, message, reason, queue=queue, **fields)
         future = self._producer.send(self._topic, dead_letters.encode(letter))
         return future.add_callback(lambda _: _log(letter))
 
-    def _letter(self, record: Any, reason: Reason, **fields: Any) -> DeadLetter:
+    def _letter(
+        self, record: Any, message: dramatiq.Message[Any] | None, reason: Reason, **fields: Any
+    ) -> DeadLetter:
+        kept = self._intake.to_keep(record, message)
         return DeadLetter(
             reason=reason,
             origin=Origin(record.topic, record.partition, record.offset, record.timestamp),
-            value=record.value,
+            value=kept.value,
             time_ms=int(time.time() * 1000),
             group=self._group,
-            job_key=record.key,
-            job_headers=tuple(dead_letters.job_headers_of(record)),
+            job_key=kept.key,
+            job_headers=tuple(kept.headers),
             **fields,
         )
 

@@ -11,13 +11,20 @@ from typing import Any, NamedTuple
 import dramatiq
 from dramatiq import DecodeError
 
-from .errors import Undecodable
+from .errors import MessageTooLarge, Undecodable
+from .topics import MAX_JOB_BYTES
 
+#: What a record costs beyond its key, value and headers, at most.
+_OVERHEAD_BYTES = 200
 #: Version of the record's layout, in the header ``schema``.
 SCHEMA = b"1"
 
-#: Headers that :func:`encode` writes; whatever else a record has rides along through retries.
-OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta"})
+#: Header of a record that is not a job, but has key, value and headers of a source's: it names the source's
+#: topic, so that the record is decoded as it was there.
+SOURCE_HEADER = "source-topic"
+#: Headers that :func:`encode` writes, or that are of no job; whatever else a record has rides along through
+#: retries.
+OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", SOURCE_HEADER})
 
 Headers = list[tuple[str, bytes]]
 
@@ -64,10 +71,31 @@ def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
         message: dramatiq.Message[Any] = dramatiq.Message.decode(value)
     except DecodeError as exc:
         raise Undecodable(f"the record is not a dramatiq message: {_cause(exc)}", value) from exc
+    return checked(message, queue, value)
+
+
+def checked(message: dramatiq.Message[Any], queue: str, value: bytes) -> dramatiq.Message[Any]:
+    """Give the message as one of ``queue``. Raises Undecodable where a worker could not run it."""
     wrong = _wrong_field(message)
     if wrong:
         raise Undecodable(f"the record is not a dramatiq message: {wrong}", value)
     return message if message.queue_name == queue else message.copy(queue_name=queue)
+
+
+def size_of(record: Record) -> int:
+    """What a record takes in its topic, in bytes, at most."""
+    content = len(record.key) + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
+    return content + _OVERHEAD_BYTES
+
+
+def require_size(record: Record, what: str, limit: int = MAX_JOB_BYTES) -> None:
+    """Raise MessageTooLarge for a record of more than ``limit`` bytes; ``what`` names it."""
+    size = size_of(record)
+    if size > limit:
+        raise MessageTooLarge(
+            f"{what} is {size} bytes, at most {limit} are allowed; "
+            "send a reference to the data instead of the data"
+        )
 
 
 def delay_of(headers: Headers) -> tuple[int, str]:

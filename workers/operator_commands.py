@@ -36,7 +36,7 @@ def status(app: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the queues once, or until Ctrl-C."""
     broker = load_broker(app)
     queues = sorted(broker.queues)
-    with StatusReader(broker.cluster, broker.topics, broker.delay_tiers) as reader:
+    with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
         if as_json:
             _print_json(reader.read(queues), reader.read_delayed())
             while watch:
@@ -125,7 +125,9 @@ def _oldest(queue: QueueStatus) -> str:
     if job is None:
         return ""
     state = "running" if job.in_hand else "waiting"
-    return f"{length_of_time(job.age_s)} {state}: {job.actor} {job.message_id} ({job.partition}/{job.offset})"
+    # What others wrote does not say what job it is.
+    name = f"{job.actor} {job.message_id}" if job.actor else f"record of {job.topic}"
+    return f"{length_of_time(job.age_s)} {state}: {name} ({job.partition}/{job.offset})"
 
 
 def _print_json(queues: Sequence[QueueStatus], delayed: DelayedStatus) -> None:

@@ -23,6 +23,7 @@ from .dead_letters import (
 )
 from .envelope import Headers, Record
 from .errors import Undecodable, WrongUsage
+from .sources import TOO_LONG_HEADER, source_named_in
 from .topics import Topics
 
 #: What dramatiq's Retries, and whoever gave the job up, left in its options.
@@ -63,10 +64,15 @@ def revived(
     """The topic and the record of the job that a dead letter holds, to run as if for the first time.
 
     It keeps its message id; its attempts start again; its replays are counted. Bytes that are no message
-    stay as they are and go where they came from. Raises WrongUsage where ``edits`` do not fit.
+    stay as they are and go where they came from; those of a source go to the queue's own topic. Raises
+    WrongUsage where ``edits`` do not fit, or the bytes were not kept.
     """
     value, queue = letter.value, letter.queue
     message = _message(letter)
+    if any(name == TOO_LONG_HEADER for name, _ in letter.job_headers):
+        raise WrongUsage(
+            f"dead letter {letter.id} cannot be replayed: its record was too long, see {letter.origin}"
+        )
     if message is None and (edits or to):
         raise WrongUsage(f"dead letter {letter.id} cannot be changed: it is not a readable message")
     if message is not None:
@@ -84,6 +90,9 @@ def revived(
         (REPLAYS_HEADER, str(letter.replays + 1).encode()),
         (REPLAYED_HEADER, ",".join(str(ms) for ms in times).encode()),
     ]
+    if message is None and queue and source_named_in(headers):
+        # A source is not ours to write to; the header tells the queue how to read it.
+        return topics.jobs(queue), Record(letter.job_key or b"", value, headers)
     if message is None:
         return letter.origin.topic, Record(letter.job_key or b"", value, headers)
     headers.append(("queue", str(queue).encode()))
@@ -130,6 +139,8 @@ def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]
 
 
 def _message(letter: DeadLetter) -> dramatiq.Message[Any] | None:
+    if source_named_in(letter.job_headers):
+        return None
     try:
         message = envelope.decode(letter.value, letter.queue or "")
     except Undecodable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,7 @@ _OLDEST_TIMEOUT_S = 5.0
 class OldestJob:
     """The first job of a partition that is not done: the one that keeps its position where it is."""
 
+    topic: str
     partition: int
     offset: int
     message_id: str | None
@@ -50,7 +51,7 @@ class QueueStatus:
     #: What workers have in hand: jobs that run, and those that wait in a worker's memory for a thread.
     running: int
     consumers: int
-    #: Records below the committed position that are still in the log.
+    #: Records below the committed position that are still in the queue's own topic.
     untrimmed: int
     oldest: OldestJob | None
 
@@ -98,8 +99,12 @@ class Partition:
 class StatusReader:
     """Reads the status of queues again and again; a context manager, for one thread."""
 
-    def __init__(self, cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> None:
+    def __init__(
+        self, cluster: Cluster, topics: Topics, tiers: Sequence[Tier], topics_of: Callable[[str], list[str]]
+    ) -> None:
+        """``topics_of`` gives the topics that a queue's group reads, its own first."""
         self._cluster = cluster
+        self._topics_of = topics_of
         self._topics = topics
         self._tiers = tiers
         self._admin: Any = None
@@ -143,7 +148,8 @@ class StatusReader:
         # The commits first: what is enqueued in between then counts as waiting.
         committed = self._admin.list_group_offsets(group).get(group, {})
         members = self._admin.describe_groups([group])[group]["members"]
-        partitions = self._partitions(self._topics.jobs(queue), committed)
+        own, *sources = (self._partitions(topic, committed) for topic in self._topics_of(queue))
+        partitions = own | {name: found for source in sources for name, found in source.items()}
         in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
         total = sum(partition.not_done for partition in partitions.values())
         return QueueStatus(
@@ -152,7 +158,7 @@ class StatusReader:
             waiting=total - in_hand,
             running=in_hand,
             consumers=len(members),
-            untrimmed=sum(partition.untrimmed for partition in partitions.values()),
+            untrimmed=sum(partition.untrimmed for partition in own.values()),
             oldest=self._oldest(partitions, has_members=bool(members)),
         )
 
@@ -184,6 +190,7 @@ class StatusReader:
             name: value.decode(errors="replace") for name, value in record.headers if value is not None
         }
         return OldestJob(
+            topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             message_id=headers.get("message-id"),

@@ -39,7 +39,8 @@ class Checked:
     def missing_rights(self) -> list[str]:
         if self.found is None or self.found.rights is None:
             return []
-        return [right for right in NEEDED_RIGHTS if right not in self.found.rights]
+        needed = [right for right in NEEDED_RIGHTS if right != "DELETE" or not self.spec.is_source]
+        return [right for right in needed if right not in self.found.rights]
 
 
 def compare(spec: TopicSpec, found: Found) -> list[str]:

@@ -27,12 +27,16 @@ _SEGMENT_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it should be on the cluster; a replication factor of None is the cluster's default."""
+    """A topic as it should be on the cluster; a replication factor of None is the cluster's default.
+
+    ``is_source``: others own it, so workers delete nothing from it.
+    """
 
     name: str
     partitions: int
     replication_factor: int | None = None
     config: Mapping[str, str] = field(default_factory=dict)
+    is_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class Topics:
     def jobs(self, queue: str) -> str:
         """Topic of the messages that wait in ``queue``."""
         return _checked(f"{self.namespace}.jobs.{queue}")
+
+    def named(self, name: str) -> str:
+        """Another topic of the namespace, such as a log of events that a queue reads."""
+        return _checked(f"{self.namespace}.{name}")
 
     @property
     def dead_letters(self) -> str:
@@ -85,6 +93,15 @@ def _keeps_all() -> dict[str, str]:
         # What is trimmed leaves the disk by whole segments: a segment is what a partition takes when empty.
         "segment.bytes": str(_SEGMENT_BYTES),
         "max.message.bytes": str(MAX_JOB_BYTES + RETRY_ROOM_BYTES),
+    }
+
+
+def log_config(retention_ms: int) -> dict[str, str]:
+    """The configuration of a log of facts: for all who read it, and kept for a while, read or not."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(retention_ms),
+        "max.message.bytes": str(MAX_JOB_BYTES),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from .client import Cluster, KafkaAdminClient, TopicPartition, connect_admin, kafka_errors
 from .errors import NotAuthorized, WorkersError
@@ -34,13 +34,18 @@ class Trimmer:
         *,
         interval_ms: int,
         keep_done_ms: int,
+        spared: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``keep_done_ms``: records younger than that stay for inspection, done or not."""
+        """``keep_done_ms``: records younger than that stay for inspection, done or not.
+
+        ``spared``: topics that others own, and that are left alone.
+        """
         self._cluster = cluster
         self._topic = topic
         self._interval_s = interval_ms / 1000
         self._keep_done_ms = keep_done_ms
+        self._spared = spared
         self._clock = clock
         self._next_at = clock() + self._interval_s
         self._trimmed: dict[TopicPartition, int] = {}
@@ -54,7 +59,11 @@ class Trimmer:
     def trim(self, committed: Mapping[TopicPartition, int]) -> None:
         """Start a round that deletes what lies below the committed positions."""
         self._next_at = self._clock() + self._interval_s
-        grown = {p: position for p, position in committed.items() if position > self._trimmed.get(p, 0)}
+        grown = {
+            partition: position
+            for partition, position in committed.items()
+            if partition.topic not in self._spared and position > self._trimmed.get(partition, 0)
+        }
         if grown:
             self._round = threading.Thread(
                 target=self._run, args=(grown,), name=f"trim-{self._topic}", daemon=True
