@@ -106,6 +106,22 @@ def check_sender(sender: str) -> str:
     return sender
 
 
+def check_mail_address(address: str) -> str:
+    """One bare e-mail address that can stand in a `mailto:` link."""
+    if not re.fullmatch(r"[A-Za-z0-9.!#$*/=^_`{|}~+-]+@[A-Za-z0-9.-]+", address):
+        raise ValueError(f"should be one address, such as unsubscribe@example.com, not {address!r}")
+    return address
+
+
+def check_unsubscribe_url(url: str) -> str:
+    """A URL that mail programs may post to: https, and of characters that a header can hold."""
+    if not re.fullmatch(r"https://[!-;=?-~]+", url):
+        raise ValueError(f"should be a URL such as https://todo.example.com/unsubscribe/{{id}}, not {url!r}")
+    if "{id}" not in url:
+        raise ValueError(f"needs {{id}}, by which the page knows the recipient, not {url!r}")
+    return url
+
+
 def existing_file(path: Path) -> Path:
     """A file that is there."""
     if not path.is_file():

@@ -24,12 +24,14 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from settings.formats import (
+    check_mail_address,
     check_namespace,
     check_not_empty,
     check_sender,
     check_server,
     check_smtp_host,
     check_smtp_port,
+    check_unsubscribe_url,
     existing_file,
     normal_database_url,
     parse_duration,
@@ -133,6 +135,22 @@ class SmtpSettings(_Section):
         default="Todo <todo@localhost>", description="Sender of every e-mail."
     )
     timeout_s: Seconds = Field(default=10.0, description="Seconds to wait for the mail server.")
+    connections: Count = Field(default=4, description="Connections that a worker process has at most.")
+    idle_s: Seconds = Field(
+        default=15.0, description="Seconds after which a connection without a mail is closed."
+    )
+    lease_s: Seconds = Field(
+        default=60.0,
+        description="Seconds after which another worker sends what a worker that died had in hand;"
+        " half of it is the most that one mail may take.",
+    )
+    unsubscribe_url: Annotated[str, AfterValidator(check_unsubscribe_url)] | None = Field(
+        default=None,
+        description="Page that unsubscribes with one click, https; `{id}` in it is the notice's id.",
+    )
+    unsubscribe_mailto: Annotated[str, AfterValidator(check_mail_address)] | None = Field(
+        default=None, description="Address that takes wishes to unsubscribe; without it, the sender's."
+    )
 
     @field_validator("password", mode="after")
     @classmethod

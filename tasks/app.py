@@ -16,24 +16,22 @@ from workers.configure import broker_from
 
 from .audit import AuditStore
 from .database import Database
+from .deliveries import Deliveries
 from .failures import retries
-from .mail import Mailer
+from .mail import Sender
+from .mailer import Mailer
+from .recipients import Recipients
+from .smtp import Server
 
 settings = load_settings()
 
 broker = broker_from(settings, retries=retries())
 dramatiq.set_broker(broker)
 
-sender = settings.smtp.sender
-
-mailer = Mailer(
-    host=settings.smtp.host,
-    port=settings.smtp.port,
-    tls=settings.smtp.tls,
-    ca_file=settings.smtp.ca_file,
-    username=settings.smtp.username,
-    password=settings.smtp.password.get_secret_value() if settings.smtp.password else None,
-    timeout_s=settings.smtp.timeout_s,
+sender = Sender(
+    settings.smtp.sender,
+    unsubscribe_url=settings.smtp.unsubscribe_url,
+    unsubscribe_mailto=settings.smtp.unsubscribe_mailto,
 )
 
 _lock = threading.Lock()
@@ -53,3 +51,44 @@ def _database_of(_pid: int) -> Database:
 def audit_store() -> AuditStore:
     """Give this process's audit store."""
     return AuditStore(database())
+
+
+def deliveries() -> Deliveries:
+    """Give this process's record of deliveries."""
+    return Deliveries(database())
+
+
+def recipients() -> Recipients:
+    """Give this process's record of what recipients want."""
+    return Recipients(database())
+
+
+def mailer() -> Mailer:
+    """Give this process's mailer; a forked child gets its own."""
+    with _lock:
+        return _mailer_of(os.getpid())
+
+
+@cache
+def _mailer_of(_pid: int) -> Mailer:
+    smtp = settings.smtp
+    server = Server(
+        host=smtp.host,
+        port=smtp.port,
+        tls=smtp.tls,
+        ca_file=smtp.ca_file,
+        username=smtp.username,
+        password=smtp.password.get_secret_value() if smtp.password else None,
+        timeout_s=smtp.timeout_s,
+    )
+    # Half of the claim: what is left is for noting that the mail is sent.
+    limit_s = smtp.lease_s / 2
+    return Mailer(server, connections=smtp.connections, idle_s=smtp.idle_s, limit_s=limit_s)
+
+
+class _ClosesMailer(dramatiq.Middleware):
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        mailer().close()
+
+
+broker.add_middleware(_ClosesMailer())

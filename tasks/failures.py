@@ -11,14 +11,12 @@ from pydantic import ValidationError
 from workers.retries import Retries
 
 from .events import InvalidEvent
-from .mail import MailNotSent
+from .notices import InvalidNotice
 from .notifications import RenderError
+from .smtp import MailRefused
 
 #: They would happen again: the data, or the code and its templates, must change first.
-PERMANENT = (InvalidEvent, RenderError, ValidationError)
-
-#: Replies to a login that was refused: about this program's settings, not about the mail (RFC 4954).
-LOGIN_REPLIES = frozenset({530, 534, 535, 538})
+PERMANENT = (InvalidEvent, InvalidNotice, MailRefused, RenderError, ValidationError)
 
 #: The first retry comes after 3 to 6 s, each later one after about twice as long, up to an hour; the last one
 #: about a day after the first.
@@ -29,8 +27,6 @@ MAX_RETRIES = 40
 
 def is_permanent(error: BaseException) -> bool:
     """Whether ``error`` would happen again however often its job is tried."""
-    if isinstance(error, MailNotSent):
-        return error.code is not None and 500 <= error.code < 600 and error.code not in LOGIN_REPLIES
     return isinstance(error, PERMANENT)
 
 

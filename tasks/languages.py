@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
@@ -45,18 +45,7 @@ class Language:
 
     def show_time(self, time: datetime, zone: ZoneInfo) -> str:
         """Write ``time`` as a person in ``zone`` reads it: Friday, 5 June 2026, 17:00 CEST."""
-        local = time.astimezone(zone)
-        pattern = self.words.pgettext("time", TIME_PATTERN)
-        return f"{format_datetime(local, pattern, locale=self.locale)} {self._zone_name(local)}"
-
-    def _zone_name(self, local: datetime) -> str:
-        name = get_timezone_name(local, "short", locale=self.locale)
-        if _ABBREVIATION.fullmatch(name):
-            return name
-        name = local.tzname() or ""
-        # Zones without letters of their own are named by their offset, such as -03. At a minus sign, unlike
-        # at a hyphen, no line is broken.
-        return "UTC" + name.replace("-", "\N{MINUS SIGN}") if name[:1] in {"+", "-"} else name
+        return _shown(self, time, zone)
 
 
 @cache
@@ -82,6 +71,23 @@ def _locale(tag: str) -> Locale | None:
         return Locale.parse(tag, sep="-")
     except (ValueError, UnknownLocaleError):
         return None
+
+
+@lru_cache(maxsize=1_000)  # a mail shows each of its times about twice
+def _shown(language: Language, time: datetime, zone: ZoneInfo) -> str:
+    local = time.astimezone(zone)
+    pattern = language.words.pgettext("time", TIME_PATTERN)
+    return f"{format_datetime(local, pattern, locale=language.locale)} {_zone_name(local, language.locale)}"
+
+
+def _zone_name(local: datetime, locale: Locale) -> str:
+    name = get_timezone_name(local, "short", locale=locale)
+    if _ABBREVIATION.fullmatch(name):
+        return name
+    name = local.tzname() or ""
+    # Zones without letters of their own are named by their offset, such as -03. At a minus sign, unlike at a
+    # hyphen, no line is broken.
+    return "UTC" + name.replace("-", "\N{MINUS SIGN}") if name[:1] in {"+", "-"} else name
 
 
 @cache

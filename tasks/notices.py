@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from workers.errors import WorkersError
 
 from .events import CHANGEABLE, Owner, TodoEvent, TodoUpdated, problems_of
+from .fields import Json
 
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -39,7 +40,7 @@ class Notice(BaseModel):
     id: UUID
     kind: Annotated[str, AfterValidator(_kind)]
     recipient: Owner
-    values: dict[str, JsonValue]
+    values: dict[str, Json]
     urgent: bool = False
 
 

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid5
 
 import dramatiq
 
-from .app import broker, mailer, sender
-from .mail import compose
+from .app import broker, deliveries, mailer, recipients, sender, settings
+from .delivery import Notifier, Outcome
 from .notices import Notice, parse_notice
-from .notifications import render
-
-logger = logging.getLogger(__name__)
 
 
-@dramatiq.actor(broker=broker, queue_name="notifications", max_retries=0)
+@dramatiq.actor(broker=broker, queue_name="notifications")
 def send_notice(notice: dict[str, Any]) -> None:
     """Mail a notice, given as JSON values, to its recipient; `notice_job` makes the job."""
     deliver(parse_notice(notice))
-
-
-def deliver(notice: Notice) -> None:
-    """Mail the notice. A repetition sends the same Message-ID again."""
-    recipient = notice.recipient
-    message = compose(
-        render(notice),
-        sender=sender,
-        recipient=recipient,
-        message_id=f"<{notice.id}@todo-workers>",
-        date=datetime.now(UTC),
-    )
-    asyncio.run(mailer.send(message, sender=sender, recipient=recipient.email))
-    logger.info("mail.sent notice_id=%s kind=%s", notice.id, notice.kind)
 
 
 def notice_job(notice: Notice) -> dramatiq.Message[None]:
@@ -43,3 +26,24 @@ def notice_job(notice: Notice) -> dramatiq.Message[None]:
         args=(notice.model_dump(mode="json"),), key=notice.recipient.email
     )
     return message.copy(message_id=str(notice.id))
+
+
+def deliver(notice: Notice) -> Outcome:
+    """See `Notifier.deliver`."""
+    notifier = Notifier(
+        deliveries(),
+        recipients(),
+        mailer(),
+        sender,
+        postpone=_enqueue_at,
+        lease=timedelta(seconds=settings.smtp.lease_s),
+    )
+    return notifier.deliver(notice)
+
+
+def _enqueue_at(notice: Notice, until: datetime) -> None:
+    # Always the same job for the same time.
+    job = notice_job(notice).copy(message_id=str(uuid5(notice.id, until.isoformat())))
+    # A delay is counted from now, and must not end before the time.
+    delay_ms = math.ceil((until - datetime.now(UTC)).total_seconds() * 1000)
+    broker.enqueue(job, delay=max(0, delay_ms))

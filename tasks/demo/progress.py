@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .scenario import Kind, Step, Wanted
+from .scenario import Kind, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,9 @@ class Progress:
         return bool(self.publications(step))
 
     def is_complete(self, step: Step) -> bool:
-        """Whether nothing more can come that is wanted."""
-        return self._has(step, {wanted: wanted.at_most for wanted in step.wanted})
+        """Whether all has come that is wanted."""
+        return self.is_begun(step) and all(self.effects(step, wanted.kind) for wanted in step.wanted)
 
     def has_enough(self) -> bool:
-        """Whether every step has what it must have; some may still get more."""
-        return all(self._has(step, dict.fromkeys(step.wanted, 1)) for step in self.steps)
-
-    def _has(self, step: Step, counts: dict[Wanted, int]) -> bool:
-        return self.is_begun(step) and all(
-            len(self.effects(step, wanted.kind)) >= count for wanted, count in counts.items()
-        )
+        """Whether every step has what it must have."""
+        return all(self.is_complete(step) for step in self.steps)

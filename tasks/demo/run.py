@@ -46,7 +46,12 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
             progress = Progress(script(datetime.now(UTC)))
             with Observer(folder / "audit.db", mail_server) as observer:
                 _play(progress, observer, fleet, view)
-            expectations = check(progress, jobs_left=_jobs_left())
+                jobs_left = _jobs_left()
+                # What nobody wants, such as a second mail, comes after what was waited for.
+                for effect in observer.effects():
+                    progress.saw(effect)
+                    view.effect(effect, progress)
+            expectations = check(progress, jobs_left=jobs_left)
             measured = timings(progress)
             view.summary(expectations, measured)
             ok = all(expectation.ok for expectation in expectations)

@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An effect that must be seen, once or up to ``at_most`` times.
+    """An effect that must be seen, once.
 
     ``says`` is the type in an audit row, the subject of a mail, the reason of a dead letter. ``holds`` must
     be in the HTML part of a mail, in the error of a dead letter.
@@ -42,7 +42,6 @@ class Wanted:
     job: str
     kind: Kind
     says: str
-    at_most: int = 1
     holds: str = ""
 
 
@@ -146,8 +145,8 @@ def _undecodable() -> Step:
 
 
 def _mailed(label: str, title: str, event: Event, subject: str, *, times: int = 1, html: str = "") -> Step:
-    # In this version a repeated event may mail again, under the same Message-ID; its audit row stays one.
-    mail = Wanted(send_notification.actor_name, Kind.MAIL, subject, at_most=times, holds=html)
+    # A repeated event adds nothing: its mail and its audit row stay one.
+    mail = Wanted(send_notification.actor_name, Kind.MAIL, subject, holds=html)
     return Step(label, title, Publish(event, times), (_row(event), mail))
 
 

@@ -37,6 +37,7 @@ def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, t
     assert result.returncode == 0
     by_name = {expectation["name"]: expectation for expectation in summary["expectations"]}
     assert by_name["audit rows, published twice"]["seen"] == "1"
+    assert by_name["mail, published twice"]["seen"] == "New todo: Renew passport"
     assert by_name["dead letter, refused address"]["seen"] == "failed, 550 in its error"
     assert by_name["dead letter, undecodable"]["seen"] == "undecodable, bytes untouched"
     assert by_name["HTML part, HTML title"]["seen"] == "escaped"

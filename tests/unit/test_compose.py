@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.policy import default
 from email.utils import parseaddr, parsedate_to_datetime
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mail import Mailer, compose
+from tasks.mail import Sender, compose
 from tasks.notifications import Notification
 from tasks.text import one_line
 from tests.samples import NOON, an_owner
 
-HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+NOTICE = UUID("0d5c3c3a-5a68-4b6c-9d3b-0c9f1f2d7a11")
+SENDER = Sender("Todo Größe <todo@example.com>")
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "List-Unsubscribe",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Language",
+]
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=180)
 
 
 def composed(
-    subject: str = "Hello", name: str = "Ana", text: str = "text\n", html: str = "<p>html</p>\n"
+    subject: str = "Hello",
+    name: str = "Ana",
+    text: str = "text\n",
+    html: str = "<p>html</p>\n",
+    sender: Sender = SENDER,
 ) -> bytes:
     message = compose(
         Notification(subject=subject, text=text, html=html),
-        sender="Todo Größe <todo@example.com>",
+        sender=sender,
         recipient=an_owner(name=name),
-        message_id="<1@todo-workers>",
+        notice_id=NOTICE,
         date=NOON,
     )
     return message.as_bytes()
@@ -74,10 +93,22 @@ def test_the_other_headers() -> None:
     message = message_from_bytes(composed(), policy=default)
     assert message["From"].addresses[0].display_name == "Todo Größe"
     assert message["From"].addresses[0].addr_spec == "todo@example.com"
-    assert message["Message-ID"] == "<1@todo-workers>"
+    assert message["Message-ID"] == f"<{NOTICE}@todo-workers>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert parsedate_to_datetime(message["Date"]) == NOON
 
 
-def test_a_password_is_not_shown() -> None:
-    assert "hunter2" not in repr(Mailer("127.0.0.1", 25, username="todo", password="hunter2"))
+def test_a_mail_says_how_to_unsubscribe() -> None:
+    message = message_from_bytes(composed(), policy=default)
+    assert message["List-Unsubscribe"] == f"<mailto:todo@example.com?subject=unsubscribe%20{NOTICE}>"
+    assert "List-Unsubscribe-Post" not in message
+
+
+def test_one_click_unsubscribes_where_there_is_a_page() -> None:
+    sender = replace(
+        SENDER, unsubscribe_url="https://t.example/u/{id}?a=b", unsubscribe_mailto="no@t.example"
+    )
+    message = message_from_bytes(composed(sender=sender), policy=default)
+    mailto = f"<mailto:no@t.example?subject=unsubscribe%20{NOTICE}>"
+    assert message["List-Unsubscribe"] == f"<https://t.example/u/{NOTICE}?a=b>, {mailto}"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

@@ -9,8 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 from tasks import failures
 from tasks.events import InvalidEvent
 from tasks.failures import is_permanent
-from tasks.mail import MailNotSent
+from tasks.notices import InvalidNotice
 from tasks.notifications import RenderError
+from tasks.smtp import MailNotSent, MailRefused
 from tasks.store import StoreError
 from workers import Retries
 from workers.errors import KafkaUnreachable
@@ -26,10 +27,11 @@ def validation_error() -> ValidationError:
     "error",
     [
         InvalidEvent(),
+        InvalidNotice(),
         validation_error(),
         RenderError("no such template"),
-        MailNotSent("550 5.1.1 No such mailbox", 550),
-        MailNotSent("554 Transaction failed", 554),
+        MailRefused("550 5.1.1 No such mailbox", 550),
+        MailRefused("554 Transaction failed", 554),
     ],
 )
 def test_what_would_happen_again_is_not_tried_again(error: Exception) -> None:

@@ -75,6 +75,11 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "SMTP_CA_FILE": str(ca_file),
             "SMTP_SENDER": "bot@example.com",
             "SMTP_TIMEOUT_S": "2",
+            "SMTP_CONNECTIONS": "2",
+            "SMTP_IDLE_S": "1.5",
+            "SMTP_LEASE_S": "90",
+            "SMTP_UNSUBSCRIBE_URL": "https://todo.example.com/unsubscribe/{id}",
+            "SMTP_UNSUBSCRIBE_MAILTO": "no-more@example.com",
             "WORKER_PROCESSES": "1",
             "WORKER_THREADS": "4",
             "WORKER_COMMIT_INTERVAL_MS": "50",
@@ -106,6 +111,11 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "ca_file": ca_file,
             "sender": "bot@example.com",
             "timeout_s": 2.0,
+            "connections": 2,
+            "idle_s": 1.5,
+            "lease_s": 90.0,
+            "unsubscribe_url": "https://todo.example.com/unsubscribe/{id}",
+            "unsubscribe_mailto": "no-more@example.com",
         },
         "worker": {
             "processes": 1,
@@ -332,6 +342,10 @@ def test_in_our_file_every_name_under_our_prefixes_is_ours(tmp_path: Path) -> No
         ("SMTP_PORT", "65536", "should be less than or equal to 65535, not '65536'"),
         ("SMTP_PORT", "tcp://10.0.0.7:25", "should be a port, not 'tcp://10.0.0.7:25': Kubernetes sets that"),
         ("SMTP_TLS", "ssl", "should be 'none', 'starttls' or 'tls', not 'ssl'"),
+        ("SMTP_UNSUBSCRIBE_MAILTO", "a@b?cc=c@d", "should be one address, such as unsubscribe@example.com"),
+        ("SMTP_UNSUBSCRIBE_URL", "http://todo.example.com/{id}", "should be a URL such as https://todo."),
+        ("SMTP_UNSUBSCRIBE_URL", "https://todo.example.com/{id}>, <x", "should be a URL such as https://"),
+        ("SMTP_UNSUBSCRIBE_URL", "https://todo.example.com/", "needs {id}, by which the page knows"),
         ("SMTP_SENDER", "Todo", "should be one address, such as Todo <todo@example.com>, not 'Todo'"),
         ("SMTP_SENDER", "a@b, c@d", "should be one address, such as Todo <todo@example.com>, not 'a@b, c@d'"),
         (
@@ -465,7 +479,7 @@ def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 11, "smtp": 8, "worker": 5, "database": 1}
+    sections = {"kafka": 11, "smtp": 13, "worker": 5, "database": 1}
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]

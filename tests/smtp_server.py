@@ -1,0 +1,170 @@
+"""A real SMTP server for tests: it can be told what to answer, and go down and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from types import TracebackType
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP, Envelope
+
+#: The recipient that it always refuses.
+REFUSED = "nobody@example.com"
+
+
+class SmtpServer:
+    """Listens on 127.0.0.1 while it is entered or started; on one port, also after a restart.
+
+    ``replies`` are given, one each, to the commands of their name before it answers as usual; what comes
+    after ``DATA`` is named CONTENT.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.port = free_port()
+        self.envelopes: list[Envelope] = []
+        #: How many connections there ever were.
+        self.connections = 0
+        self.replies: dict[str, deque[str]] = {name: deque() for name in ("MAIL", "RCPT", "CONTENT")}
+        #: Commands of which the next one gets no answer at all.
+        self.mute: set[str] = set()
+        #: Called with each mail before it is taken.
+        self.on_content: Callable[[EmailMessage], None] = lambda _: None
+        #: Whether a connection is dropped when its mail is taken, before the answer.
+        self.drop_after_content = False
+        self._options = options
+        self._open: set[asyncio.Transport] = set()
+
+    @property
+    def mails(self) -> list[EmailMessage]:
+        return [read(envelope) for envelope in self.envelopes]
+
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return len(self._open)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if self._thread.is_alive():
+            self.stop()
+
+    def start(self) -> None:
+        listening: Future[None] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(listening)))
+        self._thread.start()
+        listening.result(10)
+
+    def stop(self) -> None:
+        """Go down, and drop all connections."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    def drop_connections(self) -> None:
+        """Drop all connections without a word."""
+
+        async def drop() -> None:
+            self._abort_all()
+
+        asyncio.run_coroutine_threadsafe(drop(), self._loop).result(10)
+
+    async def _serve(self, listening: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        tls = self._options.pop("ssl_context", None)
+        options, self._options = self._options, self._options | ({"ssl_context": tls} if tls else {})
+        server = await self._loop.create_server(
+            lambda: _Connection(self, self._loop, options), "127.0.0.1", self.port, ssl=tls
+        )
+        listening.set_result(None)
+        await self._stopped.wait()
+        server.close()
+        self._abort_all()
+
+    def _abort_all(self) -> None:
+        for transport in self._open:
+            transport.abort()
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        self.connections += 1
+        self._open.add(transport)
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        self._open.discard(transport)
+
+    async def scripted(self, name: str) -> str | None:
+        if name in self.mute:
+            self.mute.discard(name)
+            await self._stopped.wait()
+        return self.replies[name].popleft() if self.replies[name] else None
+
+    async def handle_MAIL(  # noqa: N802 - the names that aiosmtpd calls
+        self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if reply := await self.scripted("MAIL"):
+            return reply
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if reply := await self.scripted("RCPT"):
+            return reply
+        if address == REFUSED:
+            return "550-5.1.1 No such mailbox\r\n550 Ask the postmaster"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.to_thread(self.on_content, read(envelope))
+        if reply := await self.scripted("CONTENT"):
+            return reply
+        self.envelopes.append(envelope)
+        if self.drop_after_content:
+            server.transport.abort()
+        return "250 OK"
+
+
+class _Connection(SMTP):
+    def __init__(self, owner: SmtpServer, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
+        super().__init__(owner, hostname="localhost", loop=loop, **options)
+        self._owner = owner
+        self._first: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if self._first is None:  # STARTTLS makes it anew
+            self._first = transport
+            self._owner.opened(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._first is not None:
+            self._owner.closed(self._first)
+        super().connection_lost(error)
+
+
+def read(envelope: Envelope) -> EmailMessage:
+    assert isinstance(envelope.content, bytes)
+    mail = message_from_bytes(envelope.content, policy=default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
