@@ -50,7 +50,14 @@ def _database_of(_pid: int) -> Database:
 
 def audit_store() -> AuditStore:
     """Give this process's audit store."""
-    return AuditStore(database())
+    found = database()
+    with _lock:
+        return _audit_store_on(found)
+
+
+@cache
+def _audit_store_on(database: Database) -> AuditStore:
+    return AuditStore(database)
 
 
 def deliveries() -> Deliveries:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, Connection, Index, String, Table, Text, func, select
+from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, func, select, union_all
 
-from .audit_chain import Head, chained
+from .audit_chain import Entry, Head, chained
 from .audit_entries import entry_of
 from .database import Database
 from .events import AnyEvent
+from .group_commit import GroupCommit
+from .store import StoreUnavailable
 from .tables import BigInt, ExactJson, UtcDateTime, metadata
 
 #: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
@@ -37,36 +42,73 @@ audit_trail = Table(
 )
 
 
+class Outcome(StrEnum):
+    """What became of an event that was to be recorded."""
+
+    RECORDED = "recorded"
+    #: It has a row already, which says the same.
+    REPEATED = "repeated"
+    #: Its id has a row already, which says something else and stays.
+    DIFFERS = "differs"
+
+
 class AuditStore:
-    """Writes the audit trail to one database; safe for use by many threads."""
+    """Writes the audit trail to one database; safe for use by many threads, whose rows share transactions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._group = GroupCommit(self._append, concerns_all=StoreUnavailable)
 
-    def record(self, event: AnyEvent, *, recorded_at: datetime) -> bool:
-        """Add the event's row; give False, and change nothing, if it has one already.
-
-        The row is committed when this returns.
+    def record(self, event: AnyEvent, *, recorded_at: datetime) -> Outcome:
+        """Add the event's row, unless it has one; the row is committed when this returns.
 
         Raises:
             StoreError: the database did not take it.
         """
-        entry = entry_of(event)
+        return self._group.submit((entry_of(event), recorded_at))
+
+    def record_all(self, events: Iterable[AnyEvent], *, recorded_at: datetime) -> Sequence[Outcome]:
+        """As `record`, for all of them in one transaction."""
+        return self._append([(entry_of(event), recorded_at) for event in events])
+
+    def close(self) -> None:
+        """End the thread that writes; a later `record` starts it again."""
+        self._group.close()
+
+    def _append(self, entries: Sequence[tuple[Entry, datetime]]) -> Sequence[Outcome]:
+        outcomes: list[Outcome] = []
+        rows = []
         with self._database.writing() as connection:
-            head = _head_to_extend(connection)
-            known = select(audit_trail.c.sequence).where(audit_trail.c.event_id == entry.event_id)
-            if connection.execute(known).first() is not None:
-                return False
-            connection.execute(audit_trail.insert(), chained(entry, head, recorded_at))
-            return True
+            head, known = _lock_and_look(connection, [entry.event_id for entry, _ in entries])
+            for entry, recorded_at in entries:
+                earlier = known.setdefault(entry.event_id, entry)
+                if earlier is entry:
+                    row = chained(entry, head, recorded_at)
+                    head = Head(row["sequence"], row["hash"])
+                    rows.append(row)
+                    outcomes.append(Outcome.RECORDED)
+                else:
+                    outcomes.append(Outcome.REPEATED if earlier == entry else Outcome.DIFFERS)
+            if rows:
+                # With RETURNING, SQLAlchemy puts many rows into one statement.
+                connection.execute(audit_trail.insert().returning(audit_trail.c.sequence), rows)
+        return outcomes
 
 
-def _head_to_extend(connection: Connection) -> Head:
-    """Read the end of the chain, which nobody else extends until the transaction ends."""
+def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[Head, dict[str, Entry]]:
+    """Read the end of the chain, that nobody else extends until the transaction ends, and what is known."""
     if connection.dialect.name == "postgresql":
         # SQLite needs none: its write transaction keeps every other writer out.
         connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
     columns = audit_trail.c
-    last = select(columns.sequence, columns.hash).order_by(columns.sequence.desc()).limit(1)
-    row = connection.execute(last).first()
-    return Head(row.sequence, row.hash) if row else Head()
+    # In one statement, as each costs a trip to the database.
+    end = select(audit_trail).where(columns.sequence == select(func.max(columns.sequence)).scalar_subquery())
+    known = select(audit_trail).where(columns.event_id.in_(event_ids))
+    rows = connection.execute(union_all(end, known)).all()
+    last = max(rows, key=lambda row: row.sequence, default=None)
+    head = Head(last.sequence, last.hash) if last else Head()
+    return head, {row.event_id: _entry(row) for row in rows}
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(**{name: getattr(row, name) for name in Entry.__dataclass_fields__})

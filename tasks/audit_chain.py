@@ -5,25 +5,32 @@ each column of the row but ``hash`` itself:
 
 - ``sequence``: the row's number; the first row has 1, and none is left out;
 - ``previous_hash``: the ``hash`` of the row before; of the first row, 64 zeros;
-- ``event_id``, ``type``, ``actor``, ``todo_id``: text, or null;
+- ``event_id``, ``type``, ``actor``, ``todo_id``: text, the last two may be null;
 - ``time``, ``recorded_at``: text in UTC with six digits of the second, as in 2026-06-01T12:00:00.000000Z;
-- ``before``, ``after``, ``details``: the JSON values themselves, or null.
+- ``before``, ``after``, ``details``: the JSON values themselves; the first two may be null.
 
 The object is written as Python's ``json.dumps(row, sort_keys=True, separators=(",", ":"))`` writes it: keys
 sorted by code point in every object, no white space, all but ASCII as ``\\uXXXX``, floats at their shortest.
+
+So a row that is changed does not give its hash, a row that is exchanged does not fit the next one, and a row
+that is removed leaves a gap. What a chain alone cannot show is that it was cut off at its end, or written
+anew from some row on: for that, keep the head (sequence and hash) in another place, and compare.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 #: The ``previous_hash`` of the first row.
 GENESIS = "0" * 64
+
+_HASH = re.compile("[0-9a-fA-F]{64}")
 
 #: The columns that are hashed.
 HASHED = (
@@ -43,10 +50,21 @@ HASHED = (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of the chain: the sequence and the hash of its last row."""
+    """The end of the chain: the sequence and the hash of its last row. As text, SEQUENCE:HASH."""
 
     sequence: int = 0
     hash: str = GENESIS
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str(head)`` gives. Raises ValueError."""
+        sequence, _, hash_ = text.strip().partition(":")
+        if not sequence.isdecimal() or not _HASH.fullmatch(hash_):
+            raise ValueError(f"{text!r} is not a sequence and a hash, like 17:{GENESIS[:8]}...")
+        return cls(int(sequence), hash_.lower())
+
+    def __str__(self) -> str:
+        return f"{self.sequence}:{self.hash}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +110,19 @@ def hash_of(row: Mapping[str, Any]) -> str:
         values[name] = values[name].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def flaw(row: Mapping[str, Any], head: Head) -> str | None:
+    """Say what is wrong with ``row``, which was found after ``head``; None where it continues the chain."""
+    number = row["sequence"]
+    missing = number - head.sequence - 1
+    if missing == 1:
+        return f"row {number - 1} is missing"
+    if missing:
+        return f"rows {head.sequence + 1} to {number - 1} are missing"
+    if hash_of(row) != row["hash"]:
+        return f"row {number} was changed: what it says does not give its hash"
+    if row["previous_hash"] != head.hash:
+        before = f"row {head.sequence}" if head.sequence else "the beginning"
+        return f"row {number} does not continue {before}: something else was there when it was written"
+    return None

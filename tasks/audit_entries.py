@@ -5,31 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 from .audit_chain import Entry
-from .events import AnyEvent, Context, TodoDeleted, TodoEvent, TodoUpdated
+from .events import AnyEvent, Context, TodoDeleted, TodoUpdated
 
-#: What has columns of its own, or is said by before and after.
-_SHOWN = {"type", "event_id", "time", "actor", "todo", "changes"}
+#: The fields of an event that have a column of their own.
+_COLUMNS = ("event_id", "type", "time", "actor")
+
+_SIDES = ("before", "after")
 
 
 def entry_of(event: AnyEvent) -> Entry:
     """Give what is recorded of ``event``.
 
-    An update has the changed fields as they were and as they are; a deleted todo has only a before, any other
-    only an after. What else the event says, known to this version or not, is in the details.
+    An update has the changed fields as they were and as they are, and the whole todo in the details; a
+    deleted todo has only a before, any other only an after. What else the event says, known to this version
+    or not, is in the details.
     """
-    data = event.model_dump(mode="json")
-    details = {name: value for name, value in data.items() if name not in _SHOWN}
+    # What the event does not say stays out: a later version may know more fields, and must find the same.
+    data = event.model_dump(mode="json", exclude_unset=True)
+    before, after, details = _what_changed(event, {k: v for k, v in data.items() if k not in _COLUMNS})
     if event.cloudevent == Context():
-        del details["cloudevent"]
-    todo = data["todo"] if isinstance(event, TodoEvent) else None
-    before: Any = None
-    after: Any = todo
-    if isinstance(event, TodoUpdated):
-        before = {name: change["before"] for name, change in data["changes"].items()}
-        after = {name: change["after"] for name, change in data["changes"].items()}
-        details["todo"] = todo
-    elif isinstance(event, TodoDeleted):
-        before, after = todo, None
+        details.pop("cloudevent", None)
     return Entry(
-        str(event.event_id), event.type, event.time, event.actor, event.todo_id, before, after, details
+        event_id=str(event.event_id),
+        type=event.type,
+        time=event.time,
+        actor=event.actor,
+        todo_id=event.todo_id,
+        before=before,
+        after=after,
+        details=details,
     )
+
+
+def _what_changed(event: AnyEvent, data: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    if isinstance(event, TodoUpdated):
+        changes: dict[str, dict[str, Any]] = data.pop("changes")
+        before, after = ({name: change[side] for name, change in changes.items()} for side in _SIDES)
+        more = {name: _without_sides(change) for name, change in changes.items() if _without_sides(change)}
+        return before, after, data | ({"changes": more} if more else {})
+    todo = data.pop("todo", None)
+    return (todo, None, data) if isinstance(event, TodoDeleted) else (None, todo, data)
+
+
+def _without_sides(change: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in change.items() if name not in _SIDES}

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import dramatiq
 
 from .app import audit_store, broker
+from .audit import Outcome
 from .events import TodoEvent, parse_any_event, parse_event
 from .notices import notice_of
 from .sending import deliver
@@ -24,9 +25,10 @@ EventData = dict[str, Any]
 def record_audit(event: EventData) -> None:
     """Add the event to the audit trail, unless it is there; also one of a type that is not known."""
     parsed = parse_any_event(event)
-    added = audit_store().record(parsed, recorded_at=datetime.now(UTC))
-    outcome = "audit.recorded" if added else "audit.repeated"
-    logger.info("%s event_id=%s type=%s todo_id=%s", outcome, parsed.event_id, parsed.type, parsed.todo_id)
+    outcome = audit_store().record(parsed, recorded_at=datetime.now(UTC))
+    level = logging.WARNING if outcome is Outcome.DIFFERS else logging.INFO
+    ids = (parsed.event_id, parsed.type, parsed.todo_id)
+    logger.log(level, "audit.%s event_id=%s type=%s todo_id=%s", outcome, *ids)
 
 
 @dramatiq.actor(broker=broker, queue_name="notifications")

@@ -7,21 +7,30 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
-from tasks.audit import AuditStore, audit_trail
+from tasks.audit import AuditStore, Outcome, audit_trail
 from tasks.database import Database
 from tasks.events import Event
 from tests.samples import KINDS, NOON, a_todo, an_event
 
 THREADS = 8
 PROCESSES = 3
+
+
+@pytest.fixture
+def store(database: Database) -> Iterator[AuditStore]:
+    store = AuditStore(database)
+    yield store
+    store.close()
 
 
 def rows(database: Database) -> list[Any]:
@@ -34,18 +43,17 @@ def count(database: Database) -> int:
         return connection.execute(select(func.count()).select_from(audit_trail)).scalar_one()
 
 
-def test_a_row_holds_what_happened(database: Database) -> None:
+def test_a_row_holds_what_happened(database: Database, store: AuditStore) -> None:
     events = [an_event(kind, todo=a_todo(title="Größe 日本語 <b>\x01")) for kind in KINDS]
     later = NOON + timedelta(seconds=5, microseconds=7)
-    store = AuditStore(database)
-    assert all(store.record(event, recorded_at=later) for event in events)
+    assert {store.record(event, recorded_at=later) for event in events} == {Outcome.RECORDED}
     written = rows(database)
     assert [row.event_id for row in written] == [str(event.event_id) for event in events]
     assert [row.type for row in written] == list(KINDS)
     assert {(row.time, row.recorded_at, row.actor, row.todo_id) for row in written} == {
         (NOON, later, "user:42", "todo-1")
     }
-    todo = events[0].todo.model_dump(mode="json")
+    todo = events[0].todo.model_dump(mode="json", exclude_unset=True)
     assert [(row.before, row.after, row.details) for row in written] == [
         (None, todo, {}),
         ({"title": "Buy bread"}, {"title": "Buy milk"}, {"todo": todo}),
@@ -54,23 +62,45 @@ def test_a_row_holds_what_happened(database: Database) -> None:
     ]
 
 
-def test_a_repeated_event_leaves_one_row(database: Database) -> None:
+def test_a_repeated_event_leaves_one_row(database: Database, store: AuditStore) -> None:
+    event, other = an_event(), an_event()
+    later = NOON + timedelta(hours=1)
+    assert store.record(event, recorded_at=NOON) is Outcome.RECORDED
+    assert store.record(event, recorded_at=later) is Outcome.REPEATED
+    outcomes = store.record_all([event, other, other], recorded_at=later)
+    assert outcomes == [Outcome.REPEATED, Outcome.RECORDED, Outcome.REPEATED]
+    assert [(row.event_id, row.recorded_at) for row in rows(database)] == [
+        (str(event.event_id), NOON),
+        (str(other.event_id), later),
+    ]
+
+
+def test_another_event_under_a_recorded_id_is_noticed_and_changes_nothing(
+    database: Database, store: AuditStore
+) -> None:
     event = an_event()
-    store = AuditStore(database)
-    assert store.record(event, recorded_at=NOON) is True
-    assert store.record(event, recorded_at=NOON + timedelta(hours=1)) is False
-    assert AuditStore(database).record(event, recorded_at=NOON) is False
+    store.record(event, recorded_at=NOON)
+    for other in (
+        event.model_copy(update={"actor": "user:7"}),
+        an_event("todo.deleted", event_id=event.event_id),
+    ):
+        assert store.record(other, recorded_at=NOON) is Outcome.DIFFERS
     (row,) = rows(database)
-    assert row.recorded_at == NOON
+    assert (row.actor, row.type) == ("user:42", "todo.created")
 
 
 def write_at_once(url: str, shared: list[Event], own: list[Event], start: Barrier) -> int:
     """Record events in many threads; give how many were new. Runs in a process of its own."""
     database = Database(url, pool_size=THREADS)
     store = AuditStore(database)
+
+    def is_new(event: Event) -> bool:
+        return store.record(event, recorded_at=NOON) is Outcome.RECORDED
+
     start.wait(30)
     with ThreadPoolExecutor(THREADS) as threads:
-        added = sum(threads.map(lambda event: store.record(event, recorded_at=NOON), [*shared, *own]))
+        added = sum(threads.map(is_new, [*shared, *own]))
+    store.close()
     database.dispose()
     return added
 

@@ -1,0 +1,106 @@
+"""Threads that write at the same time share one transaction: its costs, most of all the disk's, come once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: How long a batch waits for those whose last items are just done: their next ones may be on their way.
+_GATHER_S = 0.002
+
+
+class GroupCommit(Generic[T, R]):
+    """Hands what many threads submit to ``commit``, in batches: one at a time, in order of arrival.
+
+    ``commit`` gives a result for each item, in order. An error of the kind ``concerns_all`` is raised in all
+    whose items were in the batch; after any other, each item is committed alone, so that only what is wrong
+    fails.
+
+    The work is done by a thread that starts with the first item, as dramatiq interrupts threads that run
+    jobs: the one that works for others must not be such a one.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[T]], Sequence[R]],
+        *,
+        concerns_all: type[Exception],
+        max_size: int = 500,
+    ) -> None:
+        self._commit = commit
+        self._concerns_all = concerns_all
+        self._max_size = max_size
+        self._waiting: SimpleQueue[tuple[T, Future[R]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, item: T) -> R:
+        """Block until ``item`` is committed, and give its result; raises what ``commit`` did."""
+        future: Future[R] = Future()
+        with self._lock:
+            self._waiting.put((item, future))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+                self._thread.start()
+        return future.result()
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for the batch after the one that is under way."""
+        return self._waiting.qsize()
+
+    def close(self) -> None:
+        """Commit what waits, and end the thread; a later `submit` starts a new one."""
+        with self._lock:
+            if self._thread is not None:
+                self._waiting.put(None)
+                self._thread.join()
+                self._thread = None
+
+    def _run(self) -> None:
+        size = 1
+        while True:
+            batch, is_last = self._gather(size)
+            if batch:
+                self._settle(batch)
+            if is_last:
+                return
+            size = len(batch) + self.waiting
+
+    def _gather(self, expected: int) -> tuple[list[tuple[T, Future[R]]], bool]:
+        """Give what waits, and whether to end after it; blocks until there is something."""
+        batch: list[tuple[T, Future[R]]] = []
+        timeout_s: float | None = None
+        deadline = 0.0
+        while len(batch) < self._max_size:
+            try:
+                found = self._waiting.get(timeout=timeout_s)
+            except Empty:
+                break
+            if found is None:
+                return batch, True
+            batch.append(found)
+            deadline = deadline or time.monotonic() + _GATHER_S
+            timeout_s = max(0.0, deadline - time.monotonic()) if len(batch) < expected else 0.0
+        return batch, False
+
+    def _settle(self, batch: Sequence[tuple[T, Future[R]]]) -> None:
+        try:
+            results = self._commit([item for item, _ in batch])
+        except Exception as exc:  # noqa: BLE001 - it is raised where the item came from
+            if len(batch) > 1 and not isinstance(exc, self._concerns_all):
+                for one in batch:
+                    self._settle([one])
+                return
+            for _, future in batch:
+                future.set_exception(exc)
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                future.set_result(result)
