@@ -41,6 +41,7 @@ from settings.formats import (
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 SmtpTls = Literal["none", "starttls", "tls"]
+Missed = Literal["fire", "skip"]
 
 Seconds = Annotated[float, Field(gt=0)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -187,6 +188,22 @@ class WorkerSettings(_Section):
     )
 
 
+class ReminderSettings(_Section):
+    """What is done about reminders."""
+
+    missed: Missed = Field(
+        default="fire",
+        description="A reminder that comes too late: fire (with a note that it is late) or skip.",
+    )
+    grace: Duration = Field(
+        default=timedelta(minutes=15), description="How late a reminder may come before it counts as missed."
+    )
+    reconcile_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(
+        default=timedelta(hours=1),
+        description="How often alarms that may be lost are set again: those of twice that time ahead.",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; secrets are masked in `repr` and in `model_dump`."""
 
@@ -203,6 +220,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     smtp: SmtpSettings = SmtpSettings()
     worker: WorkerSettings = WorkerSettings()
+    reminder: ReminderSettings = ReminderSettings()
     database_url: Annotated[SecretStr, AfterValidator(normal_database_url)] = Field(
         default=SecretStr("sqlite:///todo.db"),
         description="SQLAlchemy URL of the database; postgresql:// means psycopg 3. Never printed.",

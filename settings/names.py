@@ -13,6 +13,14 @@ from settings.models import Settings
 #: A name is a misspelling up to this many edits; of a short one, fewer.
 _MAX_EDITS = 2
 
+#: The units of a length of time; a default is written in the largest that gives a whole number.
+_UNITS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+
 
 class Variable(NamedTuple):
     """A row of the settings table."""
@@ -81,7 +89,8 @@ def _as_text(default: object) -> str:
     if isinstance(default, tuple):
         return ",".join(default)
     if isinstance(default, timedelta):
-        return f"{default / timedelta(days=1):g}d"
+        unit, length = next((unit, length) for unit, length in _UNITS.items() if not default % length)
+        return f"{default // length}{unit}"
     return "" if default is None else str(default)
 
 

@@ -19,6 +19,7 @@ from tasks.events import (
 from tasks.handlers import handle_event, record_audit, send_notification
 from tasks.notices import InvalidNotice, Notice
 from tasks.publishing import publish
+from tasks.reminders import fire_reminder, reconcile_reminders, sync_reminder
 from tasks.sending import notice_job, send_notice
 
 __all__ = [
@@ -34,11 +35,14 @@ __all__ = [
     "TodoDeleted",
     "TodoUpdated",
     "broker",
+    "fire_reminder",
     "handle_event",
     "notice_job",
     "parse_event",
     "publish",
+    "reconcile_reminders",
     "record_audit",
     "send_notice",
     "send_notification",
+    "sync_reminder",
 ]

@@ -21,6 +21,8 @@ from .failures import retries
 from .mail import Sender
 from .mailer import Mailer
 from .recipients import Recipients
+from .reminder_state import Policy
+from .reminder_store import ReminderStore
 from .smtp import Server
 
 settings = load_settings()
@@ -33,6 +35,13 @@ sender = Sender(
     unsubscribe_url=settings.smtp.unsubscribe_url,
     unsubscribe_mailto=settings.smtp.unsubscribe_mailto,
 )
+
+#: What is done about reminders that come late, and how far ahead alarms are set, and set again.
+reminder_policy = Policy(
+    skips=settings.reminder.missed == "skip", grace_s=settings.reminder.grace.total_seconds()
+)
+reconcile_every = settings.reminder.reconcile_every
+max_delay = settings.worker.max_delay
 
 _lock = threading.Lock()
 
@@ -58,6 +67,11 @@ def audit_store() -> AuditStore:
 @cache
 def _audit_store_on(database: Database) -> AuditStore:
     return AuditStore(database)
+
+
+def reminder_store() -> ReminderStore:
+    """Give this process's reminders."""
+    return ReminderStore(database())
 
 
 def deliveries() -> Deliveries:

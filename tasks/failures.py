@@ -13,10 +13,11 @@ from workers.retries import Retries
 from .events import InvalidEvent
 from .notices import InvalidNotice
 from .notifications import RenderError
+from .recurrence_rule import InvalidRule
 from .smtp import MailRefused
 
 #: They would happen again: the data, or the code and its templates, must change first.
-PERMANENT = (InvalidEvent, InvalidNotice, MailRefused, RenderError, ValidationError)
+PERMANENT = (InvalidEvent, InvalidNotice, InvalidRule, MailRefused, RenderError, ValidationError)
 
 #: The first retry comes after 3 to 6 s, each later one after about twice as long, up to an hour; the last one
 #: about a day after the first.

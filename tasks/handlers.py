@@ -13,6 +13,7 @@ from .app import audit_store, broker
 from .audit import Outcome
 from .events import TodoEvent, parse_any_event, parse_event
 from .notices import notice_of
+from .reminders import sync_reminder
 from .sending import deliver
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def send_notification(event: EventData) -> None:
 
 
 #: What is done about every event that is known; one of another type is only recorded.
-EFFECTS = (record_audit, send_notification)
+EFFECTS = (record_audit, send_notification, sync_reminder)
 
 
 @dramatiq.actor(broker=broker, queue_name="events")

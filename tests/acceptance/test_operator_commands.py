@@ -22,7 +22,7 @@ from workers import Cluster, KafkaBroker
 from workers.client import connect_admin
 
 REPOSITORY = Path(__file__).parents[2]
-QUEUES = ("audit", "events", "notifications")
+QUEUES = ("audit", "events", "notifications", "reminders")
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
 def test_topics_are_missing_then_created_then_as_wanted(run: Run, namespace: str) -> None:
     missing = run("topics", "--check")
     assert missing.returncode == 1
-    assert missing.stdout.count("missing") == 13
+    assert missing.stdout.count("missing") == 14
     created = run("topics")
     assert created.returncode == 0, created.stderr
-    assert created.stdout.count("created") == 13
+    assert created.stdout.count("created") == 14
     assert "never expires" in created.stdout
     checked = run("topics", "--check", "--json")
     assert checked.returncode == 0

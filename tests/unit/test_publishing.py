@@ -29,6 +29,7 @@ def test_an_event_makes_one_job_for_each_effect() -> None:
     assert [(job.queue_name, job.actor_name) for job in jobs] == [
         ("audit", "record_audit"),
         ("notifications", "send_notification"),
+        ("reminders", "sync_reminder"),
     ]
     assert all(job.options == {"key": "todo-1"} for job in jobs)
     assert all(job.args == (event.model_dump(mode="json"),) for job in jobs)
@@ -38,7 +39,7 @@ def test_the_same_event_makes_jobs_with_the_same_ids() -> None:
     data = an_event().model_dump(mode="json")
     first, second = ([job.message_id for job in jobs_for(data)] for _ in range(2))
     assert first == second
-    assert len(set(first)) == 2
+    assert len(set(first)) == 3
     assert first != [job.message_id for job in jobs_for(an_event().model_dump(mode="json"))]
 
 

@@ -85,6 +85,9 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "WORKER_COMMIT_INTERVAL_MS": "50",
             "WORKER_KEEP_DONE_HOURS": "1.5",
             "WORKER_MAX_DELAY": "36h",
+            "REMINDER_MISSED": "skip",
+            "REMINDER_GRACE": "90s",
+            "REMINDER_RECONCILE_EVERY": "10m",
             "DATABASE_URL": "sqlite:////srv/todo.db",
         }
     )
@@ -123,6 +126,11 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "commit_interval_ms": 50,
             "keep_done_hours": 1.5,
             "max_delay": timedelta(hours=36),
+        },
+        "reminder": {
+            "missed": "skip",
+            "grace": timedelta(seconds=90),
+            "reconcile_every": timedelta(minutes=10),
         },
         "database_url": SecretStr("sqlite:////srv/todo.db"),
     }
@@ -479,7 +487,7 @@ def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 11, "smtp": 13, "worker": 5, "database": 1}
+    sections = {"kafka": 11, "smtp": 13, "worker": 5, "reminder": 3, "database": 1}
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]
@@ -490,7 +498,9 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
 def test_the_readme_has_the_table_of_settings() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     table = [
-        line for line in lines if line.startswith(("| `KAFKA_", "| `SMTP_", "| `WORKER_", "| `DATABASE_"))
+        line
+        for line in lines
+        if line.startswith(("| `KAFKA_", "| `SMTP_", "| `WORKER_", "| `REMINDER_", "| `DATABASE_"))
     ]
     assert table == [
         f"| `{variable}` | {f'`{default}`' if default else 'not set'} | {meaning} |"
