@@ -18,7 +18,7 @@ from tasks.events import (
 )
 from tasks.handlers import handle_event, record_audit, send_notification
 from tasks.notices import InvalidNotice, Notice
-from tasks.publishing import publish
+from tasks.publishing import publish, publish_async
 from tasks.reminders import fire_reminder, reconcile_reminders, sync_reminder
 from tasks.sending import notice_job, send_notice
 
@@ -40,6 +40,7 @@ __all__ = [
     "notice_job",
     "parse_event",
     "publish",
+    "publish_async",
     "reconcile_reminders",
     "record_audit",
     "send_notice",

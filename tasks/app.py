@@ -30,6 +30,9 @@ settings = load_settings()
 broker = broker_from(settings, retries=retries())
 dramatiq.set_broker(broker)
 
+#: The topic that events are published to, by anybody.
+event_log = broker.topics.named("events")
+
 sender = Sender(
     settings.smtp.sender,
     unsubscribe_url=settings.smtp.unsubscribe_url,

@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from workers.errors import WorkersError
+from workers.errors import InvalidArguments
 
 from .fields import (
     Email,
@@ -51,7 +51,7 @@ T = TypeVar("T")
 DEFAULT_SOURCE = "/todo-chatbot"
 
 
-class InvalidEvent(WorkersError, ValueError):
+class InvalidEvent(InvalidArguments, ValueError):
     """The data is not a valid todo event."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from workers.errors import MessageTooLarge
 from workers.retries import Retries
 
 from .events import InvalidEvent
@@ -17,7 +18,15 @@ from .recurrence_rule import InvalidRule
 from .smtp import MailRefused
 
 #: They would happen again: the data, or the code and its templates, must change first.
-PERMANENT = (InvalidEvent, InvalidNotice, InvalidRule, MailRefused, RenderError, ValidationError)
+PERMANENT = (
+    InvalidEvent,
+    InvalidNotice,
+    InvalidRule,
+    MailRefused,
+    MessageTooLarge,
+    RenderError,
+    ValidationError,
+)
 
 #: The first retry comes after 3 to 6 s, each later one after about twice as long, up to an hour; the last one
 #: about a day after the first.

@@ -9,8 +9,11 @@ from uuid import UUID, uuid5
 
 import dramatiq
 
-from .app import audit_store, broker
+from workers.sources import Incoming
+
+from .app import audit_store, broker, event_log
 from .audit import Outcome
+from .cloud_events import event_of
 from .events import TodoEvent, parse_any_event, parse_event
 from .notices import notice_of
 from .reminders import sync_reminder
@@ -39,6 +42,9 @@ def send_notification(event: EventData) -> None:
     deliver(notice_of(parsed, id=job_id(parsed.event_id, send_notification)))
 
 
+#: How long the event log keeps an event, handled or not.
+EVENT_LOG_RETENTION_MS = 30 * 24 * 3_600_000
+
 #: What is done about every event that is known; one of another type is only recorded.
 EFFECTS = (record_audit, send_notification, sync_reminder)
 
@@ -49,6 +55,18 @@ def handle_event(event: EventData) -> None:
     with broker.batch():
         for job in jobs_for(event):
             broker.enqueue(job)
+
+
+def job_of(record: Incoming) -> dramatiq.Message[None]:
+    """Give the job of a record of the event log, whoever wrote it. Raises Undecodable."""
+    event = event_of(record)
+    subject = event["cloudevent"].get("subject") or event.get("subject")
+    key = subject or (record.key or b"").decode(errors="replace") or event["event_id"]
+    message = handle_event.message_with_options(args=(event,), key=str(key))
+    return message.copy(message_id=event["event_id"], message_timestamp=record.timestamp_ms)
+
+
+broker.add_source(handle_event.queue_name, event_log, job_of, retention_ms=EVENT_LOG_RETENTION_MS)
 
 
 def jobs_for(event: EventData) -> list[dramatiq.Message[None]]:

@@ -5,28 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import dramatiq
 from pydantic_core import PydanticSerializationError
 
-from .app import broker
-from .events import InvalidEvent, TodoEvent, parse_event
-from .handlers import handle_event, job
+from workers.envelope import Record, require_size
+
+from .app import broker, event_log
+from .cloud_events import record_of
+from .events import Event, InvalidEvent, TodoEvent, parse_event
 
 
-def publish(event: TodoEvent | Mapping[str, Any]) -> dramatiq.Message[None]:
-    """Hand ``event`` to the workers, and give the job that was enqueued for it; its id is the event's.
+def publish(event: TodoEvent | Mapping[str, Any]) -> Event:
+    """Write ``event`` into the event log, as one record, and give it as it was written.
 
-    Blocks until Kafka has stored it. An event may be published again, after an error or for safety: its
-    effects happen once.
+    Blocks until all in-sync replicas have it. An event may be published again, after an error or for safety:
+    its effects happen once.
 
     Raises:
-        InvalidEvent: it does not validate; nothing was sent.
+        InvalidEvent: it does not validate; nothing was written.
         workers.errors.WorkersError: Kafka did not take it; the text says why.
     """
+    parsed, record = _checked(event)
+    broker.prepare()
+    broker.producer.deliver(event_log, record)
+    return parsed
+
+
+async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
+    """As `publish`, for asyncio code: the event loop runs on while Kafka confirms."""
+    parsed, record = _checked(event)
+    await broker.prepare_async()
+    await broker.producer.deliver_async(event_log, record)
+    return parsed
+
+
+def _checked(event: TodoEvent | Mapping[str, Any]) -> tuple[Event, Record]:
     # A model is checked again: `model_copy` and `model_construct` check nothing.
     parsed = parse_event(_as_mapping(event) if isinstance(event, TodoEvent) else event)
-    data = parsed.model_dump(mode="json")
-    return broker.enqueue(job(handle_event, data, key=parsed.todo.id, message_id=parsed.event_id))
+    record = record_of(parsed)
+    require_size(record, f"the event {parsed.event_id}")
+    return parsed, record
 
 
 def _as_mapping(event: TodoEvent) -> dict[str, Any]:

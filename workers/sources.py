@@ -88,8 +88,8 @@ class Intake:
         topic = self._source_of(record)
         if not topic:
             return Record(record.key, record.value, headers)
-        if message is not None:
-            job = envelope.encode(message)
+        job = _job_of(message)
+        if job is not None:
             others = [header for header in headers if header[0] not in OWN_HEADERS]
             kept = Record(job.key, job.value, [*job.headers, *others])
             if envelope.size_of(kept) <= _MAX_KEPT_BYTES:
@@ -106,6 +106,13 @@ class Intake:
         """The source that the record's bytes are of; None for a job."""
         topic: str = record.topic
         return topic if topic in self._decoders else source_named_in(record.headers)
+
+
+def _job_of(message: dramatiq.Message[Any] | None) -> Record | None:
+    try:
+        return None if message is None else envelope.encode(message)
+    except Exception:  # noqa: BLE001 - whatever a decoder put into it; the source's bytes are there still
+        return None
 
 
 def source_named_in(headers: Iterable[tuple[str, bytes | None]]) -> str | None:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks import broker, publish
+from tasks.app import event_log
 from workers.envelope import Record
 from workers.errors import WorkersError
 from workers.lag import LagReader
@@ -88,7 +89,7 @@ def _act(step: Step, progress: Progress, view: View) -> None:
             publish(action.event)
         else:
             producer = DurableProducer(broker.cluster)
-            producer.deliver(broker.topics.jobs(action.queue), Record(action.key.encode(), action.value, []))
+            producer.deliver(event_log, Record(action.key.encode(), action.value, []))
             producer.close()
         took_ms = (time.perf_counter() - started) * 1000
         progress.published(step, Publication(at, took_ms))
@@ -112,7 +113,7 @@ def _jobs_left() -> int:
     deadline = time.monotonic() + _COMMIT_TIMEOUT_S
     left = 0
     for queue in sorted(broker.get_declared_queues()):
-        with LagReader(broker.cluster, broker.topics.jobs(queue), broker.topics.group(queue)) as reader:
+        with LagReader(broker.cluster, broker.topics_of(queue), broker.topics.group(queue)) as reader:
             while (waiting := reader.not_done()) and time.monotonic() < deadline:
                 time.sleep(0.05)
             left += waiting

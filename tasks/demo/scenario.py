@@ -20,7 +20,7 @@ HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
 ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
 
 #: No JSON, and no UTF-8 either: what a broken producer might write.
-UNDECODABLE = b'{"actor_name": "handle_event", "args": [\xff\xfe'
+UNDECODABLE = b'{"specversion": "1.0", "type": "todo.created", "data": [\xff\xfe'
 
 
 class Kind(StrEnum):
@@ -60,9 +60,8 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Somebody writes bytes to the topic of ``queue``, past everything that checks them."""
+    """Somebody writes bytes to the event log, past everything that checks them."""
 
-    queue: str
     key: str
     value: bytes
 
@@ -140,8 +139,8 @@ def _refused() -> Step:
 def _undecodable() -> Step:
     queue = handle_event.queue_name
     letter = Wanted(f"queue {queue}", Kind.LETTER, "undecodable")
-    title = f"Somebody writes bytes that are no job to the queue {queue}"
-    return Step("undecodable", title, WriteRecord(queue, key="by-hand", value=UNDECODABLE), (letter,))
+    title = "Somebody writes bytes that are no event to the event log"
+    return Step("undecodable", title, WriteRecord(key="by-hand", value=UNDECODABLE), (letter,))
 
 
 def _mailed(label: str, title: str, event: Event, subject: str, *, times: int = 1, html: str = "") -> Step:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import dramatiq
 import pytest
 
 import tasks
+from tasks.app import event_log
+from tasks.cloud_events import record_of
 from tasks.events import InvalidEvent, TodoEvent
 from tasks.fields import MAX_TEXT_LENGTH
 from tasks.handlers import handle_event, job, jobs_for
 from tests.samples import a_todo, an_event
+from workers.envelope import size_of
 
 #: What Kafka accepts by default, less some room for the record's headers.
 MAX_MESSAGE_BYTES = 1_000_000
@@ -50,12 +54,15 @@ def test_the_same_event_makes_jobs_with_the_same_ids() -> None:
         an_event().model_copy(update={"actor": ""}),
         an_event().model_copy(update={"actor": object()}),
         an_event().model_dump(mode="json") | {"time": "2026-06-05T17:00:00"},
+        an_event().model_dump(mode="json") | {"type": "todo.create"},
     ],
 )
 def test_an_invalid_event_raises_at_the_caller(event: TodoEvent | dict[str, Any]) -> None:
     # Were anything sent, another error would say that Kafka cannot be reached.
     with pytest.raises(InvalidEvent):
         tasks.publish(event)
+    with pytest.raises(InvalidEvent):
+        asyncio.run(tasks.publish_async(event))
 
 
 def test_the_largest_event_fits_into_a_kafka_record() -> None:
@@ -68,3 +75,12 @@ def test_the_largest_event_fits_into_a_kafka_record() -> None:
     )
     message = job(handle_event, event.model_dump(mode="json"), key="todo-1", message_id=event.event_id)
     assert len(message.encode()) < MAX_MESSAGE_BYTES
+    assert size_of(record_of(event)) < MAX_MESSAGE_BYTES
+
+
+def test_the_log_is_a_topic_of_its_own_that_keeps_events_for_30_days() -> None:
+    (spec,) = [spec for spec in tasks.broker.topic_specs() if spec.name == event_log]
+    assert spec.is_source
+    assert spec.config["cleanup.policy"] == "delete"
+    assert spec.config["retention.ms"] == str(30 * 86_400_000)
+    assert tasks.broker.topics_of("events") == ["todo.jobs.events", "todo.events"]
