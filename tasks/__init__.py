@@ -3,7 +3,7 @@
 Importing it reads the settings, sets dramatiq's broker and declares the actors; it opens no connection.
 """
 
-from tasks.app import broker
+from tasks.app import broker, recipient_store
 from tasks.events import (
     Change,
     Event,
@@ -19,6 +19,7 @@ from tasks.events import (
 from tasks.handlers import handle_event, record_audit, send_notification
 from tasks.notices import InvalidNotice, Notice
 from tasks.publishing import publish, publish_async
+from tasks.quiet_hours import parse_quiet_hours
 from tasks.reminders import fire_reminder, reconcile_reminders, sync_reminder
 from tasks.sending import notice_job, send_notice
 
@@ -39,8 +40,10 @@ __all__ = [
     "handle_event",
     "notice_job",
     "parse_event",
+    "parse_quiet_hours",
     "publish",
     "publish_async",
+    "recipient_store",
     "reconcile_reminders",
     "record_audit",
     "send_notice",

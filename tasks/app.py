@@ -16,11 +16,11 @@ from workers.configure import broker_from
 
 from .audit import AuditStore
 from .database import Database
-from .deliveries import Deliveries
+from .deliveries import DeliveryStore
 from .failures import retries
 from .mail import Sender
 from .mailer import Mailer
-from .recipients import Recipients
+from .recipients import RecipientStore
 from .reminder_state import Policy
 from .reminder_store import ReminderStore
 from .smtp import Server
@@ -77,14 +77,14 @@ def reminder_store() -> ReminderStore:
     return ReminderStore(database())
 
 
-def deliveries() -> Deliveries:
+def delivery_store() -> DeliveryStore:
     """Give this process's record of deliveries."""
-    return Deliveries(database())
+    return DeliveryStore(database())
 
 
-def recipients() -> Recipients:
+def recipient_store() -> RecipientStore:
     """Give this process's record of what recipients want."""
-    return Recipients(database())
+    return RecipientStore(database())
 
 
 def mailer() -> Mailer:

@@ -59,7 +59,7 @@ class DeliveryBusy(WorkersError, Retry):
         self.delay = delay_ms
 
 
-class Deliveries:
+class DeliveryStore:
     """Keeps the rows. Any thread may use it; every method raises StoreError where the database fails."""
 
     def __init__(self, database: Database) -> None:
@@ -107,7 +107,7 @@ class Deliveries:
             return connection.execute(select(deliveries).where(deliveries.c.id == str(notice_id))).first()
 
     def latest(self, address: str, *, limit: int) -> Sequence[Row[Any]]:
-        """Give the rows of a recipient, the newest first."""
+        """Give the rows of a recipient, the latest first."""
         columns = deliveries.c
         rows = select(deliveries).where(columns.recipient == address.lower())
         with self._database.reading() as connection:

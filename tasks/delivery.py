@@ -11,12 +11,12 @@ from email.message import EmailMessage
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from .deliveries import FINAL, Deliveries, State
+from .deliveries import FINAL, DeliveryStore, State
 from .mail import Sender, compose
 from .mailer import Mailer
 from .notices import Notice
 from .notifications import render
-from .recipients import Recipients
+from .recipients import RecipientStore
 from .store import StoreError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class Notifier:
     is to be well below. ``postpone`` has a job call `deliver` again at that time.
     """
 
-    deliveries: Deliveries
-    recipients: Recipients
+    deliveries: DeliveryStore
+    recipients: RecipientStore
     mailer: Mailer
     sender: Sender
     postpone: Callable[[Notice, datetime], None]

@@ -75,7 +75,8 @@ def _without_controls(text: str) -> str:
 
 
 @lru_cache(maxsize=1_000)  # an event is read by each of its jobs
-def _email(address: str) -> str:
+def email_address(address: str) -> str:
+    """Give the address, its domain as the mail server needs it. Raises ValueError where it is none."""
     try:
         # Whether the domain exists is the mail server's to say: it may be one of an intranet.
         valid = validate_email(
@@ -140,7 +141,7 @@ Identifier = Annotated[
 Source = Annotated[
     str, Field(max_length=2_000), AfterValidator(_not_blank), AfterValidator(_without_controls)
 ]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(email_address)]
 TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
 Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]

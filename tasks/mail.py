@@ -27,7 +27,7 @@ class Sender:
     """Who sends the mails, and where a recipient can say that it wants no more of them.
 
     ``mailbox`` is written like ``Todo <todo@example.com>``. In ``unsubscribe_url``, ``{id}`` stands for the
-    notice's id, by which `Recipients.unsubscribe` knows its recipient. ``unsubscribe_mailto`` is an
+    notice's id, by which `RecipientStore.unsubscribe` knows its recipient. ``unsubscribe_mailto`` is an
     address; without it, it is the sender's.
     """
 

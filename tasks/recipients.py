@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Connection, Row, Select, Table, Text, select
+from sqlalchemy import Column, Row, Select, Table, Text, select
 
+from workers.errors import WrongUsage
+
+from . import notifications
 from .database import Database
+from .deliveries import deliveries
+from .fields import email_address
 from .quiet_hours import QuietHours, parse_quiet_hours
 from .tables import ExactJson, metadata
 
@@ -41,17 +47,19 @@ class Preferences:
         """Give when the quiet hours end that ``now`` is in; None where it is in none."""
         return self.quiet_hours.end_of(now, zone) if self.quiet_hours else None
 
-    def without(self, kinds: Iterable[str], known: Iterable[str]) -> Preferences:
-        """Opt in to ``kinds``; ``known`` are all there are, for whoever wanted none at all."""
-        refused = self.opted_out - {EVERY_KIND} | (set(known) if EVERY_KIND in self.opted_out else set())
-        left = set() if EVERY_KIND in set(kinds) else refused - set(kinds)
-        return replace(self, opted_out=frozenset(left))
+    def with_kinds(self, kinds: frozenset[str], *, known: Iterable[str]) -> Preferences:
+        """Opt in to ``kinds``; ``known`` are all there are: those that one who wanted none still refuses."""
+        if EVERY_KIND in kinds:
+            return replace(self, opted_out=frozenset())
+        refused = frozenset(known) if EVERY_KIND in self.opted_out else self.opted_out
+        return replace(self, opted_out=refused - kinds)
 
 
-class Recipients:
+class RecipientStore:
     """Keeps what recipients want, by address, in whatever case that is written. Any thread may use it.
 
-    Every method raises StoreError where the database fails.
+    A method raises WrongUsage for an address or a kind that is none, and StoreError where the database
+    fails. One that changes something gives what the recipient wants now.
     """
 
     def __init__(self, database: Database) -> None:
@@ -60,40 +68,46 @@ class Recipients:
     def preferences(self, address: str) -> Preferences:
         """Give what the recipient wants."""
         with self._database.reading() as connection:
-            return _preferences(connection.execute(_row_of(address)).first())
+            return _preferences(connection.execute(_row_of(_key(address))).first())
 
     def opt_out(self, address: str, kinds: Iterable[str]) -> Preferences:
-        """Send the recipient no notices of these kinds any more."""
-        with self._database.writing() as connection:
-            wanted = self._locked(connection, address)
-            return _write(connection, address, replace(wanted, opted_out=wanted.opted_out | set(kinds)))
+        """Send the recipient no notices of these kinds any more; EVERY_KIND is one, too."""
+        refused = _checked(kinds)
+        return self._change(address, lambda now: replace(now, opted_out=now.opted_out | refused))
 
-    def opt_in(self, address: str, kinds: Iterable[str], *, known: Iterable[str]) -> Preferences:
-        """Send the recipient notices of these kinds again; ``known`` are all kinds there are."""
-        with self._database.writing() as connection:
-            wanted = self._locked(connection, address)
-            return _write(connection, address, wanted.without(kinds, known))
+    def opt_in(self, address: str, kinds: Iterable[str]) -> Preferences:
+        """Send the recipient notices of these kinds again."""
+        wanted = _checked(kinds)
+        return self._change(address, lambda now: now.with_kinds(wanted, known=notifications.kinds()))
 
     def set_quiet_hours(self, address: str, quiet_hours: QuietHours | None) -> Preferences:
-        """Leave the recipient alone in these hours; None ends that."""
+        """Leave the recipient alone in these hours, by the clock in its zone; None ends that."""
+        return self._change(address, lambda now: replace(now, quiet_hours=quiet_hours))
+
+    def unsubscribe(self, notice_id: UUID) -> Preferences | None:
+        """Opt the recipient of a notice out of its kind: what the page does that a mail's headers name.
+
+        Gives None where no such notice was sent.
+        """
+        sent = select(deliveries.c.recipient, deliveries.c.kind).where(deliveries.c.id == str(notice_id))
+        with self._database.reading() as connection:
+            row = connection.execute(sent).first()
+        return self.opt_out(row.recipient, [row.kind]) if row else None
+
+    def _change(self, address: str, change: Callable[[Preferences], Preferences]) -> Preferences:
+        key = _key(address)
+        new = {"address": key, "opted_out": []}
         with self._database.writing() as connection:
-            wanted = self._locked(connection, address)
-            return _write(connection, address, replace(wanted, quiet_hours=quiet_hours))
-
-    def _locked(self, connection: Connection, address: str) -> Preferences:
-        """Read what is to be changed; nobody else changes it until the transaction ends."""
-        new = {"address": _key(address), "opted_out": []}
-        connection.execute(self._database.insert(recipients).values(new).on_conflict_do_nothing())
-        return _preferences(connection.execute(_row_of(address).with_for_update()).one())
-
-
-def _write(connection: Connection, address: str, wanted: Preferences) -> Preferences:
-    values = {
-        "opted_out": sorted(wanted.opted_out),
-        "quiet_hours": str(wanted.quiet_hours) if wanted.quiet_hours else None,
-    }
-    connection.execute(recipients.update().where(recipients.c.address == _key(address)).values(values))
-    return wanted
+            connection.execute(self._database.insert(recipients).values(new).on_conflict_do_nothing())
+            # Nobody else changes the row until the transaction ends.
+            now = _preferences(connection.execute(_row_of(key).with_for_update()).one())
+            wanted = change(now)
+            values = {
+                "opted_out": sorted(wanted.opted_out),
+                "quiet_hours": str(wanted.quiet_hours) if wanted.quiet_hours else None,
+            }
+            connection.execute(recipients.update().where(recipients.c.address == key).values(values))
+        return wanted
 
 
 def _preferences(row: Row[Any] | None) -> Preferences:
@@ -103,11 +117,22 @@ def _preferences(row: Row[Any] | None) -> Preferences:
     return Preferences(frozenset(row.opted_out), quiet_hours)
 
 
-def _row_of(address: str) -> Select[tuple[Any, ...]]:
-    return select(recipients.c.opted_out, recipients.c.quiet_hours).where(
-        recipients.c.address == _key(address)
-    )
+def _row_of(key: str) -> Select[tuple[Any, ...]]:
+    return select(recipients.c.opted_out, recipients.c.quiet_hours).where(recipients.c.address == key)
 
 
 def _key(address: str) -> str:
-    return address.lower()
+    try:
+        return email_address(address).lower()
+    except ValueError as exc:
+        raise WrongUsage(f"{address!r} {exc}") from exc
+
+
+def _checked(kinds: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(kinds)
+    for kind in wanted - {EVERY_KIND}:
+        try:
+            notifications.require_kind(kind)
+        except notifications.RenderError as exc:
+            raise WrongUsage(str(exc)) from exc
+    return wanted

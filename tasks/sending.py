@@ -9,7 +9,7 @@ from uuid import uuid5
 
 import dramatiq
 
-from .app import broker, deliveries, mailer, recipients, sender, settings
+from .app import broker, delivery_store, mailer, recipient_store, sender, settings
 from .delivery import Notifier, Outcome
 from .notices import Notice, parse_notice
 
@@ -31,8 +31,8 @@ def notice_job(notice: Notice) -> dramatiq.Message[None]:
 def deliver(notice: Notice) -> Outcome:
     """See `Notifier.deliver`."""
     notifier = Notifier(
-        deliveries(),
-        recipients(),
+        delivery_store(),
+        recipient_store(),
         mailer(),
         sender,
         postpone=_enqueue_at,

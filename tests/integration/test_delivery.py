@@ -16,7 +16,7 @@ import pytest
 
 from tasks import notifications
 from tasks.database import Database
-from tasks.deliveries import Deliveries, DeliveryBusy, State
+from tasks.deliveries import DeliveryBusy, DeliveryStore, State
 from tasks.delivery import Notifier, Outcome
 from tasks.failures import is_permanent
 from tasks.languages import language_for
@@ -25,7 +25,7 @@ from tasks.mailer import Mailer
 from tasks.notices import Notice
 from tasks.notifications import RenderError, sample_values
 from tasks.quiet_hours import QuietHours
-from tasks.recipients import EVERY_KIND, Recipients
+from tasks.recipients import EVERY_KIND, RecipientStore
 from tasks.smtp import MailNotSent, MailRefused, Server
 from tasks.store import StoreUnavailable
 from tests.samples import an_owner
@@ -81,8 +81,8 @@ def notifier(
     database: Database, mailer: Mailer, clock: Clock, postponed: list[tuple[Notice, datetime]]
 ) -> Notifier:
     return Notifier(
-        Deliveries(database),
-        Recipients(database),
+        DeliveryStore(database),
+        RecipientStore(database),
         mailer,
         Sender("Todo <todo@example.com>"),
         postpone=lambda notice, until: postponed.append((notice, until)),
@@ -112,7 +112,7 @@ def test_workers_that_have_the_same_notice_at_once_send_once(
     notifier: Notifier, server: SmtpServer, database_url: str
 ) -> None:
     databases = [Database(database_url) for _ in range(4)]
-    notifiers = [replace(notifier, deliveries=Deliveries(each)) for each in databases for _ in range(2)]
+    notifiers = [replace(notifier, deliveries=DeliveryStore(each)) for each in databases for _ in range(2)]
     notices = [a_notice() for _ in range(10)]
     start = threading.Barrier(len(notifiers))
 
@@ -238,7 +238,7 @@ def test_a_hostile_title_arrives_as_text(
 ) -> None:
     database = Database(f"sqlite:///{tmp_path}/todo.db")
     notifier = Notifier(
-        Deliveries(database), Recipients(database), mailer, Sender("todo@example.com"), _never, LEASE
+        DeliveryStore(database), RecipientStore(database), mailer, Sender("todo@example.com"), _never, LEASE
     )
     notice = a_notice(name=title[:200])
     notice = notice.model_copy(update={"values": notice.values | {"title": title, "actor": title}})
@@ -267,7 +267,7 @@ def test_who_opted_out_of_a_kind_gets_none_of_it(notifier: Notifier, server: Smt
     assert notifier.deliver(urgent) is Outcome.OPTED_OUT
     assert notifier.deliver(wanted) is Outcome.SENT
     assert [mail["Subject"] for mail in server.mails] == ["Todo deleted: Book flights to Lisbon"]
-    notifier.recipients.opt_in("ana@example.com", ["todo_created"], known=())
+    notifier.recipients.opt_in("ana@example.com", ["todo_created"])
     assert notifier.deliver(a_notice()) is Outcome.SENT
     # What was decided stays so.
     assert notifier.deliver(refused) is Outcome.DONE_BEFORE
@@ -332,7 +332,7 @@ def test_a_job_that_could_not_be_postponed_is_not_noted_as_such(notifier: Notifi
 class Away:
     """A database that goes away for a while, at the moment of settling."""
 
-    def __init__(self, deliveries: Deliveries, failures: int) -> None:
+    def __init__(self, deliveries: DeliveryStore, failures: int) -> None:
         self._deliveries = deliveries
         self.left = failures
 
