@@ -26,7 +26,7 @@ from .delays import TIERS, Tier
 from .envelope import Record
 from .errors import InvalidName, UnknownQueue, WorkersError
 from .lanes import Delivery
-from .middleware import BootCheck, RevocationGuard, RunsMover
+from .middleware import BootCheck, RevocationGuard, RunsMover, StopsOnce
 from .mover import CONSUMER_OPTIONS, Mover
 from .producer import DurableProducer
 from .retries import Retries
@@ -114,6 +114,7 @@ class KafkaBroker(dramatiq.Broker):
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
         self._finishing = threading.local()
         self.add_middleware(BootCheck())
+        self.add_middleware(StopsOnce())
         if run_mover:
             self.add_middleware(RunsMover())
         # First of all: what it skips, no other middleware has begun.

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -29,11 +30,15 @@ class Fleet:
         processes: int = 1,
         threads: int = 4,
         name: str = "workers",
+        app: str = "numbers_app",
+        options: Sequence[str] = (),
+        python: Sequence[str] = ("-m", "dramatiq"),
     ) -> None:
+        """``options`` are further ones of the command, ``python`` how the interpreter is to run it."""
         self.numbers_file = folder / "numbers"
         self.log_file = folder / f"{name}.log"
-        self._command = [sys.executable, "-m", "dramatiq", "tests.acceptance.numbers_app"]
-        self._command += ["--processes", str(processes), "--threads", str(threads)]
+        self._command = [sys.executable, *python, f"tests.acceptance.{app}"]
+        self._command += ["--processes", str(processes), "--threads", str(threads), *options]
         self.env = os.environ | {
             "NUMBERS_BOOTSTRAP_SERVERS": broker.cluster.address,
             "NUMBERS_NAMESPACE": broker.topics.namespace,
@@ -44,7 +49,7 @@ class Fleet:
         self._ready_before = 0
 
     def start(self) -> None:
-        self._ready_before = self._ready_count()
+        self.note_ready()
         with self.log_file.open("ab") as log:
             self._main = subprocess.Popen(
                 self._command,
@@ -62,6 +67,12 @@ class Fleet:
 
     def _ready_count(self) -> int:
         return self.log().count("ready for action") if self.log_file.exists() else 0
+
+    @property
+    def pid(self) -> int:
+        """dramatiq's main process, which leads a process group of its own."""
+        assert self._main is not None
+        return self._main.pid
 
     @property
     def worker_pids(self) -> list[int]:
@@ -84,18 +95,35 @@ class Fleet:
         assert self._main is not None
         return self._main.wait(timeout_s)
 
-    def stop(self) -> int:
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """End gracefully, as a supervisor does, and give the exit status."""
         assert self._main is not None
         if self._main.poll() is None:
-            self._main.send_signal(signal.SIGTERM)
+            self._main.send_signal(signum)
         return self.wait()
+
+    def reload(self) -> None:
+        """Let all worker processes end and start anew, in the same main process."""
+        self.note_ready()
+        os.kill(self.pid, signal.SIGHUP)
+
+    def note_ready(self) -> None:
+        """Wait from now on for processes that start after this."""
+        self._ready_before = self._ready_count()
 
     def numbers(self) -> Counter[int]:
         """How often each number was noted."""
         if not self.numbers_file.exists():
             return Counter()
         return Counter(int(line.split()[0]) for line in self.numbers_file.read_text().splitlines())
+
+    def ran_in(self) -> dict[int, set[int]]:
+        """The threads that ran jobs, by process."""
+        found: dict[int, set[int]] = {}
+        for line in self.numbers_file.read_text().splitlines() if self.numbers_file.exists() else []:
+            _, pid, thread = map(int, line.split())
+            found.setdefault(pid, set()).add(thread)
+        return found
 
     def log(self) -> str:
         return self.log_file.read_text()

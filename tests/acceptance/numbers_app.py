@@ -6,6 +6,7 @@ Run by dramatiq's own command, in a process of its own; the environment says whe
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import dramatiq
@@ -26,10 +27,10 @@ _out = os.open(os.environ["NUMBERS_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREA
 
 @dramatiq.actor(max_retries=0)
 def note(number: int, pause_ms: int = 0) -> None:
-    """Append ``number`` and this process's id, after a pause that stands for work."""
+    """Append ``number`` and this process's and thread's ids, after a pause that stands for work."""
     if pause_ms:
         time.sleep(pause_ms / 1000)
-    os.write(_out, f"{number} {os.getpid()}\n".encode())
+    os.write(_out, f"{number} {os.getpid()} {threading.get_ident()}\n".encode())
 
 
 @dramatiq.actor(max_retries=0)
