@@ -58,9 +58,9 @@ class BootCheck(dramatiq.Middleware):
 class StopsOnce(dramatiq.Middleware):
     """Makes a worker process of dramatiq's command take one stop for one.
 
-    Who signals a whole process group, as honcho and systemd do, reaches a worker process twice: itself, and by
-    way of dramatiq's main process, which passes the signal on. dramatiq takes the second for an order to die at
-    once, and what runs would be lost to another worker.
+    Who signals a whole process group, as honcho and systemd do, reaches a worker process twice: itself, and
+    by way of dramatiq's main process, which passes the signal on. dramatiq takes the second for an order to
+    die at once, and another worker would repeat what runs.
     """
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002

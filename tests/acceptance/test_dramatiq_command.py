@@ -86,7 +86,7 @@ def test_only_the_queues_that_are_named_are_worked_on(broker: KafkaBroker, tmp_p
 
 
 def watches(pid: int) -> bool:
-    """Whether a process has asked Linux to tell it of changed files: it does so after its workers are ready."""
+    """Whether a process has asked Linux to tell it of changed files: after its workers are ready."""
     return any("inotify wd" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from types import FrameType
 
 from workers.middleware import OneStop
 
@@ -10,10 +11,15 @@ from workers.middleware import OneStop
 def passed_on(*times: float) -> list[float]:
     """Which of the signals that come at ``times`` the worker gets."""
     got: list[float] = []
-    now = 0.0
-    stop = OneStop(lambda signum, frame: got.append(now), clock=lambda: now)
-    for now in times:
-        stop(signal.SIGTERM, None)
+    now = list(times)
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        got.append(now[0])
+
+    once = OneStop(stop, clock=lambda: now[0])
+    while now:
+        once(signal.SIGTERM, None)
+        now.pop(0)
     return got
 
 
