@@ -17,7 +17,7 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-3.13 storm bench lint types imports format lock clean
+.PHONY: help setup demo test test-3.13 storm bench lint types imports schemas format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ types: .venv/.installed ## mypy, strict
 
 imports: .venv/.installed ## settings <- workers <- tasks
 	$(BIN)/lint-imports
+
+schemas: .venv/.installed ## write docs/events and docs/asyncapi.json anew, from the models of the events
+	$(BIN)/todo-workers events export docs
 
 format: .venv/.installed ## let ruff fix and format the code
 	$(BIN)/ruff check --fix .

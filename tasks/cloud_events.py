@@ -34,7 +34,7 @@ _REQUIRED = ("specversion", "id", "source", "type")
 #: Attributes that are fields of an event, and say nothing beside it.
 _FIELDS = frozenset({"specversion", "type", "time", "datacontenttype"})
 #: Fields of an event that are attributes of its CloudEvent, and not in its data.
-_OUTSIDE_DATA = ("type", "event_id", "time", "cloudevent")
+OUTSIDE_DATA = ("type", "event_id", "time", "cloudevent")
 #: Ids that are no UUID are unique only together with their source: both make a UUID in this namespace.
 _IDS = UUID("6d5f1f6e-5b0a-5d5b-9a0e-0f3f7f0a6a11")
 
@@ -52,7 +52,7 @@ def record_of(event: TodoEvent) -> Record:
     """
     data = event.model_dump(mode="json")
     context = data["cloudevent"]
-    for name in _OUTSIDE_DATA:
+    for name in OUTSIDE_DATA:
         del data[name]
     data |= context.pop("data", {})
     attributes = {
@@ -102,10 +102,10 @@ def event_of(record: Incoming) -> dict[str, Any]:
     if isinstance(todo, dict) and context.get("subject") == todo.get("id"):
         context.pop("subject", None)
     # They would be taken for the event's own; equal ones say nothing new.
-    homonyms = {name: data[name] for name in _OUTSIDE_DATA if name in data and data[name] != event.get(name)}
+    homonyms = {name: data[name] for name in OUTSIDE_DATA if name in data and data[name] != event.get(name)}
     if homonyms:
         context["data"] = homonyms
-    fields = {name: value for name, value in data.items() if name not in _OUTSIDE_DATA}
+    fields = {name: value for name, value in data.items() if name not in OUTSIDE_DATA}
     return {**event, **fields, "cloudevent": context}
 
 

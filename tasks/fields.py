@@ -131,17 +131,22 @@ def _recurrence(text: str) -> str:
     return text
 
 
+#: What the schema can say of a text that must not be blank.
+_MIN_1 = Field(json_schema_extra={"minLength": 1})
+
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_without_nul)]
-Title = Annotated[Text, AfterValidator(_not_blank)]
-Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank), AfterValidator(_without_nul)]
+Title = Annotated[Text, _MIN_1, AfterValidator(_not_blank)]
+Name = Annotated[str, Field(max_length=200), _MIN_1, AfterValidator(_not_blank), AfterValidator(_without_nul)]
 Identifier = Annotated[
-    str, Field(max_length=200), AfterValidator(_not_blank), AfterValidator(_without_controls)
+    str, Field(max_length=200), _MIN_1, AfterValidator(_not_blank), AfterValidator(_without_controls)
 ]
 #: A URI reference.
 Source = Annotated[
     str, Field(max_length=2_000), AfterValidator(_not_blank), AfterValidator(_without_controls)
 ]
-Email = Annotated[str, Field(max_length=254), AfterValidator(email_address)]
+Email = Annotated[
+    str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_address)
+]
 TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
 Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]
