@@ -4,6 +4,7 @@ Importing it reads the settings, sets dramatiq's broker and declares the actors;
 """
 
 from tasks.app import broker, recipient_store
+from tasks.diagnosis import doctor_checks
 from tasks.events import (
     Change,
     Event,
@@ -36,6 +37,7 @@ __all__ = [
     "TodoDeleted",
     "TodoUpdated",
     "broker",
+    "doctor_checks",
     "fire_reminder",
     "handle_event",
     "notice_job",

@@ -96,7 +96,15 @@ def mailer() -> Mailer:
 @cache
 def _mailer_of(_pid: int) -> Mailer:
     smtp = settings.smtp
-    server = Server(
+    # Half of the claim: what is left is for noting that the mail is sent.
+    limit_s = smtp.lease_s / 2
+    return Mailer(mail_server(), connections=smtp.connections, idle_s=smtp.idle_s, limit_s=limit_s)
+
+
+def mail_server() -> Server:
+    """Give the server that takes the mails."""
+    smtp = settings.smtp
+    return Server(
         host=smtp.host,
         port=smtp.port,
         tls=smtp.tls,
@@ -105,9 +113,6 @@ def _mailer_of(_pid: int) -> Mailer:
         password=smtp.password.get_secret_value() if smtp.password else None,
         timeout_s=smtp.timeout_s,
     )
-    # Half of the claim: what is left is for noting that the mail is sent.
-    limit_s = smtp.lease_s / 2
-    return Mailer(server, connections=smtp.connections, idle_s=smtp.idle_s, limit_s=limit_s)
 
 
 class _ClosesMailer(dramatiq.Middleware):

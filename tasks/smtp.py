@@ -83,12 +83,23 @@ class Server:
         await client.connect()
         return client
 
+    async def check(self) -> None:
+        """Connect, log in and leave. Raises MailNotSent, with what to do."""
+        try:
+            client = await self.connect()
+        except (SMTPException, OSError, ValueError) as exc:
+            raise self._not_usable(exc, "") from exc
+        await _quit(client)
+
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca_file)
 
     def not_connected(self, error: Exception, recipient: str) -> MailNotSent:
         """Say why there is no connection to send the mail on: that is not about the mail."""
+        return self._not_usable(error, f" for the mail to {recipient}")
+
+    def _not_usable(self, error: Exception, for_what: str) -> MailNotSent:
         server = f"The mail server {self.host}:{self.port}"
         if isinstance(error, SMTPAuthenticationError):
             hint = "check SMTP_USERNAME and SMTP_PASSWORD"
@@ -100,7 +111,7 @@ class Server:
         cause = error.__cause__ or error  # aiosmtplib's own words name the server once more
         reason = str(cause) or type(cause).__name__
         hint = f"check SMTP_HOST, SMTP_PORT and {'SMTP_TLS' if self.tls == 'none' else 'SMTP_CA_FILE'}"
-        return MailNotSent(f"{server} could not be used for the mail to {recipient}: {reason} ({hint})")
+        return MailNotSent(f"{server} could not be used{for_what}: {reason} ({hint})")
 
     def not_taken(self, error: SMTPResponseException, recipient: str) -> MailNotSent:
         """Say what the server answered to the mail: for good, where the reply is one of the 500s."""

@@ -6,6 +6,7 @@ import importlib
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 
 import dramatiq
 
@@ -17,7 +18,12 @@ GROUP = "todo_workers.apps"
 
 
 def load_broker(app: str | None) -> KafkaBroker:
-    """Import ``module`` or ``module:attribute`` and give its broker; without ``app``, that of an entry point.
+    """The broker of :func:`load_application`."""
+    return load_application(app)[1]
+
+
+def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
+    """Import ``module`` or ``module:attribute``, and give it and its broker; by default an entry point's.
 
     Without an attribute it is the broker that the module has set as dramatiq's. Raises WorkersError where
     there is none, or it is not a KafkaBroker; errors of the module's own code pass.
@@ -35,7 +41,7 @@ def load_broker(app: str | None) -> KafkaBroker:
     broker = getattr(module, attribute, None) if attribute else dramatiq.get_broker()
     if not isinstance(broker, KafkaBroker):
         raise WorkersError(f"{name} has no KafkaBroker; name it as in --app {module_name}:broker")
-    return broker
+    return module, broker
 
 
 def _installed() -> str:

@@ -117,6 +117,17 @@ def status(
     operator_commands.status(app, watch=watch, as_json=json)
 
 
+@app.command()
+def doctor(
+    app: _App = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """Look for what is wrong: settings, Kafka, topics, rights, and what the application needs."""
+    from . import doctor_command  # noqa: PLC0415 - keeps the other commands quick
+
+    raise typer.Exit(doctor_command.doctor(app, as_json=json))
+
+
 delayed_app = typer.Typer(**_LOOK, no_args_is_help=True, help="Look at the jobs that wait for their time.")
 app.add_typer(delayed_app, name="delayed")
 

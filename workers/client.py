@@ -41,14 +41,17 @@ __all__ = [
     "TopicPartition",
     "abandon_producer",
     "awaited",
+    "cluster_rights",
     "commit_now",
     "connect_admin",
     "connect_consumer",
     "connect_producer",
     "create_missing_topics",
     "discard_producer",
+    "group_rights",
     "is_fatal",
     "is_rebalance",
+    "is_unauthorized",
     "kafka_errors",
     "patiently",
     "sleep_on_io_thread",
@@ -325,6 +328,36 @@ async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
 def is_rebalance(error: BaseException) -> bool:
     """Whether a commit failed only because the group is settling."""
     return isinstance(error, kafka.errors.RebalanceInProgressError)
+
+
+def is_unauthorized(error_code: int) -> bool:
+    """Whether a topic's error code says that the user may not know of it."""
+    return kafka.errors.for_code(error_code) is kafka.errors.TopicAuthorizationFailedError
+
+
+def cluster_rights(cluster: Cluster) -> frozenset[str] | None:
+    """What the user may do on the cluster, such as CREATE; None where it does not tell. Raises ours."""
+    with connect_admin(cluster) as admin, kafka_errors(cluster, "describe the cluster"):
+        rights = admin.describe_cluster()["authorized_operations"]
+    return None if rights is None else frozenset(rights)
+
+
+def group_rights(cluster: Cluster, group: str) -> frozenset[str]:
+    """What the user may do with a consumer group, such as READ. Raises ours."""
+
+    def read() -> Any:
+        try:
+            found = admin.describe_groups([group], include_authorized_operations=True)[group]
+        except kafka.errors.GroupAuthorizationFailedError:
+            return ()
+        # A group that is not there, or that its coordinator does not have yet, is told of in words.
+        rights = found["authorized_operations"]
+        if rights is None and "NotCoordinator" in str(found.get("error")):
+            raise kafka.errors.NotCoordinatorError(group)
+        return rights if rights is not None else ("READ",)
+
+    with connect_admin(cluster) as admin:
+        return frozenset(patiently(cluster, f"describe the group {group}", read))
 
 
 def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:

@@ -72,7 +72,7 @@ def _as_json(topic: Checked, created: Sequence[str]) -> dict[str, object]:
         "state": _state(topic, created),
         "partitions": found.partitions if found else None,
         "replication_factor": found.replication_factor if found else None,
-        "config": dict(found.config) if found else None,
+        "config": dict(found.config) if found and found.config is not None else None,
         "differences": topic.differences,
     }
 
@@ -90,7 +90,7 @@ def _topics_table(checked: Sequence[Checked], created: Sequence[str]) -> Table:
     for topic in checked:
         found, state = topic.found, _state(topic, created)
         shown = "; ".join(topic.differences) if state == "differs" else state
-        config = found.config if found else {}
+        config = (found.config if found else None) or {}
         retention = config.get("retention.ms", "")
         table.add_row(
             topic.spec.name,

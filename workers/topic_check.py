@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .client import Cluster, ConfigResource, KafkaAdminClient, connect_admin, kafka_errors
+from .client import (
+    Cluster,
+    ConfigResource,
+    KafkaAdminClient,
+    connect_admin,
+    is_unauthorized,
+    kafka_errors,
+)
 from .topics import TopicSpec
 
 #: What a user must be allowed to do with a topic, to send, to work and to trim.
@@ -15,20 +22,21 @@ NEEDED_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as the cluster has it; ``rights`` is None where the cluster does not tell."""
+    """A topic as the cluster has it; ``config`` and ``rights`` are None where the cluster does not tell."""
 
     partitions: int
     replication_factor: int
-    config: Mapping[str, str]
+    config: Mapping[str, str] | None
     rights: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A topic that is needed, and what was found."""
+    """A topic that is needed, and what was found; ``hidden``: the user may not know whether it is there."""
 
     spec: TopicSpec
     found: Found | None
+    hidden: bool = False
 
     @property
     def differences(self) -> list[str]:
@@ -37,10 +45,14 @@ class Checked:
 
     @property
     def missing_rights(self) -> list[str]:
-        if self.found is None or self.found.rights is None:
+        has = self.found.rights if self.found is not None else None
+        if self.hidden:
+            has = frozenset()
+        if has is None:
             return []
-        needed = [right for right in NEEDED_RIGHTS if right != "DELETE" or not self.spec.is_source]
-        return [right for right in needed if right not in self.found.rights]
+        is_trimmed = not self.spec.is_source and self.spec.config.get("cleanup.policy") != "compact"
+        needed = [right for right in NEEDED_RIGHTS if right != "DELETE" or is_trimmed]
+        return [right for right in needed if right not in has]
 
 
 def compare(spec: TopicSpec, found: Found) -> list[str]:
@@ -50,11 +62,12 @@ def compare(spec: TopicSpec, found: Found) -> list[str]:
         differences.append(f"partitions {found.partitions}, wanted {spec.partitions}")
     if spec.replication_factor is not None and found.replication_factor != spec.replication_factor:
         differences.append(f"replication {found.replication_factor}, wanted {spec.replication_factor}")
-    differences += [
-        f"{name}={found.config.get(name, 'unknown')}, wanted {value}"
-        for name, value in spec.config.items()
-        if found.config.get(name) != value
-    ]
+    if found.config is not None:
+        differences += [
+            f"{name}={found.config.get(name, 'unknown')}, wanted {value}"
+            for name, value in spec.config.items()
+            if found.config.get(name) != value
+        ]
     return differences
 
 
@@ -63,11 +76,13 @@ def check(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Checked]:
     with connect_admin(cluster) as admin, kafka_errors(cluster, "look up topics"):
         described = admin.describe_topics([spec.name for spec in specs])
         present = {topic["name"]: topic for topic in described if topic["error_code"] == 0}
+        hidden = {topic["name"] for topic in described if is_unauthorized(topic["error_code"])}
         configs = _configs(admin, [spec for spec in specs if spec.name in present])
     return [
         Checked(
             spec,
-            _found(present[spec.name], configs.get(spec.name, {})) if spec.name in present else None,
+            _found(present[spec.name], configs.get(spec.name)) if spec.name in present else None,
+            spec.name in hidden,
         )
         for spec in specs
     ]
@@ -81,10 +96,11 @@ def _configs(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, d
     return {
         name: {key: str(entry["value"]) for key, entry in entries.items()}
         for name, entries in described.items()
+        if entries  # there are none for a user without the right DescribeConfigs
     }
 
 
-def _found(topic: Mapping[str, Any], config: Mapping[str, str]) -> Found:
+def _found(topic: Mapping[str, Any], config: Mapping[str, str] | None) -> Found:
     partitions = topic["partitions"]
     rights = topic.get("authorized_operations")
     return Found(

@@ -35,3 +35,4 @@ def test_rights_are_missing_only_where_the_cluster_tells_them() -> None:
     assert Checked(SPEC, found()).missing_rights == []
     assert Checked(SPEC, None).missing_rights == []
     assert Checked(SPEC, found(rights=frozenset({"READ", "DESCRIBE"}))).missing_rights == ["WRITE", "DELETE"]
+    assert Checked(SPEC, None, hidden=True).missing_rights == ["READ", "WRITE", "DESCRIBE", "DELETE"]
