@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers import Cluster, KafkaBroker
+from workers import Cluster, KafkaBroker, dead_letter_reader
 from workers.client import OffsetSpec, TopicPartition, connect_admin, connect_consumer
+from workers.dead_letters import DeadLetter
 
 
 def read_topic(cluster: Cluster, topic: str) -> list[Any]:
@@ -27,6 +28,12 @@ def read_topic(cluster: Cluster, topic: str) -> list[Any]:
     finally:
         consumer.close()
     return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def letters_of(broker: KafkaBroker) -> list[DeadLetter]:
+    """The dead letters that nobody has resolved."""
+    entries = dead_letter_reader.unresolved(broker.cluster, broker.topics.dead_letters)
+    return [entry.letter for entry in entries]
 
 
 def committed_position(broker: KafkaBroker, queue: str) -> int:

@@ -19,11 +19,11 @@ from dramatiq.middleware import default_middleware
 
 from . import dead_letter_reader, dead_letters, delayed, delays, envelope, lag
 from .batch import Batch
-from .client import Cluster, awaited, connect_consumer, create_missing_topics
+from .client import Cluster, connect_consumer, create_missing_topics
 from .consumer import QueueConsumer
+from .dead_letter_operations import Outcome, resolve
 from .dead_letter_writer import DeadLetterWriter
 from .delays import TIERS, Tier
-from .envelope import Record
 from .errors import InvalidName, UnknownQueue, WorkersError
 from .lanes import Delivery
 from .middleware import BootCheck, RevocationGuard, RunsMover, StopsOnce
@@ -331,10 +331,13 @@ class KafkaBroker(dramatiq.Broker):
         self.prepare()
         delayed.delete(self.cluster, self.topics, self.delay_tiers, queues, self.producer)
         lag.delete_all_records(self.cluster, [self.topics.jobs(queue) for queue in queues])
-        ids = dead_letter_reader.ids_of(self.cluster, self.topics.dead_letters, queues)
-        tombstones = [self.producer.send(self.topics.dead_letters, Record(id_, None, [])) for id_ in ids]
-        for tombstone in tombstones:
-            awaited(tombstone, self.cluster, f"write to topic {self.topics.dead_letters}")
+        topic = self.topics.dead_letters
+        letters = dead_letter_reader.unresolved(self.cluster, topic)
+        wanted = (entry for entry in letters if entry.letter.queue in queues)
+        outcome = Outcome()
+        resolve(self.producer, topic, wanted, lambda _: None, outcome)
+        if outcome.failures:
+            raise outcome.failures[0][1]
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
         """Wait until every message of a queue is done, in whichever process it runs, the delayed ones too.

@@ -111,7 +111,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON array; with --watch one per line.")] = False,
 ) -> None:
-    """Show for each queue what waits, what runs, the oldest job and the consumers."""
+    """Show for each queue what waits, what runs, the oldest job, its dead letters and the consumers."""
     from . import operator_commands  # noqa: PLC0415 - keeps the other commands quick
 
     operator_commands.status(app, watch=watch, as_json=json)

@@ -16,6 +16,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
+from kafka.partitioner import murmur2
 from kafka.structs import OffsetAndMetadata
 
 from .errors import (
@@ -53,6 +54,7 @@ __all__ = [
     "is_rebalance",
     "is_unauthorized",
     "kafka_errors",
+    "partition_of",
     "patiently",
     "sleep_on_io_thread",
     "undelivered",
@@ -393,6 +395,12 @@ def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
                 if time.monotonic() >= deadline:
                     raise
             time.sleep(_RETRY_INTERVAL_S)
+
+
+def partition_of(producer: KafkaProducer, topic: str, key: bytes) -> int:
+    """The partition that Kafka's clients choose for a key. Blocks while the topic's metadata is unknown."""
+    partitions = sorted(producer.partitions_for(topic))
+    return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])
 
 
 def awaited(future: Any, cluster: Cluster, doing: str) -> Any:

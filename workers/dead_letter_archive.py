@@ -28,7 +28,7 @@ def to_line(entry: Entry) -> str:
     )
 
 
-def from_line(line: str) -> Record:
+def from_line(line: bytes) -> Record:
     """The record of a line. Raises WrongUsage where it is not one of ours."""
     try:
         found: dict[str, Any] = json.loads(line)
@@ -40,7 +40,8 @@ def from_line(line: str) -> Record:
     return record
 
 
-def _text(value: bytes) -> str:
+def _text(value: bytes | None) -> str:
+    assert value is not None, "neither a key nor a value of ours is null"
     return base64.b64encode(value).decode()
 
 

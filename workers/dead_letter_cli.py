@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from . import dead_letter_actions as actions
 from . import dead_letter_commands as commands
+from . import dead_letter_files as files
 from .application import load_broker
 from .dead_letter_filter import Filter, parse_time
 from .dead_letters import Reason
@@ -49,7 +51,7 @@ _Json = Annotated[bool, typer.Option("--json", help="JSON, one object per line."
 _All = Annotated[bool, typer.Option("--all", help="Mean all dead letters, where nothing else says which.")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many and which.")]
 _Yes = Annotated[bool, typer.Option("--yes", help="Ask no question.")]
-_Limit = Annotated[int | None, typer.Option(min=1, help="At most so many.")]
+_Limit = Annotated[int | None, typer.Option(min=1, help="At most so many, the oldest first.")]
 _Rate = Annotated[str | None, typer.Option(metavar="N/s", help="At most so many in a second: 50/s.")]
 
 
@@ -83,7 +85,9 @@ def list_(
     since: _Since = None,
     until: _Until = None,
     group_by: Annotated[GroupBy | None, typer.Option(help="Count them instead.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show, the newest first.")] = 50,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="How many to show; else 50, or with --json all.")
+    ] = None,
     json: _Json = False,
 ) -> None:
     """Show dead letters, the newest first, or count them."""
@@ -98,7 +102,9 @@ def list_(
         until=until,
     )
     broker = load_broker(app)
-    raise typer.Exit(commands.show_list(broker, wanted, limit=limit, group_by=group_by, as_json=json))
+    if group_by is not None:
+        raise typer.Exit(commands.show_groups(broker, wanted, by=group_by, as_json=json))
+    raise typer.Exit(commands.show_list(broker, wanted, limit=limit, as_json=json))
 
 
 @app.command()
@@ -149,8 +155,8 @@ def replay(
         all_=all_,
     )
     edits = [parse_edit(text) for text in set_ or ()]
-    options = commands.Options(dry_run, yes, limit, _per_second(rate))
-    raise typer.Exit(commands.replay_all(load_broker(app), wanted, options, to=to, edits=edits))
+    options = actions.Options(dry_run, yes, limit, _per_second(rate))
+    raise typer.Exit(actions.replay_all(load_broker(app), wanted, options, to=to, edits=edits))
 
 
 @app.command()
@@ -185,8 +191,8 @@ def discard(
         ),
         all_=all_,
     )
-    options = commands.Options(dry_run, yes, limit, _per_second(rate))
-    raise typer.Exit(commands.discard_all(load_broker(app), wanted, options))
+    options = actions.Options(dry_run, yes, limit, _per_second(rate))
+    raise typer.Exit(actions.discard_all(load_broker(app), wanted, options))
 
 
 @app.command()
@@ -213,9 +219,7 @@ def export(
         since=since,
         until=until,
     )
-    if file.exists():
-        raise WrongUsage(f"{file} exists already; name another file")
-    raise typer.Exit(commands.export(load_broker(app), wanted, file))
+    raise typer.Exit(files.export(load_broker(app), wanted, file))
 
 
 @app.command("import")
@@ -224,7 +228,7 @@ def import_(
     app: _App = None,
 ) -> None:
     """Write the dead letters of a file back into the topic."""
-    raise typer.Exit(commands.import_file(load_broker(app), file))
+    raise typer.Exit(files.import_file(load_broker(app), file))
 
 
 def _meant(wanted: Filter, *, all_: bool) -> Filter:

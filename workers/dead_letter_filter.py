@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from .dead_letters import DeadLetter, Reason
 from .errors import WrongUsage
@@ -27,7 +30,7 @@ class Filter:
     until_ms: int | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Ids match by their beginning, an exception by its name with or without the module."""
+        """Ids match by their beginning, an exception with or without its module, a text in any case."""
         return (
             (not self.ids or any(letter.id.startswith(beginning) for beginning in self.ids))
             and self.queue in {None, letter.queue}
@@ -66,5 +69,29 @@ def _is_named(full_name: str | None, wanted: str) -> bool:
 
 
 def _contains(letter: DeadLetter, text: str) -> bool:
-    found = (letter.exception_message, letter.traceback, (letter.value or b"").decode(errors="replace"))
-    return any(text in part for part in found if part)
+    """In error, traceback or the job itself; there also as its JSON means it, not only as it is written."""
+    value = (letter.value or b"").decode(errors="replace")
+    wanted = text.casefold()
+    found = (letter.exception_message, letter.traceback, value)
+    return any(wanted in part.casefold() for part in found if part) or wanted in _meant(value).casefold()
+
+
+def _meant(value: str) -> str:
+    if "\\" not in value:  # nothing is escaped
+        return ""
+    try:
+        return "\n".join(_texts(json.loads(value)))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

@@ -14,22 +14,37 @@ from typing import Any
 from .client import Cluster, awaited
 from .dead_letter_reader import Entry
 from .envelope import Record
-from .errors import WorkersError
+from .errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
 from .producer import DurableProducer
 
 #: Dead letters whose acks are awaited together.
 _BATCH = 200
+#: Failures that are told one by one.
+_TOLD = 20
 
-#: What becomes of an entry: the topic and the record of its job; None: nothing but its end.
+#: What becomes of an entry: the topic and the record of its job; None: nothing but its end. Raises
+#: WorkersError where that is impossible.
 Revive = Callable[[Entry], tuple[str, Record] | None]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How far it came. ``failures`` pairs ids with what went wrong; those stay dead letters."""
+    """How far it came. ``failures`` pairs the first ids with what went wrong; those stay dead letters.
+
+    ``away`` is an error that shows that Kafka takes no others either.
+    """
 
     done: int = 0
+    failed: int = 0
     failures: list[tuple[str, WorkersError]] = field(default_factory=list)
+    away: KafkaUnreachable | None = None
+
+    def fail(self, entry: Entry, error: WorkersError) -> None:
+        self.failed += 1
+        if len(self.failures) < _TOLD:
+            self.failures.append((entry.letter.id, error))
+        if isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized):
+            self.away = error
 
 
 def resolve(
@@ -44,41 +59,47 @@ def resolve(
 ) -> None:
     """Revive each entry's job, then end the entry; ``outcome`` is right also where this is interrupted.
 
-    Raises KafkaUnreachable only from reading ``entries``.
+    It ends early where Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
     """
+
+    def job(entry: Entry) -> list[Any]:
+        place = revive(entry)
+        return [] if place is None else [producer.send(*place)]
+
+    def tombstones(entry: Entry) -> list[Any]:
+        # The oldest first: else those before would come to light where this ends in between.
+        keys = (*reversed(entry.older), entry.record.key)
+        partition = entry.record.partition
+        return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
+
     for batch in _paced(entries, rate_per_s):
-        jobs = [(entry, _begin(producer, revive(entry), entry, outcome)) for entry in batch]
-        revived = [entry for entry, future in jobs if _ended(producer.cluster, entry, future, outcome)]
-        tombstones = [
-            (entry, _begin(producer, (topic, Record(entry.record.key, None, [])), entry, outcome))
-            for entry in revived
-        ]
-        outcome.done += sum(_ended(producer.cluster, entry, future, outcome) for entry, future in tombstones)
+        revived = _confirmed(producer.cluster, batch, job, outcome)
+        outcome.done += len(_confirmed(producer.cluster, revived, tombstones, outcome))
         progress(len(batch))
+        if outcome.away is not None:
+            return
 
 
-def _begin(
-    producer: DurableProducer, place: tuple[str, Record] | None, entry: Entry, outcome: Outcome
-) -> Any:
-    """Hand a record to the client: a future; True where there is none to write, False where that failed."""
-    if place is None:
-        return True
-    try:
-        return producer.send(*place)
-    except WorkersError as exc:
-        outcome.failures.append((entry.letter.id, exc))
-        return False
-
-
-def _ended(cluster: Cluster, entry: Entry, future: Any, outcome: Outcome) -> bool:
-    if isinstance(future, bool):
-        return future
-    try:
-        awaited(future, cluster, f"write dead letter {entry.letter.id}")
-    except WorkersError as exc:
-        outcome.failures.append((entry.letter.id, exc))
-        return False
-    return True
+def _confirmed(
+    cluster: Cluster, entries: Iterable[Entry], send: Callable[[Entry], list[Any]], outcome: Outcome
+) -> list[Entry]:
+    """Send for each entry, then wait for all; gives the entries where Kafka has confirmed everything."""
+    sent: list[tuple[Entry, list[Any]]] = []
+    for entry in entries:
+        try:
+            sent.append((entry, send(entry)))
+        except WorkersError as exc:
+            outcome.fail(entry, exc)
+    confirmed = []
+    for entry, futures in sent:
+        try:
+            for future in futures:
+                awaited(future, cluster, f"write for dead letter {entry.letter.id}")
+        except WorkersError as exc:
+            outcome.fail(entry, exc)
+        else:
+            confirmed.append(entry)
+    return confirmed
 
 
 def _paced(entries: Iterable[Entry], rate_per_s: float | None) -> Iterator[list[Entry]]:

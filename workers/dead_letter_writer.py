@@ -10,6 +10,7 @@ import dramatiq
 
 from . import dead_letters
 from .client import Cluster
+from .dead_letter_keys import id_of
 from .dead_letters import DeadLetter, Origin, Reason
 from .lanes import Delivery, attempt_of
 from .producer import DurableProducer
@@ -48,7 +49,7 @@ class DeadLetterWriter:
             attempts=delivery.attempt,
             **dead_letters.error_fields(error, with_traceback=True),
         )
-        self._producer.deliver(self._topic, dead_letters.encode(letter))
+        self._producer.deliver(self._topic, dead_letters.encode(letter), beside=id_of(letter.key))
         _log(letter)
 
     def send(
@@ -70,7 +71,7 @@ class DeadLetterWriter:
             fields |= {"message_id": message.message_id, "actor": message.actor_name}
             fields["attempts"] = attempt_of(message)
         letter = self._letter(record, message, reason, queue=queue, **fields)
-        future = self._producer.send(self._topic, dead_letters.encode(letter))
+        future = self._producer.send(self._topic, dead_letters.encode(letter), beside=id_of(letter.key))
         return future.add_callback(lambda _: _log(letter))
 
     def _letter(

@@ -16,6 +16,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
+from . import dead_letter_keys
 from .envelope import OWN_HEADERS, Headers, Record
 from .errors import InvalidArguments
 
@@ -93,12 +94,9 @@ class DeadLetter:
         return _short(self._job_header(ID_HEADER)) or str(self.origin)
 
     @property
-    def key(self) -> str:
-        """Key of its record: the id, and the generation after a replay.
-
-        So the tombstone that a replay writes can never hide that the job failed again meanwhile.
-        """
-        return f"{self.id}~{self.replays}" if self.replays else self.id
+    def key(self) -> bytes:
+        """Key of its record, see :mod:`.dead_letter_keys`."""
+        return dead_letter_keys.key_of(_encoded(self.id), self.replays)
 
     @property
     def replayed_at_ms(self) -> tuple[int, ...]:
@@ -188,7 +186,7 @@ def encode(letter: DeadLetter) -> Record:
         # A null value would be a tombstone of the compacted topic.
         headers.append(("null-value", b"1"))
     headers += [(JOB_HEADER_PREFIX + name, value) for name, value in letter.job_headers]
-    return Record(_encoded(letter.key), letter.value or b"", headers)
+    return Record(letter.key, letter.value or b"", headers)
 
 
 def decode(value: bytes, headers: Sequence[tuple[str, bytes]]) -> DeadLetter:

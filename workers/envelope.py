@@ -30,9 +30,12 @@ Headers = list[tuple[str, bytes]]
 
 
 class Record(NamedTuple):
-    """What is produced: key, value and headers of one record; a value of None is a tombstone."""
+    """What is produced: key, value and headers of one record; a value of None is a tombstone.
 
-    key: bytes
+    Records of ours have a key; one of others that goes back as it came may have none.
+    """
+
+    key: bytes | None
     value: bytes | None
     headers: Headers
 
@@ -84,7 +87,9 @@ def checked(message: dramatiq.Message[Any], queue: str, value: bytes) -> dramati
 
 def size_of(record: Record) -> int:
     """What a record takes in its topic, in bytes, at most."""
-    content = len(record.key) + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
+    content = (
+        len(record.key or b"") + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
+    )
     return content + _OVERHEAD_BYTES
 
 

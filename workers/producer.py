@@ -17,6 +17,7 @@ from .client import (
     discard_producer,
     is_fatal,
     kafka_errors,
+    partition_of,
     undelivered,
 )
 from .envelope import Record
@@ -37,23 +38,30 @@ class DurableProducer:
         self._warm: set[str] = set()
         _instances.add(self)
 
-    def send(self, topic: str, record: Record) -> Any:
+    def send(
+        self, topic: str, record: Record, *, beside: bytes | None = None, partition: int | None = None
+    ) -> Any:
         """Hand a record to the client's buffer; returns a future of kafka-python.
 
+        Its key chooses the partition, unless ``partition`` names one, or the key that it is to be ``beside``.
         Blocks while the topic's metadata is unknown or the buffer is full, at most the cluster's
         time-out; then raises KafkaUnreachable. Raises NotAuthorized and MessageTooLarge at once.
         """
         producer = self._producer or self._connect()
         with kafka_errors(self.cluster, f"write to topic {topic}"):
-            future = producer.send(topic, record.value, key=record.key, headers=record.headers)
+            if beside is not None:
+                partition = partition_of(producer, topic, beside)
+            future = producer.send(
+                topic, record.value, key=record.key, headers=record.headers, partition=partition
+            )
         return future.add_errback(self._retire_broken, producer)
 
-    def deliver(self, topic: str, record: Record) -> Any:
+    def deliver(self, topic: str, record: Record, *, beside: bytes | None = None) -> Any:
         """Write a record and wait until Kafka has confirmed it; returns its metadata.
 
         Raises what :meth:`send` raises, and NotDelivered where no answer came in time.
         """
-        return awaited(self.send(topic, record), self.cluster, f"write to topic {topic}")
+        return awaited(self.send(topic, record, beside=beside), self.cluster, f"write to topic {topic}")
 
     async def deliver_async(self, topic: str, record: Record) -> Any:
         """:meth:`deliver` without blocking the event loop."""

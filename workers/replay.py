@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +92,11 @@ def revived(
     ]
     if message is None and queue and source_named_in(headers):
         # A source is not ours to write to; the header tells the queue how to read it.
-        return topics.jobs(queue), Record(letter.job_key or b"", value, headers)
+        return topics.jobs(queue), Record(letter.job_key, value, headers)
     if message is None:
-        return letter.origin.topic, Record(letter.job_key or b"", value, headers)
+        return letter.origin.topic, Record(letter.job_key, value, headers)
     headers.append(("queue", str(queue).encode()))
-    return topics.jobs(str(queue)), Record(letter.job_key or letter.id.encode(), value, headers)
+    return topics.jobs(str(queue)), Record(letter.job_key, value, headers)
 
 
 def mended(message: dramatiq.Message[Any], edits: Sequence[Edit]) -> dramatiq.Message[Any]:
@@ -123,19 +123,45 @@ def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]
 
     Their number and names are checked, and their values against the annotations.
     """
+    signature = inspect.signature(function)
     try:
-        bound = inspect.signature(function).bind(*message.args, **message.kwargs)
+        bound = signature.bind(*message.args, **message.kwargs)
     except TypeError as exc:
         raise WrongUsage(f"actor {message.actor_name} does not take these arguments: {exc}") from exc
-    for name, annotation in typing.get_type_hints(function).items():
-        if name not in bound.arguments:
+    annotations = _annotations(function)
+    for name, given in bound.arguments.items():
+        if name not in annotations:
             continue
-        try:
-            pydantic.TypeAdapter(annotation).validate_python(bound.arguments[name])
-        except pydantic.ValidationError as exc:
-            raise WrongUsage(f"actor {message.actor_name} does not take this {name}: {exc}") from exc
-        except pydantic.PydanticSchemaGenerationError:
-            continue
+        for value in _values(signature.parameters[name], given):
+            _check_value(message.actor_name, name, annotations[name], value)
+
+
+def _values(parameter: inspect.Parameter, given: Any) -> Iterable[Any]:
+    """What the parameter's annotation is about: of ``*args`` and ``**kwargs`` each one."""
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return tuple(given)
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        return tuple(given.values())
+    return (given,)
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+    except Exception:  # noqa: BLE001 - names that only type checkers see; then there is nothing to check by
+        return {}
+
+
+def _check_value(actor: str, name: str, annotation: Any, given: Any) -> None:
+    try:
+        pydantic.TypeAdapter(annotation).validate_python(given)
+    except pydantic.ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join([name, *(str(part) for part in one['loc'])])}: {one['msg']}" for one in exc.errors()
+        )
+        raise WrongUsage(f"actor {actor} does not take this {name}: {problems}") from exc
+    except pydantic.PydanticSchemaGenerationError:
+        return
 
 
 def _message(letter: DeadLetter) -> dramatiq.Message[Any] | None:

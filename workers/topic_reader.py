@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .client import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
+from .errors import KafkaUnreachable
+
+#: So long nothing may come of what must be there, beyond the time that a connection may take.
+_PATIENCE_S = 15.0
 
 
 class TopicReader:
@@ -28,7 +33,8 @@ class TopicReader:
                 for partition in sorted(self._client.partitions_for_topic(topic) or ())
             ]
             self._client.assign(self._partitions)
-            self._client.seek_to_beginning()
+            if self._partitions:  # a topic that does not exist has none
+                self._client.seek_to_beginning()
 
     def read(self, timeout_ms: int) -> list[Any]:
         """The records that come within ``timeout_ms``, partition by partition. Raises KafkaUnreachable."""
@@ -40,26 +46,49 @@ class TopicReader:
     def read_to_end(self) -> Iterator[Any]:
         """The records up to the end that the topic has now, and maybe some that come meanwhile.
 
-        Called again, it goes on behind them. Raises KafkaUnreachable.
+        Called again, it goes on behind them. Raises KafkaUnreachable, also where nothing comes any more.
         """
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
             ends = self._client.end_offsets(self._client.assignment())
-        while any(self._client.position(partition) < end for partition, end in ends.items()):
-            yield from self.read(timeout_ms=500)
+        for records in self._read_until(ends):
+            yield from records
 
-    def partitions(self) -> list[TopicPartition]:
-        """The partitions of the topics."""
+    def sizes(self) -> dict[TopicPartition, tuple[int, int]]:
+        """First offset of each partition's log, and the one behind its last. Raises KafkaUnreachable."""
         assert self._client is not None, "not open"
-        return sorted(self._partitions)
+        with kafka_errors(self._cluster, self._doing):
+            starts = self._client.beginning_offsets(self._partitions)
+            ends = self._client.end_offsets(self._partitions)
+        return {partition: (starts[partition], ends[partition]) for partition in sorted(self._partitions)}
 
-    def read_partition(self, partition: TopicPartition) -> Iterator[Any]:
-        """The records that one partition holds now, from its beginning. Raises KafkaUnreachable."""
+    def read_partition(self, partition: TopicPartition, end: int) -> Iterator[list[Any]]:
+        """The records of one partition, from its beginning up to ``end`` and maybe beyond, some at a time.
+
+        Raises KafkaUnreachable, also where nothing comes any more.
+        """
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
             self._client.assign([partition])
             self._client.seek_to_beginning(partition)
-        yield from self.read_to_end()
+        yield from self._read_until({partition: end})
+
+    def _read_until(self, ends: Mapping[TopicPartition, int]) -> Iterator[list[Any]]:
+        assert self._client is not None, "not open"
+        positions: dict[TopicPartition, int] = {}
+        moved_at = time.monotonic()
+        while True:
+            with kafka_errors(self._cluster, self._doing):
+                before, positions = positions, {one: self._client.position(one) for one in ends}
+            if all(positions[one] >= end for one, end in ends.items()):
+                return
+            if positions != before:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > _PATIENCE_S + self._cluster.connect_timeout_s:
+                raise KafkaUnreachable(
+                    f"Kafka at {self._cluster.address} does not answer any more, cannot {self._doing}"
+                )
+            yield self.read(timeout_ms=500)
 
     def close(self) -> None:
         """Disconnect; does nothing if it is not open."""

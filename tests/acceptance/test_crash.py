@@ -7,8 +7,9 @@ from pathlib import Path
 import dramatiq
 
 from tests.acceptance.fleet import Fleet
+from tests.kafka_reading import letters_of
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, dead_letter_reader
+from workers import Cluster, KafkaBroker
 from workers.dead_letters import Reason
 
 JOBS = 1_000
@@ -32,15 +33,14 @@ def test_a_job_that_kills_its_process_is_given_up_and_takes_no_other_with_it(
             if fleet.has_ended():
                 deaths += 1
                 fleet.start()
-            return any(letter for _, letter in dead_letter_reader.read(cluster, broker.topics.dead_letters))
+            return bool(letters_of(broker))
 
         wait_for(given_up, timeout_s=100)
         broker.join("default", timeout=60_000)
         assert fleet.stop() == 0
         numbers = fleet.numbers()
-    ((_, letter),) = dead_letter_reader.read(cluster, broker.topics.dead_letters)
+    (letter,) = letters_of(broker)
     broker.close()
-    assert letter is not None
     assert (letter.reason, letter.actor) == (Reason.CRASHED, "exit_at_once")
     assert deaths == 3
     assert set(numbers) == set(range(JOBS)) - {KILLER}

@@ -16,7 +16,7 @@ import dramatiq
 import pytest
 from dramatiq import Worker
 
-from tests.kafka_reading import read_topic
+from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
 from workers.client import connect_admin
@@ -185,6 +185,34 @@ def test_delayed_jobs_are_listed_by_their_due_time_and_counted(run: Run, broker:
     assert remind.actor_name in run("delayed", "list", "--actor", "remind").stdout
     assert json.loads(run("status", "--json").stdout)["delayed"] == {"jobs": 3, "movers": 0}
     assert "delayed: 3 in all queues, movers: 0; nobody moves them" in run("status").stdout
+
+
+def test_status_counts_dead_letters_by_queue(run: Run, broker: KafkaBroker) -> None:
+    @dramatiq.actor(broker=broker, queue_name="audit", max_retries=0)
+    def fail() -> None:
+        raise ValueError("no")
+
+    @dramatiq.actor(broker=broker, queue_name="others", max_retries=0)
+    def fail_elsewhere() -> None:
+        raise ValueError("no")
+
+    for actor in (fail, fail, fail_elsewhere):
+        actor.send()
+    worker = Worker(broker, worker_timeout=100, worker_threads=1)
+    worker.start()
+    wait_for(lambda: len(letters_of(broker)) == 3, timeout_s=30)
+    worker.stop()
+    shown = run("status", "--json")
+    assert shown.returncode == 0, shown.stderr
+    found = json.loads(shown.stdout)
+    assert found["dead_letters"] == {"audit": 2, "others": 1}
+    assert {queue["queue"]: queue["dead_letters"] for queue in found["queues"]} == {
+        "audit": 2,
+        "events": 0,
+        "notifications": 0,
+    }
+    text = run("status").stdout
+    assert "dead letters of queues that are not declared here: 1 of others" in text
 
 
 def test_a_mover_of_its_own_moves_what_is_due_and_stops_when_told(

@@ -12,9 +12,9 @@ import pytest
 from dramatiq import Worker
 from dramatiq.errors import QueueJoinTimeout
 
-from tests.kafka_reading import read_topic
+from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, dead_letter_reader, delayed
+from workers import Cluster, KafkaBroker, delayed
 from workers.dead_letters import Reason
 from workers.delays import Tier
 from workers.envelope import Record
@@ -181,15 +181,9 @@ def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
     broker.enqueue(note(1), delay=100)
     worker()
     wait_for(lambda: len(ran) == 1)
-    letters = wait_for(
-        lambda: (
-            found
-            if len(found := list(dead_letter_reader.read(broker.cluster, broker.topics.dead_letters))) == 3
-            else None
-        )
-    )
-    assert {letter.reason for _, letter in letters if letter is not None} == {Reason.UNDECODABLE}
-    assert {letter.value for _, letter in letters if letter is not None} == {b"?"}
+    letters = wait_for(lambda: found if len(found := letters_of(broker)) == 3 else None)
+    assert {letter.reason for letter in letters} == {Reason.UNDECODABLE}
+    assert {letter.value for letter in letters} == {b"?"}
 
 
 def test_a_mover_that_ends_between_produce_and_commit_loses_nothing(make_broker: MakeBroker) -> None:

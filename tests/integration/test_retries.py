@@ -10,9 +10,9 @@ import pytest
 from dramatiq import Worker
 from dramatiq.middleware import CurrentMessage
 
-from tests.kafka_reading import read_topic
+from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, Retries, dead_letter_reader
+from workers import Cluster, KafkaBroker, Retries
 from workers.dead_letters import ORIGIN_HEADER, DeadLetter, Reason
 from workers.envelope import Record
 from workers.retries import MAX_TRACEBACK_CHARS
@@ -38,11 +38,6 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
     broker.add_middleware(CurrentMessage())
     yield broker
     broker.close()
-
-
-def letters_of(broker: KafkaBroker) -> list[DeadLetter]:
-    entries = dead_letter_reader.unresolved(broker.cluster, broker.topics.dead_letters)
-    return [entry.letter for entry in entries]
 
 
 def the_letter(broker: KafkaBroker) -> DeadLetter:

@@ -98,7 +98,7 @@ def test_a_letter_always_fits_its_topic(text: str) -> None:
     record = dead_letters.encode(huge)
     of_the_job = sum(len(name) + len(value) + 2 for name, value in kept)
     # Kafka writes the two lengths of a header in front of it.
-    size = len(record.key) + sum(len(name) + len(value) + 6 for name, value in record.headers)
+    size = len(record.key or b"") + sum(len(name) + len(value) + 6 for name, value in record.headers)
     assert size - of_the_job < DEAD_LETTER_ROOM_BYTES
     read = dead_letters.decode(record.value or b"", record.headers)
     assert read.exception_message == fields["exception_message"]

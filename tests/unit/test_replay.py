@@ -74,7 +74,7 @@ def test_what_is_no_message_keeps_every_byte_and_goes_where_it_came_from() -> No
 
 def test_replays_are_counted_and_the_first_origin_stays_through_any_number_of_them() -> None:
     letter = letter_of(MESSAGE)
-    assert (letter.replays, letter.key, letter.first_origin) == (0, letter.id, "todo.jobs.mail/0/5")
+    assert (letter.replays, letter.key, letter.first_origin) == (0, letter.id.encode(), "todo.jobs.mail/0/5")
     for number in (1, 2):
         _, record = revived(letter, TOPICS, now_ms=100 * number)
         origin = Origin("todo.jobs.mail", 3, 50 + number, 2)
@@ -83,7 +83,7 @@ def test_replays_are_counted_and_the_first_origin_stays_through_any_number_of_th
             dead_letters.encode(letter).value or b"", dead_letters.encode(letter).headers
         )
     assert letter.replayed_at_ms == (100, 200)
-    assert (letter.id, letter.key) == (MESSAGE.message_id, f"{MESSAGE.message_id}~2")
+    assert (letter.id, letter.key) == (MESSAGE.message_id, f"{MESSAGE.message_id}~2".encode())
     assert letter.first_origin == "todo.jobs.mail/0/5"
 
 
@@ -92,7 +92,7 @@ def test_an_undecodable_one_keeps_its_id_through_a_replay() -> None:
     _, record = revived(letter, TOPICS, now_ms=1)
     again = replace(letter, origin=Origin("todo.jobs.mail", 0, 99, 1), job_headers=tuple(record.headers))
     assert again.id == letter.id == "todo.jobs.mail/0/5"
-    assert again.key == "todo.jobs.mail/0/5~1"
+    assert again.key == b"todo.jobs.mail/0/5~1"
 
 
 def test_another_queue() -> None:
