@@ -139,7 +139,7 @@ def _function(broker: KafkaBroker, actor: str) -> Callable[..., Any]:
 
 
 def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) -> int:
-    if not options.yes and not options.dry_run and not sys.stdin.isatty():
+    if not options.yes and not options.dry_run and not _can_ask():
         raise WrongUsage(f"nobody can be asked here: add --yes to {action.verb}, or --dry-run to look")
     meant = _Meant(_find(broker, wanted, options.limit, action))
     if not meant.total:
@@ -217,6 +217,10 @@ def _announce(action: Action, meant: _Meant) -> None:
     width = console().width
     for line in lines:
         print(line if len(line) <= width else line[: width - 3] + "...")  # noqa: T201
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
 
 
 def _confirmed(action: Action, total: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,12 @@ def _filter(
     now_ms = int(time.time() * 1000)
     times = [parse_time(value, now_ms) if value else None for value in (since, until)]
     return Filter(tuple(ids or ()), queue, actor, reason, exception, text, *times)
+
+
+@app.callback()
+def _root() -> None:
+    # A replay that is told to stop says how far it came, and an export leaves no half file.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @app.command("list")

@@ -216,12 +216,17 @@ def test_replays_that_are_interrupted_or_run_twice_at_once_repeat_and_never_lose
 
     def start(rate: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, "--rate", rate], cwd=REPOSITORY, env=env, stdout=-1, stderr=-1, text=True
+            [*command, "--rate", rate],
+            cwd=REPOSITORY,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     interrupted = start("2/s")
     wait_for(lambda: len(mailing.delivered) >= 3, timeout_s=60)
-    interrupted.send_signal(signal.SIGINT)
+    interrupted.send_signal(signal.SIGTERM)  # as Ctrl-C, which a test run in the background ignores
     out, err = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130, (out, err)
     assert f"of {jobs} dead letters replayed" in out
