@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,13 +46,15 @@ class Command:
 
 
 @pytest.fixture
-def command(broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Command:
+def command(broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
     @dramatiq.actor(broker=broker, queue_name="mail", actor_name="send")
     def send(email: str, *copies: str, **options: int) -> None: ...
 
     broker.prepare()
     monkeypatch.setattr(dead_letter_cli, "load_broker", lambda _app: broker)
-    return Command()
+    before = signal.getsignal(signal.SIGTERM)
+    yield Command()
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
