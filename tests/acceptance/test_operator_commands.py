@@ -64,10 +64,12 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
 def test_topics_are_missing_then_created_then_as_wanted(run: Run, namespace: str) -> None:
     missing = run("topics", "--check")
     assert missing.returncode == 1
-    assert missing.stdout.count("missing") == 14
+    topics = missing.stdout.count("missing")
+    # A log of events, nine tiers of delayed jobs, the dead letters, and a topic for each queue.
+    assert topics >= 1 + 9 + 1 + 3
     created = run("topics")
     assert created.returncode == 0, created.stderr
-    assert created.stdout.count("created") == 14
+    assert created.stdout.count("created") == topics
     assert "never expires" in created.stdout
     checked = run("topics", "--check", "--json")
     assert checked.returncode == 0
