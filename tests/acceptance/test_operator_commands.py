@@ -208,11 +208,8 @@ def test_status_counts_dead_letters_by_queue(run: Run, broker: KafkaBroker) -> N
     assert shown.returncode == 0, shown.stderr
     found = json.loads(shown.stdout)
     assert found["dead_letters"] == {"audit": 2, "others": 1}
-    assert {queue["queue"]: queue["dead_letters"] for queue in found["queues"]} == {
-        "audit": 2,
-        "events": 0,
-        "notifications": 0,
-    }
+    counts = {queue["queue"]: queue["dead_letters"] for queue in found["queues"]}
+    assert counts == dict.fromkeys(counts, 0) | {"audit": 2}
     text = run("status").stdout
     assert "dead letters of queues that are not declared here: 1 of others" in text
 
