@@ -50,9 +50,12 @@ class Checked:
             has = frozenset()
         if has is None:
             return []
-        is_trimmed = not self.spec.is_source and self.spec.config.get("cleanup.policy") != "compact"
-        needed = [right for right in NEEDED_RIGHTS if right != "DELETE" or is_trimmed]
-        return [right for right in needed if right not in has]
+        unneeded: set[str] = set()
+        if self.spec.is_source:
+            unneeded = {"WRITE", "DELETE"}
+        elif self.spec.config.get("cleanup.policy") == "compact":
+            unneeded = {"DELETE"}
+        return [right for right in NEEDED_RIGHTS if right not in has | unneeded]
 
 
 def compare(spec: TopicSpec, found: Found) -> list[str]:

@@ -29,7 +29,7 @@ _SEGMENT_BYTES = 64 * 1024 * 1024
 class TopicSpec:
     """A topic as it should be on the cluster; a replication factor of None is the cluster's default.
 
-    ``is_source``: others own it, so workers delete nothing from it.
+    ``is_source``: others own it, so workers write nothing into it and delete nothing from it.
     """
 
     name: str

@@ -35,4 +35,7 @@ def test_rights_are_missing_only_where_the_cluster_tells_them() -> None:
     assert Checked(SPEC, found()).missing_rights == []
     assert Checked(SPEC, None).missing_rights == []
     assert Checked(SPEC, found(rights=frozenset({"READ", "DESCRIBE"}))).missing_rights == ["WRITE", "DELETE"]
+    source = TopicSpec("t", 8, is_source=True)
+    assert Checked(source, found(rights=frozenset({"READ", "DESCRIBE"}))).missing_rights == []
+    assert Checked(source, found(rights=frozenset({"DESCRIBE"}))).missing_rights == ["READ"]
     assert Checked(SPEC, None, hidden=True).missing_rights == ["READ", "WRITE", "DESCRIBE", "DELETE"]
