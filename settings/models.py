@@ -195,7 +195,7 @@ class ReminderSettings(_Section):
         default="fire",
         description="A reminder that comes too late: fire (with a note that it is late) or skip.",
     )
-    grace: Duration = Field(
+    grace: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(
         default=timedelta(minutes=15), description="How late a reminder may come before it counts as missed."
     )
     reconcile_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(

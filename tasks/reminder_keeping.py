@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .events import TodoEvent
-from .notices import Notice, parse_notice
+from .notices import InvalidNotice, Notice, parse_notice
 from .reminder_state import Policy
-from .reminder_store import PAGE, Fired, ReminderStore, Ring
+from .reminder_store import Fired, ReminderStore, Ring
 
 #: What fired is given that long to be sent by the job that claimed it, before `reconcile` sends it.
 _SENDING_TIME = timedelta(minutes=1)
@@ -69,17 +69,18 @@ class ReminderKeeping:
         return fired
 
     def reconcile(self, now: datetime) -> Reconciled:
-        """Set the alarms and send the notices that are missing. Raises StoreError."""
-        notices = 0
-        while page := self._store.unsent(fired_until=now - _SENDING_TIME):
-            self._send(page, now)
-            notices += len(page)
+        """Set the alarms and send the notices that are missing.
+
+        Raises StoreError, and InvalidNotice after all others were sent.
+        """
         alarms, last = 0, ""
         while rings := self._store.rings_to_set(now + self._max_delay, now + self._horizon, last):
             self.set_alarms(rings, now)
             alarms, last = alarms + len(rings), rings[-1].reminder_id
-            if len(rings) < PAGE:
-                break
+        notices = 0
+        while page := self._store.unsent(fired_until=now - _SENDING_TIME):
+            self._send(page, now)
+            notices += len(page)
         self._store.forget_firings(now - _KEPT)
         return Reconciled(alarms, notices)
 
@@ -91,7 +92,15 @@ class ReminderKeeping:
             self._store.note_set(near)
 
     def _send(self, notices: Sequence[object], now: datetime) -> None:
-        if notices:
-            parsed = [parse_notice(notice) for notice in notices]
-            self._tell(parsed)
-            self._store.note_sent([str(notice.id) for notice in parsed], now)
+        valid: list[Notice] = []
+        invalid: list[InvalidNotice] = []
+        for notice in notices:
+            try:
+                valid.append(parse_notice(notice))
+            except InvalidNotice as exc:
+                invalid.append(exc)
+        if valid:
+            self._tell(valid)
+            self._store.note_sent([str(notice.id) for notice in valid], now)
+        if invalid:
+            raise invalid[0]

@@ -70,10 +70,13 @@ class World:
         for event in events:
             self.keeping.sync(event, now)
 
-    def rows(self) -> dict[str, Any]:
-        """The reminders, by their offsets."""
+    def all_rows(self) -> list[Any]:
         with self.database.reading() as connection:
-            return {row.before_due: row for row in connection.execute(select(reminders))}
+            return list(connection.execute(select(reminders)))
+
+    def rows(self) -> dict[str, Any]:
+        """The reminders of the one todo, by their offsets."""
+        return {row.before_due: row for row in self.all_rows()}
 
     def row(self, offset: str = "-1h") -> Any:
         return self.rows()[offset]

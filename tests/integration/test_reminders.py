@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import select
 
 from tasks.database import Database
+from tasks.notices import InvalidNotice
 from tasks.reminder_state import Outcome, State, reminder_id
 from tasks.reminder_store import PAGE, Ring
-from tasks.reminder_tables import reminded_todos, reminders
+from tasks.reminder_tables import reminded_todos, reminder_firings, reminders
 from tasks.store import StoreUnavailable
 from tests.reminder_world import DUE, IN_TIME, MAX_DELAY, NOW, SKIPS, Crash, World, at, event, later
 from tests.samples import an_owner
@@ -357,6 +358,25 @@ def test_reconciling_takes_more_than_a_page(world: World) -> None:
         )
     assert world.keeping.reconcile(NOW).alarms == count
     assert len({ring.reminder_id for ring in world.rung}) == count
+
+
+def test_a_notice_that_cannot_be_sent_holds_up_no_other_and_no_alarm(world: World) -> None:
+    world.sync(event(recurrence="FREQ=DAILY"), event(id="todo-2"))
+    world.crash_at = "tell"
+    for row in [row for row in world.all_rows() if row.before_due == "-1h"]:
+        with pytest.raises(Crash):
+            world.keeping.fire(row.id, 1, row.alarm_at)
+    world.crash_at = None
+    broken, whole = world.firings()
+    with world.database.writing() as connection:
+        notice = broken.notice | {"recipient": {}}
+        spoil = reminder_firings.update().where(reminder_firings.c.id == broken.id)
+        connection.execute(spoil.values(notice=notice))
+    world.rung.clear()
+    with pytest.raises(InvalidNotice, match=r"recipient\.name"):
+        world.keeping.reconcile(at("2026-06-05 16:05"))
+    assert [str(notice.id) for notice in world.told] == [whole.id]
+    assert at("2026-06-06 16:00") in {ring.at for ring in world.rung}
 
 
 def test_what_fired_long_ago_is_forgotten(world: World) -> None:
