@@ -1,4 +1,4 @@
-"""Look at the audit trail, or check that it is whole.
+"""Look at the audit trail, check that it is whole, or rebuild it from the event log.
 
 Commands only: what they do is in the modules they call.
 """
@@ -16,7 +16,7 @@ from workers.dead_letter_filter import parse_time
 from workers.errors import WrongUsage
 
 from . import audit_commands as commands
-from .app import database
+from .app import broker, database, event_log
 from .audit_chain import Head
 from .audit_reading import AuditFilter
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at the audit trail, or check that it is whole.",
+    help="Look at the audit trail, check that it is whole, or rebuild it from the event log.",
 )
 
 _Zone = Annotated[
@@ -80,6 +80,12 @@ def verify(
 ) -> None:
     """Walk the chain of hashes, and exit 1 where it is broken. Keep the head it prints somewhere else."""
     raise typer.Exit(commands.check(database(), _head(expect), as_json=json))
+
+
+@app.command()
+def rebuild() -> None:
+    """Record every event of the event log that has no row yet."""
+    raise typer.Exit(commands.add_missing(database(), broker.cluster, event_log))
 
 
 def _time(text: str | None) -> datetime | None:

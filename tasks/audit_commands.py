@@ -6,7 +6,8 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,11 +17,14 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from workers.client import Cluster
 from workers.output import console
+from workers.topic_reader import TopicReader
 
-from .audit import audit_trail
+from .audit import AuditStore, Outcome, audit_trail
 from .audit_chain import Head
 from .audit_reading import AuditFilter, history, newest
+from .audit_rebuild import rebuild
 from .audit_story import story, summary, when
 from .audit_verify import Verdict, verify
 from .database import Database
@@ -92,6 +96,25 @@ def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
     print(f"{database.name}: {verdict.rows} audit rows, {state}")  # noqa: T201
     print(f"head {verdict.head}")  # noqa: T201
     return int(not verdict.is_whole)
+
+
+def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
+    """Record what the event log has and the trail lacks; 1 where a record of it has no row."""
+    with closing(AuditStore(database)) as store, closing(TopicReader(cluster, topic)) as reader:
+        reader.open()
+        if not reader.sizes():
+            print(f"there is no topic {topic}", file=sys.stderr)  # noqa: T201
+            return 1
+        with _progress("rebuilding") as advance:
+            rebuilt = rebuild(store, reader.read_to_end(), now=lambda: datetime.now(UTC), progress=advance)
+    for problem in rebuilt.problems:
+        print(problem, file=sys.stderr)  # noqa: T201
+    counts = rebuilt.outcomes
+    print(  # noqa: T201
+        f"{rebuilt.records} records in {topic}: {counts[Outcome.RECORDED]} added, "
+        f"{counts[Outcome.REPEATED]} were there, {len(rebuilt.problems)} without a row"
+    )
+    return int(bool(rebuilt.problems))
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

