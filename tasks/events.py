@@ -7,7 +7,6 @@ times in is ``Owner.time_zone``.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -44,6 +43,7 @@ from .fields import (
 )
 from .recurrence import check_start
 from .recurrence_rule import parse_rule
+from .text import nearest
 
 T = TypeVar("T")
 
@@ -269,12 +269,7 @@ def _problem(kind: str, place: list[str], details: Any) -> str:
     text = str(details["msg"]).removeprefix("Value error, ")
     if kind == "union_tag_invalid":
         tag = details["ctx"]["tag"]
-        text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{_nearest(tag, EVENT_TYPES)}"
+        text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{nearest(tag, EVENT_TYPES)}"
     elif kind == "union_tag_not_found":
         text = f"type: missing; it is one of {', '.join(EVENT_TYPES)}"
     return f"{'.'.join(place)}: {text}" if place else text
-
-
-def _nearest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tests.smtp_server import SmtpServer
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
 from workers.client import connect_admin
+from workers.dead_letter_reader import unresolved
 
 REPOSITORY = Path(__file__).parents[2]
 APP = "tests.acceptance.reminders_app"
@@ -106,10 +107,6 @@ def created(title: str = "Buy milk", *, due: datetime, **todo: Any) -> Any:
     return an_event(time=datetime.now(UTC), todo=a_todo(**given | todo))
 
 
-def all_are(chatbot: Chatbot, state: State, count: int = 1) -> Callable[[], bool]:
-    return lambda: [reminder.state for reminder in chatbot.reminders()] == [state] * count
-
-
 def test_a_reminder_arrives_once_though_a_worker_dies_after_its_claim_and_its_alarm_comes_again(
     chatbot: Chatbot,
 ) -> None:
@@ -130,23 +127,56 @@ def test_a_reminder_arrives_once_though_a_worker_dies_after_its_claim_and_its_al
         chatbot.broker.join("reminders", timeout=60_000)
         assert fleet.stop() == 0
     assert chatbot.subjects() == ["Reminder: Buy milk"]
-    assert all_are(chatbot, State.DONE, 2)()
+    assert [reminder.state for reminder in chatbot.reminders()] == [State.DONE] * 2
 
 
 @on_sqlite
-def test_alarms_that_were_lost_with_their_topics_are_set_again(chatbot: Chatbot) -> None:
+def test_what_cannot_be_followed_is_a_dead_letter_that_says_why(chatbot: Chatbot) -> None:
     with chatbot.fleet as fleet:
-        chatbot.sync(created(due=soon(12)))
+        for field, value in [
+            ("recurrence", "FREQ=SECONDLY"),
+            ("recurrence", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
+            ("reminders", ["soon"]),
+            ("owner", a_todo().owner.model_dump() | {"time_zone": "Mars/Olympus"}),
+        ]:
+            event = created(due=soon(86_400)).model_dump(mode="json")
+            event["todo"][field] = value
+            chatbot.enqueue("sync_reminder", event)
+        chatbot.broker.join("reminders", timeout=60_000)
+        assert fleet.stop() == 0
+    topic = chatbot.broker.topics.dead_letters
+    letters = [entry.letter for entry in unresolved(chatbot.broker.cluster, topic)]
+    said = " ".join(str(letter.exception_message) for letter in letters)
+    assert [letter.attempts for letter in letters] == [1] * 4
+    for words in ("may not come every second", "no occurrence within", "like -1d", "'Mars/Olympus' is not"):
+        assert words in said
+    assert chatbot.reminders() == []
+
+
+@on_sqlite
+def test_alarms_that_were_lost_with_their_topics_are_set_again_and_tell_that_they_are_late(
+    chatbot: Chatbot,
+) -> None:
+    chatbot.env["REMINDER_GRACE"] = "1s"
+    due = soon(8)
+    with chatbot.fleet as fleet:
+        chatbot.sync(created(due=due))
         wait_for(lambda: chatbot.reminders() and chatbot.reminders()[0].has_alarm, timeout_s=60)
         assert fleet.stop() == 0
+    assert chatbot.subjects() == [], "the machine was too slow to show anything"
     topics = [chatbot.broker.topics.delay(tier.name) for tier in chatbot.broker.delay_tiers]
     admin = connect_admin(chatbot.broker.cluster)
     admin.delete_topics([*topics, chatbot.broker.topics.jobs("reminders")])
     admin.close()
+    wait_for(lambda: datetime.now(UTC) > due + timedelta(seconds=1.5), timeout_s=20)
     with chatbot.fleet as fleet:
         wait_for(chatbot.subjects, timeout_s=90)
         assert fleet.stop() == 0
-    assert chatbot.subjects() == ["Reminder: Buy milk"]
+    (mail,) = chatbot.smtp.mails
+    assert mail["Subject"] == "Reminder: Buy milk"
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert "This reminder is late: it was set for" in " ".join(text.get_content().split())
     assert "reminders.reconciled" in chatbot.fleet.log()
 
 
