@@ -43,6 +43,10 @@ class Delivery(dramatiq.MessageProxy):
         self.started = False
         self.attempt = attempt_of(message)
 
+    def __str__(self) -> str:
+        """For logs: dramatiq's own would show the arguments, and with them names and addresses of people."""
+        return f"{self.actor_name} {self.message_id}"
+
     def start(self) -> bool:
         """Called by a worker thread before it runs the job; False where the partition was taken away."""
         # In this order: either the thread sees the lane closed, or the closing sees the job started.

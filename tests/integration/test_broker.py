@@ -266,6 +266,20 @@ def test_a_job_whose_callback_cannot_be_sent_becomes_a_dead_letter(
     assert "MessageTooLarge" in (letter.exception_type or "")
 
 
+def test_the_arguments_of_a_failed_job_are_not_in_the_log(
+    broker: KafkaBroker, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    @dramatiq.actor(broker=broker, max_retries=0)
+    def work(address: str) -> None:
+        raise ValueError("no")
+
+    sent = work.send("ana@example.com")
+    start_worker(broker)
+    broker.join("default", timeout=20_000)
+    assert f"Failed to process message work {sent.message_id} with unhandled exception" in caplog.text
+    assert "ana@example.com" not in caplog.text
+
+
 @pytest.mark.parametrize("options", [{"max_retries": "many"}, {"retries": None}])
 def test_a_failed_job_that_nobody_sends_again_becomes_a_dead_letter(
     broker: KafkaBroker, start_worker: StartWorker, options: dict[str, Any]
