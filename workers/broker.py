@@ -135,7 +135,7 @@ class KafkaBroker(dramatiq.Broker):
     def add_source(
         self, queue_name: str, topic: str, decode: Decode, *, retention_ms: int | None = None
     ) -> None:
-        """Let a queue read ``topic`` too: ``decode`` makes each of its records a job of the queue.
+        """Let a queue read ``topic`` too: ``decode`` makes each of its records a job of the queue, or none.
 
         Others own the topic: nothing is deleted from it, and what follows from such a job, its retry for
         example, goes by way of the queue's own topic. A group that is new, or that was away for longer than

@@ -240,11 +240,14 @@ class QueueConsumer(dramatiq.Consumer):
         return self._decoded(lane, record, deaths)
 
     def _decoded(self, lane: Lane, record: Any, deaths: int = 0) -> Delivery | None:
-        """The message of a record that is in hand; None where it becomes a dead letter."""
+        """The message of a record that is in hand; None where it becomes a dead letter, or is no job."""
         try:
             message = self._intake.decode(record)
         except Undecodable as exc:
             self._give_up(lane, record, _Verdict(Reason.UNDECODABLE, exc))
+            return None
+        if message is None:
+            self._mail.put(_Done(lane, record.offset))
             return None
         if deaths >= GIVEN_UP_FROM:
             error = WorkerDied(f"{deaths} worker processes died while they held the job: {WorkerDied()}")

@@ -32,9 +32,9 @@ class Incoming(NamedTuple):
     timestamp_ms: int
 
 
-#: Makes the job of a record: the same one each time, as a record may be read again. Called by the consuming
-#: thread, so it must be quick, and do no I/O. What it raises becomes the record's dead letter.
-Decode = Callable[[Incoming], dramatiq.Message[Any]]
+#: Makes the job of a record, the same one each time, as a record may be read again; None passes it over.
+#: The consuming thread calls it: it must be quick, and do no I/O. What it raises is the record's dead letter.
+Decode = Callable[[Incoming], dramatiq.Message[Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,11 @@ class Intake:
         """The topics of the sources."""
         return frozenset(self._decoders)
 
-    def decode(self, record: Any) -> dramatiq.Message[Any]:
-        """The message of one of kafka-python's records. Raises Undecodable."""
+    def decode(self, record: Any) -> dramatiq.Message[Any] | None:
+        """The message of one of kafka-python's records; None where a source says it is none.
+
+        Raises Undecodable.
+        """
         topic = self._decoders and self._source_of(record)
         if not topic:
             return envelope.decode(record.value, self._queue)
@@ -74,7 +77,7 @@ class Intake:
             # It is somebody's code on somebody's bytes, and the partition must go on.
             text = f"the record of {topic} cannot be decoded: {type(exc).__name__}: {exc}"
             raise Undecodable(text, record.value or b"") from exc
-        return envelope.checked(message, self._queue, record.value or b"")
+        return message and envelope.checked(message, self._queue, record.value or b"")
 
     def to_keep(self, record: Any, message: dramatiq.Message[Any] | None) -> Record:
         """What a dead letter keeps of a record. ``message`` is what it holds, where that can be read.

@@ -16,12 +16,12 @@ from tasks.app import event_log
 from workers.envelope import Record
 from workers.errors import WorkersError
 from workers.lag import LagReader
-from workers.producer import DurableProducer
 
 from .environment import mail_variables
 from .expectations import check, timings
 from .mail_server import MailServer
 from .observation import Observer
+from .other_service import record_in_binary_mode
 from .progress import Effect, Progress, Publication
 from .scenario import REFUSED_EMAIL, Publish, Step, script
 from .view import View
@@ -85,12 +85,12 @@ def _act(step: Step, progress: Progress, view: View) -> None:
     action = step.action
     for _ in range(action.times if isinstance(action, Publish) else 1):
         at, started = time.time(), time.perf_counter()
-        if isinstance(action, Publish):
+        if isinstance(action, Publish) and not action.by_other:
             publish(action.event)
+        elif isinstance(action, Publish):
+            broker.producer.deliver(event_log, record_in_binary_mode(action.event))
         else:
-            producer = DurableProducer(broker.cluster)
-            producer.deliver(event_log, Record(action.key.encode(), action.value, []))
-            producer.close()
+            broker.producer.deliver(event_log, Record(action.key.encode(), action.value, []))
         took_ms = (time.perf_counter() - started) * 1000
         progress.published(step, Publication(at, took_ms))
         view.published(step, took_ms)

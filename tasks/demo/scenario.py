@@ -47,10 +47,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """The chatbot publishes ``event``, ``times`` times."""
+    """The chatbot publishes ``event``, ``times`` times; or another service does, which has not our code."""
 
     event: Event
     times: int = 1
+    by_other: bool = False
 
     @property
     def marks(self) -> frozenset[str]:
@@ -95,6 +96,13 @@ def script(now: datetime) -> tuple[Step, ...]:
         ),
         _refused(),
         _undecodable(),
+        _mailed(
+            "other service",
+            "Another service adds a todo for Mia, with an event in binary mode",
+            _creation(Todo(id="todo-5", title="Pay the invoice", owner=mia)),
+            "New todo: Pay the invoice",
+            by_other=True,
+        ),
         _mailed(
             "published twice",
             "Ken adds a todo; its event is published twice",
@@ -143,10 +151,19 @@ def _undecodable() -> Step:
     return Step("undecodable", title, WriteRecord(key="by-hand", value=UNDECODABLE), (letter,))
 
 
-def _mailed(label: str, title: str, event: Event, subject: str, *, times: int = 1, html: str = "") -> Step:
+def _mailed(
+    label: str,
+    title: str,
+    event: Event,
+    subject: str,
+    *,
+    times: int = 1,
+    by_other: bool = False,
+    html: str = "",
+) -> Step:
     # A repeated event adds nothing: its mail and its audit row stay one.
     mail = Wanted(send_notification.actor_name, Kind.MAIL, subject, holds=html)
-    return Step(label, title, Publish(event, times), (_row(event), mail))
+    return Step(label, title, Publish(event, times, by_other), (_row(event), mail))
 
 
 def _row(event: Event) -> Wanted:

@@ -86,7 +86,7 @@ def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("todo-workers:")]
     assert "Kafka at 127.0.0.1:1 cannot be reached" in line

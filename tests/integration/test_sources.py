@@ -29,8 +29,10 @@ StartWorker = Callable[[KafkaBroker], Worker]
 TOO_LONG = 3_000_000
 
 
-def number_of(record: Incoming) -> dramatiq.Message[Any]:
-    """A log of plain numbers; each is a job for ``work``."""
+def number_of(record: Incoming) -> dramatiq.Message[Any] | None:
+    """A log of plain numbers; each is a job for ``work``. Comments are none."""
+    if record.value and record.value.startswith(b"#"):
+        return None
     number = int(record.value or b"")
     unit = dict(record.headers).get("unit")
     kwargs = {"unit": unit.decode()} if unit else {}
@@ -81,10 +83,11 @@ def shop(broker: KafkaBroker) -> Shop:
 def test_what_others_write_becomes_jobs(shop: Shop, start_worker: StartWorker) -> None:
     shop.write(*(str(number).encode() for number in range(20)))
     start_worker(shop.broker)
-    shop.write(*(str(number).encode() for number in range(20, 40)))
+    shop.write(b"# a comment", *(str(number).encode() for number in range(20, 40)))
     shop.broker.join("default", timeout=20_000)
     assert shop.ran == dict.fromkeys(range(40), 1)
-    assert len(shop.logged()) == 40
+    assert len(shop.logged()) == 41
+    assert shop.letters() == []
     assert read_topic(shop.broker.cluster, shop.jobs) == []
 
 
