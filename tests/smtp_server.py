@@ -36,11 +36,16 @@ class SmtpServer:
         #: Commands of which the next one gets no answer at all.
         self.mute: set[str] = set()
         #: Called with each mail before it is taken.
-        self.on_content: Callable[[EmailMessage], None] = lambda _: None
+        self.on_content: Callable[[EmailMessage], None] | None = None
         #: Whether a connection is dropped when its mail is taken, before the answer.
         self.drop_after_content = False
         self._options = options
         self._open: set[asyncio.Transport] = set()
+
+    @property
+    def count(self) -> int:
+        """How many mails it took."""
+        return len(self.envelopes)
 
     @property
     def mails(self) -> list[EmailMessage]:
@@ -94,7 +99,7 @@ class SmtpServer:
         self._abort_all()
 
     def _abort_all(self) -> None:
-        for transport in self._open:
+        for transport in list(self._open):
             transport.abort()
 
     def opened(self, transport: asyncio.Transport) -> None:
@@ -129,7 +134,8 @@ class SmtpServer:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
-        await asyncio.to_thread(self.on_content, read(envelope))
+        if self.on_content:
+            await asyncio.to_thread(self.on_content, read(envelope))
         if reply := await self.scripted("CONTENT"):
             return reply
         self.envelopes.append(envelope)
