@@ -97,10 +97,13 @@ def learn(known: Known | None, event: TodoEvent) -> Known:
 
 
 def may_be_ignored(event: TodoEvent) -> bool:
-    """Whether an event says nothing about reminders, where nothing is known of its todo yet."""
-    if isinstance(event, TodoUpdated):
-        return not event.todo.reminders and "reminders" not in event.changes
-    return isinstance(event, TodoCreated) and not event.todo.reminders
+    """Whether an event says nothing about reminders, where nothing is known of its todo yet.
+
+    So a todo that never had reminders costs no row. An event has its todo as it is afterwards: of one that
+    had reminders, an older event may still be on its way, but then this one has them too, or their removal.
+    """
+    removed = isinstance(event, TodoUpdated) and "reminders" in event.changes
+    return not event.todo.reminders and not removed
 
 
 def plans(known: Known) -> dict[str, Plan]:

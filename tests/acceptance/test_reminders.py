@@ -28,7 +28,6 @@ from workers.client import connect_admin
 from workers.dead_letter_reader import unresolved
 
 REPOSITORY = Path(__file__).parents[2]
-APP = "tests.acceptance.reminders_app"
 
 
 class Chatbot:
@@ -39,8 +38,7 @@ class Chatbot:
         self.smtp = smtp
         self.url = url
         self.die_file = folder / "die"
-        self.fleet = Fleet(broker, folder)
-        self.fleet._command = [sys.executable, "-m", "dramatiq", APP, "--processes", "1", "--threads", "4"]
+        self.fleet = Fleet(broker, folder, app="reminders_app")
         self.env = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address,
             "KAFKA_NAMESPACE": broker.topics.namespace,

@@ -20,7 +20,7 @@ from tasks.reminder_store import PAGE, Ring
 from tasks.reminder_tables import reminded_todos, reminder_firings, reminders
 from tasks.store import StoreUnavailable
 from tests.reminder_world import DUE, IN_TIME, MAX_DELAY, NOW, SKIPS, Crash, World, at, event, later
-from tests.samples import an_owner
+from tests.samples import KINDS, an_owner
 
 
 @pytest.fixture
@@ -100,6 +100,11 @@ def test_completing_and_deleting_cancel_a_series_too(world: World, kind: str, re
     assert set(world.waiting()) == {"-1d", "-1h"}
 
 
+def test_an_event_whose_todo_has_no_reminders_any_more_cancels_those_that_are_known(world: World) -> None:
+    world.sync(event(), event("todo.completed", time=later(1), reminders=[], due=None))
+    assert {row.state for row in world.all_rows()} == {State.CANCELLED}
+
+
 def test_without_a_due_time_there_is_nothing_to_remind_of(world: World) -> None:
     world.sync(event(due=None))
     assert world.rows() == {}
@@ -138,7 +143,7 @@ def test_of_events_at_the_same_time_completing_is_the_last(world: World) -> None
 
 
 def test_a_todo_without_reminders_costs_no_row(world: World) -> None:
-    world.sync(event(reminders=[]), event("todo.updated", time=later(1), reminders=[]))
+    world.sync(*(event(kind, time=later(1), reminders=[]) for kind in KINDS))
     with world.database.reading() as connection:
         assert connection.execute(select(reminded_todos)).all() == []
 
