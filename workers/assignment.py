@@ -142,7 +142,7 @@ class Assignment:
             with kafka_errors(self._cluster, f"commit for {self._name}"):
                 commit_now(self._client, to_commit, _CLOSE_TIMEOUT_S)
             self._note_committed(offsets)
-        except WorkersError as exc:
+        except Exception as exc:  # noqa: BLE001 - dramatiq's consumer thread would die of it, and not be replaced
             logger.warning(
                 "last commit failed %s, what was done since the one before is repeated: %s", self._name, exc
             )
@@ -151,7 +151,7 @@ class Assignment:
         try:
             with kafka_errors(self._cluster, f"leave the group of {self._name}"):
                 self._client.close(autocommit=False, timeout_ms=int(_CLOSE_TIMEOUT_S * 1000))
-        except WorkersError as exc:
+        except Exception as exc:  # noqa: BLE001 - the same
             logger.warning("consumer not closed cleanly %s: %s", self._name, exc)
         return committed
 

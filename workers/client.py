@@ -50,6 +50,7 @@ __all__ = [
     "create_missing_topics",
     "discard_producer",
     "group_rights",
+    "is_closed",
     "is_fatal",
     "is_rebalance",
     "is_unauthorized",
@@ -251,6 +252,11 @@ def kafka_errors(cluster: Cluster, doing: str) -> Iterator[None]:
         raise translated(exc, cluster, doing) from exc
 
 
+def is_closed(producer: KafkaProducer) -> bool:
+    """Whether a producer takes no records any more."""
+    return bool(producer._closed)
+
+
 def is_fatal(error: BaseException) -> bool:
     """Whether a producer that got this error for a record must be replaced.
 
@@ -422,7 +428,9 @@ def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersErro
             f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
             f"the record may or may not have been written ({_inner_text(exc)})"
         )
-    return translated(exc, cluster, doing)
+    meaning = translated(exc, cluster, doing)
+    # What is left is about the producer, such as its end: whoever waits for the record may send it again.
+    return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
 
 
 class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]

@@ -15,12 +15,14 @@ from .client import (
     awaited,
     connect_producer,
     discard_producer,
+    is_closed,
     is_fatal,
     kafka_errors,
     partition_of,
     undelivered,
 )
 from .envelope import Record
+from .errors import WorkersError
 
 
 class DurableProducer:
@@ -48,6 +50,17 @@ class DurableProducer:
         time-out; then raises KafkaUnreachable. Raises NotAuthorized and MessageTooLarge at once.
         """
         producer = self._producer or self._connect()
+        try:
+            return self._hand_over(producer, topic, record, beside, partition)
+        except WorkersError:
+            # Another thread may have closed it just now: that one was broken, or the broker was closed.
+            if not is_closed(producer):
+                raise
+        return self._hand_over(self._connect(instead_of=producer), topic, record, beside, partition)
+
+    def _hand_over(
+        self, producer: KafkaProducer, topic: str, record: Record, beside: bytes | None, partition: int | None
+    ) -> Any:
         with kafka_errors(self.cluster, f"write to topic {topic}"):
             if beside is not None:
                 partition = partition_of(producer, topic, beside)
@@ -94,11 +107,11 @@ class DurableProducer:
         if producer is not None:
             producer.close(timeout=self.cluster.send_timeout_s)
 
-    def _connect(self) -> KafkaProducer:
+    def _connect(self, instead_of: KafkaProducer | None = None) -> KafkaProducer:
         with self._lock:
             while _retired:
                 discard_producer(_retired.pop())
-            if self._producer is None:
+            if self._producer is None or self._producer is instead_of:
                 self._producer = connect_producer(self.cluster)
             return self._producer
 
@@ -127,6 +140,9 @@ _inherited: list[KafkaProducer] = []
 def _after_fork_in_child() -> None:
     for instance in list(_instances):
         instance._forget_inherited()
+    while _retired:
+        abandon_producer(_retired[-1])
+        _inherited.append(_retired.pop())
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -129,6 +129,27 @@ def test_a_forked_child_makes_its_own_producer(broker: KafkaBroker) -> None:
 # -- consuming
 
 
+def test_a_consumer_whose_client_is_beyond_use_closes_all_the_same(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else dramatiq's consumer thread dies, and its queue has no consumer in this process any more."""
+    broker.declare_queue("default")
+    broker.enqueue(message(1))
+    consumer = broker.consume("default", timeout=500)
+    consumer.ack(wait_for(lambda: next(consumer)))
+    close = consumer._client.close
+
+    def fail(*args: object, **options: object) -> None:
+        raise RuntimeError("NetworkSelector closed!")
+
+    monkeypatch.setattr(consumer._client, "commit", fail)
+    monkeypatch.setattr(consumer._client, "close", fail)
+    consumer.close()
+    assert "last commit failed" in caplog.text
+    assert "consumer not closed cleanly" in caplog.text
+    close()
+
+
 def test_a_restarted_worker_goes_on_where_the_last_one_stopped(
     broker: KafkaBroker, start_worker: StartWorker
 ) -> None:
