@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import dramatiq
 import psutil
@@ -197,13 +199,24 @@ def test_poison_between_good_jobs_lands_in_the_dead_letters_and_stops_nothing(
     chance = random.Random(2)
     broker.prepare()
     producer = connect_producer(broker.cluster)
-    good = dramatiq.Message[None]("default", "note", (0, 0), {}, {}).encode()
+    good = dramatiq.Message[None]("default", "note", (0, 0), {}, {})
+    changes: list[dict[str, Any]] = [
+        {"kwargs": []},
+        {"args": None},
+        {"options": {"eta": 9e300}},
+        {"options": {"throws": "anything"}},
+        {"actor_name": "no such actor"},
+        {"actor_name": "\ud800"},
+        {"actor_name": "\ud800", "message_id": "x" * 5_000},
+    ]
+    almost_good = [json.dumps(good.asdict() | changed).encode() for changed in changes]
     poison = []
     for number in range(POISON):
-        mangled = bytearray(good)
+        mangled = bytearray(good.encode())
         at = chance.randrange(len(mangled))
         mangled[at : at + 8] = chance.randbytes(8)
-        poison.append(chance.choice([chance.randbytes(50), bytes(mangled[: len(mangled) // 2]), b""]))
+        kinds = [chance.randbytes(50), bytes(mangled[: len(mangled) // 2]), b"", b"[" * 5_000]
+        poison.append(chance.choice([*kinds, chance.choice(almost_good)]))
         producer.send(broker.topics.jobs("default"), poison[-1], key=str(number).encode())
         broker_message = dramatiq.Message[None]("default", "note", (number, 0), {}, {})
         producer.send(broker.topics.jobs("default"), broker_message.encode(), key=str(number).encode())
@@ -213,6 +226,8 @@ def test_poison_between_good_jobs_lands_in_the_dead_letters_and_stops_nothing(
         broker.join("default", timeout=int(PATIENCE_S * 1000))
         assert fleet.stop() == 0
         numbers = fleet.numbers()
+        assert "Unhandled error" not in fleet.log()
+    say(f"poison: {POISON} records between {POISON} jobs, lost {POISON - len(numbers)}")
     assert numbers == dict.fromkeys(range(POISON), 1)
     letters = read_topic(broker.cluster, broker.topics.dead_letters)
     assert Counter(record.value for record in letters) == Counter(poison)
