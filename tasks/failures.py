@@ -28,9 +28,9 @@ PERMANENT = (
     ValidationError,
 )
 
-#: The first retry comes after 3 to 6 s, each later one after about twice as long, up to an hour; the last one
+#: The first retry comes after 1 to 2 s, each later one after about twice as long, up to an hour; the last one
 #: about a day after the first.
-MIN_BACKOFF_MS = 3_000
+MIN_BACKOFF_MS = 1_000
 MAX_BACKOFF_MS = 3_600_000
 MAX_RETRIES = 40
 

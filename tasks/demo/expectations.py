@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .progress import Effect, Progress
-from .scenario import Kind, Publish, Step, Wanted, WriteRecord
+from .scenario import DEFERRALS, Kind, Publish, Remind, Step, Wanted, WriteRecord
 
 #: Goals, in milliseconds: reported beside what was measured, not checked, as they depend on the machine.
 PUBLISH_GOAL_MS = 100
 EFFECT_GOAL_MS = 5_000
+LATENESS_GOAL_MS = 1_000
 
 _NONE = "none"
 
@@ -39,6 +40,8 @@ def check(progress: Progress, *, jobs_left: int) -> list[Expectation]:
     """Compare what was seen with what the script wants; ``jobs_left`` is what still waits in the queues."""
     return [
         *_mails(progress),
+        *_attempts(progress),
+        *_never_early(progress),
         *_rows(progress),
         *_letters(progress),
         _equal("anything else", _NONE, _joined(f"{stray.kind} {stray.says}" for stray in progress.strays)),
@@ -47,16 +50,27 @@ def check(progress: Progress, *, jobs_left: int) -> list[Expectation]:
 
 
 def timings(progress: Progress) -> dict[str, Timing]:
-    """Give ``publish_ms``, how long `tasks.publish` took, and ``effect_ms``, from its call to each effect."""
+    """Give ``publish_ms``, how long `tasks.publish` took, ``effect_ms``, from its call to each effect that
+    nothing puts off, and ``late_ms``, from the due time of a reminder to its mail.
+    """
     published = [step for step in progress.steps if isinstance(step.action, Publish)]
     took = [done.took_ms for step in published for done in progress.publications(step)]
-    elapsed = [progress.elapsed_ms(s, effect) for s in progress.steps for effect in progress.effects(s)]
-    return {"publish_ms": _timing(took, PUBLISH_GOAL_MS), "effect_ms": _timing(elapsed, EFFECT_GOAL_MS)}
+    prompt = [s for s in progress.steps if s.waits and isinstance(s.action, Publish | WriteRecord)]
+    reminders = [step for step in progress.steps if isinstance(step.action, Remind)]
+    return {
+        "publish_ms": _timing(took, PUBLISH_GOAL_MS),
+        "effect_ms": _timing(_elapsed(progress, prompt), EFFECT_GOAL_MS),
+        "late_ms": _timing(_elapsed(progress, reminders), LATENESS_GOAL_MS),
+    }
+
+
+def _elapsed(progress: Progress, steps: Iterable[Step]) -> list[float]:
+    return [progress.elapsed_ms(step, effect) for step in steps for effect in progress.effects(step)]
 
 
 def _mails(progress: Progress) -> Iterator[Expectation]:
     for step in progress.steps:
-        if not isinstance(step.action, Publish):
+        if isinstance(step.action, WriteRecord):
             continue
         owner = step.action.event.todo.owner.email
         mails = progress.effects(step, Kind.MAIL)
@@ -69,12 +83,29 @@ def _mails(progress: Progress) -> Iterator[Expectation]:
 
 
 def _escaped(step: Step, mails: list[Effect], wanted: Wanted) -> Expectation:
-    assert isinstance(step.action, Publish)
+    assert not isinstance(step.action, WriteRecord)
     raw = step.action.event.todo.title
     pages = [mail.content.decode() for mail in mails]
     right = bool(pages) and all(wanted.holds in page and raw not in page for page in pages)
     seen = "escaped" if right else "not escaped" if pages else _NONE
     return Expectation(f"HTML part, {step.label}", "escaped", seen, right)
+
+
+def _attempts(progress: Progress) -> Iterator[Expectation]:
+    for step in progress.steps:
+        refused = len(progress.effects(step, Kind.DEFERRAL))
+        if refused or not step.waits:
+            sent = bool(progress.effects(step, Kind.MAIL))
+            seen = f"{refused} failed" + (", then sent" if sent else "")
+            yield _equal(f"attempts, {step.label}", f"{DEFERRALS} failed, then sent", seen)
+
+
+def _never_early(progress: Progress) -> Iterator[Expectation]:
+    for step in progress.steps:
+        if isinstance(step.action, Remind):
+            due = step.action.due.timestamp()
+            seen = ["early" if mail.at < due else "not early" for mail in progress.effects(step, Kind.MAIL)]
+            yield _equal(f"due time, {step.label}", "not early", _joined(seen))
 
 
 def _rows(progress: Progress) -> Iterator[Expectation]:

@@ -1,4 +1,4 @@
-"""An SMTP server in this process that remembers what it took and refuses one recipient."""
+"""An SMTP server in this process: it remembers what it took, refuses one recipient and puts off another."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -25,15 +26,22 @@ _TIMEOUT_S = 5.0
 class MailServer:
     """Listens on a free port of 127.0.0.1 while it is entered, in a thread of its own."""
 
-    def __init__(self, *, refused: str) -> None:
+    def __init__(self, *, refused: str, deferred: str, deferrals: int) -> None:
+        """The first ``deferrals`` mails to ``deferred`` are asked for again later."""
         self.port = 0
-        self._refused = refused
+        self._refused: str | None = refused
+        self._deferred = deferred
+        self._deferrals = deferrals
         self._taken: SimpleQueue[Effect] = SimpleQueue()
         self._listening: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, name="mail-server", daemon=True)
 
+    def accept_all(self) -> None:
+        """Refuse nobody from now on."""
+        self._refused = None
+
     def taken(self) -> list[Effect]:
-        """Give the mails that came since the last call."""
+        """Give what came since the last call: mails that were taken, and mails that were put off."""
         return [self._taken.get() for _ in range(self._taken.qsize())]
 
     def __enter__(self) -> Self:
@@ -57,7 +65,12 @@ class MailServer:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802
         assert isinstance(envelope.content, bytes)
-        self._taken.put(read_mail(envelope.content, ", ".join(envelope.rcpt_tos), at=time.time()))
+        mail = read_mail(envelope.content, ", ".join(envelope.rcpt_tos), at=time.time())
+        if self._deferrals and envelope.rcpt_tos == [self._deferred]:
+            self._deferrals -= 1
+            self._taken.put(replace(mail, kind=Kind.DEFERRAL))
+            return "451 4.7.1 Try again later"
+        self._taken.put(mail)
         return "250 OK"
 
     def _run(self) -> None:

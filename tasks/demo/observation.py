@@ -46,6 +46,8 @@ class Observer:
         yield from self._mail_server.taken()
         yield from self._rows()
         for record in self._letters.read(timeout_ms=15):
+            if record.value is None:  # its end, by a replay
+                continue
             letter = decode(record.value, record.headers)
             yield Effect(
                 Kind.LETTER,

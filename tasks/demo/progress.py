@@ -10,7 +10,10 @@ from .scenario import Kind, Step
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """An action that is done: when it began, in seconds since the epoch, and how long Kafka's answer took."""
+    """An action that is done: when it began, in seconds since the epoch, and how long Kafka's answer took.
+
+    Of a reminder it is when that was due.
+    """
 
     at: float
     took_ms: float
@@ -40,17 +43,18 @@ class Progress:
         self.strays: list[Effect] = []
         self._publications: dict[str, list[Publication]] = {step.label: [] for step in self.steps}
         self._effects: dict[str, list[Effect]] = {step.label: [] for step in self.steps}
-        self._step_of = {mark: step for step in self.steps for mark in step.action.marks}
 
     def published(self, step: Step, publication: Publication) -> None:
         self._publications[step.label].append(publication)
 
     def saw(self, effect: Effect) -> None:
-        step = self._step_of.get(effect.mark)
-        if step is None:
-            self.strays.append(effect)
+        steps = [step for step in self.steps if effect.mark in step.action.marks]
+        # A mail that comes only after a replay has the mark of the one that was refused.
+        wanting = [step for step in steps if any(wanted.kind is effect.kind for wanted in step.wanted)]
+        if steps:
+            self._effects[(wanting or steps)[0].label].append(effect)
         else:
-            self._effects[step.label].append(effect)
+            self.strays.append(effect)
 
     def publications(self, step: Step) -> list[Publication]:
         return self._publications[step.label]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -23,7 +25,7 @@ from .mail_server import MailServer
 from .observation import Observer
 from .other_service import record_in_binary_mode
 from .progress import Effect, Progress, Publication
-from .scenario import REFUSED_EMAIL, Publish, Step, script
+from .scenario import DEFERRALS, DEFERRED_EMAIL, REFUSED_EMAIL, Publish, Remind, Replay, Step, script
 from .view import View
 from .workers import WorkerFleet
 
@@ -39,14 +41,14 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
     view = View(json_only=as_json)
     view.say(f"Kafka at {broker.cluster.address}, namespace {broker.topics.namespace}")
     broker.prepare()
-    with MailServer(refused=REFUSED_EMAIL) as mail_server:
+    with MailServer(refused=REFUSED_EMAIL, deferred=DEFERRED_EMAIL, deferrals=DEFERRALS) as mail_server:
         view.say(f"SMTP server at 127.0.0.1:{mail_server.port}")
         with WorkerFleet(folder, mail_variables(mail_server.port)) as fleet:
             fleet.wait_until_ready()
             view.say(f"Workers from the Procfile run, log {fleet.log_file}")
             progress = Progress(script(datetime.now(UTC)))
             with Observer(folder / "audit.db", mail_server) as observer:
-                _play(progress, observer, fleet, view)
+                _play(progress, observer, fleet, view, mail_server)
                 jobs_left = _jobs_left()
                 # What nobody wants, such as a second mail, comes after what was waited for.
                 for effect in observer.effects():
@@ -69,11 +71,17 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
     return 0 if ok else 1
 
 
-def _play(progress: Progress, observer: Observer, fleet: WorkerFleet, view: View) -> None:
+def _play(
+    progress: Progress, observer: Observer, fleet: WorkerFleet, view: View, mail_server: MailServer
+) -> None:
+    for step in progress.steps:
+        if isinstance(step.action, Remind):
+            progress.published(step, Publication(step.action.due.timestamp(), 0.0))
     for step in progress.steps:
         view.begin(step)
-        _act(step, progress, view)
-        for effect in _until(partial(progress.is_complete, step), _STEP_TIMEOUT_S, observer, fleet):
+        _act(step, progress, view, mail_server)
+        is_complete = partial(progress.is_complete, step) if step.waits else lambda: True
+        for effect in _until(is_complete, _STEP_TIMEOUT_S, observer, fleet):
             progress.saw(effect)
             view.effect(effect, progress)
     for effect in _until(progress.has_enough, _LAST_TIMEOUT_S, observer, fleet):
@@ -81,19 +89,36 @@ def _play(progress: Progress, observer: Observer, fleet: WorkerFleet, view: View
         view.effect(effect, progress)
 
 
-def _act(step: Step, progress: Progress, view: View) -> None:
+def _act(step: Step, progress: Progress, view: View, mail_server: MailServer) -> None:
     action = step.action
+    if isinstance(action, Remind):
+        return
     for _ in range(action.times if isinstance(action, Publish) else 1):
         at, started = time.time(), time.perf_counter()
         if isinstance(action, Publish) and not action.by_other:
             publish(action.event)
         elif isinstance(action, Publish):
             broker.producer.deliver(event_log, record_in_binary_mode(action.event))
+        elif isinstance(action, Replay):
+            mail_server.accept_all()
+            _replay(action.job, view)
         else:
             broker.producer.deliver(event_log, Record(action.key.encode(), action.value, []))
         took_ms = (time.perf_counter() - started) * 1000
         progress.published(step, Publication(at, took_ms))
         view.published(step, took_ms)
+
+
+def _replay(letter_id: str, view: View) -> None:
+    """Do what an operator does. Raises WorkersError where the command fails."""
+    words = ["dead-letters", "replay", letter_id, "--yes"]
+    view.typed(" ".join(["todo-workers", *words]))
+    done = subprocess.run(
+        [sys.executable, "-m", "workers", *words], capture_output=True, text=True, check=False
+    )
+    view.answered(done.stdout + done.stderr)
+    if done.returncode:
+        raise WorkersError(f"the command ended with status {done.returncode}")
 
 
 def _until(

@@ -6,15 +6,22 @@ letter, the record's key for a record that never became a job.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tasks.events import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
 from tasks.handlers import EFFECTS, handle_event, job_id, record_audit, send_notification
+from tasks.reminder_state import firing_id, reminder_id
+from tasks.schedule import Alarm
 
-#: The recipient that the demo's mail server refuses.
+#: The recipient that the demo's mail server refuses, until his mailbox is made.
 REFUSED_EMAIL = "tom@example.org"
+#: The recipient whose first mails the server asks to send again later, and how many.
+DEFERRED_EMAIL = "nora@example.net"
+DEFERRALS = 2
+#: How far ahead the reminder is set: longer than the steps before it take.
+_REMIND_IN = timedelta(seconds=8)
 
 HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
 ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
@@ -29,6 +36,7 @@ class Kind(StrEnum):
     ROW = "audit row"
     MAIL = "mail"
     LETTER = "dead letter"
+    DEFERRAL = "try later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +80,61 @@ class WriteRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """An operator replays the dead letter of the mail about ``event``, once its mailbox is there."""
+
+    event: Event
+
+    @property
+    def job(self) -> str:
+        return str(job_id(self.event.event_id, send_notification))
+
+    @property
+    def marks(self) -> frozenset[str]:
+        return frozenset([self.job])
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Nobody does anything: a reminder of the todo in ``event``, which was published before, is due."""
+
+    event: Event
+
+    @property
+    def due(self) -> datetime:
+        assert self.event.todo.due is not None
+        return self.event.todo.due
+
+    @property
+    def marks(self) -> frozenset[str]:
+        todo = self.event.todo
+        alarm = Alarm(self.due, self.due)
+        return frozenset(firing_id(reminder_id(todo.id, offset), alarm, None) for offset in todo.reminders)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One action and all that must come of it; ``label`` names it in the summary."""
+    """One action and all that must come of it; ``label`` names it in the summary.
+
+    ``waits``: the next step begins only when all has come, or should have.
+    """
 
     label: str
     title: str
-    action: Publish | WriteRecord
+    action: Publish | WriteRecord | Replay | Remind
     wanted: tuple[Wanted, ...]
+    waits: bool = True
 
 
 def script(now: datetime) -> tuple[Step, ...]:
     """Give the conversation, anew each time: event ids are random."""
     mia = _owner("Mia Grün", "mia@example.com", "Europe/Vienna")
     ken = _owner("佐藤 健", "ken@example.com", "Asia/Tokyo")
+    refused = _refused()
+    reminded = _with_reminder(now)
     return (
+        reminded,
+        _deferred(),
         *_life_of_a_todo(now),
         _mailed(
             "HTML title",
@@ -94,7 +143,7 @@ def script(now: datetime) -> tuple[Step, ...]:
             f"New todo: {HTML_TITLE}",
             html=ESCAPED_TITLE,
         ),
-        _refused(),
+        refused,
         _undecodable(),
         _mailed(
             "other service",
@@ -110,7 +159,41 @@ def script(now: datetime) -> tuple[Step, ...]:
             "New todo: Renew passport",
             times=2,
         ),
+        _reminder(reminded),
+        _replayed(refused),
     )
+
+
+def _with_reminder(now: datetime) -> Step:
+    due = (now + _REMIND_IN).replace(microsecond=0)
+    eva = _owner("Eva Lind", "eva@example.com", "Europe/Stockholm")
+    event = _creation(Todo(id="todo-5", title="Call the bank", due=due, reminders=("0m",), owner=eva))
+    title = f"Eva adds a todo that is due in {_REMIND_IN.seconds} seconds, with a reminder at its due time"
+    return _mailed("with a reminder", title, event, "New todo: Call the bank")
+
+
+def _reminder(step: Step) -> Step:
+    assert isinstance(step.action, Publish)
+    mail = Wanted("send_notice", Kind.MAIL, "Reminder: Call the bank")
+    return Step("reminder", "Eva's todo is due", Remind(step.action.event), (mail,))
+
+
+def _deferred() -> Step:
+    nora = _owner("Nora Dahl", DEFERRED_EMAIL, "Europe/Oslo")
+    step = _mailed(
+        "third attempt",
+        "Nora adds a todo; the mail server takes her mail at the third attempt, meanwhile life goes on",
+        _creation(Todo(id="todo-6", title="Pick up the parcel", owner=nora)),
+        "New todo: Pick up the parcel",
+    )
+    return replace(step, waits=False)
+
+
+def _replayed(refused: Step) -> Step:
+    assert isinstance(refused.action, Publish)
+    title = "Tom's mailbox is there now; an operator replays his dead letter"
+    mail = Wanted(send_notification.actor_name, Kind.MAIL, "New todo: Water the plants")
+    return Step("replayed", title, Replay(refused.action.event), (mail,))
 
 
 def _life_of_a_todo(now: datetime) -> tuple[Step, ...]:

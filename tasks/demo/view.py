@@ -11,9 +11,9 @@ from rich.table import Table
 
 from .expectations import Expectation, Timing
 from .progress import Effect, Progress
-from .scenario import Kind, Publish, Step
+from .scenario import Kind, Publish, Remind, Replay, Step
 
-_STYLES = {Kind.ROW: "green", Kind.MAIL: "cyan", Kind.LETTER: "yellow"}
+_STYLES = {Kind.ROW: "green", Kind.MAIL: "cyan", Kind.LETTER: "yellow", Kind.DEFERRAL: "yellow"}
 
 
 class View:
@@ -29,15 +29,29 @@ class View:
         self._console.print(f"\n[bold]{escape(step.title)}[/bold]")
 
     def published(self, step: Step, took_ms: float) -> None:
-        what = step.action.event.type if isinstance(step.action, Publish) else "raw bytes"
-        self._line("publish", what, took_ms, "bold")
+        if isinstance(step.action, Replay):
+            self._line("replay", "the whole command", took_ms, "bold")
+        else:
+            what = step.action.event.type if isinstance(step.action, Publish) else "raw bytes"
+            self._line("publish", what, took_ms, "bold")
+
+    def typed(self, command: str) -> None:
+        """What an operator types."""
+        self._console.print(f"  $ [bold]{escape(command)}[/bold]", soft_wrap=True)
+
+    def answered(self, text: str) -> None:
+        """What a command answers."""
+        for line in text.splitlines():
+            self._console.print(f"    {escape(line)}", soft_wrap=True)
 
     def effect(self, effect: Effect, progress: Progress) -> None:
         step = next((step for step in progress.steps if effect in progress.effects(step)), None)
         elapsed = progress.elapsed_ms(step, effect) if step and progress.is_begun(step) else 0.0
-        if effect.kind is Kind.ROW:
+        if step and isinstance(step.action, Remind):
+            text = f"to {effect.detail}: {effect.says}, so long after its due time"
+        elif effect.kind is Kind.ROW:
             text = f"{effect.detail} {effect.says}"
-        elif effect.kind is Kind.MAIL:
+        elif effect.kind in {Kind.MAIL, Kind.DEFERRAL}:
             text = f"to {effect.detail}: {effect.says}"
         else:
             text = f"{effect.says}: {effect.detail}"
@@ -54,7 +68,8 @@ class View:
             seen = "as expected" if e.seen == e.expected else escape(e.seen)
             table.add_row(mark, escape(e.name), escape(e.expected), seen)
         self._console.print(table)
-        for name, label in (("publish_ms", "publish"), ("effect_ms", "publish to effect")):
+        labels = {"publish_ms": "publish", "effect_ms": "publish to effect", "late_ms": "reminder late by"}
+        for name, label in labels.items():
             timing = measured[name]
             seen = f"median {timing.median:g} ms, worst {timing.worst:g} ms"
             self._console.print(f"{label}: {seen} (goal: under {timing.goal:g} ms)")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -41,9 +40,12 @@ def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, t
     assert by_name["dead letter, refused address"]["seen"] == "failed, 550 in its error"
     assert by_name["dead letter, undecodable"]["seen"] == "undecodable, bytes untouched"
     assert by_name["HTML part, HTML title"]["seen"] == "escaped"
+    assert by_name["attempts, third attempt"]["seen"] == "2 failed, then sent"
+    assert by_name["mail, replayed"]["seen"] == "New todo: Water the plants"
+    assert by_name["due time, reminder"]["seen"] == "not early"
     assert all(expectation["ok"] for expectation in by_name.values())
     assert len(by_name) == len(summary["expectations"]) >= 12
-    assert set(summary["timings"]) == {"publish_ms", "effect_ms"}
+    assert set(summary["timings"]) == {"publish_ms", "effect_ms", "late_ms"}
     assert "Ana adds a todo" in result.stderr
     assert not list(tmp_path.glob("todo-workers-demo-*"))
 
@@ -77,7 +79,6 @@ def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tm
 
 
 def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
-    started = time.monotonic()
     result = subprocess.run(
         demo(),
         env=environment("127.0.0.1:1", tmp_path),
@@ -86,7 +87,6 @@ def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert time.monotonic() - started < 30
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("todo-workers:")]
     assert "Kafka at 127.0.0.1:1 cannot be reached" in line

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from tasks.demo.expectations import check, timings
 from tasks.demo.progress import Effect, Progress, Publication
-from tasks.demo.scenario import Kind, Publish, Step, WriteRecord, script
+from tasks.demo.scenario import (
+    DEFERRALS,
+    DEFERRED_EMAIL,
+    Kind,
+    Publish,
+    Remind,
+    Replay,
+    Step,
+    WriteRecord,
+    script,
+)
 from tasks.handlers import job_id, send_notification
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -18,21 +30,29 @@ def effects_of(step: Step) -> list[Effect]:
     action = step.action
     if isinstance(action, WriteRecord):
         return [Effect(Kind.LETTER, action.key, 1.0, "undecodable", "no message", action.value)]
+    if isinstance(action, Replay | Remind):
+        (mark,) = action.marks
+        at = action.due.timestamp() + 0.02 if isinstance(action, Remind) else 1.0
+        (mail,) = step.wanted
+        return [Effect(Kind.MAIL, mark, at, mail.says, action.event.todo.owner.email)]
     found = []
+    mark = str(job_id(action.event.event_id, send_notification))
     for wanted in step.wanted:
         if wanted.kind is Kind.ROW:
             found.append(Effect(Kind.ROW, str(action.event.event_id), 1.0, wanted.says, "#1"))
         else:
-            mark = str(job_id(action.event.event_id, send_notification))
             detail = action.event.todo.owner.email if wanted.kind is Kind.MAIL else f"{wanted.holds} no"
             found.append(Effect(wanted.kind, mark, 1.0, wanted.says, detail, wanted.holds.encode()))
+    if action.event.todo.owner.email == DEFERRED_EMAIL:
+        found += [Effect(Kind.DEFERRAL, mark, 0.9, "later", DEFERRED_EMAIL)] * DEFERRALS
     return found
 
 
 def played(steps: tuple[Step, ...], effects: list[Effect]) -> Progress:
     progress = Progress(steps)
     for step in steps:
-        progress.published(step, Publication(at=0.5, took_ms=4.0))
+        at = step.action.due.timestamp() if isinstance(step.action, Remind) else 0.5
+        progress.published(step, Publication(at=at, took_ms=4.0))
     for effect in effects:
         progress.saw(effect)
     return progress
@@ -52,6 +72,7 @@ def test_all_is_as_expected_when_every_effect_is_seen() -> None:
     assert wrong(progress) == set()
     assert progress.has_enough()
     assert timings(progress)["effect_ms"].median == 500.0
+    assert timings(progress)["late_ms"].worst == pytest.approx(20.0, abs=0.1)
 
 
 def test_nothing_seen_is_not_as_expected() -> None:
@@ -92,3 +113,20 @@ def test_an_unescaped_title_and_changed_bytes_are_found() -> None:
         for effect in effects
     ]
     assert wrong(played(steps, mangled)) == {"HTML part, HTML title", "dead letter, undecodable"}
+
+
+def test_a_reminder_before_its_time_a_missing_attempt_and_a_mail_that_no_replay_sent_are_found() -> None:
+    steps, effects = everything()
+    remind = next(step.action for step in steps if isinstance(step.action, Remind))
+    replayed = next(step.action for step in steps if isinstance(step.action, Replay))
+    changed = [
+        replace(effect, at=remind.due.timestamp() - 0.001) if effect.mark in remind.marks else effect
+        for effect in effects
+        if not (effect.mark in replayed.marks and effect.kind is Kind.MAIL)
+    ]
+    changed.remove(next(effect for effect in changed if effect.kind is Kind.DEFERRAL))
+    assert wrong(played(steps, changed)) == {
+        "due time, reminder",
+        "attempts, third attempt",
+        "mail, replayed",
+    }
