@@ -167,7 +167,7 @@ def script(now: datetime) -> tuple[Step, ...]:
 def _with_reminder(now: datetime) -> Step:
     due = (now + _REMIND_IN).replace(microsecond=0)
     eva = _owner("Eva Lind", "eva@example.com", "Europe/Stockholm")
-    event = _creation(Todo(id="todo-5", title="Call the bank", due=due, reminders=("0m",), owner=eva))
+    event = _creation(Todo(id="todo-7", title="Call the bank", due=due, reminders=("0m",), owner=eva))
     title = f"Eva adds a todo that is due in {_REMIND_IN.seconds} seconds, with a reminder at its due time"
     return _mailed("with a reminder", title, event, "New todo: Call the bank")
 
@@ -183,7 +183,7 @@ def _deferred() -> Step:
     step = _mailed(
         "third attempt",
         "Nora adds a todo; the mail server takes her mail at the third attempt, meanwhile life goes on",
-        _creation(Todo(id="todo-6", title="Pick up the parcel", owner=nora)),
+        _creation(Todo(id="todo-8", title="Pick up the parcel", owner=nora)),
         "New todo: Pick up the parcel",
     )
     return replace(step, waits=False)
