@@ -30,6 +30,7 @@ from .middleware import BootCheck, RevocationGuard, RunsMover, StopsOnce
 from .mover import CONSUMER_OPTIONS, Mover
 from .producer import DurableProducer
 from .retries import Retries
+from .signals import SignallingBroker
 from .solo import Solo
 from .sources import Decode, Intake, Source
 from .topics import (
@@ -50,7 +51,7 @@ logger = logging.getLogger(__name__)
 _JOIN_INTERVAL_S = 0.05
 
 
-class KafkaBroker(dramatiq.Broker):
+class KafkaBroker(SignallingBroker):
     """Sends and consumes dramatiq messages on Kafka.
 
     Constructing it, declaring actors and importing them does no I/O; clients are made at first use, anew in

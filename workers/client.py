@@ -12,13 +12,16 @@ from typing import Any, TypeGuard, TypeVar
 import kafka.errors
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
+from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.partitioner import murmur2
 from kafka.structs import OffsetAndMetadata
 
+from . import record_batches
 from .errors import (
     AuthenticationFailed,
     KafkaUnreachable,
@@ -28,6 +31,7 @@ from .errors import (
     TopicsMissing,
     WorkersError,
 )
+from .record_batches import FetchedRecord
 from .topics import MAX_DEAD_LETTER_BYTES, TopicSpec
 
 __all__ = [
@@ -36,6 +40,7 @@ __all__ = [
     "ConfigResource",
     "KafkaAdminClient",
     "KafkaConsumer",
+    "KafkaError",
     "KafkaProducer",
     "OffsetAndMetadata",
     "OffsetSpec",
@@ -58,6 +63,7 @@ __all__ = [
     "partition_of",
     "patiently",
     "sleep_on_io_thread",
+    "translated",
     "undelivered",
 ]
 
@@ -65,6 +71,10 @@ T = TypeVar("T")
 
 #: Between two tries of a call that failed with a passing error.
 _RETRY_INTERVAL_S = 0.1
+#: Records of one partition that are sent together, at most: with kafka-python's 16 KiB each costs more.
+_BATCH_BYTES = 64 * 1024
+#: With one of these options kafka-python reads what it fetched.
+_READS_ITSELF = frozenset({"isolation_level", "key_deserializer", "value_deserializer"})
 #: Share of the time-out that one request may take, so that a failed one can be sent again within it.
 _REQUEST_SHARE = 0.45
 #: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
@@ -130,6 +140,7 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
         cluster,
         KafkaProducer,
         metrics_enabled=False,
+        batch_size=_BATCH_BYTES,
         acks="all",
         enable_idempotence=True,
         allow_auto_create_topics=False,
@@ -155,7 +166,10 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
         "partition_assignment_strategy": (CooperativeStickyAssignor,),
     }
-    return _connect(cluster, KafkaConsumer, **defaults | options)
+    consumer = _connect(cluster, KafkaConsumer, **defaults | options)
+    if _READS_ITSELF.isdisjoint(options):
+        consumer._fetcher.PartitionRecords = _PartitionRecords
+    return consumer
 
 
 def connect_admin(cluster: Cluster) -> KafkaAdminClient:
@@ -431,6 +445,44 @@ def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersErro
     meaning = translated(exc, cluster, doing)
     # What is left is about the producer, such as its end: whoever waits for the record may send it again.
     return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
+
+
+class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
+    """What was fetched of one partition, read as :class:`FetchedRecord`; see there for why."""
+
+    def _unpack_records(self, partition: TopicPartition, fetched: Any, *_: Any) -> Iterator[FetchedRecord]:
+        while (batch := fetched.next_batch()) is not None:
+            if self.check_crcs and not batch.validate_crc():
+                raise kafka.errors.CorruptRecordError(
+                    f"the batch at offset {batch.base_offset} of {partition} fails its checksum"
+                )
+            self.leader_epoch = batch.leader_epoch
+            self.bytes_read += batch.size_in_bytes  # kafka-python takes the partitions in turns by it
+            if not batch.is_control_batch:
+                for record in _records(partition, batch):
+                    self.next_fetch_offset = record.offset + 1
+                    yield record
+            # Past what compaction has removed from the end of the batch.
+            self.next_fetch_offset = batch.next_offset
+        self.drain()
+
+
+def _records(partition: TopicPartition, batch: Any) -> Iterator[FetchedRecord]:
+    batch._maybe_uncompress()
+    try:
+        yield from record_batches.records(
+            partition.topic,
+            partition.partition,
+            bytes(memoryview(batch._buffer)[batch._pos :]),
+            count=batch.records_count,
+            base_offset=batch.base_offset,
+            base_ms=batch.first_timestamp,
+            append_ms=batch.max_timestamp if batch.timestamp_type else None,
+        )
+    except record_batches.CorruptBatch as exc:
+        raise kafka.errors.CorruptRecordError(
+            f"the batch at offset {batch.base_offset} of {partition} is damaged: {exc}"
+        ) from exc
 
 
 class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]

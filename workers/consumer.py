@@ -34,17 +34,19 @@ _FETCH_RECORDS = 500
 #: How often Kafka is polled while no more jobs are wanted: polling carries rebalances, and a consumer that
 #: does not poll is put out of its group.
 _KEEP_ALIVE_S = 0.1
+#: Between two looks at what is due besides handing out jobs.
+_CHORES_INTERVAL_S = 0.01
 #: Wait before a commit is tried again that was refused and that jobs wait for.
 _TELL_AGAIN_S = 0.05
 #: A partition whose oldest job runs for so long is named in the log, and again each time this has passed.
 _BLOCKED_AFTER_S = 60.0
 
 
-class _Done(NamedTuple):
-    """Mail: the record is done, its job run or its dead letter written."""
+class _Written(NamedTuple):
+    """Mail: the dead letter of a record that is not handed out is written."""
 
     lane: Lane
-    offset: int
+    record: Any
 
 
 class _NotWritten(NamedTuple):
@@ -62,6 +64,10 @@ class _Verdict(NamedTuple):
     reason: Reason
     error: WorkersError
     message: dramatiq.Message[Any] | None = None
+
+
+#: A delivery as mail says that its job is done.
+_Mail = Delivery | _Written | _NotWritten
 
 
 class QueueConsumer(dramatiq.Consumer):
@@ -108,7 +114,7 @@ class QueueConsumer(dramatiq.Consumer):
         )
         #: Lanes with fetched records; the first one's turn lasts until its records are handed out.
         self._ready: deque[Lane] = deque()
-        self._mail: SimpleQueue[_Done | _NotWritten] = SimpleQueue()
+        self._mail: SimpleQueue[_Mail] = SimpleQueue()
         self._out_count = 0
         #: Jobs that will run with no other in this process, and the one that does.
         self._suspects: deque[tuple[Lane, Any]] = deque()
@@ -119,7 +125,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._tell_at = 0.0
         self._to_rewrite: list[_NotWritten] = []
         self._rewrite_at = 0.0
-        self._keep_alive_at = clock()
+        self._keep_alive_at = self._chores_at = clock()
         self._blocked_at = clock() + _BLOCKED_AFTER_S
         self._assignment.subscribe(topics)
 
@@ -129,7 +135,8 @@ class QueueConsumer(dramatiq.Consumer):
         while True:
             now = self._clock()
             self._open_mail()
-            self._do_chores(now)
+            if now >= self._chores_at:
+                self._do_chores(now)
             delivery = self._take(now)
             if delivery is not None:
                 return delivery
@@ -141,7 +148,7 @@ class QueueConsumer(dramatiq.Consumer):
         """Note that a message is done; does nothing for a repeated ack or a partition that was taken away."""
         assert isinstance(message, Delivery)
         # To the consumer that handed it out; dramatiq acks to the one that runs now, maybe its successor.
-        message.mail.put(_Done(message.lane, message.record.offset))
+        message.mail.put(message)
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
         """Write the message's dead letter, wait until Kafka has it, and only then let its offset go.
@@ -277,9 +284,10 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _wait_for_mail(self, timeout_s: float) -> None:
         try:
-            self._open(self._mail.get(timeout=timeout_s))
+            mail = self._mail.get(timeout=timeout_s)
         except Empty:
             return
+        self._solo.leave(self._open(mail))
 
     def _poll(self, timeout_s: float) -> None:
         with kafka_errors(self._dead_letters.cluster, f"consume queue {self._queue_name}"):
@@ -294,20 +302,15 @@ class QueueConsumer(dramatiq.Consumer):
     # -- acks and chores
 
     def _open_mail(self) -> None:
+        left = 0
         while not self._mail.empty():
-            self._open(self._mail.get_nowait())
+            left += self._open(self._mail.get_nowait())
+        if left:
+            self._solo.leave(left)
 
-    def _open(self, mail: _Done | _NotWritten) -> None:
-        if isinstance(mail, _Done):
-            if mail.lane.done(mail.offset):
-                self._out_count -= 1
-                if self._alone == (mail.lane, mail.offset):
-                    self._alone = None
-                    self._solo.leave_alone()
-                else:
-                    self._solo.leave()
-                self._assignment.unsaved = True
-        else:
+    def _open(self, mail: _Mail) -> int:
+        """Note what the mail says; returns how many jobs that did not run alone are no longer in hand."""
+        if isinstance(mail, _NotWritten):
             logger.error(
                 "dead letter not written topic=%s partition=%d offset=%d, trying again: %s",
                 *mail.lane.partition,
@@ -316,8 +319,20 @@ class QueueConsumer(dramatiq.Consumer):
             )
             self._to_rewrite.append(mail)
             self._rewrite_at = self._clock() + RETRY_DELAY_S
+            return 0
+        lane, offset = mail.lane, mail.record.offset
+        if not lane.done(offset):
+            return 0
+        self._out_count -= 1
+        self._assignment.unsaved = True
+        if self._alone is not None and self._alone == (lane, offset):
+            self._alone = None
+            self._solo.leave_alone()
+            return 0
+        return 1
 
     def _do_chores(self, now: float) -> None:
+        self._chores_at = now + _CHORES_INTERVAL_S
         if self._to_rewrite and now >= self._rewrite_at:
             waiting, self._to_rewrite = self._to_rewrite, []
             for mail in waiting:
@@ -354,5 +369,5 @@ class QueueConsumer(dramatiq.Consumer):
         except WorkersError as exc:
             self._mail.put(_NotWritten(lane, record, verdict, exc))
             return
-        future.add_callback(lambda _: self._mail.put(_Done(lane, record.offset)))
+        future.add_callback(lambda _: self._mail.put(_Written(lane, record)))
         future.add_errback(lambda exc: self._mail.put(_NotWritten(lane, record, verdict, exc)))

@@ -90,8 +90,9 @@ class Suspicion:
 
     def done(self, offset: int) -> None:
         """The job is done; it is no longer suspected."""
-        self._before.pop(offset, None)
-        self._if_now.pop(offset, None)
+        if self._before or self._if_now:
+            self._before.pop(offset, None)
+            self._if_now.pop(offset, None)
 
     def custody(self, *, held: bool) -> Custody:
         """What a commit says; ``held``: it is not a last one."""

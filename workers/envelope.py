@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import dramatiq
 from dramatiq import DecodeError
 
+from . import message_json
 from .errors import MessageTooLarge, Undecodable
 from .topics import MAX_JOB_BYTES
 
@@ -32,12 +33,14 @@ Headers = list[tuple[str, bytes]]
 class Record(NamedTuple):
     """What is produced: key, value and headers of one record; a value of None is a tombstone.
 
-    Records of ours have a key; one of others that goes back as it came may have none.
+    Records of ours have a key; one of others that goes back as it came may have none. ``anywhere``: no other
+    record has its key, so any partition will do.
     """
 
     key: bytes | None
     value: bytes | None
     headers: Headers
+    anywhere: bool = False
 
 
 def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
@@ -47,7 +50,7 @@ def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
 
     Raises what dramatiq's encoder raises, for arguments it cannot write.
     """
-    key = message.options.get("key") or message.message_id
+    key = message.options.get("key")
     headers = [
         ("schema", SCHEMA),
         ("message-id", message.message_id.encode()),
@@ -56,7 +59,7 @@ def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
     ]
     if eta_ms is not None:
         headers.append(("eta", str(eta_ms).encode()))
-    return Record(str(key).encode(), message.encode(), headers)
+    return Record(str(key or message.message_id).encode(), message_json.write(message), headers, not key)
 
 
 def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
@@ -70,6 +73,9 @@ def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
     """
     if value is None:
         raise Undecodable("the record has no value", b"")
+    read = message_json.read(value)
+    if read is not None and read.queue_name == queue:
+        return read
     try:
         message: dramatiq.Message[Any] = dramatiq.Message.decode(value)
     except DecodeError as exc:

@@ -26,14 +26,41 @@ class InHand(Protocol):
 
 
 class Delivery(dramatiq.MessageProxy):
-    """A message handed out to dramatiq, with its record, its lane, and the mailbox its ack goes to."""
+    """A message handed out to dramatiq, with its record, its lane, and the mailbox its ack goes to.
+
+    As mail it says that its job is done.
+    """
+
+    __slots__ = (
+        "_exception",
+        "_message",
+        "actor_name",
+        "args",
+        "attempt",
+        "failed",
+        "kwargs",
+        "lane",
+        "mail",
+        "message_id",
+        "message_timestamp",
+        "options",
+        "queue_name",
+        "record",
+        "started",
+    )
 
     def __init__(
         self, message: dramatiq.Message[Any], record: Any, lane: Lane, mail: SimpleQueue[Any]
     ) -> None:
         # dramatiq's worker and middleware ask for the message's fields some thirty times; found here they
         # need not go through MessageProxy's __getattr__.
-        self.__dict__.update(message.__dict__)
+        self.queue_name = message.queue_name
+        self.actor_name = message.actor_name
+        self.args = message.args
+        self.kwargs = message.kwargs
+        self.options = message.options
+        self.message_id = message.message_id
+        self.message_timestamp = message.message_timestamp
         self.failed = False
         self._message = message
         self._exception: BaseException | None = None

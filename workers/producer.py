@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 import weakref
@@ -10,6 +11,7 @@ from typing import Any
 
 from .client import (
     Cluster,
+    KafkaError,
     KafkaProducer,
     abandon_producer,
     awaited,
@@ -17,8 +19,8 @@ from .client import (
     discard_producer,
     is_closed,
     is_fatal,
-    kafka_errors,
     partition_of,
+    translated,
     undelivered,
 )
 from .envelope import Record
@@ -38,6 +40,7 @@ class DurableProducer:
         self._producer: KafkaProducer | None = None
         #: Topics that were written to: a send to them does not block.
         self._warm: set[str] = set()
+        self._turns = itertools.count()
         _instances.add(self)
 
     def send(
@@ -45,7 +48,8 @@ class DurableProducer:
     ) -> Any:
         """Hand a record to the client's buffer; returns a future of kafka-python.
 
-        Its key chooses the partition, unless ``partition`` names one, or the key that it is to be ``beside``.
+        Its key chooses the partition, unless ``partition`` names one, or the key that it is to be ``beside``,
+        or it may be anywhere.
         Blocks while the topic's metadata is unknown or the buffer is full, at most the cluster's
         time-out; then raises KafkaUnreachable. Raises NotAuthorized and MessageTooLarge at once.
         """
@@ -61,13 +65,21 @@ class DurableProducer:
     def _hand_over(
         self, producer: KafkaProducer, topic: str, record: Record, beside: bytes | None, partition: int | None
     ) -> Any:
-        with kafka_errors(self.cluster, f"write to topic {topic}"):
+        try:
             if beside is not None:
                 partition = partition_of(producer, topic, beside)
-            future = producer.send(
-                topic, record.value, key=record.key, headers=record.headers, partition=partition
-            )
+            elif partition is None and record.anywhere:
+                partition = self._next_partition(producer, topic)
+            future = producer.send(topic, record.value, record.key, record.headers, partition)
+        except KafkaError as exc:
+            raise translated(exc, self.cluster, f"write to topic {topic}") from exc
         return future.add_errback(self._retire_broken, producer)
+
+    def _next_partition(self, producer: KafkaProducer, topic: str) -> int:
+        """In turns, which costs a tenth of hashing the key."""
+        partitions = producer.partitions_for(topic)
+        turn = next(self._turns) % len(partitions)
+        return turn if turn in partitions else min(partitions)
 
     def deliver(self, topic: str, record: Record, *, beside: bytes | None = None) -> Any:
         """Write a record and wait until Kafka has confirmed it; returns its metadata.

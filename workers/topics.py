@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .errors import InvalidName
 
@@ -111,6 +112,7 @@ def dead_letters_spec(topics: Topics, partitions: int, replication_factor: int |
     return TopicSpec(topics.dead_letters, partitions, replication_factor, config)
 
 
+@lru_cache(maxsize=1024)
 def _checked(name: str) -> str:
     if not _LEGAL.fullmatch(name):
         raise InvalidName(f"{name!r} is no topic name: only letters, digits, '.', '_' and '-' are allowed")
