@@ -57,6 +57,7 @@ __all__ = [
     "group_rights",
     "is_closed",
     "is_fatal",
+    "is_joining",
     "is_rebalance",
     "is_unauthorized",
     "kafka_errors",
@@ -345,6 +346,16 @@ _MEANINGS: tuple[_Meaning, ...] = (
 async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
     """Sleep in a coroutine of kafka-python's own event loop, which is not asyncio's; heartbeats go on."""
     await consumer._net.sleep(seconds)
+
+
+def is_joining(consumer: KafkaConsumer) -> bool:
+    """Whether the consumer is to join its group anew, or does.
+
+    Such a one must wait inside ``poll``: kafka-python 3.0.12 throws an assignment away that comes between two
+    polls and joins again, which makes all others join again.
+    """
+    joining: bool = consumer._coordinator.need_rejoin()
+    return joining
 
 
 def is_rebalance(error: BaseException) -> bool:

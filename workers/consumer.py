@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import dramatiq
 
 from .assignment import RETRY_DELAY_S, Assignment
-from .client import KafkaConsumer, kafka_errors
+from .client import KafkaConsumer, is_joining, kafka_errors
 from .custody import ALONE_FROM, GIVEN_UP_FROM
 from .dead_letter_writer import DeadLetterWriter
 from .dead_letters import Reason
@@ -268,12 +268,8 @@ class QueueConsumer(dramatiq.Consumer):
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: an ack where no more may be handed out now, else records."""
         if self._out_count >= self._prefetch or self._held_up:
-            if now >= self._keep_alive_at:
-                # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what
-                # it holds for a partition whose pausing flaps.
-                self._client.pause(*self._client.assignment())
-                self._poll(0)
-            self._wait_for_mail(min(deadline - now, _KEEP_ALIVE_S))
+            if now < self._keep_alive_at or not self._keep_alive():
+                self._wait_for_mail(min(deadline - now, _KEEP_ALIVE_S))
         else:
             full = {partition for partition, lane in self._assignment.lanes.items() if lane.full}
             self._client.pause(*full)
@@ -281,6 +277,17 @@ class QueueConsumer(dramatiq.Consumer):
             # Acks do not wake the poll, so while jobs run it is no longer than their commits may wait.
             busy = self._out_count or self._suspects or self._to_rewrite or self._assignment.is_saving
             self._poll(min(deadline - now, self._commit_interval_s) if busy else deadline - now)
+
+    def _keep_alive(self) -> bool:
+        """Poll while no records are wanted; True while the group settles: to be called again at once."""
+        # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what it holds
+        # for a partition whose pausing flaps.
+        self._client.pause(*self._client.assignment())
+        joining = is_joining(self._client)
+        self._poll(_KEEP_ALIVE_S if joining else 0)
+        if joining:
+            self._keep_alive_at = self._clock()
+        return joining
 
     def _wait_for_mail(self, timeout_s: float) -> None:
         try:
