@@ -160,7 +160,7 @@ class KafkaBroker(SignallingBroker):
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
 
-        The option ``key`` chooses the partition: same key, same partition. Without it the message id does.
+        The option ``key`` chooses the partition: same key, same partition. Without it all get their turn.
         Inside :meth:`batch` it does not wait. ``delay`` is in ms; a job that is due already goes straight to
         its queue, another one by way of the delay topics.
 
