@@ -42,8 +42,8 @@ _TELL_AGAIN_S = 0.05
 _BLOCKED_AFTER_S = 60.0
 
 
-class _Written(NamedTuple):
-    """Mail: the dead letter of a record that is not handed out is written."""
+class _Settled(NamedTuple):
+    """Mail: nothing more is to do about a record that is not handed out."""
 
     lane: Lane
     record: Any
@@ -67,7 +67,7 @@ class _Verdict(NamedTuple):
 
 
 #: A delivery as mail says that its job is done.
-_Mail = Delivery | _Written | _NotWritten
+_Mail = Delivery | _Settled | _NotWritten
 
 
 class QueueConsumer(dramatiq.Consumer):
@@ -254,7 +254,7 @@ class QueueConsumer(dramatiq.Consumer):
             self._give_up(lane, record, _Verdict(Reason.UNDECODABLE, exc))
             return None
         if message is None:
-            self._mail.put(_Done(lane, record.offset))
+            self._mail.put(_Settled(lane, record))
             return None
         if deaths >= GIVEN_UP_FROM:
             error = WorkerDied(f"{deaths} worker processes died while they held the job: {WorkerDied()}")
@@ -328,7 +328,8 @@ class QueueConsumer(dramatiq.Consumer):
             self._rewrite_at = self._clock() + RETRY_DELAY_S
             return 0
         lane, offset = mail.lane, mail.record.offset
-        if not lane.done(offset):
+        handed_back = isinstance(mail, Delivery) and mail.handed_back
+        if not (lane.hand_back(offset) if handed_back else lane.done(offset)):
             return 0
         self._out_count -= 1
         self._assignment.unsaved = True
@@ -376,5 +377,5 @@ class QueueConsumer(dramatiq.Consumer):
         except WorkersError as exc:
             self._mail.put(_NotWritten(lane, record, verdict, exc))
             return
-        future.add_callback(lambda _: self._mail.put(_Written(lane, record)))
+        future.add_callback(lambda _: self._mail.put(_Settled(lane, record)))
         future.add_errback(lambda exc: self._mail.put(_NotWritten(lane, record, verdict, exc)))

@@ -38,6 +38,7 @@ class Delivery(dramatiq.MessageProxy):
         "args",
         "attempt",
         "failed",
+        "handed_back",
         "kwargs",
         "lane",
         "mail",
@@ -68,6 +69,8 @@ class Delivery(dramatiq.MessageProxy):
         self.lane = lane
         self.mail = mail
         self.started = False
+        #: It does not run here: an ack of it, which dramatiq sends all the same, does not make it done.
+        self.handed_back = False
         self.attempt = attempt_of(message)
 
     def __str__(self) -> str:
@@ -78,7 +81,8 @@ class Delivery(dramatiq.MessageProxy):
         """Called by a worker thread before it runs the job; False where the partition was taken away."""
         # In this order: either the thread sees the lane closed, or the closing sees the job started.
         self.started = True
-        return not self.lane.closed
+        self.handed_back = self.lane.closed
+        return not self.handed_back
 
 
 def attempt_of(message: dramatiq.Message[Any]) -> int:
@@ -160,6 +164,10 @@ class Lane:
         if self.suspicion is not None:
             self.suspicion.done(offset)
         return self.ledger.done(offset)
+
+    def hand_back(self, offset: int) -> bool:
+        """Note that a job is left to the partition's next owner; False where that is known."""
+        return self.out.pop(offset, None) is not None
 
     def close(self) -> None:
         """Let no job start any more; those that run may still be acked."""
