@@ -41,8 +41,13 @@ class Chatbot(Fleet):
         }
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Publish from another process, as the chatbot does."""
-        code = "import json, sys, tasks\nfor event in json.load(sys.stdin): tasks.publish(event)"
+        """Publish from another process, all at once."""
+        code = """if True:
+            import asyncio, json, sys, tasks
+            async def publish(events):
+                await asyncio.gather(*map(tasks.publish_async, events))
+            asyncio.run(publish(json.load(sys.stdin)))
+        """
         self._run(
             [sys.executable, "-c", code], json.dumps([event.model_dump(mode="json") for event in events])
         )

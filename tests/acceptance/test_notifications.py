@@ -23,7 +23,6 @@ from tests.support import wait_for
 from workers import Cluster, KafkaBroker
 
 QUEUES = ("events", "audit", "notifications")
-EVENTS = 2_000
 
 
 @pytest.fixture

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +34,7 @@ from tasks.smtp import MailNotSent, MailRefused, Server
 from tasks.store import StoreUnavailable
 from tests.samples import an_owner
 from tests.smtp_server import REFUSED, SmtpServer
+from tests.support import wait_for
 
 #: Midnight in Berlin is at 22:00 UTC.
 NIGHT = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
@@ -376,3 +381,41 @@ def test_what_happened_is_shown_for_a_recipient(notifier: Notifier, clock: Clock
     notifier.deliver(a_notice(email="ben@example.com"))
     rows = notifier.deliveries.latest("ANA@example.com", limit=2)
     assert [row.id for row in rows] == [str(notice.id) for notice in (notices[2], notices[1])]
+
+
+def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
+    server: SmtpServer, database: Database, database_url: str, tmp_path: Path
+) -> None:
+    notice = a_notice()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: EmailMessage) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    server.on_content = hold
+    server.replies["CONTENT"].append("451 4.3.0 The worker is gone before this is said")
+    env = {"DATABASE_URL": database_url, "SMTP_PORT": str(server.port), "SMTP_LEASE_S": "6"}
+    killed = send_elsewhere(notice, env, tmp_path)
+    assert begun.wait(60)
+    killed.kill()
+    assert killed.wait(10) == -signal.SIGKILL
+    go_on.set()
+    server.on_content = None
+    row = DeliveryStore(database).find(notice.id)
+    assert row is not None
+    assert row.state == State.SENDING
+    # Whoever comes before its claim ends comes back; whoever comes after sends.
+    wait_for(lambda: send_elsewhere(notice, env, tmp_path).wait(60) == 0, timeout_s=90)
+    assert send_elsewhere(notice, env, tmp_path).wait(60) == 0
+    assert len(server.mails) == 1
+    row = DeliveryStore(database).find(notice.id)
+    assert row is not None
+    assert row.state == State.SENT
+    assert row.attempts >= 2
+
+
+def send_elsewhere(notice: Notice, env: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+    code = "import json, sys, tasks; tasks.send_notice(json.loads(sys.argv[1]))"
+    command = [sys.executable, "-c", code, notice.model_dump_json()]
+    return subprocess.Popen(command, env=os.environ | env, cwd=folder, stderr=subprocess.DEVNULL)
