@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TypeVar
 
 import dramatiq
 
@@ -24,6 +26,8 @@ from .recipients import RecipientStore
 from .reminder_state import Policy
 from .reminder_store import ReminderStore
 from .smtp import Server
+
+T = TypeVar("T")
 
 settings = load_settings()
 
@@ -46,55 +50,54 @@ reminder_policy = Policy(
 reconcile_every = settings.reminder.reconcile_every
 max_delay = settings.worker.max_delay
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Have it made once in each process: a forked child gets its own, as no connection may cross a fork."""
+    made = cache(lambda _pid: make())
+
+    @wraps(make)
+    def give() -> T:
+        with _lock:
+            return made(os.getpid())
+
+    return give
+
+
+@_once
 def database() -> Database:
-    """Give this process's database; a forked child gets its own, as no connection may cross a fork."""
-    with _lock:
-        return _database_of(os.getpid())
-
-
-@cache
-def _database_of(_pid: int) -> Database:
+    """Give this process's database."""
     return Database(settings.database_url.get_secret_value(), pool_size=settings.worker.threads)
 
 
+@_once
 def audit_store() -> AuditStore:
     """Give this process's audit store."""
-    found = database()
-    with _lock:
-        return _audit_store_on(found)
+    return AuditStore(database())
 
 
-@cache
-def _audit_store_on(database: Database) -> AuditStore:
-    return AuditStore(database)
-
-
+@_once
 def reminder_store() -> ReminderStore:
     """Give this process's reminders."""
     return ReminderStore(database())
 
 
+@_once
 def delivery_store() -> DeliveryStore:
     """Give this process's record of deliveries."""
     return DeliveryStore(database())
 
 
+@_once
 def recipient_store() -> RecipientStore:
     """Give this process's record of what recipients want."""
     return RecipientStore(database())
 
 
+@_once
 def mailer() -> Mailer:
-    """Give this process's mailer; a forked child gets its own."""
-    with _lock:
-        return _mailer_of(os.getpid())
-
-
-@cache
-def _mailer_of(_pid: int) -> Mailer:
+    """Give this process's mailer."""
     smtp = settings.smtp
     # Half of the claim: what is left is for noting that the mail is sent.
     limit_s = smtp.lease_s / 2

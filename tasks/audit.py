@@ -76,23 +76,26 @@ class AuditStore:
         self._group.close()
 
     def _append(self, entries: Sequence[tuple[Entry, datetime]]) -> Sequence[Outcome]:
-        outcomes: list[Outcome] = []
-        rows = []
-        with self._database.writing() as connection:
-            head, known = _lock_and_look(connection, [entry.event_id for entry, _ in entries])
-            for entry, recorded_at in entries:
-                earlier = known.setdefault(entry.event_id, entry)
-                if earlier is entry:
-                    row = chained(entry, head, recorded_at)
-                    head = Head(row["sequence"], row["hash"])
-                    rows.append(row)
-                    outcomes.append(Outcome.RECORDED)
-                else:
-                    outcomes.append(Outcome.REPEATED if earlier == entry else Outcome.DIFFERS)
-            if rows:
-                # With RETURNING, SQLAlchemy puts many rows into one statement.
-                connection.execute(audit_trail.insert().returning(audit_trail.c.sequence), rows)
-        return outcomes
+        return self._database.write(lambda connection: _append(connection, entries))
+
+
+def _append(connection: Connection, entries: Sequence[tuple[Entry, datetime]]) -> Sequence[Outcome]:
+    outcomes: list[Outcome] = []
+    rows = []
+    head, known = _lock_and_look(connection, [entry.event_id for entry, _ in entries])
+    for entry, recorded_at in entries:
+        earlier = known.setdefault(entry.event_id, entry)
+        if earlier is entry:
+            row = chained(entry, head, recorded_at)
+            head = Head(row["sequence"], row["hash"])
+            rows.append(row)
+            outcomes.append(Outcome.RECORDED)
+        else:
+            outcomes.append(Outcome.REPEATED if earlier == entry else Outcome.DIFFERS)
+    if rows:
+        # With RETURNING, SQLAlchemy puts many rows into one statement.
+        connection.execute(audit_trail.insert().returning(audit_trail.c.sequence), rows)
+    return outcomes
 
 
 def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[Head, dict[str, Entry]]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import schema
-from .store import READS, errors_of, make_engine, name_of
+from .group_commit import GroupCommit
+from .store import StoreUnavailable, errors_of, make_engine, name_of
+
+T = TypeVar("T")
+
+#: What is done in a transaction.
+Work = Callable[[Connection], T]
 
 
 class Database:
@@ -24,6 +31,9 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.engine = make_engine(url, pool_size=pool_size)
+        # SQLite's engine has one connection, which is the writers'; readers need not wait for it.
+        self._readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
+        self._group: GroupCommit[Work[Any], Any] = GroupCommit(self._do_all, concerns_all=StoreUnavailable)
         self._ready = False
 
     @property
@@ -44,6 +54,18 @@ class Database:
         self._see_to_schema()
         with errors_of(self.engine), self.engine.begin() as connection:
             yield connection
+
+    def write(self, work: Work[T]) -> T:
+        """Do ``work`` in a transaction and give its result, once that is committed. Raises what it raises.
+
+        SQLite lets in one writer at a time and waits for the disk at each commit: there, threads that write
+        at the same moment share a transaction. So ``work`` may run on another thread, and again where that of
+        another fails: it must do nothing that the end of a transaction does not undo.
+        """
+        if self.is_sqlite:
+            return self._group.submit(work)  # type: ignore[no-any-return]
+        with self.writing() as connection:
+            return work(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -68,7 +90,13 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections; the next use opens new ones."""
+        self._group.close()
+        self._readers.dispose()
         self.engine.dispose()
+
+    def _do_all(self, works: Sequence[Work[Any]]) -> Sequence[Any]:
+        with self.writing() as connection:
+            return [work(connection) for work in works]
 
     def _see_to_schema(self) -> None:
         # Several threads may do this at the same moment: none needs to wait for another.
@@ -83,5 +111,5 @@ class Database:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with errors_of(self.engine), self.engine.connect().execution_options(**{READS: True}) as connection:
+        with errors_of(self.engine), self._readers.connect() as connection:
             yield connection

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from dramatiq.errors import Retry
-from sqlalchemy import Column, Index, Integer, Row, Table, Text, or_, select
+from sqlalchemy import Column, Executable, Index, Integer, Row, Table, Text, bindparam, or_, select
 
 from workers.errors import WorkersError
 
@@ -50,6 +50,12 @@ deliveries = Table(
     Index(None, "recipient", "updated_at"),
 )
 
+# Statements are built once: that costs more than what the database does with them.
+_FIND = select(deliveries).where(deliveries.c.id == bindparam("own_id"))
+_UPDATE = deliveries.update().where(
+    deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim")
+)
+
 
 class DeliveryBusy(WorkersError, Retry):
     """Another worker is sending the same notice now: the job is tried again when its claim ends."""
@@ -64,6 +70,7 @@ class DeliveryStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._upsert = _upsert_on(database)
 
     def claim(self, notice: Notice, *, now: datetime, lease: timedelta) -> str | None:
         """Take the notice in hand, and give the token to settle or release it with; None where it is done.
@@ -75,7 +82,7 @@ class DeliveryStore:
         """
         token = str(uuid4())
         claimed = {"state": State.SENDING, "claim": token, "until": now + lease}
-        if self._upsert(notice, claimed, now=now, attempts=1):
+        if self._write(notice, claimed, now=now, attempts=1):
             return token
         row = self.find(notice.id)
         if row is None or row.state in FINAL:
@@ -95,16 +102,16 @@ class DeliveryStore:
 
     def postpone(self, notice: Notice, until: datetime, *, now: datetime) -> None:
         """Note that a job will send the notice at ``until``; a worker that has it in hand keeps it."""
-        self._upsert(notice, {"state": State.POSTPONED, "claim": None, "until": until}, now=now)
+        self._write(notice, {"state": State.POSTPONED, "claim": None, "until": until}, now=now)
 
     def opt_out(self, notice: Notice, *, now: datetime) -> None:
         """Note that the recipient does not want it; a worker that has it in hand keeps it."""
-        self._upsert(notice, {"state": State.OPTED_OUT, "claim": None, "until": None}, now=now)
+        self._write(notice, {"state": State.OPTED_OUT, "claim": None, "until": None}, now=now)
 
     def find(self, notice_id: UUID) -> Row[Any] | None:
         """Give the row of a notice."""
         with self._database.reading() as connection:
-            return connection.execute(select(deliveries).where(deliveries.c.id == str(notice_id))).first()
+            return connection.execute(_FIND, {"own_id": str(notice_id)}).first()
 
     def latest(self, address: str, *, limit: int) -> Sequence[Row[Any]]:
         """Give the rows of a recipient, the latest first."""
@@ -113,9 +120,8 @@ class DeliveryStore:
         with self._database.reading() as connection:
             return connection.execute(rows.order_by(columns.updated_at.desc()).limit(limit)).all()
 
-    def _upsert(self, notice: Notice, values: dict[str, Any], *, now: datetime, attempts: int = 0) -> bool:
+    def _write(self, notice: Notice, values: dict[str, Any], *, now: datetime, attempts: int = 0) -> bool:
         """Write the row; give False, and do not, where it is final or another worker has a claim to it."""
-        columns = deliveries.c
         row = values | {
             "id": str(notice.id),
             "kind": notice.kind,
@@ -124,18 +130,24 @@ class DeliveryStore:
             "created_at": now,
             "updated_at": now,
         }
-        insert = self._database.insert(deliveries).values(row)
-        upsert = insert.on_conflict_do_update(
-            index_elements=[columns.id],
-            set_=values | {"attempts": columns.attempts + attempts, "updated_at": now},
-            where=columns.state.not_in(FINAL) & or_(columns.claim.is_(None), columns.until <= now),
-        )
-        with self._database.writing() as connection:
-            # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
-            return connection.execute(upsert.execution_options(preserve_rowcount=True)).rowcount == 1
+        return self._database.write(lambda connection: connection.execute(self._upsert, row).rowcount == 1)
 
     def _update(self, notice_id: UUID, token: str, values: dict[str, Any]) -> bool:
-        columns = deliveries.c
-        own = (columns.id == str(notice_id)) & (columns.claim == token)
-        with self._database.writing() as connection:
-            return connection.execute(deliveries.update().where(own).values(values)).rowcount == 1
+        own = {"own_id": str(notice_id), "own_claim": token}
+        return self._database.write(
+            lambda connection: connection.execute(_UPDATE, values | own).rowcount == 1
+        )
+
+
+def _upsert_on(database: Database) -> Executable:
+    """Write a row that is given as parameters, where it is not final and nobody else has a claim to it."""
+    columns, insert = deliveries.c, database.insert(deliveries)
+    new = insert.excluded
+    upsert = insert.on_conflict_do_update(
+        index_elements=[columns.id],
+        set_={name: new[name] for name in ("state", "claim", "until", "updated_at")}
+        | {"attempts": columns.attempts + new.attempts},
+        where=columns.state.not_in(FINAL) & or_(columns.claim.is_(None), columns.until <= new.updated_at),
+    )
+    # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
+    return upsert.execution_options(preserve_rowcount=True)

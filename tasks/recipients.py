@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Row, Select, Table, Text, select
+from sqlalchemy import Column, Row, Select, Table, Text, bindparam, select
 
 from workers.errors import WrongUsage
 
@@ -29,6 +29,11 @@ recipients = Table(
     Column("address", Text, primary_key=True),
     Column("opted_out", ExactJson, nullable=False),
     Column("quiet_hours", Text),
+)
+
+# Built once: that costs more than what the database does with it.
+_ROW: Select[tuple[Any, ...]] = select(recipients.c.opted_out, recipients.c.quiet_hours).where(
+    recipients.c.address == bindparam("key")
 )
 
 
@@ -68,7 +73,7 @@ class RecipientStore:
     def preferences(self, address: str) -> Preferences:
         """Give what the recipient wants."""
         with self._database.reading() as connection:
-            return _preferences(connection.execute(_row_of(_key(address))).first())
+            return _preferences(connection.execute(_ROW, {"key": _key(address)}).first())
 
     def opt_out(self, address: str, kinds: Iterable[str]) -> Preferences:
         """Send the recipient no notices of these kinds any more; EVERY_KIND is one, too."""
@@ -100,7 +105,7 @@ class RecipientStore:
         with self._database.writing() as connection:
             connection.execute(self._database.insert(recipients).values(new).on_conflict_do_nothing())
             # Nobody else changes the row until the transaction ends.
-            now = _preferences(connection.execute(_row_of(key).with_for_update()).one())
+            now = _preferences(connection.execute(_ROW.with_for_update(), {"key": key}).one())
             wanted = change(now)
             values = {
                 "opted_out": sorted(wanted.opted_out),
@@ -115,10 +120,6 @@ def _preferences(row: Row[Any] | None) -> Preferences:
         return Preferences()
     quiet_hours = parse_quiet_hours(row.quiet_hours) if row.quiet_hours else None
     return Preferences(frozenset(row.opted_out), quiet_hours)
-
-
-def _row_of(key: str) -> Select[tuple[Any, ...]]:
-    return select(recipients.c.opted_out, recipients.c.quiet_hours).where(recipients.c.address == key)
 
 
 def _key(address: str) -> str:

@@ -34,6 +34,9 @@ _R = reminders.c
 _T = reminded_todos.c
 _F = reminder_firings.c
 
+# Built once: that costs more than what the database does with it.
+_KNOWN = select(_T.todo_id).where(_T.todo_id == bindparam("todo"))
+
 
 @dataclass(frozen=True)
 class Ring:
@@ -73,10 +76,13 @@ class ReminderStore:
         """
         if may_be_ignored(event) and not self._knows(event.todo.id):
             return []
-        with self._database.writing() as connection:
+
+        def follow(connection: Connection) -> list[Ring]:
             known = self._learn(connection, event)
             self._follow(connection, event.todo.id, plans(known), min(known.since, now))
             return _rings(connection, and_(_R.todo_id == event.todo.id, _not_set()))
+
+        return self._database.write(follow)
 
     def fire(self, reminder_id: str, version: int, now: datetime, policy: Policy) -> Fired | Ring | None:
         """Claim an alarm: note what fires, and put the reminder on its next alarm; both or neither.
@@ -128,8 +134,7 @@ class ReminderStore:
             .values(alarm_version=bindparam("set_version"))
         )
         rows = [{"reminder": ring.reminder_id, "set_version": ring.version} for ring in _in_order(rings)]
-        with self._database.writing() as connection:
-            connection.execute(statement, rows)
+        self._database.write(lambda connection: connection.execute(statement, rows))
 
     def unsent(self, *, reminder_id: str | None = None, fired_until: datetime | None = None) -> list[Any]:
         """Give the notices of what fired and was not handed to the queue yet, the oldest first; one page."""
@@ -164,8 +169,7 @@ class ReminderStore:
 
     def _knows(self, todo_id: str) -> bool:
         with self._database.reading() as connection:
-            found = connection.execute(select(_T.todo_id).where(_T.todo_id == todo_id))
-            return found.first() is not None
+            return connection.execute(_KNOWN, {"todo": todo_id}).first() is not None
 
     def _learn(self, connection: Connection, event: TodoEvent) -> Known:
         """Keep what the event says of its todo; until the end of the transaction nobody else does."""

@@ -19,9 +19,6 @@ from workers.errors import WorkersError
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 8
 
-#: Execution option of a connection that only reads.
-READS = "reads"
-
 
 class StoreError(WorkersError):
     """The database could not do what was asked; check DATABASE_URL and that the database runs."""
@@ -31,18 +28,19 @@ class StoreUnavailable(StoreError):
     """The database cannot be reached or is overloaded: the same may succeed later."""
 
 
-def make_engine(url: str, *, pool_size: int = 8) -> Engine:
+def make_engine(url: str, *, pool_size: int = 8, reads: bool = False) -> Engine:
     """Make an engine for ``url``; nothing is opened before its first use. Make it after a fork, not before.
 
     PostgreSQL is reached by psycopg 3, with up to ``pool_size`` connections. SQLite lets in one writer at a
-    time, so a process has one connection: its threads queue for it here, and only processes wait in SQLite.
+    time, so a process has one connection to write: its threads queue for it here, and only processes wait in
+    SQLite. An engine that only ``reads`` has as many as on PostgreSQL; they wait for nobody.
 
     Raises:
         StoreError: the URL is not one, or names something other than SQLite or PostgreSQL.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed)
+        return _sqlite_engine(parsed, pool_size if reads else 1, reads=reads)
     try:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -94,25 +92,28 @@ def _parse(url: str) -> URL:
 _EXAMPLES = "write it like sqlite:///todo.db or postgresql://user:password@host/todo"
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, pool_size: int, *, reads: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=1,
+        pool_size=pool_size,
         max_overflow=0,
         pool_timeout=TIMEOUT_S,
         hide_parameters=True,
         connect_args={"timeout": TIMEOUT_S, "check_same_thread": False},
     )
     event.listen(engine, "connect", _use_wal)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", _begin_to_read if reads else _begin_to_write)
     return engine
 
 
-def _begin(connection: Connection) -> None:
+def _begin_to_read(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_to_write(connection: Connection) -> None:
     # A transaction that reads first and writes then cannot wait for its turn: SQLite fails it at once.
-    reads = connection.get_execution_options().get(READS, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:
