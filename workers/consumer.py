@@ -169,6 +169,8 @@ class QueueConsumer(dramatiq.Consumer):
         if self._alone is not None:
             self._solo.leave_alone()
             self._alone, self._out_count = None, self._out_count - 1
+        elif self._suspects:
+            self._solo.abandon()
         self._solo.leave(self._out_count)
         self._out_count = 0
         self._trimmer.close(committed)
@@ -219,6 +221,7 @@ class QueueConsumer(dramatiq.Consumer):
         lane, record = self._suspects[0]
         if lane.closed or lane.suspicion is None:
             self._suspects.popleft()
+            self._solo.abandon()
             return None
         if not self._solo.enter_alone():
             return None

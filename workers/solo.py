@@ -61,6 +61,12 @@ class Solo:
             self._draining_until = None
             self._in_hand -= 1
 
+    def abandon(self) -> None:
+        """The suspected job that others made room for will not run here: let them start again."""
+        with self._lock:
+            if not self._alone:
+                self._draining_until = None
+
     def _draining(self) -> bool:
         now = self._clock()
         if self._draining_until is not None and now >= self._draining_until:

@@ -39,3 +39,17 @@ def test_a_drain_that_nobody_follows_up_ends() -> None:
     assert not solo.enter_alone()  # and its consumer closes
     now = 31.0
     assert solo.enter()
+
+
+def test_others_start_at_once_where_the_suspected_job_goes_to_another_worker() -> None:
+    now = 0.0
+    solo = Solo(lambda: now)
+    solo.enter()
+    assert not solo.enter_alone()
+    solo.abandon()
+    assert solo.enter()
+    solo.leave(2)
+    now = 1.0
+    assert solo.enter_alone()  # the next one need not wait for it
+    solo.abandon()  # another queue's, while one runs
+    assert not solo.enter()
