@@ -186,6 +186,9 @@ class WorkerSettings(_Section):
         default=timedelta(days=366),
         description="Longest delay of a job that is accepted: a number and s, m, h or d.",
     )
+    health_dir: Path | None = Field(
+        default=None, description="Folder where each worker process keeps a file fresh while it is well."
+    )
 
 
 class ReminderSettings(_Section):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -71,6 +72,7 @@ class KafkaBroker(SignallingBroker):
         max_delay_ms: longest delay that is accepted; 366 days.
         delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must have the same.
         run_mover: whether a worker process moves delayed jobs; somebody must (``todo-workers mover``).
+        health_dir: a folder where each worker process keeps a file fresh while it is well, its mover too.
         consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
         retries: which jobs that fail are tried again, and when; by default as dramatiq does.
         middleware: as for any broker of dramatiq, instead of the default ones and ``retries``; the broker
@@ -91,6 +93,7 @@ class KafkaBroker(SignallingBroker):
         max_delay_ms: int = 366 * 24 * 3_600_000,
         delay_tiers: Sequence[Tier] = TIERS,
         run_mover: bool = True,
+        health_dir: Path | None = None,
         consumer_options: Mapping[str, Any] | None = None,
         retries: Retries | None = None,
         middleware: list[dramatiq.Middleware] | None = None,
@@ -117,7 +120,7 @@ class KafkaBroker(SignallingBroker):
         self.add_middleware(BootCheck())
         self.add_middleware(StopsOnce())
         if run_mover:
-            self.add_middleware(RunsMover())
+            self.add_middleware(RunsMover(health_dir))
         # First of all: what it skips, no other middleware has begun.
         self.add_middleware(RevocationGuard(), before=type(self.middleware[0]))
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import dramatiq
 from dramatiq.middleware import SkipMessage
 
 from .errors import KafkaUnreachable, WorkerCannotStart
+from .health import HealthFile
 from .lanes import Delivery
 from .mover_thread import MoverThread
 
@@ -96,7 +98,9 @@ class OneStop:
 class RunsMover(dramatiq.Middleware):
     """Moves delayed jobs on a thread of every worker process."""
 
-    def __init__(self) -> None:
+    def __init__(self, health_dir: Path | None = None) -> None:
+        """``health_dir``: see :class:`KafkaBroker`."""
+        self._health_dir = health_dir
         self._threads: dict[dramatiq.Worker, MoverThread] = {}
 
     @property
@@ -106,7 +110,8 @@ class RunsMover(dramatiq.Middleware):
         return bool(threads) and all(thread.is_healthy for thread in threads)
 
     def after_worker_boot(self, broker: KafkaBroker, worker: dramatiq.Worker) -> None:  # type: ignore[override]
-        thread = self._threads[worker] = MoverThread(broker.make_mover)
+        health = None if self._health_dir is None else HealthFile(self._health_dir)
+        thread = self._threads[worker] = MoverThread(broker.make_mover, health=health)
         thread.start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from .errors import WorkersError
+from .health import HealthFile
 from .mover import Mover
 
 logger = logging.getLogger(__name__)
@@ -23,9 +24,16 @@ _STALE_AFTER_S = 30.0
 class MoverThread:
     """Runs movers, one after the other where one fails, until it is stopped."""
 
-    def __init__(self, make: Callable[[], Mover], *, restart_delay_s: float = _RESTART_DELAY_S) -> None:
-        """``make`` connects a mover; its errors count as failures of it."""
+    def __init__(
+        self,
+        make: Callable[[], Mover],
+        *,
+        health: HealthFile | None = None,
+        restart_delay_s: float = _RESTART_DELAY_S,
+    ) -> None:
+        """``make`` connects a mover; its errors count as its failures. ``health`` is well while one runs."""
         self._make = make
+        self._health = health
         self._restart_delay_s = restart_delay_s
         self._stopping = threading.Event()
         self._stepped_at: float | None = None
@@ -58,6 +66,8 @@ class MoverThread:
             except Exception:
                 logger.exception("mover failed, another starts in %g s", self._restart_delay_s)
             self._stepped_at = None
+            if self._health is not None:
+                self._health.is_not_well()
             self._stopping.wait(self._restart_delay_s)
 
     def _run_one(self) -> None:
@@ -66,5 +76,7 @@ class MoverThread:
             while not self._stopping.is_set():
                 mover.step(_STEP_S)
                 self._stepped_at = time.monotonic()
+                if self._health is not None:
+                    self._health.is_well()
         finally:
             mover.close()

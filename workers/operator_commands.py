@@ -102,6 +102,8 @@ def _status_view(found: _Status) -> Group:
     lines = [f"delayed: {found.delayed.jobs} in all queues, movers: {found.delayed.movers}"]
     if found.delayed.jobs and not found.delayed.movers:
         lines[0] += "; nobody moves them: start a worker, or todo-workers mover"
+    elif (workers := max((queue.consumers for queue in found.queues), default=0)) > found.delayed.movers:
+        lines[0] += f"; there are {workers} worker processes: look at their logs for 'mover failed'"
     shown = {queue.queue for queue in found.queues}
     elsewhere = {queue: count for queue, count in found.dead_letters.items() if queue not in shown}
     if elsewhere:

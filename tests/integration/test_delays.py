@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -14,11 +16,13 @@ from dramatiq.errors import QueueJoinTimeout
 
 from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, delayed
+from workers import Cluster, KafkaBroker, delayed, health
 from workers.dead_letters import Reason
 from workers.delays import Tier
 from workers.envelope import Record
 from workers.errors import DelayTooLong, KafkaUnreachable
+from workers.health import HealthFile
+from workers.middleware import RunsMover
 from workers.mover import Mover
 from workers.mover_thread import MoverThread
 
@@ -269,3 +273,43 @@ def test_a_mover_that_fails_is_replaced(
         "mover failed, another starts in 0.01 s: no way",
         "mover failed, another starts in 0.01 s",
     ]
+
+
+def test_a_worker_process_is_well_only_while_its_mover_runs(
+    make_broker: MakeBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = make_broker(health_dir=tmp_path / "health")
+    broker.declare_queue("default")
+    (runs_mover,) = [one for one in broker.middleware if isinstance(one, RunsMover)]
+    file = tmp_path / "health" / f"worker-{os.getpid()}"
+    worker = Worker(broker, worker_timeout=50, worker_threads=1)
+    worker.start()
+    try:
+        wait_for(lambda: runs_mover.is_healthy and file.exists(), timeout_s=30)
+        first = file.stat().st_mtime_ns
+        wait_for(lambda: file.stat().st_mtime_ns > first, timeout_s=30)
+
+        def broken(_mover: Mover, _max_wait_s: float) -> None:
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Mover, "step", broken)
+            wait_for(lambda: not file.exists() and not runs_mover.is_healthy, timeout_s=30)
+        wait_for(lambda: runs_mover.is_healthy and file.exists(), timeout_s=30)
+    finally:
+        worker.stop()
+    assert not file.exists()
+    assert not runs_mover.is_healthy
+
+
+def test_a_health_folder_that_cannot_be_made_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(health, "_INTERVAL_S", 0)
+    written = HealthFile(tmp_path / "file" / "below")
+    for _ in range(3):
+        written.is_well()
+    written.is_not_well()
+    assert [record.getMessage()[:23] for record in caplog.records][:1] == ["health file not written"]
+    assert sum("not written" in record.getMessage() for record in caplog.records) == 1

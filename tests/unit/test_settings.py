@@ -85,6 +85,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "WORKER_COMMIT_INTERVAL_MS": "50",
             "WORKER_KEEP_DONE_HOURS": "1.5",
             "WORKER_MAX_DELAY": "36h",
+            "WORKER_HEALTH_DIR": "/run/todo",
             "REMINDER_MISSED": "skip",
             "REMINDER_GRACE": "90s",
             "REMINDER_RECONCILE_EVERY": "10m",
@@ -126,6 +127,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "commit_interval_ms": 50,
             "keep_done_hours": 1.5,
             "max_delay": timedelta(hours=36),
+            "health_dir": Path("/run/todo"),
         },
         "reminder": {
             "missed": "skip",
@@ -487,7 +489,7 @@ def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 11, "smtp": 13, "worker": 5, "reminder": 3, "database": 1}
+    sections = {"kafka": 11, "smtp": 13, "worker": 6, "reminder": 3, "database": 1}
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]

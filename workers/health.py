@@ -1,0 +1,46 @@
+"""How a supervisor sees from outside whether a worker process is well: a file that it keeps fresh."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+#: How often the file is touched, at most.
+_INTERVAL_S = 1.0
+
+
+class HealthFile:
+    """The file ``worker-<process id>`` of a folder; for one thread.
+
+    It exists while the process is well, and its time of change is a few seconds old at most: a process that
+    hangs leaves it to grow old, one that is not well takes it away.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / f"worker-{os.getpid()}"
+        self._touched_at: float | None = None
+
+    def is_well(self) -> None:
+        """Touch the file, at most once a second. A folder that cannot be written is logged, once."""
+        now = time.monotonic()
+        if self._touched_at is not None and now - self._touched_at < _INTERVAL_S:
+            return
+        first, self._touched_at = self._touched_at is None, now
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+        except OSError as exc:
+            if first:
+                logger.warning("health file not written path=%s: %s", self._path, exc)
+
+    def is_not_well(self) -> None:
+        """Take the file away."""
+        self._touched_at = None
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as exc:
+            logger.warning("health file not removed path=%s: %s", self._path, exc)
