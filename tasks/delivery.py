@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -17,6 +16,7 @@ from .mailer import Mailer
 from .notices import Notice
 from .notifications import render
 from .recipients import RecipientStore
+from .smtp import Mail
 from .store import StoreError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -94,19 +94,19 @@ class Notifier:
 
     def _send(self, notice: Notice, now: datetime) -> Outcome:
         # Before the claim: what cannot be rendered holds nothing up.
-        message = compose(
+        content = compose(
             render(notice), sender=self.sender, recipient=notice.recipient, notice_id=notice.id, date=now
         )
         token = self.deliveries.claim(notice, now=now, lease=self.lease)
         if token is None:
             return Outcome.DONE_BEFORE
-        self._hand_over(notice, message, token)
+        self._hand_over(notice, Mail(self.sender.address, notice.recipient.email, content), token)
         self._settle(notice, token)
         return Outcome.SENT
 
-    def _hand_over(self, notice: Notice, message: EmailMessage, token: str) -> None:
+    def _hand_over(self, notice: Notice, mail: Mail, token: str) -> None:
         try:
-            self.mailer.send(message, recipient=notice.recipient.email)
+            self.mailer.send(mail)
         except Exception as exc:
             try:
                 self.deliveries.release(notice, token, error=str(exc), now=self.clock())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from email.message import EmailMessage
-from email.utils import parseaddr
 
 from .smtp import Mail, MailNotSent, Pool, Server
 
@@ -33,14 +31,13 @@ class Mailer:
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
-    def send(self, message: EmailMessage, *, recipient: str) -> None:
-        """Return when the server has taken ``message`` for the one address ``recipient``.
+    def send(self, mail: Mail) -> None:
+        """Return when the server has taken ``mail``.
 
         Raises:
             MailNotSent: it did not; the text names the server, the recipient and the server's answer.
             MailRefused: it never will.
         """
-        mail = Mail(parseaddr(str(message["From"]))[1], recipient, message.as_bytes())
         running = self._start()
         sent = asyncio.run_coroutine_threadsafe(self._send(running.pool, mail), running.loop)
         sent.result(self._limit_s + _GRACE_S)

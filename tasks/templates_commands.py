@@ -81,7 +81,6 @@ def _values(edits: Sequence[str]) -> dict[str, Any]:
 def _mail(notice: Notice, content: Notification) -> bytes:
     from .app import sender  # noqa: PLC0415 - only this needs the settings
 
-    message = compose(
+    return compose(
         content, sender=sender, recipient=notice.recipient, notice_id=notice.id, date=datetime.now(UTC)
     )
-    return message.as_bytes()

@@ -23,7 +23,7 @@ from tasks.mail import Sender, compose
 from tasks.mailer import Mailer
 from tasks.notices import notice_of
 from tasks.notifications import render
-from tasks.smtp import MailNotSent, MailRefused, Server
+from tasks.smtp import Mail, MailNotSent, MailRefused, Server
 from tests.samples import NOON, a_todo, an_event, an_owner
 from tests.smtp_server import REFUSED, SmtpServer, free_port
 from tests.support import wait_for
@@ -45,7 +45,7 @@ def send(mailer: Mailer, **todo: Any) -> None:
     owner = event.todo.owner
     content = render(notice_of(event, id=event.event_id))
     message = compose(content, sender=SENDER, recipient=owner, notice_id=event.event_id, date=NOON)
-    mailer.send(message, recipient=owner.email)
+    mailer.send(Mail(SENDER.address, owner.email, message))
 
 
 @pytest.fixture

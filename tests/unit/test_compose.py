@@ -43,14 +43,13 @@ def composed(
     html: str = "<p>html</p>\n",
     sender: Sender = SENDER,
 ) -> bytes:
-    message = compose(
+    return compose(
         Notification(subject=subject, text=text, html=html),
         sender=sender,
         recipient=an_owner(name=name),
         notice_id=NOTICE,
         date=NOON,
     )
-    return message.as_bytes()
 
 
 def read(raw: object) -> str:
