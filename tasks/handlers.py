@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 import dramatiq
+from pydantic import AfterValidator
 
 from workers.sources import Incoming
 
@@ -21,8 +22,9 @@ from .sending import deliver
 
 logger = logging.getLogger(__name__)
 
-#: An event as JSON values: what `parse_any_event` reads.
-EventData = dict[str, Any]
+#: An event as JSON values: what `parse_any_event` reads. The annotation is for whoever mends a dead letter's
+#: arguments; a job's own are read by its actor.
+EventData = Annotated[dict[str, Any], AfterValidator(lambda data: parse_any_event(data) and data)]
 
 
 @dramatiq.actor(broker=broker, queue_name="audit")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid5
 
 import dramatiq
+from pydantic import AfterValidator
 
 from .app import broker, delivery_store, mailer, recipient_store, sender, settings
 from .delivery import Notifier, Outcome
 from .notices import Notice, parse_notice
 
+#: A notice as JSON values: what `parse_notice` reads. The annotation is for whoever mends a dead letter's
+#: arguments; a job's own are read by its actor.
+NoticeData = Annotated[dict[str, Any], AfterValidator(lambda data: parse_notice(data) and data)]
+
 
 @dramatiq.actor(broker=broker, queue_name="notifications")
-def send_notice(notice: dict[str, Any]) -> None:
+def send_notice(notice: NoticeData) -> None:
     """Mail a notice, given as JSON values, to its recipient; `notice_job` makes the job."""
     deliver(parse_notice(notice))
 

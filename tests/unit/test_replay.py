@@ -9,6 +9,7 @@ from typing import Any
 import dramatiq
 import pytest
 
+from tests.samples import an_event
 from workers import dead_letters
 from workers.dead_letters import DeadLetter, Origin, Reason
 from workers.envelope import decode
@@ -137,3 +138,27 @@ def test_arguments_are_checked_against_the_actor() -> None:
         check_arguments(send, MESSAGE.copy(kwargs={"other": 1}))
     with pytest.raises(WrongUsage, match="does not take this count"):
         check_arguments(send, MESSAGE.copy(kwargs={"count": "many"}))
+
+
+def test_each_of_any_number_of_arguments_is_checked() -> None:
+    def send(*people: dict[str, Any], **flags: bool) -> None: ...
+
+    check_arguments(send, MESSAGE)
+    with pytest.raises(WrongUsage, match="does not take this people"):
+        check_arguments(send, MESSAGE.copy(args=({}, "ann")))
+    with pytest.raises(WrongUsage, match="does not take this flags"):
+        check_arguments(send, MESSAGE.copy(kwargs={"urgent": "perhaps"}))
+
+
+def test_the_chatbots_arguments_are_checked_for_what_they_mean() -> None:
+    from tasks.handlers import record_audit  # noqa: PLC0415 - it reads the settings
+    from tasks.sending import send_notice  # noqa: PLC0415
+
+    event = an_event().model_dump(mode="json")
+    check_arguments(record_audit.fn, record_audit.message(event))
+    owner = event["todo"]["owner"] | {"email": "ana@@example.com"}
+    wrong = record_audit.message(event | {"todo": event["todo"] | {"owner": owner}})
+    with pytest.raises(WrongUsage, match=r"owner\.email"):
+        check_arguments(record_audit.fn, wrong)
+    with pytest.raises(WrongUsage, match=r"does not take this notice: .*kind"):
+        check_arguments(send_notice.fn, send_notice.message({"kind": "?"}))
