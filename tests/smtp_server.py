@@ -115,10 +115,17 @@ class SmtpServer:
             await self._stopped.wait()
         return self.replies[name].popleft() if self.replies[name] else None
 
+
+class _Handler:
+    """What aiosmtpd calls; apart, as it reads every attribute of its handler at each connection."""
+
+    def __init__(self, server: SmtpServer) -> None:
+        self._server = server
+
     async def handle_MAIL(  # noqa: N802 - the names that aiosmtpd calls
         self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if reply := await self.scripted("MAIL"):
+        if reply := await self._server.scripted("MAIL"):
             return reply
         envelope.mail_from = address
         return "250 OK"
@@ -126,7 +133,7 @@ class SmtpServer:
     async def handle_RCPT(  # noqa: N802
         self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if reply := await self.scripted("RCPT"):
+        if reply := await self._server.scripted("RCPT"):
             return reply
         if address == REFUSED:
             return "550-5.1.1 No such mailbox\r\n550 Ask the postmaster"
@@ -134,19 +141,19 @@ class SmtpServer:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
-        if self.on_content:
-            await asyncio.to_thread(self.on_content, read(envelope))
-        if reply := await self.scripted("CONTENT"):
+        if self._server.on_content:
+            await asyncio.to_thread(self._server.on_content, read(envelope))
+        if reply := await self._server.scripted("CONTENT"):
             return reply
-        self.envelopes.append(envelope)
-        if self.drop_after_content:
+        self._server.envelopes.append(envelope)
+        if self._server.drop_after_content:
             server.transport.abort()
         return "250 OK"
 
 
 class _Connection(SMTP):
     def __init__(self, owner: SmtpServer, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
-        super().__init__(owner, hostname="localhost", loop=loop, **options)
+        super().__init__(_Handler(owner), hostname="localhost", loop=loop, **options)
         self._owner = owner
         self._first: asyncio.Transport | None = None
 
