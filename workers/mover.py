@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from . import delays, envelope
 from .assignment import Assignment
-from .client import KafkaConsumer, TopicPartition, kafka_errors
+from .client import KafkaConsumer, TopicPartition, is_joining, kafka_errors
 from .dead_letter_writer import DeadLetterWriter
 from .dead_letters import Reason
 from .delays import Tier
@@ -36,6 +36,8 @@ _FETCH_RECORDS = 500
 _MAX_AHEAD_BYTES = 96 * 1024 * 1024
 #: What Python needs for a record beside its key and value, about.
 _RECORD_OVERHEAD_BYTES = 1_000
+#: Longest wait in a poll while the group settles, see `is_joining`.
+_JOIN_S = 0.1
 #: Wait before a move that failed is tried again.
 _RETRY_MS = 1_000
 
@@ -199,6 +201,8 @@ class Mover:
 
     def _poll(self, timeout_s: float) -> None:
         self._hold_back()
+        if is_joining(self._client):
+            timeout_s = max(timeout_s, _JOIN_S)  # also while something is always due
         with kafka_errors(self._producer.cluster, "read delayed jobs"):
             fetched = self._client.poll(timeout_ms=_whole_ms(timeout_s), max_records=_FETCH_RECORDS)
             now_ms = self._now_ms()

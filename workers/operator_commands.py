@@ -138,16 +138,23 @@ def _topics_table(checked: Sequence[Checked], created: Sequence[str]) -> Table:
         found, state = topic.found, _state(topic, created)
         shown = "; ".join(topic.differences) if state == "differs" else state
         config = (found.config if found else None) or {}
-        retention = config.get("retention.ms", "")
+        if found and found.config is None:
+            shown += " (its settings are hidden: no right DescribeConfigs)"
         table.add_row(
             topic.spec.name,
             str(found.partitions) if found else "",
             str(found.replication_factor) if found else "",
             config.get("cleanup.policy", ""),
-            "never expires" if retention == "-1" else retention and f"{retention} ms",
+            _retention(config.get("retention.ms", "")),
             shown,
         )
     return table
+
+
+def _retention(milliseconds: str) -> str:
+    if milliseconds == "-1":
+        return "never expires"
+    return length_of_time(int(milliseconds) / 1000) if milliseconds.isdecimal() else milliseconds
 
 
 def _status_table(found: _Status) -> Table:

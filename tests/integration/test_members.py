@@ -72,6 +72,43 @@ def test_a_member_that_joins_stops_delivery_only_shortly(
     assert statistics.median(gaps) < 2, gaps
 
 
+def test_a_member_whose_threads_are_all_busy_lets_another_join(
+    cluster: Cluster, namespace: str, start_worker: StartWorker
+) -> None:
+    """It polls all the while, and with no time to wait: that must be enough for the group to settle."""
+    release, ran = threading.Event(), set()
+
+    def member(work: Callable[[int], None]) -> KafkaBroker:
+        broker = KafkaBroker(
+            cluster, namespace=namespace, partitions=4, commit_interval_ms=50, revoke_timeout_ms=300
+        )
+        dramatiq.actor(broker=broker, actor_name="work", max_retries=0)(work)
+        start_worker(broker)
+        return broker
+
+    busy = threading.Event()
+
+    def block(number: int) -> None:
+        busy.set()
+        release.wait(60)
+        ran.add(number)
+
+    first = member(block)
+    with first.batch():
+        for number in range(100):
+            first.enqueue(dramatiq.Message("default", "work", (number,), {}, {}))
+    try:
+        assert busy.wait(30)
+        second = member(ran.add)
+        wait_for(lambda: len(ran) > 20, timeout_s=30)
+    finally:
+        release.set()
+    first.join("default", timeout=60_000)
+    assert ran == set(range(100))
+    first.close()
+    second.close()
+
+
 def test_commit_metadata_never_grows_beyond_what_kafka_takes(cluster: Cluster, namespace: str) -> None:
     """Half of very many jobs block, at random: the worst there is for what a commit must tell."""
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1, commit_interval_ms=50)
