@@ -182,6 +182,19 @@ def test_join_gives_up_after_its_timeout(broker: dramatiq.Broker) -> None:
         broker.join("letters", timeout=100)
 
 
+def test_join_counts_what_a_consumer_holds(broker: dramatiq.Broker) -> None:
+    broker.declare_queue("letters")
+    broker.enqueue(dramatiq.Message[None]("letters", "greet", (), {}, {}))
+    consumer = broker.consume("letters", timeout=200)
+    held = wait_for(lambda: next(consumer))
+    with pytest.raises(dramatiq.QueueJoinTimeout):
+        broker.join("letters", timeout=500)
+    consumer.ack(held)
+    next(consumer)
+    consumer.close()
+    broker.join("letters", timeout=20_000)
+
+
 def test_flush_drops_what_waits(broker: dramatiq.Broker) -> None:
     for queue in ("letters", "parcels"):
         broker.declare_queue(queue)
