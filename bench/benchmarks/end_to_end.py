@@ -12,7 +12,7 @@ def _measure(kit: Kit) -> Readings:
         "bench.systems.latency:end_to_end",
         address=kit.kafka,
         namespace=kit.namespace(),
-        samples=kit.amount(2_000, 500),
+        samples=kit.amount(2_000, 250),
     )
     return readings
 

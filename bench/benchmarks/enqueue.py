@@ -8,23 +8,23 @@ from ..model import Benchmark, Contestant, Readings, at_least, ratio
 
 
 def _kafka(kit: Kit) -> Readings:
-    return _rate("dramatiq_kafka:pipelined_enqueue_rate", kit.amount(100_000, 30_000), kit, address=kit.kafka)
+    return _rate("dramatiq_kafka:pipelined_enqueue_rate", kit.amount(100_000, 20_000), kit, address=kit.kafka)
 
 
 def _redis(kit: Kit) -> Readings:
-    return _rate("dramatiq_redis:enqueue_rate", kit.amount(30_000, 10_000), kit, url=kit.redis)
+    return _rate("dramatiq_redis:enqueue_rate", kit.amount(30_000, 5_000), kit, url=kit.redis)
 
 
 def _celery_redis(kit: Kit) -> Readings:
-    return _rate("celery_app:redis_enqueue_rate", kit.amount(5_000, 2_000), kit, url=kit.redis)
+    return _rate("celery_app:redis_enqueue_rate", kit.amount(5_000, 1_000), kit, url=kit.redis)
 
 
 def _celery_kafka(kit: Kit) -> Readings:
-    return _rate("celery_app:kafka_enqueue_rate", kit.amount(2_000, 500), kit, address=kit.kafka)
+    return _rate("celery_app:kafka_enqueue_rate", kit.amount(2_000, 200), kit, address=kit.kafka)
 
 
 def _taskiq_kafka(kit: Kit) -> Readings:
-    return _rate("taskiq_kafka:enqueue_rate", kit.amount(20_000, 5_000), kit, address=kit.kafka)
+    return _rate("taskiq_kafka:enqueue_rate", kit.amount(20_000, 3_000), kit, address=kit.kafka)
 
 
 def _rate(function: str, jobs: int, kit: Kit, **where: str) -> Readings:

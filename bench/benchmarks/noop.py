@@ -8,28 +8,28 @@ from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most,
 
 
 def _kafka(kit: Kit) -> Readings:
-    return _rate("dramatiq_kafka:noop_rate", kit.amount(200_000, 40_000), kit, address=kit.kafka)
+    return _rate("dramatiq_kafka:noop_rate", kit.amount(200_000, 25_000), kit, address=kit.kafka)
 
 
 def _stub(kit: Kit) -> Readings:
-    rate = isolated("bench.systems.dramatiq_stub:noop_rate", jobs=kit.amount(200_000, 40_000))
+    rate = isolated("bench.systems.dramatiq_stub:noop_rate", jobs=kit.amount(200_000, 25_000))
     return {"jobs_per_s": rate}
 
 
 def _redis(kit: Kit) -> Readings:
-    return _rate("dramatiq_redis:noop_rate", kit.amount(15_000, 4_000), kit, url=kit.redis)
+    return _rate("dramatiq_redis:noop_rate", kit.amount(15_000, 3_000), kit, url=kit.redis)
 
 
 def _celery_redis(kit: Kit) -> Readings:
-    return _rate("celery_app:redis_noop_rate", kit.amount(5_000, 1_000), kit, url=kit.redis)
+    return _rate("celery_app:redis_noop_rate", kit.amount(5_000, 600), kit, url=kit.redis)
 
 
 def _celery_kafka(kit: Kit) -> Readings:
-    return _rate("celery_app:kafka_noop_rate", kit.amount(2_000, 300), kit, address=kit.kafka)
+    return _rate("celery_app:kafka_noop_rate", kit.amount(1_000, 200), kit, address=kit.kafka)
 
 
 def _taskiq_kafka(kit: Kit) -> Readings:
-    return _rate("taskiq_kafka:noop_rate", kit.amount(20_000, 5_000), kit, address=kit.kafka)
+    return _rate("taskiq_kafka:noop_rate", kit.amount(20_000, 3_000), kit, address=kit.kafka)
 
 
 def _rate(function: str, jobs: int, kit: Kit, **where: str) -> Readings:

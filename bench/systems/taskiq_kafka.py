@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.partitioner import DefaultPartitioner
 from taskiq.receiver import Receiver
 from taskiq_aio_kafka import AioKafkaBroker
 from taskiq_aio_kafka.topic import Topic
@@ -25,8 +27,14 @@ def enqueue_rate(address: str, namespace: str, jobs: int) -> float:
 def _broker(address: str, namespace: str) -> AioKafkaBroker:
     topic = Topic(f"{namespace}.taskiq", TopicConfig(declare=True))
     broker = AioKafkaBroker(address, kafka_topic=topic)
-    broker.configure_producer(acks="all")
-    broker.configure_consumer(auto_offset_reset="earliest", group_id=f"{namespace}.taskiq")
+    # Its own defaults for both classes are kafka-python's, which fit aiokafka no longer; and it starts at the
+    # latest record, outside of any group.
+    broker.configure_producer(acks="all", partitioner=DefaultPartitioner())
+    broker.configure_consumer(
+        auto_offset_reset="earliest",
+        group_id=f"{namespace}.taskiq",
+        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+    )
     return broker
 
 
