@@ -161,7 +161,7 @@ def test_honcho_stops_its_workers_gracefully(broker: KafkaBroker, tmp_path: Path
         "-d",
         str(REPOSITORY),
     ]
-    rounds = int(os.environ.get("HONCHO_ROUNDS", "3"))
+    rounds = int(os.environ.get("HONCHO_ROUNDS", "2"))
     send(broker, range(200 * rounds))
     for finished in range(1, rounds + 1):
         log = tmp_path / f"honcho-{finished}.log"
