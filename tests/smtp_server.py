@@ -97,6 +97,7 @@ class SmtpServer:
         await self._stopped.wait()
         server.close()
         self._abort_all()
+        await asyncio.sleep(0)  # they close in the loop's next round
 
     def _abort_all(self) -> None:
         for transport in list(self._open):
