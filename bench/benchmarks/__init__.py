@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import backlog, end_to_end, enqueue, noop, send, short_jobs
+from . import backlog, delays, end_to_end, enqueue, noop, send, short_jobs
 
 BENCHMARKS = (
     noop.BENCHMARK,
@@ -11,4 +11,6 @@ BENCHMARKS = (
     end_to_end.BENCHMARK,
     short_jobs.BENCHMARK,
     backlog.BENCHMARK,
+    delays.DUE_SOON,
+    delays.WAITING,
 )
