@@ -165,7 +165,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "allow_auto_create_topics": False,
         "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
-        "partition_assignment_strategy": (CooperativeStickyAssignor,),
+        "partition_assignment_strategy": (_Assignor,),
     }
     consumer = _connect(cluster, KafkaConsumer, **defaults | options)
     if _READS_ITSELF.isdisjoint(options):
@@ -456,6 +456,29 @@ def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersErro
     meaning = translated(exc, cluster, doing)
     # What is left is about the producer, such as its end: whoever waits for the record may send it again.
     return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
+
+
+class _Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
+    """Weighs the partitions that the group's members want, and no others.
+
+    kafka-python 3.0.12 weighs all of the cluster's, in a time that grows with their square: some seconds on
+    a cluster with hundreds of topics, at each join, in which no heartbeat is sent.
+    """
+
+    def assign(self, cluster: Any, members: Any) -> Any:
+        wanted = {topic for member in members for topic in member.metadata.topics}
+        return super().assign(_Part(cluster, wanted), members)
+
+
+class _Part:
+    """Of a cluster's metadata what an assignor asks for, for some of its topics."""
+
+    def __init__(self, cluster: Any, topics: set[str]) -> None:
+        self._topics = topics & set(cluster.topics())
+        self.partitions_for_topic = cluster.partitions_for_topic
+
+    def topics(self) -> set[str]:
+        return self._topics
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
