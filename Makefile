@@ -40,8 +40,9 @@ ON_3_13 ?= tests/unit tests/contract tests/integration/test_broker.py \
 test-3.13: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest $(or $(ARGS),$(ON_3_13))
 
-storm: .venv/.installed ## 100,000 jobs while workers and Kafka are killed, restarted, added and removed
-	STORM_JOBS=$(or $(JOBS),100000) $(PY) -m pytest -s tests/acceptance/test_storm.py $(ARGS)
+storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
+	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \
+		$(PY) -m pytest -s tests/acceptance/test_storm.py tests/acceptance/test_chatbot_storm.py $(ARGS)
 
 bench: .venv-bench/.installed ## speed and memory beside dramatiq and Celery on Redis, and others (ARGS=--quick: a minute)
 	@.venv-bench/bin/python -m bench $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import backlog, delays, end_to_end, enqueue, noop, send, short_jobs
+from . import backlog, delays, end_to_end, enqueue, noop, pipeline, send, short_jobs
 
 BENCHMARKS = (
     noop.BENCHMARK,
@@ -11,6 +11,7 @@ BENCHMARKS = (
     end_to_end.BENCHMARK,
     short_jobs.BENCHMARK,
     backlog.BENCHMARK,
+    pipeline.BENCHMARK,
     delays.DUE_SOON,
     delays.WAITING,
 )
