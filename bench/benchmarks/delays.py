@@ -60,7 +60,12 @@ WAITING = Benchmark(
     units={"start_s": "s", "cpu_percent": "%", "memory_mb": "MB", "sent_per_s": "jobs/s"},
     derived=(
         reading("memory", "MB", "waiting.memory_mb", at_most(200)),
-        reading("cpu", "%", "waiting.cpu_percent", at_most(2)),
+        Derived(
+            "cpu-more-by",
+            "%",
+            lambda readings: readings["waiting.cpu_percent"] - readings["nothing.cpu_percent"],
+            at_most(2),
+        ),
         Derived(
             "start-later-by",
             "s",

@@ -101,12 +101,9 @@ def test_what_failed_is_listed_understood_mended_replayed_and_delivered(run: Run
     assert line.split()[-2:] == ["2", "0"]  # attempts and replays
     found = [json.loads(line) for line in run("list", "--json", "--queue", "mail").stdout.splitlines()]
     assert {letter["id"] for letter in found} == {ann.message_id, bob.message_id}
-    assert "1" in run("list", "--group-by", "exception").stdout
     counts = json.loads(run("list", "--group-by", "actor", "--json").stdout)
     assert counts == {"send_mail": 2, "record": 1}
-    assert "the newest 1 of 3" in run("list", "--limit", "1").stdout
     assert run("list", "--since", "2h", "--text", "bob@").stdout.count("send_mail") == 1
-    assert run("list", "--until", "2h").stdout == "no dead letters match\n"
 
     shown = run("show", ann.message_id[:12]).stdout
     for part in ('"email": "ann@example.com"', "Traceback", "attempts", "first from", "message-id"):
