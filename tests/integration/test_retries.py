@@ -120,12 +120,14 @@ def test_the_backoff_doubles_up_to_its_maximum_and_has_jitter(
     start_worker(broker)
     wait_for(lambda: len(letters_of(broker)) == 5, timeout_s=60)
     waits: dict[bytes, list[int]] = {}
-    for record in read_topic(broker.cluster, broker.topics.delay("soon")):
+    records = read_topic(broker.cluster, broker.topics.delay("soon"))
+    for record in sorted(records, key=lambda record: record.timestamp):
         waits.setdefault(record.key, []).append(int(dict(record.headers)["eta"]) - record.timestamp)
     assert [len(of_one) for of_one in waits.values()] == [4] * 5
     for of_one in waits.values():
-        # Less the time until Kafka has stamped the record: only what is at most holds.
-        assert all(wait <= most for wait, most in zip(of_one, [200, 400, 400, 400], strict=True))
+        # Less the time until Kafka has stamped the record, by a clock of its own: only what is at most holds.
+        most = [250, 450, 450, 450]
+        assert all(wait <= limit for wait, limit in zip(of_one, most, strict=True)), (of_one, most)
     assert len({of_one[3] for of_one in waits.values()}) > 1
 
 
