@@ -44,7 +44,7 @@ storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka ar
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \
 		$(PY) -m pytest -s tests/acceptance/test_storm.py tests/acceptance/test_chatbot_storm.py $(ARGS)
 
-bench: .venv-bench/.installed ## speed and memory beside dramatiq and Celery on Redis, and others (ARGS=--quick: a minute)
+bench: .venv-bench/.installed ## speed and memory beside dramatiq and Celery on Redis, and others (ARGS=--quick: less of everything)
 	@.venv-bench/bin/python -m bench $(ARGS)
 
 lint: .venv/.installed ## ruff: rules and formatting

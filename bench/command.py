@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_list_of(BENCHMARKS),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="less of everything, in under a minute")
+    parser.add_argument("--quick", action="store_true", help="less of everything")
     parser.add_argument("--only", metavar="NAME", help="one benchmark")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
     parser.add_argument("--rounds", metavar="N", type=_positive, help="rounds; 3, and 1 with --quick")
