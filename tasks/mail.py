@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, parseaddr, quote
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 from .events import Owner
@@ -38,10 +39,14 @@ class Sender:
     unsubscribe_url: str | None = None
     unsubscribe_mailto: str | None = None
 
-    @property
+    @cached_property
     def address(self) -> str:
         """The bare address."""
-        return parseaddr(self.mailbox)[1]
+        return self.name_and_address[1]
+
+    @cached_property
+    def name_and_address(self) -> tuple[str, str]:
+        return parseaddr(self.mailbox)
 
     def unsubscribe_headers(self, notice_id: UUID) -> dict[str, str]:
         """Give what a mail program unsubscribes with; one click does where there is a URL (RFC 8058)."""
@@ -65,7 +70,7 @@ def compose(
     with lines as the mail server wants them.
     """
     headers = {
-        "From": _mailbox("From", *parseaddr(sender.mailbox)),
+        "From": _mailbox("From", *sender.name_and_address),
         "To": _mailbox("To", recipient.name, recipient.email),
         "Subject": _encoded("Subject", one_line(content.subject)),
         "Date": format_datetime(date),
@@ -94,6 +99,7 @@ def _part(headers: Mapping[str, str], body: bytes) -> bytes:
     return head.encode("ascii") + b"\r\n" + body
 
 
+@lru_cache(maxsize=1_000)  # the sender's is in every mail, and a recipient gets several
 def _mailbox(header: str, name: str, address: str) -> str:
     name = one_line(name, 100)
     if not name:

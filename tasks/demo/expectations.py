@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .progress import Effect, Progress
-from .scenario import DEFERRALS, Kind, Publish, Remind, Step, Wanted, WriteRecord
+from .scenario import DEFERRALS, Kind, Operate, Publish, Remind, Step, Wanted, WriteRecord
 
 #: Goals, in milliseconds: reported beside what was measured, not checked, as they depend on the machine.
 PUBLISH_GOAL_MS = 100
@@ -70,7 +70,7 @@ def _elapsed(progress: Progress, steps: Iterable[Step]) -> list[float]:
 
 def _mails(progress: Progress) -> Iterator[Expectation]:
     for step in progress.steps:
-        if isinstance(step.action, WriteRecord):
+        if isinstance(step.action, WriteRecord | Operate):
             continue
         owner = step.action.event.todo.owner.email
         mails = progress.effects(step, Kind.MAIL)
@@ -83,7 +83,7 @@ def _mails(progress: Progress) -> Iterator[Expectation]:
 
 
 def _escaped(step: Step, mails: list[Effect], wanted: Wanted) -> Expectation:
-    assert not isinstance(step.action, WriteRecord)
+    assert not isinstance(step.action, WriteRecord | Operate)
     raw = step.action.event.todo.title
     pages = [mail.content.decode() for mail in mails]
     right = bool(pages) and all(wanted.holds in page and raw not in page for page in pages)

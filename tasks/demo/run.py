@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +25,7 @@ from .mail_server import MailServer
 from .observation import Observer
 from .other_service import record_in_binary_mode
 from .progress import Effect, Progress, Publication
-from .scenario import DEFERRALS, DEFERRED_EMAIL, REFUSED_EMAIL, Publish, Remind, Replay, Step, script
+from .scenario import DEFERRALS, DEFERRED_EMAIL, REFUSED_EMAIL, Operate, Publish, Remind, Replay, Step, script
 from .view import View
 from .workers import WorkerFleet
 
@@ -101,7 +101,9 @@ def _act(step: Step, progress: Progress, view: View, mail_server: MailServer) ->
             broker.producer.deliver(event_log, record_in_binary_mode(action.event))
         elif isinstance(action, Replay):
             mail_server.accept_all()
-            _replay(action.job, view)
+            _type(("dead-letters", "replay", action.job, "--yes"), view)
+        elif isinstance(action, Operate):
+            _type(action.command, view)
         else:
             broker.producer.deliver(event_log, Record(action.key.encode(), action.value, []))
         took_ms = (time.perf_counter() - started) * 1000
@@ -109,9 +111,8 @@ def _act(step: Step, progress: Progress, view: View, mail_server: MailServer) ->
         view.published(step, took_ms)
 
 
-def _replay(letter_id: str, view: View) -> None:
+def _type(words: Sequence[str], view: View) -> None:
     """Do what an operator does. Raises WorkersError where the command fails."""
-    words = ["dead-letters", "replay", letter_id, "--yes"]
     view.typed(" ".join(["todo-workers", *words]))
     done = subprocess.run(
         [sys.executable, "-m", "workers", *words], capture_output=True, text=True, check=False

@@ -95,6 +95,17 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class Operate:
+    """An operator types a command, from whose doing nothing follows that can be seen from outside."""
+
+    command: tuple[str, ...]
+
+    @property
+    def marks(self) -> frozenset[str]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Remind:
     """Nobody does anything: a reminder of the todo in ``event``, which was published before, is due."""
 
@@ -121,15 +132,16 @@ class Step:
 
     label: str
     title: str
-    action: Publish | WriteRecord | Replay | Remind
+    action: Publish | WriteRecord | Replay | Operate | Remind
     wanted: tuple[Wanted, ...]
     waits: bool = True
 
 
 def script(now: datetime) -> tuple[Step, ...]:
     """Give the conversation, anew each time: event ids are random."""
-    mia = _owner("Mia Grün", "mia@example.com", "Europe/Vienna")
+    mia = _owner("Mia Grün", "mia@example.com", "Europe/Vienna", language="de-AT")
     ken = _owner("佐藤 健", "ken@example.com", "Asia/Tokyo")
+    passport = Todo(id="todo-4", title="Renew passport", owner=ken)
     refused = _refused()
     reminded = _with_reminder(now)
     return (
@@ -138,9 +150,9 @@ def script(now: datetime) -> tuple[Step, ...]:
         *_life_of_a_todo(now),
         _mailed(
             "HTML title",
-            "Mia adds a todo with HTML and non-ASCII in its title",
+            "Mia adds a todo with HTML and non-ASCII in its title; her mails are in German",
             _creation(Todo(id="todo-2", title=HTML_TITLE, owner=mia)),
-            f"New todo: {HTML_TITLE}",
+            f"Neues Todo: {HTML_TITLE}",
             html=ESCAPED_TITLE,
         ),
         refused,
@@ -149,18 +161,20 @@ def script(now: datetime) -> tuple[Step, ...]:
             "other service",
             "Another service adds a todo for Mia, with an event in binary mode",
             _creation(Todo(id="todo-5", title="Pay the invoice", owner=mia)),
-            "New todo: Pay the invoice",
+            "Neues Todo: Pay the invoice",
             by_other=True,
         ),
         _mailed(
             "published twice",
             "Ken adds a todo; its event is published twice",
-            _creation(Todo(id="todo-4", title="Renew passport", owner=ken)),
+            _creation(passport),
             "New todo: Renew passport",
             times=2,
         ),
+        *_opted_out(passport),
         _reminder(reminded),
         _replayed(refused),
+        Step("audit", "Nobody has tampered with the audit trail", Operate(("audit", "verify")), ()),
     )
 
 
@@ -187,6 +201,15 @@ def _deferred() -> Step:
         "New todo: Pick up the parcel",
     )
     return replace(step, waits=False)
+
+
+def _opted_out(todo: Todo) -> tuple[Step, ...]:
+    completed = TodoCompleted(actor="user:ken", todo=todo)
+    opt_out = Operate(("recipients", "opt-out", todo.owner.email, "todo_completed"))
+    return (
+        Step("opt-out", "Ken wants no mails any more about what he completes", opt_out, ()),
+        Step("opted out", "Ken completes it: a row, and no mail", Publish(completed), (_row(completed),)),
+    )
 
 
 def _replayed(refused: Step) -> Step:
@@ -257,5 +280,5 @@ def _creation(todo: Todo) -> TodoCreated:
     return TodoCreated(actor=f"user:{todo.owner.email.partition('@')[0]}", todo=todo)
 
 
-def _owner(name: str, email: str, time_zone: str) -> Owner:
-    return Owner(name=name, email=email, time_zone=time_zone)
+def _owner(name: str, email: str, time_zone: str, language: str = "en") -> Owner:
+    return Owner(name=name, email=email, time_zone=time_zone, language=language)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .expectations import Expectation, Timing
 from .progress import Effect, Progress
-from .scenario import Kind, Publish, Remind, Replay, Step
+from .scenario import Kind, Operate, Publish, Remind, Replay, Step
 
 _STYLES = {Kind.ROW: "green", Kind.MAIL: "cyan", Kind.LETTER: "yellow", Kind.DEFERRAL: "yellow"}
 
@@ -29,8 +29,8 @@ class View:
         self._console.print(f"\n[bold]{escape(step.title)}[/bold]")
 
     def published(self, step: Step, took_ms: float) -> None:
-        if isinstance(step.action, Replay):
-            self._line("replay", "the whole command", took_ms, "bold")
+        if isinstance(step.action, Replay | Operate):
+            self._line("command", "from start to end", took_ms, "bold")
         else:
             what = step.action.event.type if isinstance(step.action, Publish) else "raw bytes"
             self._line("publish", what, took_ms, "bold")

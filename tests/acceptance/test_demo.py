@@ -41,12 +41,15 @@ def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, t
     assert by_name["dead letter, undecodable"]["seen"] == "undecodable, bytes untouched"
     assert by_name["HTML part, HTML title"]["seen"] == "escaped"
     assert by_name["attempts, third attempt"]["seen"] == "2 failed, then sent"
+    assert by_name["mail, other service"]["seen"] == "Neues Todo: Pay the invoice"
+    assert by_name["mail, opted out"]["seen"] == "none"
     assert by_name["mail, replayed"]["seen"] == "New todo: Water the plants"
     assert by_name["due time, reminder"]["seen"] == "not early"
     assert all(expectation["ok"] for expectation in by_name.values())
     assert len(by_name) == len(summary["expectations"]) >= 12
     assert set(summary["timings"]) == {"publish_ms", "effect_ms", "late_ms"}
     assert "Ana adds a todo" in result.stderr
+    assert "11 audit rows, whole" in result.stderr
     assert not list(tmp_path.glob("todo-workers-demo-*"))
 
 
