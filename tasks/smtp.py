@@ -146,7 +146,11 @@ class Pool:
             try:
                 await client.data(mail.content)
             except SMTPResponseException as exc:
-                self._keep(client) if exc.code != _CLOSING else _abort(client)
+                if exc.code == _CLOSING:
+                    _abort(client)
+                else:
+                    # A server that refused DATA itself would take the next mail for one within this.
+                    await self._reset(client)
                 raise self._server.not_taken(exc, mail.recipient) from exc
             except (SMTPException, OSError) as exc:
                 _abort(client)

@@ -14,7 +14,7 @@ from email.policy import default
 from types import TracebackType
 from typing import Any, Self
 
-from aiosmtpd.smtp import SMTP, Envelope
+from aiosmtpd.smtp import SMTP, Envelope, syntax
 
 #: The recipient that it always refuses.
 REFUSED = "nobody@example.com"
@@ -32,7 +32,7 @@ class SmtpServer:
         self.envelopes: list[Envelope] = []
         #: How many connections there ever were.
         self.connections = 0
-        self.replies: dict[str, deque[str]] = {name: deque() for name in ("MAIL", "RCPT", "CONTENT")}
+        self.replies: dict[str, deque[str]] = {name: deque() for name in ("MAIL", "RCPT", "DATA", "CONTENT")}
         #: Commands of which the next one gets no answer at all.
         self.mute: set[str] = set()
         #: Called with each mail before it is taken.
@@ -157,6 +157,13 @@ class _Connection(SMTP):
         super().__init__(_Handler(owner), hostname="localhost", loop=loop, **options)
         self._owner = owner
         self._first: asyncio.Transport | None = None
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the name that aiosmtpd calls
+        if reply := await self._owner.scripted("DATA"):
+            await self.push(reply)
+        else:
+            await super().smtp_DATA(arg)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -304,6 +304,18 @@ def test_what_may_pass_is_told_from_what_will_not(
     assert (len(server.mails), server.connections) == (2, 1)
 
 
+@pytest.mark.parametrize("command", ["DATA", "CONTENT"])
+def test_a_mail_that_is_refused_leaves_the_connection_ready_for_the_next(
+    mailer: Mailer, server: SmtpServer, command: str
+) -> None:
+    server.replies[command].append("451 4.3.0 Try again later")
+    with pytest.raises(MailNotSent, match=r"451 4\.3\.0"):
+        send(mailer, title="Refused")
+    send(mailer, title="Taken")
+    assert [mail["Subject"] for mail in server.mails] == ["New todo: Taken"]
+    assert server.connections == 1
+
+
 def test_a_connection_that_is_lost_after_the_content_is_not_tried_again(
     mailer: Mailer, server: SmtpServer
 ) -> None:
