@@ -14,9 +14,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def console() -> Console:
-    """Standard output; into a file or a pipe, wide enough for a line of any table."""
-    found = Console()
-    return found if found.is_terminal else Console(width=200)
+    """Standard output; into a file or a pipe, wide enough for a line of any table.
+
+    What it prints is no markup: much of it others wrote.
+    """
+    found = Console(markup=False, emoji=False)
+    return found if found.is_terminal else Console(markup=False, emoji=False, width=200)
 
 
 def length_of_time(seconds: float) -> str:

@@ -164,6 +164,15 @@ def test_lists_show_the_owner_s_time(
     assert (first["state"], first["before_due"], first["has_alarm"]) == ("waiting", "-1d", True)
 
 
+def test_a_title_is_no_markup(world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]) -> None:
+    title = "[red]Mend[/x] :warning:"
+    world.sync(event(title=title, reminders=["-1h"]))
+    commands.show_list(desk, todo=None, owner=None, state=None, limit=1, as_json=False)
+    assert title in capsys.readouterr().out
+    commands.show(desk, the_one(desk).id, as_json=False)
+    assert title in capsys.readouterr().out
+
+
 def test_one_is_shown_with_what_its_alarms_came_to(
     world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
