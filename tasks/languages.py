@@ -55,7 +55,7 @@ def available() -> tuple[str, ...]:
     return (DEFAULT, *sorted(name.removesuffix(".po") for name in catalogs))
 
 
-@cache
+@lru_cache(maxsize=1_000)  # not without a limit: recipients may write what they like
 def language_for(tag: str) -> Language:
     """The best language for a tag like de-AT: of that region, else without it, else English."""
     wanted = tag

@@ -114,7 +114,7 @@ def render_part(template: str, values: Mapping[str, Any], language: Language) ->
     """
     try:
         return _environment(language).get_template(template).render(values)
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as exc:
+    except Exception as exc:  # whatever a template does with what it was given
         reason = f"{type(exc).__name__}: {exc}" if not isinstance(exc, TemplateError) else exc
         raise RenderError(f"The mail template {template} could not be rendered: {reason}") from exc
 

@@ -212,15 +212,19 @@ def test_what_cannot_be_rendered_is_not_claimed_and_not_sent(notifier: Notifier,
     assert len(server.mails) == 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("1 / 0", "ZeroDivisionError"), ("1 | dictsort", "AttributeError"), ("fail()", "undefined")],
+)
 def test_a_template_that_raises_sends_nothing(
-    notifier: Notifier, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+    notifier: Notifier, server: SmtpServer, monkeypatch: pytest.MonkeyPatch, fault: str, error: str
 ) -> None:
     notice = a_notice()
     environment = notifications._environment(language_for("en"))
     with monkeypatch.context() as patch:
-        source = "{{ title | line }} {{ 1 / 0 }}"
+        source = f"{{{{ title | line }}}} {{{{ {fault} }}}}"
         patch.setattr(environment, "get_template", lambda _: environment.from_string(source))
-        with pytest.raises(RenderError, match=r"todo_created/subject\.txt .*ZeroDivisionError"):
+        with pytest.raises(RenderError, match=rf"todo_created/subject\.txt .*{error}"):
             notifier.deliver(notice)
     assert not server.mails
     assert notifier.deliver(notice) is Outcome.SENT
