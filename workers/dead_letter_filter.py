@@ -53,15 +53,18 @@ def parse_time(text: str, now_ms: int) -> int:
     Raises WrongUsage.
     """
     age = _AGE.fullmatch(text.strip())
-    if age:
-        return now_ms - int(float(age[1]) * _MS[age[2]])
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError as exc:
+        if age:
+            ms = now_ms - int(float(age[1]) * _MS[age[2]])
+        else:
+            time = datetime.fromisoformat(text)
+            ms = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        datetime.fromtimestamp(ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError) as exc:
         raise WrongUsage(
-            f"{text!r} is no time; write an age such as 90s, 15m, 2h, 3d or 1w, or 2026-01-31T08:00"
+            f"{text[:40]!r} is no time; write an age such as 90s, 15m, 2h, 3d or 1w, or 2026-01-31T08:00"
         ) from exc
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    return ms
 
 
 def _is_named(full_name: str | None, wanted: str) -> bool:
