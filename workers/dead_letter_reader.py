@@ -91,7 +91,7 @@ class Counts:
 
         def queue_of(record: Any) -> str | None:
             headers = dict(record.headers)
-            name = headers.get("queue", b"") if "reason" in headers else None
+            name = headers.get("queue") or b"" if headers.get("reason") else None
             return None if name is None else queues.setdefault(name, name.decode(errors="replace"))
 
         found: Counter[str] = Counter()

@@ -189,13 +189,14 @@ def encode(letter: DeadLetter) -> Record:
     return Record(letter.key, letter.value or b"", headers)
 
 
-def decode(value: bytes, headers: Sequence[tuple[str, bytes]]) -> DeadLetter:
+def decode(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
     """Read a record of the dead-letter topic. Raises KeyError or ValueError for one that we did not write."""
-    own = {name: content for name, content in headers if not name.startswith(JOB_HEADER_PREFIX)}
+    filled = [(name, content) for name, content in headers if content is not None]  # none of ours is null
+    own = {name: content for name, content in filled if not name.startswith(JOB_HEADER_PREFIX)}
     text = {name: content.decode(errors="replace") for name, content in own.items()}
     job_headers = tuple(
         (name.removeprefix(JOB_HEADER_PREFIX), content)
-        for name, content in headers
+        for name, content in filled
         if name.startswith(JOB_HEADER_PREFIX)
     )
     return DeadLetter(

@@ -150,3 +150,5 @@ def test_the_reason_is_read_from_what_dramatiq_left(exception: BaseException | N
 def test_a_record_of_somebody_else_is_not_taken_for_a_letter() -> None:
     with pytest.raises(KeyError):
         dead_letters.decode(b"", [("schema", b"1")])
+    with pytest.raises(KeyError):
+        dead_letters.decode(b"", [("reason", None)])
