@@ -32,6 +32,8 @@ from .replay import Edit, check_arguments, revived
 FAILED, INTERRUPTED = 1, 130
 #: So many dead letters are named one by one, more are counted by their kind.
 _NAMED = 10
+#: Kinds that are counted, each of some 200 bytes: an error may name something else each time.
+_KINDS = 1_000
 #: Ids that begin alike, of which so many are kept to be told.
 _SIMILAR = 4
 
@@ -83,7 +85,8 @@ class _Meant:
             if one.problem is not None:
                 raise WrongUsage(f"dead letter {one.id}: {one.problem}; nothing was done")
             self.total += 1
-            self.kinds[one.kind] += 1
+            if one.kind in self.kinds or len(self.kinds) < _KINDS:
+                self.kinds[one.kind] += 1
             self._offsets.setdefault(one.partition, array("q")).append(one.offset)
             if len(self.named) < _NAMED:
                 self.named.append(one)
@@ -211,9 +214,10 @@ def _announce(action: Action, meant: _Meant) -> None:
     if meant.total <= _NAMED:
         lines = [f"  {visible(one.id)}  {one.kind}" for one in meant.named]
     else:
-        lines = [f"  {count:>6}  {kind}" for kind, count in meant.kinds.most_common(_NAMED)]
-        if len(meant.kinds) > _NAMED:
-            lines.append(f"          and {len(meant.kinds) - _NAMED} more kinds")
+        most = meant.kinds.most_common(_NAMED)
+        lines = [f"  {count:>6}  {kind}" for kind, count in most]
+        if others := meant.total - sum(count for _, count in most):
+            lines.append(f"  {others:>6}  of other kinds")
     width = console().width
     for line in lines:
         print(line if len(line) <= width else line[: width - 3] + "...")  # noqa: T201

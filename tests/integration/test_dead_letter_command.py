@@ -140,6 +140,20 @@ def test_many_are_announced_by_kind_and_few_by_id(command: Command, write: Write
     assert "     3  send (ValueError: no mailbox)" in command.out
 
 
+def test_kinds_are_counted_in_bounded_memory(
+    command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letter_actions, "_KINDS", 3)
+    monkeypatch.setattr(dead_letter_actions, "_NAMED", 2)
+    for number in range(6):
+        write(number, exception_message=f"nobody is {number}")
+    assert command("replay", "--all", "--dry-run") == 0
+    lines = command.out.splitlines()
+    assert lines[0] == "6 dead letters to replay:"
+    assert [line.split()[0] for line in lines[1:4]] == ["1", "1", "4"]
+    assert lines[3].endswith("of other kinds")
+
+
 def test_what_others_wrote_does_not_steer_the_terminal(command: Command, write: Write) -> None:
     evil = "\x1b[2J\x9b31m\x07"
     write(1, exception_message=evil, actor=evil, queue=evil, value=evil.encode(), traceback=evil)
