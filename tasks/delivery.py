@@ -97,12 +97,22 @@ class Notifier:
         content = compose(
             render(notice), sender=self.sender, recipient=notice.recipient, notice_id=notice.id, date=now
         )
-        token = self.deliveries.claim(notice, now=now, lease=self.lease)
+        claimed_at = self.clock()
+        token = self.deliveries.claim(notice, now=claimed_at, lease=self.lease)
         if token is None:
             return Outcome.DONE_BEFORE
+        self._require_time(notice, token, claimed_at)
         self._hand_over(notice, Mail(self.sender.address, notice.recipient.email, content), token)
         self._settle(notice, token)
         return Outcome.SENT
+
+    def _require_time(self, notice: Notice, token: str, claimed_at: datetime) -> None:
+        """Where the claim took long to be noted, it could end while the mail is on its way."""
+        now = self.clock()
+        if now - claimed_at > self.lease / 2:
+            text = f"The database took {now - claimed_at} to let notice {notice.id} be sent"
+            self.deliveries.release(notice, token, error=text, now=now)
+            raise StoreUnavailable(text)
 
     def _hand_over(self, notice: Notice, mail: Mail, token: str) -> None:
         try:

@@ -364,6 +364,34 @@ def test_a_sent_mail_is_noted_when_the_database_is_back(notifier: Notifier, serv
     assert len(server.mails) == 1
 
 
+class Slow:
+    """A database that is slow to note a claim."""
+
+    def __init__(self, deliveries: DeliveryStore, clock: Clock) -> None:
+        self._deliveries = deliveries
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._deliveries, name)
+
+    def claim(self, *args: Any, **kwargs: Any) -> str | None:
+        token = self._deliveries.claim(*args, **kwargs)
+        self._clock.now += LEASE * 0.6
+        return token
+
+
+def test_nothing_is_sent_under_a_claim_that_is_about_to_end(
+    notifier: Notifier, server: SmtpServer, clock: Clock
+) -> None:
+    slow: Any = Slow(notifier.deliveries, clock)
+    notice = a_notice()
+    with pytest.raises(StoreUnavailable, match=r"took 0:00:36 to let notice .* be sent"):
+        replace(notifier, deliveries=slow).deliver(notice)
+    assert not server.mails
+    assert notifier.deliver(notice) is Outcome.SENT
+    assert len(server.mails) == 1
+
+
 def test_a_database_that_stays_away_is_an_error_and_the_claim_ends(
     notifier: Notifier, server: SmtpServer, clock: Clock
 ) -> None:
