@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workers.client import Cluster
-from workers.output import console
+from workers.output import console, visible
 from workers.topic_reader import TopicReader
 
 from .audit import AuditStore, Outcome, audit_trail
@@ -106,15 +106,19 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
             print(f"there is no topic {topic}", file=sys.stderr)  # noqa: T201
             return 1
         with _progress("rebuilding") as advance:
-            rebuilt = rebuild(store, reader.read_to_end(), now=lambda: datetime.now(UTC), progress=advance)
-    for problem in rebuilt.problems:
-        print(problem, file=sys.stderr)  # noqa: T201
+            rebuilt = rebuild(
+                store, reader.read_to_end(), now=lambda: datetime.now(UTC), tell=_say, progress=advance
+            )
     counts = rebuilt.outcomes
     print(  # noqa: T201
         f"{rebuilt.records} records in {topic}: {counts[Outcome.RECORDED]} added, "
-        f"{counts[Outcome.REPEATED]} were there, {len(rebuilt.problems)} without a row"
+        f"{counts[Outcome.REPEATED]} were there, {rebuilt.problems} without a row"
     )
-    return int(bool(rebuilt.problems))
+    return int(rebuilt.problems > 0)
+
+
+def _say(text: str) -> None:
+    print(visible(text), file=sys.stderr)  # noqa: T201
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

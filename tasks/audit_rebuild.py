@@ -22,11 +22,11 @@ _BATCH_SIZE = 500
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What became of the records of the event log. ``problems`` says of each that has no row why."""
+    """What became of the records of the event log. ``problems`` counts those that have no row."""
 
     records: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
+    problems: int = 0
 
 
 def rebuild(
@@ -34,26 +34,36 @@ def rebuild(
     records: Iterable[Any],
     *,
     now: Callable[[], datetime],
+    tell: Callable[[str], object],
     progress: Callable[[int], object] = lambda _: None,
 ) -> Rebuilt:
     """Record the event of each of kafka-python's ``records``; what is recorded already stays as it is.
+
+    ``tell`` is given of each that has no row where it is and why, at once: there may be any number.
 
     Raises:
         StoreError: the database did not take it; what was added before stays, and it can be run again.
     """
     rebuilt = Rebuilt()
-    places = iter(_decoded(records, rebuilt))
+
+    def without_row(text: str) -> None:
+        rebuilt.problems += 1
+        tell(text)
+
+    places = iter(_decoded(records, rebuilt, without_row))
     while batch := list(islice(places, _BATCH_SIZE)):
         outcomes = store.record_all([event for event, _ in batch], recorded_at=now())
         rebuilt.outcomes.update(outcomes)
         for (event, place), outcome in zip(batch, outcomes, strict=True):
             if outcome is Outcome.DIFFERS:
-                rebuilt.problems.append(f"{place}: the row of event {event.event_id} says something else")
+                without_row(f"{place}: the row of event {event.event_id} says something else")
         progress(len(batch))
     return rebuilt
 
 
-def _decoded(records: Iterable[Any], rebuilt: Rebuilt) -> Iterator[tuple[AnyEvent, str]]:
+def _decoded(
+    records: Iterable[Any], rebuilt: Rebuilt, without_row: Callable[[str], None]
+) -> Iterator[tuple[AnyEvent, str]]:
     for record in records:
         rebuilt.records += 1
         place = f"{record.topic}/{record.partition}/{record.offset}"
@@ -61,4 +71,4 @@ def _decoded(records: Iterable[Any], rebuilt: Rebuilt) -> Iterator[tuple[AnyEven
         try:
             yield parse_any_event(event_of(incoming)), place
         except (Undecodable, InvalidEvent) as exc:
-            rebuilt.problems.append(f"{place}: {exc}")
+            without_row(f"{place}: {exc}")

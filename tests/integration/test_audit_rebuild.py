@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tasks.audit import AuditStore
 from tasks.audit_commands import add_missing
 from tasks.audit_reading import AuditFilter, newest
+from tasks.audit_rebuild import rebuild
 from tasks.audit_verify import verify
 from tasks.cloud_events import record_of
 from tasks.database import Database
@@ -51,6 +55,21 @@ def test_what_the_trail_lacks_is_added_once(
     (unknown,) = newest(database, AuditFilter(type="todo.shared"))
     assert (unknown["todo_id"], unknown["details"]["data"]) == ("todo-1", {"with": "Tom"})
     assert verify(database).is_whole
+
+
+def test_a_record_without_a_row_is_told_at_once() -> None:
+    told: list[str] = []
+
+    def records() -> Iterator[Any]:
+        for offset in range(3):
+            assert len(told) == offset
+            yield SimpleNamespace(
+                topic="log", partition=0, offset=offset, key=None, value=b"\x1b", headers=[], timestamp=0
+            )
+
+    store: Any = None  # nothing comes to it
+    assert rebuild(store, records(), now=lambda: NOON, tell=told.append).problems == 3
+    assert told[0].startswith("log/0/0: the record is no CloudEvent")
 
 
 def test_a_topic_that_does_not_exist_is_said(
