@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -79,7 +80,13 @@ class Database:
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def revision(self) -> str | None:
-        """Give the revision of the schema that is there, whichever it is; None where there is none."""
+        """Give the revision of the schema that is there, whichever it is; None where there is none.
+
+        It makes no SQLite file where there is none.
+        """
+        file = Path(str(self.engine.url.database))
+        if self.is_sqlite and file.parent.is_dir() and not file.exists():
+            return None
         with self._reading() as connection:
             return schema.current(connection)
 

@@ -214,6 +214,10 @@ def test_many_flaws_are_counted_and_some_are_told(
     assert lines[20:22] == ["and 10 more", f"{database.name}: 30 audit rows, BROKEN, in 30 places"]
 
 
-def test_an_empty_trail_is_whole(database: Database) -> None:
+def test_an_empty_trail_is_whole_and_said_to_be_empty(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
     verdict = verify(database)
     assert (verdict.rows, verdict.head, verdict.is_whole) == (0, Head(), True)
+    assert check(database, None, as_json=False) == 0
+    assert "no audit rows, nothing to verify; check DATABASE_URL" in capsys.readouterr().out

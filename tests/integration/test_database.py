@@ -57,6 +57,12 @@ def test_a_new_sqlite_file_is_upgraded_at_its_first_use(tmp_path: Path) -> None:
     database.dispose()
 
 
+def test_a_look_at_the_schema_makes_no_file(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    assert database.revision() is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_postgresql_without_a_schema_is_refused_until_somebody_upgrades(
     postgresql_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
