@@ -1,4 +1,4 @@
-"""Look at the audit trail, check that it is whole, or rebuild it from the event log.
+"""Look at the audit trail, verify it, or add what it lacks.
 
 Commands only: what they do is in the modules they call.
 """
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at the audit trail, check that it is whole, or rebuild it from the event log.",
+    help="Look at the audit trail, verify it, or add what it lacks.",
 )
 
 _Zone = Annotated[

@@ -23,7 +23,7 @@ app = typer.Typer(
 
 @app.command()
 def upgrade() -> None:
-    """Migrate the database to the schema that this version needs; safe while workers run."""
+    """Migrate the database to the schema of this version. Safe while workers run."""
     db_commands.upgrade(database())
 
 
@@ -31,5 +31,5 @@ def upgrade() -> None:
 def current(
     check: Annotated[bool, typer.Option("--check", help="Exit 1 where it is not the one needed.")] = False,
 ) -> None:
-    """Show which schema the database has, and which one this version needs."""
+    """Show which schema the database has and which one is needed."""
     raise typer.Exit(db_commands.current(database(), check=check))

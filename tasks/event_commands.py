@@ -45,7 +45,7 @@ def show_schema(event_type: str | None) -> None:
     print(event_schemas.as_text(document), end="")  # noqa: T201
 
 
-def publish_text(text: str) -> None:
+def publish_text(text: bytes) -> None:
     """Publish the events of a JSON value, an array, or one a line; all are checked before the first goes."""
     events = [_event(number, value) for number, value in enumerate(_values(text), 1)]
     for event in events:
@@ -62,12 +62,12 @@ def _event(number: int, value: Any) -> Event:
         raise WrongUsage(f"Event {number}: {exc}; nothing was published") from exc
 
 
-def _values(text: str) -> list[Any]:
+def _values(text: bytes) -> list[Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise WrongUsage(f"It is neither JSON nor JSON Lines: {exc}; nothing was published") from exc
     return found if isinstance(found, list) else [found]

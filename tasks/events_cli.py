@@ -23,9 +23,11 @@ app = typer.Typer(
 
 @app.command()
 def publish(
-    file: Annotated[typer.FileText, typer.Argument(help="JSON, an array, or one event a line; - is stdin.")],
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(help="JSON, an array, or one event a line; - is stdin.")
+    ],
 ) -> None:
-    """Publish the events of a file: CloudEvents, or what `event.model_dump_json()` gives."""
+    """Publish the events of a file. They are CloudEvents, or what `event.model_dump_json()` gives."""
     event_commands.publish_text(file.read())
 
 
@@ -33,7 +35,7 @@ def publish(
 def schema(
     event_type: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="Such as todo.created.")] = None,
 ) -> None:
-    """Print the JSON Schema of a type's data; without a type, the AsyncAPI document."""
+    """Print the JSON Schema of a type's data. Without a type, the AsyncAPI document of all."""
     event_commands.show_schema(event_type)
 
 
@@ -42,5 +44,5 @@ def export(
     folder: Annotated[Path, typer.Argument(file_okay=False)] = Path("docs"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file differs.")] = False,
 ) -> None:
-    """Write the schemas of all events into a folder, as JSON Schema and as AsyncAPI."""
+    """Write the schemas of all events into a folder. They are JSON Schemas and an AsyncAPI document."""
     raise typer.Exit(event_commands.export(folder, check=check))

@@ -33,7 +33,7 @@ def show(
     limit: Annotated[int, typer.Option(min=0, help="How many of the latest notices to show.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show what a recipient wants, and what became of the latest notices."""
+    """Show what a recipient wants, and the latest notices."""
     commands.show(recipient_store(), delivery_store(), address, limit=limit, as_json=json)
 
 
@@ -54,5 +54,5 @@ def quiet_hours(
     address: _Address,
     hours: Annotated[str, typer.Argument(metavar="HH:MM-HH:MM|off", help="By the clock in its zone.")],
 ) -> None:
-    """Postpone what is not urgent to the end of these hours of the day."""
+    """Set hours in which only what is urgent is sent."""
     commands.quiet_hours(recipient_store(), address, hours)

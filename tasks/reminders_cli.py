@@ -1,4 +1,4 @@
-"""Look at reminders, cancel them, set them to another time, or put them off.
+"""Look at reminders, cancel them, or change when they fire.
 
 Commands only: what they do is in the modules they call.
 """
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at reminders, cancel them, set them to another time, or put them off.",
+    help="Look at reminders, cancel them, or change when they fire.",
 )
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Id, or how it begins.")]
@@ -58,7 +58,7 @@ def reschedule(
     id: _Id,  # noqa: A002
     when: Annotated[str, typer.Argument(metavar="WHEN", help="2026-06-05T09:00 in the owner's zone, or 2h.")],
 ) -> None:
-    """Let a reminder fire at another time, once; a series then goes on as before."""
+    """Let a reminder fire at another time, once. A series then goes on as before."""
     commands.reschedule(_desk(), id, when, datetime.now(UTC), _set_alarm)
 
 

@@ -41,6 +41,11 @@ def main() -> NoReturn:
         app(prog_name="todo-workers")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        print(f"todo-workers: {exc.filename}: {exc.strerror}", file=sys.stderr)  # noqa: T201
+        sys.exit(FAILED)
     except Exception as exc:
         from settings import SettingsError  # noqa: PLC0415 - takes longer than the rest, and is seldom needed
 
@@ -99,7 +104,7 @@ def topics(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
-    """Show the topics, create those that are missing, and say what differs on the cluster."""
+    """Show the topics; create those that are missing."""
     from . import operator_commands  # noqa: PLC0415 - keeps the other commands quick
 
     raise typer.Exit(operator_commands.topics(app, only_check=check, as_json=json))
@@ -111,7 +116,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON array; with --watch one per line.")] = False,
 ) -> None:
-    """Show for each queue what waits, what runs, the oldest job, its dead letters and the consumers."""
+    """Show for each queue what waits, what runs and who runs it."""
     from . import operator_commands  # noqa: PLC0415 - keeps the other commands quick
 
     operator_commands.status(app, watch=watch, as_json=json)
@@ -122,7 +127,7 @@ def doctor(
     app: _App = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
-    """Look for what is wrong: settings, Kafka, topics, rights, and what the application needs."""
+    """Look for what is wrong, and say how to mend it."""
     from . import doctor_command  # noqa: PLC0415 - keeps the other commands quick
 
     raise typer.Exit(doctor_command.doctor(app, as_json=json))
@@ -148,7 +153,7 @@ def delayed_list(
 
 @app.command()
 def mover(app: _App = None) -> None:
-    """Move delayed jobs until Ctrl-C; every worker process does that as well."""
+    """Move delayed jobs until Ctrl-C. Worker processes do it as well."""
     from . import delayed_commands  # noqa: PLC0415 - keeps the other commands quick
 
     delayed_commands.run_mover(app)
@@ -177,4 +182,4 @@ def _dead_letters() -> typer.Typer:
     return dead_letter_cli.app
 
 
-_add("dead-letters", "Look at the jobs that were given up, replay them, or discard them.", _dead_letters)
+_add("dead-letters", "Look at the jobs that were given up; replay or drop them.", _dead_letters)

@@ -31,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at the jobs that were given up, replay them, or discard them.",
+    help="Look at the jobs that were given up; replay or drop them.",
 )
 
 _App = Annotated[
@@ -120,7 +120,7 @@ def show(
     app: _App = None,
     json: _Json = False,
 ) -> None:
-    """Show one dead letter: arguments, headers, traceback, where it came from, its replays."""
+    """Show one dead letter with all that is known about it."""
     raise typer.Exit(commands.show(load_broker(app), id, as_json=json))
 
 
@@ -215,7 +215,7 @@ def export(
     since: _Since = None,
     until: _Until = None,
 ) -> None:
-    """Write dead letters into a file, as JSON Lines with all their bytes."""
+    """Write dead letters into a file, with all their bytes."""
     wanted = _filter(
         None,
         queue=queue,

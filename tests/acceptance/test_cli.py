@@ -75,6 +75,21 @@ def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
     assert "cannot be written" in result.stderr
 
 
+def test_a_file_that_cannot_be_written_is_one_line_and_status_1(tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "mail.html"
+    result = run("workers", "templates", "preview", "todo_created", "--to", str(page))
+    assert result.returncode == 1
+    assert result.stderr == f"todo-workers: {page}: No such file or directory\n"
+
+
+def test_a_summary_is_short_enough_for_a_terminal() -> None:
+    groups = ["audit", "db", "dead-letters", "delayed", "events", "recipients", "reminders", "templates"]
+    for command in ([], *([group] for group in groups)):
+        listed = run("workers", *command, "--help", COLUMNS="80").stdout
+        assert "Commands:" in listed
+        assert not [line for line in listed.splitlines() if line.endswith("...")]
+
+
 def test_workers_without_kafka_end_within_10_s_and_name_the_address(nowhere: str) -> None:
     started = time.monotonic()
     result = run("dramatiq", "tasks", "--processes", "1", KAFKA_BOOTSTRAP_SERVERS=nowhere)

@@ -125,6 +125,8 @@ def test_a_type_that_there_is_not_is_said(capsys: pytest.CaptureFixture[str]) ->
     ("text", "words"),
     [
         ("{", "neither JSON nor JSON Lines"),
+        ("[" * 100_000, "neither JSON nor JSON Lines"),
+        ("\udcff", "neither JSON nor JSON Lines"),
         ('[{"type": "todo.create"}]', r"Event 1: Not a valid todo event: .*did you mean todo\.created"),
         (f'{an_event().model_dump_json()}\n{{"specversion": "1.0"}}', "Event 2: .*it has no id"),
     ],
@@ -132,4 +134,4 @@ def test_a_type_that_there_is_not_is_said(capsys: pytest.CaptureFixture[str]) ->
 def test_what_cannot_be_published_is_said_before_anything_is(text: str, words: str) -> None:
     # Were anything sent, another error would say that Kafka cannot be reached.
     with pytest.raises(WrongUsage, match=f"{words}.*nothing was published"):
-        event_commands.publish_text(text)
+        event_commands.publish_text(text.encode(errors="surrogateescape"))
