@@ -86,8 +86,9 @@ def test_a_summary_is_short_enough_for_a_terminal() -> None:
     groups = ["audit", "db", "dead-letters", "delayed", "events", "recipients", "reminders", "templates"]
     for command in ([], *([group] for group in groups)):
         listed = run("workers", *command, "--help", COLUMNS="80").stdout
-        assert "Commands:" in listed
-        assert not [line for line in listed.splitlines() if line.endswith("...")]
+        _, _, commands = listed.partition("Commands:")
+        assert commands
+        assert "..." not in commands
 
 
 def test_workers_without_kafka_end_within_10_s_and_name_the_address(nowhere: str) -> None:
