@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from dramatiq.errors import Retry
-from sqlalchemy import Column, Executable, Index, Integer, Row, Table, Text, bindparam, or_, select
+from sqlalchemy import Column, Executable, Index, Integer, Row, Table, Text, and_, bindparam, or_, select
 
 from workers.errors import WorkersError
 
@@ -147,7 +147,11 @@ def _upsert_on(database: Database) -> Executable:
         index_elements=[columns.id],
         set_={name: new[name] for name in ("state", "claim", "until", "updated_at")}
         | {"attempts": columns.attempts + new.attempts},
-        where=columns.state.not_in(FINAL) & or_(columns.claim.is_(None), columns.until <= new.updated_at),
+        # Not NOT IN, which SQLAlchemy would spell out anew each time.
+        where=and_(
+            *(columns.state != state for state in FINAL),
+            or_(columns.claim.is_(None), columns.until <= new.updated_at),
+        ),
     )
     # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
     return upsert.execution_options(preserve_rowcount=True)
