@@ -47,6 +47,9 @@ from .text import nearest
 
 T = TypeVar("T")
 
+#: Errors come into logs, and what was given may be the name or the address of a person.
+_DISCREET = ConfigDict(hide_input_in_errors=True)
+
 #: ``CloudEvent.source`` of what this package publishes: a URI reference to whoever saw it happen.
 DEFAULT_SOURCE = "/todo-chatbot"
 
@@ -56,7 +59,7 @@ class InvalidEvent(InvalidArguments, ValueError):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     __pydantic_extra__: dict[str, Json]
 
@@ -107,12 +110,12 @@ class Change(_Model):
 
 #: The fields that an update may change, with the type of their values; one that is not known may be anything.
 CHANGEABLE: dict[str, TypeAdapter[Any]] = {
-    "title": TypeAdapter(Title | None),
-    "description": TypeAdapter(Text | None),
-    "due": TypeAdapter(Time | None),
-    "reminders": TypeAdapter(Reminders | None),
-    "recurrence": TypeAdapter(Recurrence | None),
-    "owner": TypeAdapter(Owner | None),
+    "title": TypeAdapter(Title | None, config=_DISCREET),
+    "description": TypeAdapter(Text | None, config=_DISCREET),
+    "due": TypeAdapter(Time | None, config=_DISCREET),
+    "reminders": TypeAdapter(Reminders | None, config=_DISCREET),
+    "recurrence": TypeAdapter(Recurrence | None, config=_DISCREET),
+    "owner": TypeAdapter(Owner | None, config=_DISCREET),
 }
 
 
@@ -207,7 +210,7 @@ Event = Annotated[TodoCreated | TodoUpdated | TodoCompleted | TodoDeleted, Field
 #: The values of ``type``.
 EVENT_TYPES = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=_DISCREET)
 _OTHER: TypeAdapter[OtherEvent] = TypeAdapter(OtherEvent)
 
 

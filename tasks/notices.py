@@ -35,7 +35,7 @@ class Notice(BaseModel):
     and zone. What is ``urgent`` does not wait for the end of the recipient's quiet hours.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: UUID
     kind: Annotated[str, AfterValidator(_kind)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -222,6 +223,16 @@ def test_what_is_wrong_is_said_in_words(fields: dict[str, Any], words: str) -> N
 def test_what_is_no_event_at_all_is_refused(data: object) -> None:
     with pytest.raises(InvalidEvent, match="Not a valid todo event"):
         parse_event(data)
+
+
+@pytest.mark.parametrize("field", ["email", "language"])
+def test_what_was_given_is_not_in_what_a_log_shows(field: str) -> None:
+    wrong = an_event("todo.updated").model_dump(mode="json")
+    wrong["todo"]["owner"][field] = "Ann-Smith@home@"
+    wrong["changes"] = {"owner": {"before": None, "after": wrong["todo"]["owner"]}}
+    with pytest.raises(InvalidEvent, match=f"todo.owner.{field}") as caught:
+        parse_event(wrong)
+    assert "Ann-Smith" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
