@@ -37,7 +37,11 @@ def table(letters: Iterable[DeadLetter], width: int) -> Table | Text:
     found = Table(box=None)
     for name in _COLUMNS:
         found.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+    # Too little room would be taken from every column, and from the ids.
+    others = [at for at in range(len(_COLUMNS)) if at != _ERROR]
+    taken = sum(max(cell_len(row[at]) for row in (_COLUMNS, *rows)) + 2 for at in others)
     found.columns[_ERROR].overflow = "ellipsis"
+    found.columns[_ERROR].max_width = max(width - taken - 2, len("error"))
     for row in rows:
         found.add_row(*(Text(cell) for cell in row))
     return found

@@ -164,6 +164,14 @@ def test_what_others_wrote_does_not_steer_the_terminal(command: Command, write: 
         assert not set(command.out) & {"\x1b", "\x9b", "\x07"}
 
 
+def test_a_long_error_takes_no_room_from_the_ids(command: Command, write: Write) -> None:
+    write(1, exception_message="no mailbox " * 50)
+    assert command("list") == 0
+    words = command.out.splitlines()[1].split()
+    assert (words[0], words[4:7]) == ("m-1", ["mail", "send", "failed"])
+    assert "…" in command.out
+
+
 def test_json_lists_all_and_a_table_the_newest(command: Command, write: Write) -> None:
     for number in range(60):
         write(number)
