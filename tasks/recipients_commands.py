@@ -28,7 +28,7 @@ def show(
         return
     _print(address, wanted)
     if rows:
-        table = Table("time", "kind", "state", "until", "notice", "error")
+        table = Table("time", "kind", "state", "until", "notice", "error", box=None)
         for row in rows:
             until = f"{row.until:%Y-%m-%d %H:%M} UTC" if row.until else ""
             time = f"{row.updated_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -29,7 +29,7 @@ def show_list(*, as_json: bool) -> None:
         for kind, variables in rows.items():
             print(json.dumps({"kind": kind, "variables": variables, "languages": list(available())}))  # noqa: T201
         return
-    table = Table("kind", "variables")
+    table = Table("kind", "variables", box=None)
     for kind, variables in rows.items():
         table.add_row(kind, ", ".join(variables))
     console().print(table)

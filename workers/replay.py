@@ -157,7 +157,8 @@ def _check_value(actor: str, name: str, annotation: Any, given: Any) -> None:
         pydantic.TypeAdapter(annotation).validate_python(given)
     except pydantic.ValidationError as exc:
         problems = "; ".join(
-            f"{'.'.join([name, *(str(part) for part in one['loc'])])}: {one['msg']}" for one in exc.errors()
+            f"{'.'.join([name, *map(str, one['loc'])])}: {one['msg'].removeprefix('Value error, ')}"
+            for one in exc.errors()
         )
         raise WrongUsage(f"actor {actor} does not take this {name}: {problems}") from exc
     except pydantic.PydanticSchemaGenerationError:
