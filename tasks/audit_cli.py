@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from workers.command_group import command_group
 from workers.dead_letter_filter import parse_time
 from workers.errors import WrongUsage
 
@@ -20,13 +21,7 @@ from .app import broker, database, event_log
 from .audit_chain import Head
 from .audit_reading import AuditFilter
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at the audit trail, verify it, or add what it lacks.",
-)
+app = command_group("Look at the audit trail, verify it, or add what it lacks.")
 
 _Zone = Annotated[
     str, typer.Option("--time-zone", metavar="ZONE", help="Show times as they are there: Europe/Berlin.")

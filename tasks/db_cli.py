@@ -9,16 +9,12 @@ from typing import Annotated
 
 import typer
 
+from workers.command_group import command_group
+
 from . import db_commands
 from .app import database
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Bring the database's schema up to date, or look at it.",
-)
+app = command_group("Bring the database's schema up to date, or look at it.")
 
 
 @app.command()

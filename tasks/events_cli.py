@@ -10,15 +10,11 @@ from typing import Annotated
 
 import typer
 
+from workers.command_group import command_group
+
 from . import event_commands
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Publish events by hand, and write down what they look like.",
-)
+app = command_group("Publish events by hand, and write down what they look like.")
 
 
 @app.command()

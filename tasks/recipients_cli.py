@@ -9,16 +9,12 @@ from typing import Annotated
 
 import typer
 
+from workers.command_group import command_group
+
 from . import recipients_commands as commands
 from .app import delivery_store, recipient_store
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Set what recipients want: opt-outs, quiet hours.",
-)
+app = command_group("Set what recipients want: opt-outs, quiet hours.")
 
 _Address = Annotated[str, typer.Argument(help="E-mail address of the recipient.")]
 _Kinds = Annotated[

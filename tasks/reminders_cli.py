@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from workers.command_group import command_group
+
 from . import reminder_commands as commands
 from .app import broker, database
 from .reminder_desk import ReminderDesk
@@ -17,13 +19,7 @@ from .reminder_state import State
 from .reminder_store import Ring
 from .reminders import keeping
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at reminders, cancel them, or change when they fire.",
-)
+app = command_group("Look at reminders, cancel them, or change when they fire.")
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Id, or how it begins.")]
 _Json = Annotated[bool, typer.Option("--json", help="JSON, one object per line.")]

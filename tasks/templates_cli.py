@@ -9,15 +9,11 @@ from typing import Annotated
 
 import typer
 
+from workers.command_group import command_group
+
 from . import templates_commands as commands
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at the mails: what kinds there are, and how one looks.",
-)
+app = command_group("Look at the mails: what kinds there are, and how one looks.")
 
 
 @app.command("list")

@@ -13,23 +13,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from . import plugins
+from .command_group import LOOK, command_group
 from .errors import WorkersError, WrongUsage
 
 #: Exit statuses; wrong usage has the one of typer.
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
-_LOOK: dict[str, Any] = {
-    "add_completion": False,
-    "pretty_exceptions_enable": False,
-    "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-}
-
-app = typer.Typer(
-    **_LOOK,
-    no_args_is_help=True,
-    help="A background worker pool on Kafka, and the work of a todo chatbot.",
-)
+app = command_group("A background worker pool on Kafka, and the work of a todo chatbot.")
 
 
 def main() -> NoReturn:
@@ -133,7 +123,7 @@ def doctor(
     raise typer.Exit(doctor_command.doctor(app, as_json=json))
 
 
-delayed_app = typer.Typer(**_LOOK, no_args_is_help=True, help="Look at the jobs that wait for their time.")
+delayed_app = command_group("Look at the jobs that wait for their time.")
 app.add_typer(delayed_app, name="delayed")
 
 
@@ -171,7 +161,7 @@ def _add(name: str, summary: str, load: Callable[[], Any]) -> None:
     def command(context: typer.Context) -> None:
         loaded = load()
         if not isinstance(loaded, typer.Typer):
-            function, loaded = loaded, typer.Typer(**_LOOK)
+            function, loaded = loaded, typer.Typer(**LOOK)
             loaded.command()(function)
         loaded(context.args, prog_name=context.command_path)
 

@@ -14,6 +14,7 @@ from . import dead_letter_actions as actions
 from . import dead_letter_commands as commands
 from . import dead_letter_files as files
 from .application import load_broker
+from .command_group import command_group
 from .dead_letter_filter import Filter, parse_time
 from .dead_letters import Reason
 from .errors import WrongUsage
@@ -26,13 +27,7 @@ class GroupBy(StrEnum):
     EXCEPTION = "exception"
 
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at the jobs that were given up; replay or drop them.",
-)
+app = command_group("Look at the jobs that were given up; replay or drop them.")
 
 _App = Annotated[
     str | None,

@@ -338,15 +338,22 @@ def test_a_job_that_could_not_be_postponed_is_not_noted_as_such(notifier: Notifi
     assert state(notifier, notice) is None
 
 
-class Away:
-    """A database that goes away for a while, at the moment of settling."""
+class Unlike:
+    """A store that is like the one within but for what a test makes of it."""
 
-    def __init__(self, deliveries: DeliveryStore, failures: int) -> None:
+    def __init__(self, deliveries: DeliveryStore) -> None:
         self._deliveries = deliveries
-        self.left = failures
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._deliveries, name)
+
+
+class Away(Unlike):
+    """A database that goes away for a while, at the moment of settling."""
+
+    def __init__(self, deliveries: DeliveryStore, failures: int) -> None:
+        super().__init__(deliveries)
+        self.left = failures
 
     def settle(self, *args: Any, **kwargs: Any) -> bool:
         if self.left:
@@ -364,15 +371,12 @@ def test_a_sent_mail_is_noted_when_the_database_is_back(notifier: Notifier, serv
     assert len(server.mails) == 1
 
 
-class Slow:
+class Slow(Unlike):
     """A database that is slow to note a claim."""
 
     def __init__(self, deliveries: DeliveryStore, clock: Clock) -> None:
-        self._deliveries = deliveries
+        super().__init__(deliveries)
         self._clock = clock
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._deliveries, name)
 
     def claim(self, *args: Any, **kwargs: Any) -> str | None:
         token = self._deliveries.claim(*args, **kwargs)
