@@ -13,6 +13,7 @@ from workers.errors import WrongUsage
 from workers.output import console
 
 from .deliveries import DeliveryStore
+from .fields import email_address
 from .quiet_hours import parse_quiet_hours
 from .recipients import EVERY_KIND, Preferences, RecipientStore
 
@@ -22,7 +23,7 @@ def show(
 ) -> None:
     """Show what the recipient wants and its latest notices. Raises WrongUsage, StoreError."""
     wanted = recipients.preferences(address)
-    rows = deliveries.latest(address, limit=limit)
+    rows = deliveries.latest(email_address(address), limit=limit)
     if as_json:
         print(json.dumps(_as_json(wanted) | {"notices": [_row_as_json(row) for row in rows]}))  # noqa: T201
         return

@@ -132,6 +132,14 @@ def test_an_operator_sees_what_became_of_the_notices(run: CliRunner, database: D
     assert (row["state"], row["until"]) == ("postponed", "2026-06-01T20:00:00+00:00")
 
 
+def test_an_address_may_be_written_as_people_do(run: CliRunner, database: Database) -> None:
+    address = "ana@bücher.example"
+    values = sample_values("todo_created")
+    notice = Notice(id=uuid4(), kind="todo_created", recipient=an_owner(email=address), values=values)
+    DeliveryStore(database).opt_out(notice, now=NOON)
+    assert str(notice.id) in command(run, "show", address).stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [
