@@ -27,9 +27,12 @@ setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the
 demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real
 	@$(BIN)/todo-workers demo $(ARGS)
 
+# Each of these processes has a Kafka of its own, and most of a test is waiting.
+SIDE_BY_SIDE ?= --numprocesses 3 --dist worksteal
+
 test: lint types imports ## every check and every test, the heart of them on Python 3.13 too where it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 	@test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13
 
 # What a Python can change: the pure parts, dramatiq's contract, the broker, and once all together.
@@ -38,7 +41,7 @@ ON_3_13 ?= tests/unit tests/contract tests/integration/test_broker.py \
 	tests/acceptance/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
 
 test-3.13: .venv-3.13/.installed
-	.venv-3.13/bin/python -m pytest $(or $(ARGS),$(ON_3_13))
+	.venv-3.13/bin/python -m pytest $(SIDE_BY_SIDE) $(or $(ARGS),$(ON_3_13))
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \

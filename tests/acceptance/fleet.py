@@ -83,7 +83,7 @@ class Fleet:
 
     def kill_a_worker(self) -> None:
         """SIGKILL one worker process; dramatiq's main process then ends the others and itself."""
-        os.kill(self.worker_pids[0], signal.SIGKILL)
+        os.kill(wait_for(lambda: self.worker_pids, timeout_s=60)[0], signal.SIGKILL)
 
     def has_ended(self) -> bool:
         """Whether the whole command has ended."""

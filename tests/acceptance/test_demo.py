@@ -28,7 +28,7 @@ def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, t
         env=environment(bootstrap_servers, tmp_path),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
         check=False,
     )
     summary = json.loads(result.stdout.splitlines()[-1])
@@ -59,7 +59,7 @@ def test_it_stays_when_told_to_keep_and_ends_everything_on_sigterm(
     log = tmp_path / "out"
     with log.open("wb") as out:
         running = subprocess.Popen(demo("--keep"), env=environment(bootstrap_servers, tmp_path), stdout=out)
-    wait_for(lambda: "Ctrl-C ends it" in log.read_text(), timeout_s=60)
+    wait_for(lambda: "Ctrl-C ends it" in log.read_text(), timeout_s=150)
     assert f"KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}" in log.read_text()
     children = psutil.Process(running.pid).children(recursive=True)
     assert len(children) >= 4
@@ -73,7 +73,7 @@ def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tm
     log = tmp_path / "out"
     with log.open("wb") as out:
         running = subprocess.Popen(demo(), env=environment(bootstrap_servers, tmp_path), stdout=out)
-    wait_for(lambda: "Ana adds a todo" in log.read_text(), timeout_s=60)
+    wait_for(lambda: "Ana adds a todo" in log.read_text(), timeout_s=150)
     children = psutil.Process(running.pid).children(recursive=True)
     running.kill()
     running.wait()
@@ -87,7 +87,7 @@ def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
         env=environment("127.0.0.1:1", tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert result.returncode == 1

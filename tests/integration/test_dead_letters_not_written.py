@@ -9,8 +9,8 @@ import pytest
 from dramatiq import Worker
 from kafka.admin import ACLOperation, ResourceType
 
+from tests.acls import grant
 from tests.conftest import Login
-from tests.integration.test_faults import grant
 from tests.kafka_reading import committed_position, letters_of
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker

@@ -7,15 +7,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import pytest
-from kafka.admin import (
-    ACL,
-    ACLOperation,
-    ACLPermissionType,
-    ACLResourcePatternType,
-    ResourcePattern,
-    ResourceType,
-)
+from kafka.admin import ACLOperation, ResourceType
 
+from tests.acls import grant
 from tests.conftest import Login
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker, WorkersError
@@ -104,13 +98,6 @@ def test_a_wrong_password_is_a_line(application: Application, login: Login) -> N
     assert found["topics"].ok is None
 
 
-def grant(admin: Cluster, resource: ResourceType, prefix: str, *operations: ACLOperation) -> None:
-    pattern = ResourcePattern(resource, prefix, ACLResourcePatternType.PREFIXED)
-    acls = [ACL("User:alice", "*", operation, ACLPermissionType.ALLOW, pattern) for operation in operations]
-    with connect_admin(admin) as client:
-        client.create_acls(acls)
-
-
 def test_a_user_without_rights_is_told_which_are_missing_one_after_the_other(
     application: Application, login: Login, namespace: str
 ) -> None:
@@ -125,16 +112,16 @@ def test_a_user_without_rights_is_told_which_are_missing_one_after_the_other(
     def rights() -> str:
         return findings()["rights"].text
 
-    grant(admin, ResourceType.TOPIC, topics, ACLOperation.READ, ACLOperation.WRITE)
+    grant(admin, ResourceType.TOPIC, topics, ACLOperation.READ, ACLOperation.WRITE, prefixed=True)
     wait_for(lambda: "user 'alice' lacks Create on the cluster" in findings()["topics"].text)
     application(admin).broker.prepare()
     application(login("alice"))
-    grant(admin, ResourceType.GROUP, topics, ACLOperation.READ)
+    grant(admin, ResourceType.GROUP, topics, ACLOperation.READ, prefixed=True)
     text = wait_for(lambda: text if "groups" not in (text := rights()) else None)
     assert "lacks Delete on" in text
     assert "without Delete what is done stays on disk" in text
     assert f"{topics}dead-letters" not in text
-    grant(admin, ResourceType.TOPIC, topics, ACLOperation.DELETE)
+    grant(admin, ResourceType.TOPIC, topics, ACLOperation.DELETE, prefixed=True)
     found = wait_for(lambda: found if (found := findings())["rights"].ok else None)
     assert "cannot be seen without the right DescribeConfigs" in found["topics"].text
     assert all(well(found).values())

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 import dramatiq
 import pytest
 from dramatiq import Worker
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.admin import ACLOperation, ResourceType
 
+from tests.acls import grant
 from tests.conftest import Login
 from workers import Cluster, KafkaBroker
-from workers.client import connect_admin, create_missing_topics
+from workers.client import create_missing_topics
 from workers.errors import (
     AuthenticationFailed,
     KafkaUnreachable,
@@ -49,7 +50,7 @@ def test_no_kafka_is_an_error_that_names_the_address(broker_on: Brokers) -> None
         KafkaUnreachable, match=r"127.0.0.1:1,127.0.0.1:2 .*KAFKA_BOOTSTRAP_SERVERS"
     ) as raised:
         broker.enqueue(MESSAGE)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert isinstance(raised.value, dramatiq.BrokerConnectionError)
 
 
@@ -82,7 +83,7 @@ def test_a_wrong_password_says_so_and_names_the_user(
         AuthenticationFailed, match=r"refused the login of user 'alice'.*KAFKA_SASL_PASSWORD"
     ) as raised:
         broker.enqueue(MESSAGE)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert "wrong" not in str(raised.value).replace("wrong user or password", "")
     assert isinstance(raised.value, dramatiq.BrokerConnectionError)
 
@@ -110,13 +111,6 @@ def test_a_user_who_may_not_create_topics_is_told_which_are_missing(broker_on: B
         broker.enqueue(MESSAGE)
     assert broker.topics.jobs("default") in str(raised.value)
     assert broker.topics.dead_letters in str(raised.value)
-
-
-def grant(admin: Cluster, resource: ResourceType, name: str, *operations: ACLOperation) -> None:
-    pattern = ResourcePattern(resource, name)
-    acls = [ACL("User:alice", "*", operation, ACLPermissionType.ALLOW, pattern) for operation in operations]
-    with connect_admin(admin) as client:
-        client.create_acls(acls)
 
 
 def test_a_missing_right_says_which_and_names_the_user(
@@ -150,4 +144,4 @@ def test_a_running_broker_whose_kafka_is_gone_does_not_hang(broker_on: Brokers, 
     started = time.monotonic()
     with pytest.raises(KafkaUnreachable):
         broker.enqueue(MESSAGE)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30

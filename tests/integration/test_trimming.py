@@ -10,16 +10,9 @@ from typing import Any
 import dramatiq
 import pytest
 from dramatiq import Worker
-from kafka.admin import (
-    ACL,
-    ACLOperation,
-    ACLPermissionType,
-    ACLResourcePatternType,
-    MemberToRemove,
-    ResourcePattern,
-    ResourceType,
-)
+from kafka.admin import ACLOperation, MemberToRemove, ResourceType
 
+from tests.acls import grant
 from tests.conftest import Login
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
@@ -191,20 +184,9 @@ def test_without_the_right_to_delete_all_else_goes_on_and_one_warning_says_so(
     creator = make_broker(admin)
     creator.declare_queue("default")
     creator.prepare()
-    operations = [ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE]
-    acls = [
-        ACL(
-            "User:alice",
-            "*",
-            operation,
-            ACLPermissionType.ALLOW,
-            ResourcePattern(kind, f"{namespace}.", ACLResourcePatternType.PREFIXED),
-        )
-        for kind, allowed in ((ResourceType.TOPIC, operations), (ResourceType.GROUP, operations[:1]))
-        for operation in allowed
-    ]
-    with connect_admin(admin) as client:
-        client.create_acls(acls)
+    operations = (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE)
+    grant(admin, ResourceType.TOPIC, f"{namespace}.", *operations, prefixed=True)
+    grant(admin, ResourceType.GROUP, f"{namespace}.", ACLOperation.READ, prefixed=True)
     broker, ran = make_broker(login("alice")), []
 
     @dramatiq.actor(broker=broker, max_retries=0)
