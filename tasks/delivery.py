@@ -128,13 +128,17 @@ class Notifier:
     def _settle(self, notice: Notice, token: str) -> None:
         """Note that the mail is sent: nothing may come between that and the server's answer."""
         deadline = time.monotonic() + self.settle_patience_s
+        waits = False
         while True:
             try:
                 own = self.deliveries.settle(notice, token, now=self.clock())
                 break
-            except StoreUnavailable:
+            except StoreUnavailable as exc:
                 if time.monotonic() > deadline:
                     raise
+                if not waits:
+                    waits = True
+                    logger.warning("notice.not_settled notice_id=%s, trying again: %s", notice.id, exc)
             time.sleep(_SETTLE_INTERVAL_S)
         if not own:
             logger.warning("notice.claim_lost notice_id=%s: its mail may go out again", notice.id)
