@@ -168,6 +168,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "partition_assignment_strategy": (_Assignor,),
     }
     consumer = _connect(cluster, KafkaConsumer, **defaults | options)
+    consumer._fetcher.__class__ = _Fetcher
     if _READS_ITSELF.isdisjoint(options):
         consumer._fetcher.PartitionRecords = _PartitionRecords
     return consumer
@@ -479,6 +480,28 @@ class _Part:
 
     def topics(self) -> set[str]:
         return self._topics
+
+
+class _Fetcher(Fetcher):  # type: ignore[misc]
+    """Gives back what it has laid aside of a paused partition, once that is resumed.
+
+    kafka-python 3.0.12 lays the records that it is handing out aside where their partition is paused
+    (dpkp/kafka-python#2981), and takes them up again only while it has no others in hand. Those of another
+    partition count as in hand when all of them were handed out, too; and it fetches nothing of a partition
+    while it has records of it. So such a partition could be silent for ever.
+    """
+
+    _next_partition_records: Any
+
+    def fetched_records(self, *args: Any, **options: Any) -> Any:
+        in_hand = self._next_partition_records
+        if not in_hand:
+            self._next_partition_records = None
+        elif not all(map(self._subscriptions.is_paused, self._paused_partition_records)):
+            # Its turn comes again, behind those that were laid aside before.
+            self._paused_partition_records[in_hand.topic_partition] = in_hand
+            self._next_partition_records = None
+        return super().fetched_records(*args, **options)
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]

@@ -125,8 +125,8 @@ def _is_open(offset: int, progress: Progress | None) -> bool:
 
 def _job(record: Any, tier: str) -> DelayedJob | None:
     try:
-        eta_ms, queue = envelope.delay_of(record.headers)
+        job = envelope.delayed(record)
     except Undecodable:
         return None
     text = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
-    return DelayedJob(eta_ms, queue, text.get("actor"), text.get("message-id"), tier, record)
+    return DelayedJob(job.eta_ms, job.queue, text.get("actor"), text.get("message-id"), tier, record)

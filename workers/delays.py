@@ -3,7 +3,8 @@
 A delayed job waits in tiers: topics with one constant wait each, so that the order of the log is the order
 in which records become due, and only the head of a partition must be looked at. It enters the largest tier
 that is not longer than what remains, moves down when its wait there is over, and leaves the last one, which
-keeps its records in memory, at its exact time. The due time, ``eta``, never changes.
+keeps its records in memory, at its exact time. The due time, ``eta``, never changes. Where the last one would
+be next, and there is memory, a mover saves the way there and keeps the record in memory as well.
 """
 
 from __future__ import annotations

@@ -109,11 +109,22 @@ def require_size(record: Record, what: str, limit: int = MAX_JOB_BYTES) -> None:
         )
 
 
-def delay_of(headers: Headers) -> tuple[int, str]:
-    """The due time in ms and the queue of a delayed record. Raises Undecodable where it is not one."""
+class Delayed(NamedTuple):
+    """What a record of a delay topic holds. ``record`` is what its next topic gets."""
+
+    eta_ms: int
+    queue: str
+    record: Record
+
+
+def delayed(consumed: Any) -> Delayed:
+    """Read one of kafka-python's records of a delay topic. Raises Undecodable where it is no delayed job."""
+    headers = consumed.headers
     found = dict(headers)
     try:
-        return int(found["eta"]), found["queue"].decode()
+        anywhere = consumed.key == found.get("message-id")  # else its partition is of the key
+        record = Record(consumed.key, consumed.value, headers, anywhere)
+        return Delayed(int(found["eta"]), found["queue"].decode(), record)
     except (KeyError, ValueError, AttributeError) as exc:
         raise Undecodable(
             "the record is not a delayed job: no header says when it is due, and where", b""

@@ -181,7 +181,8 @@ class Lane:
 
     def to_commit(self, now: float) -> OffsetAndMetadata | None:
         """What to commit; None where Kafka has it already."""
-        progress = self.ledger.progress()
+        # Who looks at a queue sees what is in hand there; a mover has many thousands in hand.
+        progress = self.ledger.progress(brief=self.suspicion is None)
         if progress.position != self._position:
             self._position, self._moved_at = progress.position, now
         custody = self.suspicion.custody(held=not self.closed) if self.suspicion else Custody()

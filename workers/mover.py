@@ -2,7 +2,7 @@
 
 Every move is produce, wait for the ack, then commit: a crash can repeat one, never lose one. Of a tier with a
 constant wait only the head of each partition is looked at, and the partition is paused until that is due;
-what has no constant wait is read ahead and kept in a heap.
+what has no constant wait is read ahead and kept in a heap. That comes first: a move down the tiers has time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from .client import KafkaConsumer, TopicPartition, is_joining, kafka_errors
 from .dead_letter_writer import DeadLetterWriter
 from .dead_letters import Reason
 from .delays import Tier
-from .envelope import Record
+from .envelope import Delayed
 from .errors import Undecodable, WorkersError
 from .lanes import Lane
 from .producer import DurableProducer
@@ -36,8 +37,19 @@ _FETCH_RECORDS = 500
 _MAX_AHEAD_BYTES = 96 * 1024 * 1024
 #: What Python needs for a record beside its key and value, about.
 _RECORD_OVERHEAD_BYTES = 1_000
+#: Records on their way with which no more are sent down the tiers, but for those that are due so soon.
+_MAX_IN_FLIGHT = 60
+_URGENT_MS = 3_000
+#: Pause before more are.
+_PAUSE_MS = 5
+#: Between two looks at a tier's head, where that is due soon: many are moved at once.
+_TIER_INTERVAL_MS = 50
+#: Of a partition whose head is due later than that nothing is kept in memory.
+_SOON_MS = 5_000
 #: Longest wait in a poll while the group settles, see `is_joining`.
 _JOIN_S = 0.1
+#: Between two polls while something is due all the time: each lets other threads go first.
+_POLL_INTERVAL_S = 0.02
 #: Wait before a move that failed is tried again.
 _RETRY_MS = 1_000
 
@@ -46,15 +58,18 @@ CONSUMER_OPTIONS = {"max_partition_fetch_bytes": 256 * 1024, "fetch_max_bytes": 
 
 
 class _Hop:
-    """A record on its way out of its tier. ``poison``: what it is, where it is not a delayed job."""
+    """A record on its way out of its tier.
 
-    __slots__ = ("at_ms", "lane", "poison", "record", "started")
+    Of what it holds nothing is kept: each object more that is kept of so many makes Python's garbage
+    collector stop everything for longer.
+    """
 
-    def __init__(self, lane: Lane, record: Any, at_ms: int, poison: Undecodable | None = None) -> None:
+    __slots__ = ("at_ms", "lane", "record", "started")
+
+    def __init__(self, lane: Lane, record: Any, at_ms: int) -> None:
         self.lane = lane
         self.record = record
         self.at_ms = at_ms
-        self.poison = poison
         #: Produced, and maybe not confirmed yet.
         self.started = False
 
@@ -103,9 +118,12 @@ class Mover:
         self._heap: list[tuple[int, int, _Hop]] = []
         self._numbers = itertools.count()
         self._ahead_bytes = 0
-        #: When the head of a paused partition is due.
-        self._parked: dict[TopicPartition, int] = {}
+        #: When the head of a paused partition moves on, and what it is.
+        self._parked: dict[TopicPartition, tuple[int, Delayed | Undecodable]] = {}
         self._full = False
+        self._in_flight = 0
+        self._poll_at = 0.0
+        self._expected: set[str] = set()
         self._assignment = Assignment(
             client,
             producer.cluster,
@@ -131,7 +149,12 @@ class Mover:
         self._assignment.commit_if_due(now)
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._assignment.committed_positions())
-        self._poll(self._wait_s(max_wait_s))
+        wait_s = self._wait_s(max_wait_s)
+        if wait_s > _POLL_INTERVAL_S or now >= self._poll_at:
+            self._poll(wait_s)
+            self._poll_at = self._clock() + _POLL_INTERVAL_S
+        else:
+            time.sleep(wait_s)
 
     def close(self) -> None:
         """Commit what was moved, leave the group, disconnect and trim; others go on with what is left."""
@@ -149,6 +172,7 @@ class Mover:
     def _move(self, hop: _Hop, now_ms: int) -> None:
         """Produce to the next place without waiting; mail tells how it went."""
         hop.started = True
+        self._in_flight += 1
         try:
             future = self._produce(hop, now_ms)
         except WorkersError as exc:
@@ -158,21 +182,22 @@ class Mover:
         future.add_errback(lambda exc: self._mail.put(_Moved(hop, exc)))
 
     def _produce(self, hop: _Hop, now_ms: int) -> Any:
-        record = hop.record
-        if hop.poison is not None:
-            return self._dead_letters.send(record, "", Reason.UNDECODABLE, hop.poison)
-        eta_ms, queue = envelope.delay_of(record.headers)
-        tier = delays.next_tier(eta_ms, now_ms, self._tiers)
+        try:
+            job = envelope.delayed(hop.record)
+        except Undecodable as exc:
+            return self._dead_letters.send(hop.record, "", Reason.UNDECODABLE, exc)
+        tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
         if tier is None:
-            self._create_queue(queue)
-        topic = self._topics.delay(tier.name) if tier else self._topics.jobs(queue)
-        return self._producer.send(topic, Record(record.key, record.value, record.headers))
+            self._create_queue(job.queue)
+        topic = self._topics.delay(tier.name) if tier else self._topics.jobs(job.queue)
+        return self._producer.send(topic, job.record)
 
     def _open_mail(self) -> None:
         failed = 0
         error: BaseException | None = None
         while not self._mail.empty():
             hop, problem = self._mail.get_nowait()
+            self._in_flight -= 1
             if problem is None:
                 hop.lane.done(hop.record.offset)
                 self._assignment.unsaved = True
@@ -193,7 +218,10 @@ class Mover:
     def _wait_s(self, max_wait_s: float) -> float:
         """Until the next is due; acks do not wake the poll, so a commit that waits for them bounds it too."""
         now_ms = self._now_ms()
-        due = [*self._parked.values(), *(at_ms for at_ms, _, _ in self._heap[:1])]
+        due = [at_ms for at_ms, _, _ in self._heap[:1]]
+        if self._parked:
+            next_turn_ms = now_ms + _PAUSE_MS if self._in_flight >= _MAX_IN_FLIGHT else now_ms
+            due.append(max(next_turn_ms, min(at_ms for at_ms, _ in self._parked.values())))
         wait_s = min([max_wait_s, *((at_ms - now_ms) / 1000 for at_ms in due)])
         if self._assignment.is_saving:
             wait_s = min(wait_s, self._commit_interval_s)
@@ -205,11 +233,10 @@ class Mover:
             timeout_s = max(timeout_s, _JOIN_S)  # also while something is always due
         with kafka_errors(self._producer.cluster, "read delayed jobs"):
             fetched = self._client.poll(timeout_ms=_whole_ms(timeout_s), max_records=_FETCH_RECORDS)
-            now_ms = self._now_ms()
             for partition, records in fetched.items():
                 lane = self._assignment.lane(partition, records[0].offset)
                 lane.buffer.extend(records)
-                self._advance(lane, self._tier_of[partition.topic], now_ms)
+                self._advance(lane)
 
     def _hold_back(self) -> None:
         """Read no further ahead while the heap is full."""
@@ -224,39 +251,72 @@ class Mover:
         else:
             self._client.resume(*exact)
 
-    def _advance(self, lane: Lane, tier: Tier, now_ms: int) -> None:
+    def _advance(self, lane: Lane) -> None:
         """Move what is due of a lane's records; where the wait is constant, up to the first that is not."""
+        tier = self._tier_of[lane.partition.topic]
         while (record := lane.peek()) is not None:
-            poison: Undecodable | None = None
+            now_ms = self._now_ms()
+            self._move_due(now_ms)  # all these take a while
+            job: Delayed | Undecodable
             try:
-                at_ms = delays.release_ms(tier, record.timestamp, envelope.delay_of(record.headers)[0])
+                job = envelope.delayed(record)
+                at_ms = delays.release_ms(tier, record.timestamp, job.eta_ms)
             except Undecodable as exc:
-                at_ms, poison = now_ms, exc
-            if tier.wait_ms and at_ms > now_ms:
-                self._park(lane, record.offset, at_ms)
+                at_ms, job = now_ms, exc
+            if tier.wait_ms and (at_ms > now_ms or self._must_wait(job, now_ms)):
+                self._park(lane, record.offset, job, at_ms, now_ms)
                 return
             lane.take(self._clock())
-            hop = _Hop(lane, record, at_ms, poison)
+            hop = _Hop(lane, record, at_ms)
             lane.out[record.offset] = hop
-            if at_ms > now_ms:
-                self._keep(hop, at_ms)
+            if isinstance(job, Delayed) and self._is_exact(job, tier, now_ms):
+                self._expect(job.queue)
+                self._keep(hop, job.eta_ms)
             else:
                 self._move(hop, now_ms)
 
-    def _park(self, lane: Lane, offset: int, at_ms: int) -> None:
-        """Leave a partition alone until its head is due, and keep nothing of it meanwhile."""
-        lane.buffer.clear()
+    def _is_exact(self, job: Delayed, tier: Tier, now_ms: int) -> bool:
+        """Whether a job's next wait is the one until its due time: it need not go down for that."""
+        next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
+        if next_tier is None or next_tier.wait_ms:
+            return False
+        return tier.wait_ms == 0 or self._ahead_bytes < _MAX_AHEAD_BYTES // 2
+
+    def _expect(self, queue: str) -> None:
+        """Have the queue's topic and a connection at hand before the first job for it is due."""
+        if queue in self._expected:
+            return
+        self._expected.add(queue)
+        with suppress(WorkersError):  # the move will tell
+            self._create_queue(queue)
+            self._producer.prepare(self._topics.jobs(queue))
+
+    def _park(self, lane: Lane, offset: int, job: Delayed | Undecodable, at_ms: int, now_ms: int) -> None:
+        """Leave a partition alone until its head is due, or others had their turn."""
         self._client.pause(lane.partition)
-        self._client.seek(lane.partition, offset)
-        self._parked[lane.partition] = at_ms
+        if at_ms - now_ms > _SOON_MS:
+            lane.buffer.clear()
+            self._client.seek(lane.partition, offset)
+        elif at_ms > now_ms:
+            at_ms = max(at_ms, now_ms + _TIER_INTERVAL_MS)
+        self._parked[lane.partition] = at_ms, job
 
     def _resume_due(self, now_ms: int) -> None:
-        for partition, at_ms in list(self._parked.items()):
-            if partition not in self._assignment.lanes:
+        for partition, (at_ms, job) in list(self._parked.items()):
+            lane = self._assignment.lanes.get(partition)
+            if lane is None:
                 del self._parked[partition]
-            elif at_ms <= now_ms:
-                del self._parked[partition]
-                self._client.resume(partition)
+            elif at_ms <= now_ms and not self._must_wait(job, now_ms):
+                del self._parked[partition]  # parked again, it is behind those that still wait for their turn
+                self._advance(lane)
+                if not lane.buffer:
+                    self._client.resume(partition)
+
+    def _must_wait(self, job: Delayed | Undecodable, now_ms: int) -> bool:
+        """Whether a job must not go down the tiers now, for the sake of those that are due."""
+        if self._in_flight < _MAX_IN_FLIGHT:
+            return False
+        return isinstance(job, Undecodable) or job.eta_ms - now_ms > _URGENT_MS
 
 
 def _whole_ms(seconds: float) -> int:

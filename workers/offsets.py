@@ -8,6 +8,7 @@ which loses jobs at a crash. What is done above the position rides along in the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,16 @@ class Ledger:
     markers) count as done. So it holds only what is open, however much was done since.
     """
 
-    __slots__ = ("_inherited", "_inherited_undone", "_next", "_open")
+    __slots__ = ("_inherited", "_inherited_undone", "_last_done", "_next", "_open")
 
     def __init__(self, inherited: Progress) -> None:
         """Start where the partition's last owner stopped; receive from ``inherited.position`` on."""
         self._inherited = inherited
         self._inherited_undone = frozenset(inherited.undone)
         self._next = inherited.position
-        self._open: set[int] = set()
+        self._last_done = inherited.position - 1
+        #: A dict, as that keeps the order in which they came: the rising one.
+        self._open: dict[int, None] = {}
 
     def receive(self, offset: int) -> bool:
         """Note a received offset; False where an earlier owner has done it already.
@@ -49,10 +52,13 @@ class Ledger:
         """
         if offset < self._next:
             raise ValueError(f"offset {offset} received after {self._next - 1}")
+        if offset > self._next:
+            self._last_done = offset - 1
         self._next = offset + 1
         if self.was_done(offset):
+            self._last_done = offset
             return False
-        self._open.add(offset)
+        self._open[offset] = None
         return True
 
     def was_done(self, offset: int) -> bool:
@@ -63,16 +69,23 @@ class Ledger:
         """Note that ``offset`` is done; False where it was not open (a repeated or unknown ack)."""
         if offset not in self._open:
             return False
-        self._open.remove(offset)
+        del self._open[offset]
+        self._last_done = max(self._last_done, offset)
         return True
 
     @property
     def open_count(self) -> int:
         return len(self._open)
 
-    def progress(self) -> Progress:
-        """What is done, counting what earlier owners did and this one has not received yet."""
-        if self._next >= self._inherited.end:
-            return Progress(tuple(sorted(self._open)), self._next)
-        ahead = (offset for offset in self._inherited.undone if offset >= self._next)
-        return Progress((*sorted(self._open), *ahead), self._inherited.end)
+    def progress(self, *, brief: bool = False) -> Progress:
+        """What is done, counting what earlier owners did and this one has not received yet.
+
+        ``brief``: as if what is open behind the last that is done had not been received yet.
+        """
+        if self._next < self._inherited.end:
+            ahead = (offset for offset in self._inherited.undone if offset >= self._next)
+            return Progress((*self._open, *ahead), self._inherited.end)
+        if not brief:
+            return Progress(tuple(self._open), self._next)
+        end = self._last_done + 1
+        return Progress(tuple(takewhile(end.__gt__, self._open)), end)

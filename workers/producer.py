@@ -43,6 +43,17 @@ class DurableProducer:
         self._turns = itertools.count()
         _instances.add(self)
 
+    def prepare(self, topic: str) -> None:
+        """Connect and look the topic up, so that the first :meth:`send` to it need not wait for that.
+
+        Blocks for at most the cluster's time-out. Raises KafkaUnreachable, or TopicsMissing.
+        """
+        producer = self._producer or self._connect()
+        try:
+            producer.partitions_for(topic)
+        except KafkaError as exc:
+            raise translated(exc, self.cluster, f"look up topic {topic}") from exc
+
     def send(
         self, topic: str, record: Record, *, beside: bytes | None = None, partition: int | None = None
     ) -> Any:

@@ -21,7 +21,7 @@ from .dramatiq_common import worker
 #: All jobs are sent, and a worker process runs, before the first is due: so long that takes, and so fast
 #: sending is at least.
 _LEAD_S = 8.0
-_SENDS_PER_S = 2_000
+_SENDS_PER_S = 3_500
 _IDLE_S = 20.0
 _DAY_MS = int(timedelta(days=1).total_seconds() * 1000)
 

@@ -73,6 +73,28 @@ def test_what_an_earlier_owner_has_done_stays_known_until_it_is_passed() -> None
     assert ledger.progress() == Progress((5, 8), 9)
 
 
+def test_in_brief_what_is_open_behind_the_last_done_is_left_out() -> None:
+    ledger = ledger_with(4, 5, 6, 7)
+    assert ledger.progress(brief=True) == Progress((), 4)
+    ledger.done(5)
+    assert ledger.progress(brief=True) == Progress((4,), 6)
+    assert ledger.progress() == Progress((4, 6, 7), 8)
+    ledger.receive(10)
+    assert ledger.progress(brief=True) == Progress((4, 6, 7), 10)
+    for offset in (4, 6, 7, 10):
+        ledger.done(offset)
+    assert ledger.progress(brief=True) == Progress((), 11)
+
+
+def test_in_brief_what_an_earlier_owner_has_done_stays_known() -> None:
+    ledger = Ledger(Progress((2, 5), 8))
+    ledger.receive(2)
+    assert ledger.progress(brief=True) == Progress((2, 5), 8)
+    for offset in range(3, 10):
+        ledger.receive(offset)
+    assert ledger.progress(brief=True) == Progress((2, 5), 8)
+
+
 def test_memory_does_not_grow_behind_a_blocked_job() -> None:
     ledger = ledger_with(0)
     for offset in range(1, 100_000):
@@ -82,9 +104,9 @@ def test_memory_does_not_grow_behind_a_blocked_job() -> None:
     assert ledger.progress() == Progress((0,), 100_000)
 
 
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(0, 70), st.data())
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(0, 70), st.booleans(), st.data())
 def test_nothing_undone_is_ever_committed_and_nothing_done_is_run_again(
-    steps: list[int], crash_after: int, data: st.DataObject
+    steps: list[int], crash_after: int, brief: bool, data: st.DataObject
 ) -> None:
     """Offsets finish in any order, the owner is lost once on the way, the next one gets its last commit."""
     offsets = list(itertools.accumulate(steps))
@@ -92,7 +114,7 @@ def test_nothing_undone_is_ever_committed_and_nothing_done_is_run_again(
     received = iter(offsets)
     waiting: list[int] = []
     for turn in itertools.count():
-        progress = ledger.progress()
+        progress = ledger.progress(brief=brief)
         assert all(offset in done for offset in offsets if offset < progress.position)
         assert all(
             offset in done for offset in offsets if offset < progress.end and offset not in progress.undone
