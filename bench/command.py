@@ -25,7 +25,11 @@ USAGE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks one after the other, print tables, and return the exit status."""
     options = _parser().parse_args(arguments)
-    chosen = [benchmark for benchmark in BENCHMARKS if options.only in (None, benchmark.name)]
+    chosen = [
+        benchmark
+        for benchmark in BENCHMARKS
+        if benchmark.name == options.only or (options.only is None and not (options.quick and benchmark.slow))
+    ]
     if not chosen:
         print(unknown(options.only), file=sys.stderr)  # noqa: T201
         return USAGE
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_list_of(BENCHMARKS),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--quick", action="store_true", help="less of everything, without what is slow (*)")
     parser.add_argument("--only", metavar="NAME", help="one benchmark")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
     parser.add_argument("--rounds", metavar="N", type=_positive, help="rounds; 3, and 1 with --quick")
@@ -80,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list_of(benchmarks: Sequence[Benchmark]) -> str:
     width = max(len(benchmark.name) for benchmark in benchmarks)
-    lines = [f"  {benchmark.name:<{width}}  {benchmark.title}" for benchmark in benchmarks]
+    lines = [f"{'*' if each.slow else ' '} {each.name:<{width}}  {each.title}" for each in benchmarks]
     return "\n".join(["benchmarks:", *lines])
 
 

@@ -52,6 +52,11 @@ def isolated(function: str, **arguments: Any) -> Any:
     return result["value"]
 
 
+def rate(function: str, jobs: int, **where: str) -> dict[str, float]:
+    """What a function of ``bench.systems`` says of so many jobs, as the reading ``jobs_per_s``."""
+    return {"jobs_per_s": isolated(f"bench.systems.{function}", jobs=jobs, **where)}
+
+
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End whatever is left of the child's session; that it started is known by the process group."""
     with suppress(ProcessLookupError):

@@ -45,10 +45,14 @@ def at_most(bound: float) -> Goal:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One of those that are measured; ``measure`` raises NotMeasured where it cannot be."""
+    """One of those that are measured; ``measure`` raises NotMeasured where it cannot be.
+
+    ``slow``: left out of a quick run.
+    """
 
     name: str
     measure: Callable[[Kit], Readings]
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ def reading(name: str, unit: str, of: str, goal: Goal | None = None) -> Derived:
 class Benchmark:
     """What is measured, of whom, and what should come of it.
 
-    ``units`` are those of the readings; ``max_rounds`` is for one that takes minutes.
+    ``units`` are those of the readings; ``max_rounds`` is for one that takes minutes. ``slow``: left out of a
+    quick run, unless it is asked for.
     """
 
     name: str
@@ -84,6 +89,7 @@ class Benchmark:
     units: Mapping[str, str]
     derived: Sequence[Derived] = ()
     max_rounds: int | None = None
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ def run(benchmark: Benchmark, kit: Kit, rounds: int, say: Callable[[str], object
 def _round(benchmark: Benchmark, kit: Kit, results: Results) -> None:
     readings: dict[str, float] = {}
     for contestant in benchmark.contestants:
+        if kit.quick and contestant.slow:
+            results.errors[contestant.name] = "left out with --quick"
         if contestant.name in results.errors:
             continue
         try:

@@ -9,7 +9,7 @@ from ..model import Benchmark, Contestant, Readings, at_least, at_most, ratio, r
 
 def _measure(kit: Kit) -> Readings:
     where = {"address": kit.kafka, "namespace": kit.namespace()}
-    jobs = kit.amount(1_000_000, 60_000)
+    jobs = kit.amount(1_000_000, 30_000)
     filled = isolated("bench.systems.backlog:fill", jobs=jobs, **where)
     drained: dict[str, float] = isolated("bench.systems.backlog:drain", jobs=jobs, **where)
     return {"filled_per_s": filled} | drained
@@ -17,7 +17,7 @@ def _measure(kit: Kit) -> Readings:
 
 BENCHMARK = Benchmark(
     name="backlog",
-    title="A backlog of 1,000,000 no-op jobs (60,000 with --quick), one worker process, 8 threads",
+    title="A backlog of 1,000,000 no-op jobs (30,000 with --quick), one worker process, 8 threads",
     contestants=(Contestant("kafka", _measure),),
     units={
         "jobs_per_s": "jobs/s",

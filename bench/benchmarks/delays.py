@@ -51,6 +51,7 @@ DUE_SOON = Benchmark(
         ),
     ),
     max_rounds=2,
+    slow=True,
 )
 
 WAITING = Benchmark(
@@ -74,4 +75,5 @@ WAITING = Benchmark(
         ),
     ),
     max_rounds=1,
+    slow=True,
 )

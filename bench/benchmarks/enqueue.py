@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from ..isolation import isolated
+from ..isolation import rate
 from ..kit import Kit
 from ..model import Benchmark, Contestant, Readings, at_least, ratio
 
 
 def _kafka(kit: Kit) -> Readings:
-    return _rate("dramatiq_kafka:pipelined_enqueue_rate", kit.amount(100_000, 20_000), kit, address=kit.kafka)
+    return rate(
+        "dramatiq_kafka:pipelined_enqueue_rate",
+        kit.amount(100_000, 20_000),
+        namespace=kit.namespace(),
+        address=kit.kafka,
+    )
 
 
 def _redis(kit: Kit) -> Readings:
-    return _rate("dramatiq_redis:enqueue_rate", kit.amount(30_000, 5_000), kit, url=kit.redis)
+    return rate(
+        "dramatiq_redis:enqueue_rate", kit.amount(30_000, 5_000), namespace=kit.namespace(), url=kit.redis
+    )
 
 
 def _celery_redis(kit: Kit) -> Readings:
-    return _rate("celery_app:redis_enqueue_rate", kit.amount(5_000, 1_000), kit, url=kit.redis)
+    return rate(
+        "celery_app:redis_enqueue_rate", kit.amount(5_000, 1_000), namespace=kit.namespace(), url=kit.redis
+    )
 
 
 def _celery_kafka(kit: Kit) -> Readings:
-    return _rate("celery_app:kafka_enqueue_rate", kit.amount(2_000, 200), kit, address=kit.kafka)
+    return rate(
+        "celery_app:kafka_enqueue_rate", kit.amount(2_000, 200), namespace=kit.namespace(), address=kit.kafka
+    )
 
 
 def _taskiq_kafka(kit: Kit) -> Readings:
-    return _rate("taskiq_kafka:enqueue_rate", kit.amount(20_000, 3_000), kit, address=kit.kafka)
-
-
-def _rate(function: str, jobs: int, kit: Kit, **where: str) -> Readings:
-    rate = isolated(f"bench.systems.{function}", namespace=kit.namespace(), jobs=jobs, **where)
-    return {"jobs_per_s": rate}
+    return rate(
+        "taskiq_kafka:enqueue_rate", kit.amount(20_000, 3_000), namespace=kit.namespace(), address=kit.kafka
+    )
 
 
 BENCHMARK = Benchmark(
@@ -38,9 +46,9 @@ BENCHMARK = Benchmark(
     contestants=(
         Contestant("kafka", _kafka),
         Contestant("dramatiq-redis", _redis),
-        Contestant("celery-redis", _celery_redis),
-        Contestant("celery-kafka", _celery_kafka),
-        Contestant("taskiq-kafka", _taskiq_kafka),
+        Contestant("celery-redis", _celery_redis, slow=True),
+        Contestant("celery-kafka", _celery_kafka, slow=True),
+        Contestant("taskiq-kafka", _taskiq_kafka, slow=True),
     ),
     units={"jobs_per_s": "jobs/s"},
     derived=(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ..errors import NotMeasured
 
 #: Jobs have come to a halt where none has run for so long.
-_STALLED_S = 20.0
+STALLED_S = 20.0
 
 
 class Meter:
@@ -36,7 +36,7 @@ class Meter:
     def rate(self) -> float:
         """Jobs per second, once all have run. Raises NotMeasured where they come to a halt before."""
         seen = None
-        while not self._done.wait(_STALLED_S):
+        while not self._done.wait(STALLED_S):
             if self._latest == seen:
                 raise NotMeasured(f"came to a halt after {self._latest + 1} of {self._last + 1} jobs")
             seen = self._latest
