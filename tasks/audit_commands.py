@@ -31,6 +31,7 @@ from .database import Database
 from .text import one_line
 
 _COLUMNS = [column.name for column in audit_trail.columns]
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zone: ZoneInfo) -> int:
@@ -64,9 +65,18 @@ def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None) -> i
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(_COLUMNS)
     for row in newest(database, wanted, limit):
-        values = _plain(row).values()
-        out.writerow(json.dumps(v, ensure_ascii=False) if isinstance(v, dict | list) else v for v in values)
+        out.writerow(map(_cell, _plain(row).values()))
     return 0
+
+
+def _cell(value: object) -> object:
+    """As CSV has it; a text that a spreadsheet would take for a formula gets a quote in front.
+
+    Source: OWASP, CSV Injection.
+    """
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
 
 
 def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:

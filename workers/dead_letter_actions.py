@@ -144,27 +144,33 @@ def _function(broker: KafkaBroker, actor: str) -> Callable[..., Any]:
 def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) -> int:
     if not options.yes and not options.dry_run and not _can_ask():
         raise WrongUsage(f"nobody can be asked here: add --yes to {action.verb}, or --dry-run to look")
-    meant = _Meant(_find(broker, wanted, options.limit, action))
+    missing: list[str] = []
+    meant = _Meant(_find(broker, wanted, options.limit, action, missing))
+    for beginning in missing:
+        _say(f"no dead letter has the id {beginning}, or has it any more")
     if not meant.total:
         print("no dead letters match")  # noqa: T201
         return 0
     _announce(action, meant)
     if options.dry_run:
         print(f"nothing was {action.done} (--dry-run)")  # noqa: T201
-        return 0
+        return FAILED if missing else 0
     if not options.yes and not _confirmed(action, meant.total):
         print(f"nothing was {action.done}")  # noqa: T201
         return FAILED
-    return _do(broker, options, action, meant)
+    return _do(broker, options, action, meant) or (FAILED if missing else 0)
 
 
 # -- the first look
 
 
-def _find(broker: KafkaBroker, wanted: Filter, limit: int | None, action: Action) -> Iterable[_Found]:
+def _find(
+    broker: KafkaBroker, wanted: Filter, limit: int | None, action: Action, missing: list[str]
+) -> Iterable[_Found]:
+    """``missing`` gets the ids that no dead letter has, where others are there."""
     entries: Iterable[Entry] = matching(broker, wanted, "reading")
     if wanted.ids:
-        entries = _one_for_each(broker, wanted.ids, entries)
+        entries = _one_for_each(broker, wanted.ids, entries, missing)
     found = (_found(entry, action) for entry in entries)
     if limit is None:
         return found
@@ -184,10 +190,13 @@ def _found(entry: Entry, action: Action) -> _Found:
     )
 
 
-def _one_for_each(broker: KafkaBroker, beginnings: Sequence[str], entries: Iterable[Entry]) -> list[Entry]:
+def _one_for_each(
+    broker: KafkaBroker, beginnings: Sequence[str], entries: Iterable[Entry], missing: list[str]
+) -> list[Entry]:
     """The dead letter with each id, or with the only id that begins so, in the order of the log.
 
-    Raises WorkersError where there is none, WrongUsage where there are several.
+    ``missing`` gets those that have none: done before this was interrupted and called again, maybe. Raises
+    WorkersError where none of them has one, WrongUsage where one has several.
     """
     found: dict[str, dict[str, Entry]] = {beginning: {} for beginning in beginnings}
     for entry in entries:
@@ -198,11 +207,14 @@ def _one_for_each(broker: KafkaBroker, beginnings: Sequence[str], entries: Itera
     chosen = {}
     for beginning, those in found.items():
         if not those:
-            raise WorkersError(not_found(broker, beginning))
+            missing.append(beginning)
+            continue
         if len(those) > 1 and beginning not in those:
             raise WrongUsage(dead_letter_output.ambiguous(beginning, sorted(those)))
         entry = those.get(beginning) or next(iter(those.values()))
         chosen[entry.record.partition, entry.record.offset] = entry
+    if not chosen:
+        raise WorkersError(not_found(broker, beginnings[0]))
     return [chosen[place] for place in sorted(chosen)]
 
 

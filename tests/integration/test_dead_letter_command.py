@@ -84,7 +84,7 @@ def ids(broker: KafkaBroker) -> set[str]:
     return {letter.id for letter in letters_of(broker)}
 
 
-def test_an_id_that_is_missing_or_ambiguous_stops_all_of_them(
+def test_an_id_that_is_missing_or_ambiguous_stops_what_is_alone_with_it(
     broker: KafkaBroker, command: Command, write: Write
 ) -> None:
     for number in (10, 11, 20):
@@ -92,12 +92,24 @@ def test_an_id_that_is_missing_or_ambiguous_stops_all_of_them(
     with pytest.raises(WrongUsage, match="several dead letters begin with m-1: m-10, m-11"):
         command("replay", "--yes", "m-1", "m-20")
     with pytest.raises(WorkersError, match="no dead letter has the id m-21; near ones: m-20") as raised:
-        command("discard", "--yes", "m-10", "m-21")
+        command("discard", "--yes", "m-21", "m-22")
     assert not isinstance(raised.value, WrongUsage)
     assert ids(broker) == {"m-10", "m-11", "m-20"}
     write(1)
     assert command("discard", "--yes", "m-1", "m-2") == 0  # a whole id, and the only one that begins so
     assert ids(broker) == {"m-10", "m-11"}
+
+
+def test_ids_that_are_gone_do_not_stop_the_others_so_that_an_interrupted_replay_can_go_on(
+    broker: KafkaBroker, command: Command, write: Write
+) -> None:
+    for number in (10, 20):
+        write(number)
+    assert command("replay", "--yes", "m-10") == 0
+    assert command("replay", "--yes", "m-10", "m-20") == 1
+    assert "1 of 1 dead letter replayed" in command.out
+    assert "no dead letter has the id m-10, or has it any more" in command.err
+    assert ids(broker) == set()
 
 
 def test_a_limit_takes_the_oldest(broker: KafkaBroker, command: Command, write: Write) -> None:

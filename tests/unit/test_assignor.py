@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from workers import client
+from workers.client import mended
 
 WANTED = {"jobs.letters": 8, "jobs.parcels": 3}
 
@@ -56,7 +56,7 @@ def counts(dealt: Any) -> dict[str, int]:
 )
 def test_deals_as_kafka_python_does_and_looks_at_no_other_topic(owned: list[dict[str, list[int]]]) -> None:
     cluster = Topics(others=5)
-    dealt = client._Assignor().assign(cluster, members(*owned))
+    dealt = mended.Assignor().assign(cluster, members(*owned))
     # Which of several equal partitions moves is up to the order of sets.
     assert counts(dealt) == counts(CooperativeStickyAssignor().assign(Topics(others=5), members(*owned)))
     assert cluster.asked == set(WANTED)

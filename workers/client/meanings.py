@@ -1,0 +1,148 @@
+"""What kafka-python's errors mean to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeGuard
+
+import kafka.errors
+
+from ..errors import (
+    AuthenticationFailed,
+    KafkaUnreachable,
+    MessageTooLarge,
+    NotAuthorized,
+    NotDelivered,
+    TopicsMissing,
+    WorkersError,
+)
+from .cluster import Cluster
+
+
+@contextmanager
+def kafka_errors(cluster: Cluster, doing: str) -> Iterator[None]:
+    """Turn kafka-python's errors inside the block into ours; ``doing`` completes "cannot ..."."""
+    try:
+        yield
+    except kafka.errors.KafkaError as exc:
+        raise translated(exc, cluster, doing) from exc
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether a producer that got this error for a record must be replaced.
+
+    kafka-python's idempotent producer gives up at any error that it may not repeat, even one record that is
+    too large for its topic. After a record that was sent and then expired, 3.0.12 hangs: `reset_producer_id`
+    drops the producer id and leaves the state at READY, in which `init_producer_id` does nothing, so no
+    record is sent, confirmed or expired any more.
+    """
+    if isinstance(error, kafka.errors.KafkaTimeoutError):
+        return True
+    return isinstance(error, kafka.errors.KafkaError) and not isinstance(error, kafka.errors.RetriableError)
+
+
+def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
+    """Say in our words what kafka-python's ``exc`` means; see :func:`kafka_errors`."""
+    for expected, error, text in _MEANINGS:
+        if isinstance(exc, expected):
+            return error(
+                text.format(address=cluster.address, user=cluster.user, doing=doing, exc=inner_text(exc))
+            )
+    if "AuthorizationFailedError" in str(exc):
+        # A user without any Write right is refused a producer id; that comes wrapped in a bare KafkaError.
+        return translated(kafka.errors.AuthorizationError(str(exc)), cluster, doing)
+    text = f"Kafka at {cluster.address} failed to {doing}: {exc}"
+    return KafkaUnreachable(text) if isinstance(exc, kafka.errors.RetriableError) else WorkersError(text)
+
+
+_Meaning = tuple[type[BaseException] | tuple[type[BaseException], ...], type[WorkersError], str]
+_CHECK_LOGIN = (
+    "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
+)
+_SEND_A_REFERENCE = "send a reference to the data instead of the data"
+_CHECK_ADDRESS = "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
+_MEANINGS: tuple[_Meaning, ...] = (
+    (
+        (
+            kafka.errors.SaslAuthenticationFailedError,
+            kafka.errors.UnsupportedSaslMechanismError,
+            kafka.errors.IllegalSaslStateError,
+        ),
+        AuthenticationFailed,
+        "Kafka at {address} refused the login of {user} ({exc}); " + _CHECK_LOGIN,
+    ),
+    (
+        kafka.errors.AuthorizationError,
+        NotAuthorized,
+        "Kafka at {address} does not let {user} {doing} ({exc}); grant the right with an ACL",
+    ),
+    (
+        (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError),
+        MessageTooLarge,
+        "cannot {doing}: the message is larger than Kafka takes ({exc}); " + _SEND_A_REFERENCE,
+    ),
+    (
+        kafka.errors.UnknownTopicOrPartitionError,
+        TopicsMissing,
+        "cannot {doing}: Kafka at {address} has no such topic, or {user} may not see it",
+    ),
+    (
+        kafka.errors.KafkaTimeoutError,
+        KafkaUnreachable,
+        "Kafka at {address} did not answer in time, cannot {doing} ({exc}); " + _CHECK_ADDRESS,
+    ),
+    (
+        kafka.errors.KafkaConnectionError,
+        KafkaUnreachable,
+        "Kafka at {address} cannot be reached, cannot {doing} ({exc}); " + _CHECK_ADDRESS,
+    ),
+)
+
+
+def is_rebalance(error: BaseException) -> bool:
+    """Whether a commit failed only because the group is settling."""
+    return isinstance(error, kafka.errors.RebalanceInProgressError)
+
+
+def is_unauthorized(error_code: int) -> bool:
+    """Whether a topic's error code says that the user may not know of it."""
+    return kafka.errors.for_code(error_code) is kafka.errors.TopicAuthorizationFailedError
+
+
+def awaited(future: Any, cluster: Cluster, doing: str) -> Any:
+    """Wait until Kafka has confirmed a produced record, and return its metadata.
+
+    Raises NotDelivered where no answer came in time: the record may or may not have been written.
+    """
+    try:
+        # The producer's own time-out fails the future first; the margin only guards against its death.
+        return future.get(timeout=cluster.send_timeout_s + 2)
+    except kafka.errors.KafkaError as exc:
+        raise undelivered(exc, cluster, doing) from exc
+
+
+def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
+    """Say in our words why a produced record was not confirmed."""
+    if isinstance(exc, kafka.errors.KafkaTimeoutError):
+        return NotDelivered(
+            f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
+            f"the record may or may not have been written ({inner_text(exc)})"
+        )
+    meaning = translated(exc, cluster, doing)
+    # What is left is about the producer, such as its end: whoever waits for the record may send it again.
+    return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
+
+
+def is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:
+    refusals = (
+        kafka.errors.SaslAuthenticationFailedError,
+        kafka.errors.UnsupportedSaslMechanismError,
+        kafka.errors.IllegalSaslStateError,
+    )
+    return isinstance(error, refusals)
+
+
+def inner_text(error: BaseException) -> str:
+    """What the error says, without the names of kafka-python's classes around it."""
+    return str(error.args[0]) if error.args else str(error)
