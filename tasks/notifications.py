@@ -25,6 +25,7 @@ from workers.errors import WorkersError
 from .events import Owner
 from .languages import Language, language_for
 from .notices import Notice
+from .schedule_words import offset_words, rule_words
 from .text import one_line, paragraphs, shorten
 
 #: Longest subject, in characters.
@@ -151,20 +152,25 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
             raise ValueError(f"the time {value!r} has no zone")
         return language.show_time(moment, ZoneInfo(context["time_zone"]))
 
+    def owner(_: Context, value: Any) -> str:
+        known = Owner.model_validate(value)
+        return f"{one_line(known.name)} <{known.email}>"
+
+    def description(_: Context, value: Any) -> str:
+        return shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
+
+    fields: dict[str, Callable[[Context, Any], str]] = {
+        "due": time,
+        "owner": owner,
+        "title": lambda _, value: one_line(_text(value)),
+        "reminders": lambda _, value: ", ".join(offset_words(_line(one), language) for one in value),
+        "recurrence": lambda _, value: rule_words(one_line(_text(value)), language),
+    }
+
     @pass_context
     def field_value(context: Context, value: Any, field: str) -> str:
         """The value of a todo's field, for people; nothing as an empty text."""
-        if value is None or value == "":
-            return ""
-        if field == "due":
-            return time(context, value)
-        if field == "owner":
-            owner = Owner.model_validate(value)
-            return f"{one_line(owner.name)} <{owner.email}>"
-        if field == "reminders":
-            return ", ".join(map(_line, value))
-        one = field in {"title", "recurrence"}
-        return one_line(_text(value)) if one else shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
+        return "" if value is None or value == "" else fields.get(field, description)(context, value)
 
     return {"time": time, "field_value": field_value}
 

@@ -19,6 +19,7 @@ from jinja2.ext import babel_extract
 from tasks.languages import TIME_PATTERN, available, language_for
 from tasks.notices import Notice
 from tasks.notifications import RenderError, kinds, render, sample_values
+from tasks.schedule_words import AT_THAT_TIME, BEFORE, CONTEXT, EVERY, EVERY_ONE, offset_words, rule_words
 from tests.samples import an_owner
 
 TEMPLATES = Path(str(files("templates")))
@@ -115,6 +116,37 @@ def test_a_language_falls_back_to_a_less_special_one_and_then_to_english(
     assert month in language.show_time(datetime(2026, 1, 1, 12, tzinfo=UTC), ZoneInfo("Europe/Vienna"))
 
 
+@pytest.mark.parametrize(
+    ("offset", "english", "german"),
+    [
+        ("-1d", "1 day before", "1 Tag vorher"),
+        ("-14d", "2 weeks before", "2 Wochen vorher"),
+        ("-90m", "90 minutes before", "90 Minuten vorher"),
+        ("-2h", "2 hours before", "2 Stunden vorher"),
+        ("0m", "at that time", "zu diesem Zeitpunkt"),
+    ],
+)
+def test_an_offset_is_told_in_words(offset: str, english: str, german: str) -> None:
+    assert offset_words(offset, language_for("en")) == english
+    assert offset_words(offset, language_for("de")) == german
+
+
+@pytest.mark.parametrize(
+    ("rule", "english", "german"),
+    [
+        ("FREQ=YEARLY", "every year", "jedes Jahr"),
+        ("RRULE:FREQ=WEEKLY;INTERVAL=1", "every week", "jede Woche"),
+        ("FREQ=WEEKLY;INTERVAL=2", "every 2 weeks", "alle 2 Wochen"),
+        ("FREQ=WEEKLY;BYDAY=MO", "FREQ=WEEKLY;BYDAY=MO", "FREQ=WEEKLY;BYDAY=MO"),
+        ("FREQ=HOURLY", "FREQ=HOURLY", "FREQ=HOURLY"),
+        ("FREQ=DAILY;INTERVAL=x", "FREQ=DAILY;INTERVAL=x", "FREQ=DAILY;INTERVAL=x"),
+    ],
+)
+def test_a_recurrence_is_told_in_words_where_it_is_simple(rule: str, english: str, german: str) -> None:
+    assert rule_words(rule, language_for("en")) == english
+    assert rule_words(rule, language_for("de")) == german
+
+
 def test_a_reminder_that_is_late_says_so() -> None:
     assert "late" not in render(a_notice("todo_reminder")).text
     for language, note in (("en", "This reminder is late"), ("de", "kommt verspätet")):
@@ -132,6 +164,8 @@ def messages() -> Iterator[tuple[str, str | None]]:
             ):
                 yield str(message if isinstance(message, str) else (message or ())[0]), None
     yield TIME_PATTERN, "time"
+    for words in (BEFORE, AT_THAT_TIME, EVERY, *EVERY_ONE.values()):
+        yield words, CONTEXT
 
 
 def catalog(language: str) -> Catalog:
