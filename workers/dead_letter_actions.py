@@ -146,8 +146,8 @@ def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) 
         raise WrongUsage(f"nobody can be asked here: add --yes to {action.verb}, or --dry-run to look")
     missing: list[str] = []
     meant = _Meant(_find(broker, wanted, options.limit, action, missing))
-    for beginning in missing:
-        _say(f"no dead letter has the id {beginning}, or has it any more")
+    for beginning in missing[:_NAMED]:
+        _say(not_found(broker, beginning))
     if not meant.total:
         print("no dead letters match")  # noqa: T201
         return 0

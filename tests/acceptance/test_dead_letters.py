@@ -144,7 +144,12 @@ def test_an_unknown_id_suggests_near_ones_and_no_filter_is_wrong_usage(run: Run,
     sent = mailing.record.send()
     wait_for(mailing.letters, timeout_s=30)
     wrong = sent.message_id[:-2] + "zz"
-    for command in (["show"], ["replay", "--yes", sent.message_id], ["discard", "--yes"]):
+    for command in (
+        ["show"],
+        ["replay", "--yes"],
+        ["discard", "--yes"],
+        ["discard", sent.message_id, "--dry-run"],
+    ):
         unknown = run(*command, wrong)
         assert unknown.returncode == 1
         assert f"no dead letter has the id {wrong}; near ones: {sent.message_id}" in unknown.stderr

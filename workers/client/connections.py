@@ -12,13 +12,12 @@ import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.net.compat import KafkaNetClient
-from kafka.net.selector import NetworkSelector
 from kafka.partitioner import murmur2
 
 from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .meanings import kafka_errors
-from .mended import Assignor, ConnectionManager, PartitionRecords, PausingFetcher
+from .mended import Assignor, CoalescingSelector, ConnectionManager, PartitionRecords, PausingFetcher
 
 T = TypeVar("T")
 
@@ -90,7 +89,7 @@ def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
     made: list[KafkaNetClient] = []
 
     def net_client(**configs: Any) -> KafkaNetClient:
-        net = NetworkSelector(**configs)
+        net = CoalescingSelector(**configs)
         made.append(KafkaNetClient(net=net, manager=ConnectionManager(net, **configs), **configs))
         return made[-1]
 

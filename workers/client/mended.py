@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
 from .. import record_batches
 from ..record_batches import FetchedRecord
@@ -100,6 +101,29 @@ def _records(partition: TopicPartition, batch: Any) -> Iterator[FetchedRecord]:
         raise kafka.errors.CorruptRecordError(
             f"the batch at offset {batch.base_offset} of {partition} is damaged: {exc}"
         ) from exc
+
+
+class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
+    """Wakes its thread once, however often it is asked to before that has run.
+
+    kafka-python 3.0.12 writes to a socket each time: for almost every record of a producer, for example. A
+    thread that sends many gives Python's lock away with each, and gets it back some milliseconds later.
+    """
+
+    _woken = False
+
+    def wakeup(self) -> None:
+        if not self._woken:
+            self._woken = True
+            super().wakeup()
+
+    def _process_events(self, event_list: Any) -> None:
+        is_woken = any(key.fileobj is self._wakeup_r for key, _ in event_list)
+        super()._process_events(event_list)
+        if is_woken:
+            # Not before the byte is read, else the next one's could be read with it, and be missed. What is
+            # asked in between is seen all the same: the loop looks at its work before it waits again.
+            self._woken = False
 
 
 class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
