@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 #: Wait before a commit that Kafka did not take is tried again.
 RETRY_DELAY_S = 1.0
-#: Most of the time that may go into finding out what to commit: there may be many thousands of gaps.
-_COMMIT_SHARE = 0.05
 #: How long a commit may take that jobs wait for.
 _TELL_TIMEOUT_MS = 2_000
 #: How long close waits for its last commit.
@@ -117,10 +115,8 @@ class Assignment:
         """Start a commit of what is done, at most once in every interval."""
         if now < self._commit_at or self._committing:
             return
-        began = self._clock()
+        self._commit_at = now + self._commit_interval_s
         offsets = self._to_commit(self.lanes)
-        took_s = self._clock() - began
-        self._commit_at = now + max(self._commit_interval_s, took_s / _COMMIT_SHARE)
         self.unsaved = False
         if offsets:
             self._committing = True
