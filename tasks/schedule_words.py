@@ -11,10 +11,10 @@ from .schedule import parse_offset
 BEFORE = "%(span)s before"
 AT_THAT_TIME = "at that time"
 EVERY = "every %(span)s"
-EVERY_ONE = {"DAILY": "every day", "WEEKLY": "every week", "MONTHLY": "every month", "YEARLY": "every year"}
+_UNITS = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
+EVERY_ONE = {frequency: f"every {unit}" for frequency, unit in _UNITS.items()}
 
 CONTEXT = "schedule"
-_UNITS = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
 
 
 def offset_words(offset: str, language: Language) -> str:

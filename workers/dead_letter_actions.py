@@ -146,8 +146,8 @@ def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) 
         raise WrongUsage(f"nobody can be asked here: add --yes to {action.verb}, or --dry-run to look")
     missing: list[str] = []
     meant = _Meant(_find(broker, wanted, options.limit, action, missing))
-    for beginning in missing[:_NAMED]:
-        _say(not_found(broker, beginning))
+    for text in not_found(broker, *missing[:_NAMED]) if missing else ():
+        _say(text)
     if not meant.total:
         print("no dead letters match")  # noqa: T201
         return 0
@@ -214,7 +214,7 @@ def _one_for_each(
         entry = those.get(beginning) or next(iter(those.values()))
         chosen[entry.record.partition, entry.record.offset] = entry
     if not chosen:
-        raise WorkersError(not_found(broker, beginnings[0]))
+        raise WorkersError(*not_found(broker, beginnings[0]))
     return [chosen[place] for place in sorted(chosen)]
 
 

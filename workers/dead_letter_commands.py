@@ -67,7 +67,7 @@ def show(broker: KafkaBroker, beginning: str, *, as_json: bool) -> int:
     if matches:
         print(dead_letter_output.ambiguous(beginning, [one.id for one in matches]), file=sys.stderr)  # noqa: T201
     else:
-        print(not_found(broker, beginning), file=sys.stderr)  # noqa: T201
+        print(*not_found(broker, beginning), file=sys.stderr)  # noqa: T201
     return FAILED
 
 

@@ -23,11 +23,16 @@ def matching(broker: KafkaBroker, wanted: Filter, doing: str) -> Iterator[Entry]
                 yield entry
 
 
-def not_found(broker: KafkaBroker, beginning: str) -> str:
-    """Say that no dead letter has an id that begins so, and which ones are near."""
-    ids = (entry.letter.id for entry in matching(broker, Filter(), "searching"))
-    near = nearest(beginning, ids)
-    return f"no dead letter has the id {beginning}" + (f"; near ones: {', '.join(near)}" if near else "")
+def not_found(broker: KafkaBroker, *beginnings: str) -> list[str]:
+    """Say of each that no dead letter has an id that begins so, and which ones are near; reads all once."""
+    near: dict[str, list[str]] = {beginning: [] for beginning in beginnings}
+    for entry in matching(broker, Filter(), "searching"):
+        for beginning, those in near.items():
+            those[:] = nearest(beginning, [*those, entry.letter.id])
+    return [
+        f"no dead letter has the id {beginning}" + (f"; near ones: {', '.join(those)}" if those else "")
+        for beginning, those in near.items()
+    ]
 
 
 def nearest(wanted: str, ids: Iterable[str]) -> list[str]:

@@ -64,12 +64,11 @@ class _Hop:
     collector stop everything for longer.
     """
 
-    __slots__ = ("at_ms", "lane", "record", "started")
+    __slots__ = ("lane", "record", "started")
 
-    def __init__(self, lane: Lane, record: Any, at_ms: int) -> None:
+    def __init__(self, lane: Lane, record: Any) -> None:
         self.lane = lane
         self.record = record
-        self.at_ms = at_ms
         #: Produced, and maybe not confirmed yet.
         self.started = False
 
@@ -167,25 +166,23 @@ class Mover:
             hop = heapq.heappop(self._heap)[2]
             self._ahead_bytes -= hop.size
             if not hop.lane.closed:
-                self._move(hop, now_ms)
+                self._move(hop, _job_of(hop.record), now_ms)
 
-    def _move(self, hop: _Hop, now_ms: int) -> None:
+    def _move(self, hop: _Hop, job: Delayed | Undecodable, now_ms: int) -> None:
         """Produce to the next place without waiting; mail tells how it went."""
         hop.started = True
         self._in_flight += 1
         try:
-            future = self._produce(hop, now_ms)
+            future = self._produce(hop.record, job, now_ms)
         except WorkersError as exc:
             self._mail.put(_Moved(hop, exc))
             return
         future.add_callback(lambda _: self._mail.put(_Moved(hop, None)))
         future.add_errback(lambda exc: self._mail.put(_Moved(hop, exc)))
 
-    def _produce(self, hop: _Hop, now_ms: int) -> Any:
-        try:
-            job = envelope.delayed(hop.record)
-        except Undecodable as exc:
-            return self._dead_letters.send(hop.record, "", Reason.UNDECODABLE, exc)
+    def _produce(self, record: Any, job: Delayed | Undecodable, now_ms: int) -> Any:
+        if isinstance(job, Undecodable):
+            return self._dead_letters.send(record, "", Reason.UNDECODABLE, job)
         tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
         if tier is None:
             self._create_queue(job.queue)
@@ -209,7 +206,6 @@ class Mover:
             logger.warning("delayed jobs not moved count=%d, trying again: %s", failed, error)
 
     def _keep(self, hop: _Hop, at_ms: int) -> None:
-        hop.at_ms = at_ms
         self._ahead_bytes += hop.size
         heapq.heappush(self._heap, (at_ms, next(self._numbers), hop))
 
@@ -257,23 +253,21 @@ class Mover:
         while (record := lane.peek()) is not None:
             now_ms = self._now_ms()
             self._move_due(now_ms)  # all these take a while
-            job: Delayed | Undecodable
-            try:
-                job = envelope.delayed(record)
+            job = _job_of(record)
+            at_ms = now_ms
+            if isinstance(job, Delayed):
                 at_ms = delays.release_ms(tier, record.timestamp, job.eta_ms)
-            except Undecodable as exc:
-                at_ms, job = now_ms, exc
             if tier.wait_ms and (at_ms > now_ms or self._must_wait(job, now_ms)):
                 self._park(lane, record.offset, job, at_ms, now_ms)
                 return
             lane.take(self._clock())
-            hop = _Hop(lane, record, at_ms)
+            hop = _Hop(lane, record)
             lane.out[record.offset] = hop
             if isinstance(job, Delayed) and self._is_exact(job, tier, now_ms):
                 self._expect(job.queue)
                 self._keep(hop, job.eta_ms)
             else:
-                self._move(hop, now_ms)
+                self._move(hop, job, now_ms)
 
     def _is_exact(self, job: Delayed, tier: Tier, now_ms: int) -> bool:
         """Whether a job's next wait is the one until its due time: it need not go down for that."""
@@ -317,6 +311,14 @@ class Mover:
         if self._in_flight < _MAX_IN_FLIGHT:
             return False
         return isinstance(job, Undecodable) or job.eta_ms - now_ms > _URGENT_MS
+
+
+def _job_of(record: Any) -> Delayed | Undecodable:
+    """What a record holds, or why that is no delayed job."""
+    try:
+        return envelope.delayed(record)
+    except Undecodable as exc:
+        return exc
 
 
 def _whole_ms(seconds: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..isolation import isolated, rate
+from ..isolation import rate
 from ..kit import Kit
 from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio
 
@@ -19,8 +19,7 @@ def _kafka_fleet(kit: Kit) -> Readings:
 
 
 def _stub(kit: Kit) -> Readings:
-    rate = isolated("bench.systems.dramatiq_stub:noop_rate", jobs=kit.amount(200_000, 15_000))
-    return {"jobs_per_s": rate}
+    return rate("dramatiq_stub:noop_rate", kit.amount(200_000, 15_000))
 
 
 def _redis(kit: Kit) -> Readings:

@@ -57,6 +57,11 @@ def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError
 
 
 _Meaning = tuple[type[BaseException] | tuple[type[BaseException], ...], type[WorkersError], str]
+_REFUSALS = (
+    kafka.errors.SaslAuthenticationFailedError,
+    kafka.errors.UnsupportedSaslMechanismError,
+    kafka.errors.IllegalSaslStateError,
+)
 _CHECK_LOGIN = (
     "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
 )
@@ -64,11 +69,7 @@ _SEND_A_REFERENCE = "send a reference to the data instead of the data"
 _CHECK_ADDRESS = "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
 _MEANINGS: tuple[_Meaning, ...] = (
     (
-        (
-            kafka.errors.SaslAuthenticationFailedError,
-            kafka.errors.UnsupportedSaslMechanismError,
-            kafka.errors.IllegalSaslStateError,
-        ),
+        _REFUSALS,
         AuthenticationFailed,
         "Kafka at {address} refused the login of {user} ({exc}); " + _CHECK_LOGIN,
     ),
@@ -135,12 +136,8 @@ def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersErro
 
 
 def is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:
-    refusals = (
-        kafka.errors.SaslAuthenticationFailedError,
-        kafka.errors.UnsupportedSaslMechanismError,
-        kafka.errors.IllegalSaslStateError,
-    )
-    return isinstance(error, refusals)
+    """Whether Kafka refused the login."""
+    return isinstance(error, _REFUSALS)
 
 
 def inner_text(error: BaseException) -> str:
