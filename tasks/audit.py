@@ -7,14 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, func, select, union_all
+from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, bindparam, func, select, union_all
 
 from .audit_chain import Entry, Head, chained
 from .audit_entries import entry_of
 from .database import Database
 from .events import AnyEvent
-from .group_commit import GroupCommit
-from .store import StoreUnavailable
 from .tables import BigInt, ExactJson, UtcDateTime, metadata
 
 #: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
@@ -41,6 +39,16 @@ audit_trail = Table(
     Index(None, "time"),
 )
 
+_C = audit_trail.c
+# Statements are built once: that costs more than what the database does with them.
+_THE_IDS = _C.event_id.in_(bindparam("event_ids", expanding=True))
+_LAST = select(func.max(_C.sequence)).scalar_subquery()
+_ENDS = select(_C.sequence, _C.hash, _C.event_id)
+# Two in one, as each costs a trip to the database.
+_END_AND_KNOWN = union_all(_ENDS.where(_C.sequence == _LAST), _ENDS.where(_THE_IDS))
+_KNOWN = select(audit_trail).where(_THE_IDS)
+_INSERT = audit_trail.insert()
+
 
 class Outcome(StrEnum):
     """What became of an event that was to be recorded."""
@@ -57,7 +65,7 @@ class AuditStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._group = GroupCommit(self._append, concerns_all=StoreUnavailable)
+        self._append = database.together(_append)
 
     def record(self, event: AnyEvent, *, recorded_at: datetime) -> Outcome:
         """Add the event's row, unless it has one; the row is committed when this returns.
@@ -65,17 +73,11 @@ class AuditStore:
         Raises:
             StoreError: the database did not take it.
         """
-        return self._group.submit((entry_of(event), recorded_at))
+        return self._append((entry_of(event), recorded_at))
 
     def record_all(self, events: Iterable[AnyEvent], *, recorded_at: datetime) -> Sequence[Outcome]:
         """As `record`, for all of them in one transaction."""
-        return self._append([(entry_of(event), recorded_at) for event in events])
-
-    def close(self) -> None:
-        """End the thread that writes; a later `record` starts it again."""
-        self._group.close()
-
-    def _append(self, entries: Sequence[tuple[Entry, datetime]]) -> Sequence[Outcome]:
+        entries = [(entry_of(event), recorded_at) for event in events]
         return self._database.write(lambda connection: _append(connection, entries))
 
 
@@ -93,8 +95,7 @@ def _append(connection: Connection, entries: Sequence[tuple[Entry, datetime]]) -
         else:
             outcomes.append(Outcome.REPEATED if earlier == entry else Outcome.DIFFERS)
     if rows:
-        # With RETURNING, SQLAlchemy puts many rows into one statement.
-        connection.execute(audit_trail.insert().returning(audit_trail.c.sequence), rows)
+        connection.execute(_INSERT, rows)
     return outcomes
 
 
@@ -103,14 +104,12 @@ def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[He
     if connection.dialect.name == "postgresql":
         # SQLite needs none: its write transaction keeps every other writer out.
         connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-    columns = audit_trail.c
-    # In one statement, as each costs a trip to the database.
-    end = select(audit_trail).where(columns.sequence == select(func.max(columns.sequence)).scalar_subquery())
-    known = select(audit_trail).where(columns.event_id.in_(event_ids))
-    rows = connection.execute(union_all(end, known)).all()
+    rows = connection.execute(_END_AND_KNOWN, {"event_ids": event_ids}).all()
     last = max(rows, key=lambda row: row.sequence, default=None)
     head = Head(last.sequence, last.hash) if last else Head()
-    return head, {row.event_id: _entry(row) for row in rows}
+    if {row.event_id for row in rows}.isdisjoint(event_ids):
+        return head, {}
+    return head, {row.event_id: _entry(row) for row in connection.execute(_KNOWN, {"event_ids": event_ids})}
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -113,14 +113,18 @@ def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
 
 def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
     """Record what the event log has and the trail lacks; 1 where a record of it has no row."""
-    with closing(AuditStore(database)) as store, closing(TopicReader(cluster, topic)) as reader:
+    with closing(TopicReader(cluster, topic)) as reader:
         reader.open()
         if not reader.sizes():
             print(f"there is no topic {topic}", file=sys.stderr)  # noqa: T201
             return 1
         with _progress("rebuilding") as advance:
             rebuilt = rebuild(
-                store, reader.read_to_end(), now=lambda: datetime.now(UTC), tell=_say, progress=advance
+                AuditStore(database),
+                reader.read_to_end(),
+                now=lambda: datetime.now(UTC),
+                tell=_say,
+                progress=advance,
             )
     counts = rebuilt.outcomes
     print(  # noqa: T201

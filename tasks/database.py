@@ -15,9 +15,12 @@ from .group_commit import GroupCommit
 from .store import StoreUnavailable, errors_of, make_engine, name_of
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: What is done in a transaction.
 Work = Callable[[Connection], T]
+#: What is done in a transaction for many at once: it gives a result for each item, in order.
+WorkForMany = Callable[[Connection, Sequence[T]], Sequence[R]]
 
 
 class Database:
@@ -34,7 +37,8 @@ class Database:
         self.engine = make_engine(url, pool_size=pool_size)
         # SQLite's engine has one connection, which is the writers'; readers need not wait for it.
         self._readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
-        self._group: GroupCommit[Work[Any], Any] = GroupCommit(self._do_all, concerns_all=StoreUnavailable)
+        self._group = GroupCommit(self._do_all, concerns_all=StoreUnavailable)
+        self._groups: list[GroupCommit[Any, Any]] = [self._group]
         self._ready = False
 
     @property
@@ -64,9 +68,23 @@ class Database:
         another fails: it must do nothing that the end of a transaction does not undo.
         """
         if self.is_sqlite:
-            return self._group.submit(work)  # type: ignore[no-any-return]
+            return self._group.submit((_each, work))  # type: ignore[no-any-return]
         with self.writing() as connection:
             return work(connection)
+
+    def together(self, work: WorkForMany[T, R]) -> Callable[[T], R]:
+        """Give a function that has ``work`` done for an item and gives its result, once that is committed.
+
+        What threads ask for at the same moment is done with one call of ``work`` in one transaction, on both
+        databases; see `write` for what it may do.
+        """
+        if self.is_sqlite:
+            return lambda item: self._group.submit((work, item))
+        group: GroupCommit[T, R] = GroupCommit(
+            lambda items: self._do(work, items), concerns_all=StoreUnavailable
+        )
+        self._groups.append(group)
+        return group.submit
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -97,13 +115,25 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections; the next use opens new ones."""
-        self._group.close()
+        for group in self._groups:
+            group.close()
         self._readers.dispose()
         self.engine.dispose()
 
-    def _do_all(self, works: Sequence[Work[Any]]) -> Sequence[Any]:
+    def _do(self, work: WorkForMany[T, R], items: Sequence[T]) -> Sequence[R]:
         with self.writing() as connection:
-            return [work(connection) for work in works]
+            return work(connection, items)
+
+    def _do_all(self, wanted: Sequence[tuple[WorkForMany[Any, Any], Any]]) -> Sequence[Any]:
+        places: dict[WorkForMany[Any, Any], list[int]] = {}
+        for place, (work, _) in enumerate(wanted):
+            places.setdefault(work, []).append(place)
+        results: dict[int, Any] = {}
+        with self.writing() as connection:
+            for work, own in places.items():
+                done = work(connection, [wanted[place][1] for place in own])
+                results |= zip(own, done, strict=True)
+        return [results[place] for place in range(len(wanted))]
 
     def _see_to_schema(self) -> None:
         # Several threads may do this at the same moment: none needs to wait for another.
@@ -120,3 +150,7 @@ class Database:
     def _reading(self) -> Iterator[Connection]:
         with errors_of(self.engine), self._readers.connect() as connection:
             yield connection
+
+
+def _each(connection: Connection, works: Sequence[Work[T]]) -> Sequence[T]:
+    return [work(connection) for work in works]

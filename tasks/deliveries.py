@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from dramatiq.errors import Retry
-from sqlalchemy import Column, Executable, Index, Integer, Row, Table, Text, and_, bindparam, or_, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Executable,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
 
 from workers.errors import WorkersError
 
@@ -51,10 +65,19 @@ deliveries = Table(
 )
 
 # Statements are built once: that costs more than what the database does with them.
-_FIND = select(deliveries).where(deliveries.c.id == bindparam("own_id"))
-_UPDATE = deliveries.update().where(
-    deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim")
-)
+_FIND = select(deliveries).where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
+_OWN = and_(deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim"))
+_RELEASE = deliveries.update().where(_OWN)
+# The claim stays: it is who has sent it.
+_SETTLE = deliveries.update().where(_OWN).values(state=State.SENT, until=None, error=None)
+
+
+class _Settling(NamedTuple):
+    """A mail that was sent at ``now``, by whoever has the claim ``token``."""
+
+    id: str
+    token: str
+    now: datetime
 
 
 class DeliveryBusy(WorkersError, Retry):
@@ -71,6 +94,8 @@ class DeliveryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._upsert = _upsert_on(database)
+        self._claim = database.together(self._claim_all)
+        self._settle = database.together(_settle_all)
 
     def claim(self, notice: Notice, *, now: datetime, lease: timedelta) -> str | None:
         """Take the notice in hand, and give the token to settle or release it with; None where it is done.
@@ -82,23 +107,23 @@ class DeliveryStore:
         """
         token = str(uuid4())
         claimed = {"state": State.SENDING, "claim": token, "until": now + lease}
-        if self._write(notice, claimed, now=now, attempts=1):
+        row = self._claim(_row(notice, claimed, now=now, attempts=1))
+        if row is None:
             return token
-        row = self.find(notice.id)
-        if row is None or row.state in FINAL:
+        if row.state in FINAL:
             return None
         left_ms = max(0, int((row.until - now).total_seconds() * 1000)) if row.until else 0
         raise DeliveryBusy(f"the notice {notice.id} is being sent by another worker", left_ms + 1_000)
 
     def settle(self, notice: Notice, token: str, *, now: datetime) -> bool:
         """Note that the mail is sent; give False where another worker took the claim over meanwhile."""
-        values = {"state": State.SENT, "claim": None, "until": None, "error": None, "updated_at": now}
-        return self._update(notice.id, token, values)
+        return self._settle(_Settling(str(notice.id), token, now))
 
     def release(self, notice: Notice, token: str, *, error: str, now: datetime) -> None:
         """Give the notice back, not sent: whoever comes next may try."""
         values = {"state": State.FAILED, "claim": None, "until": None, "error": error[:_MAX_ERROR_LENGTH]}
-        self._update(notice.id, token, values | {"updated_at": now})
+        own = {"own_id": str(notice.id), "own_claim": token, "updated_at": now}
+        self._database.write(lambda connection: connection.execute(_RELEASE, values | own))
 
     def postpone(self, notice: Notice, until: datetime, *, now: datetime) -> None:
         """Note that a job will send the notice at ``until``; a worker that has it in hand keeps it."""
@@ -111,7 +136,7 @@ class DeliveryStore:
     def find(self, notice_id: UUID) -> Row[Any] | None:
         """Give the row of a notice."""
         with self._database.reading() as connection:
-            return connection.execute(_FIND, {"own_id": str(notice_id)}).first()
+            return connection.execute(_FIND, {"ids": [str(notice_id)]}).first()
 
     def latest(self, address: str, *, limit: int) -> Sequence[Row[Any]]:
         """Give the rows of a recipient, the latest first."""
@@ -120,23 +145,45 @@ class DeliveryStore:
         with self._database.reading() as connection:
             return connection.execute(rows.order_by(columns.updated_at.desc()).limit(limit)).all()
 
-    def _write(self, notice: Notice, values: dict[str, Any], *, now: datetime, attempts: int = 0) -> bool:
-        """Write the row; give False, and do not, where it is final or another worker has a claim to it."""
-        row = values | {
-            "id": str(notice.id),
-            "kind": notice.kind,
-            "recipient": notice.recipient.email.lower(),
-            "attempts": attempts,
-            "created_at": now,
-            "updated_at": now,
-        }
-        return self._database.write(lambda connection: connection.execute(self._upsert, row).rowcount == 1)
+    def _write(self, notice: Notice, values: dict[str, Any], *, now: datetime) -> None:
+        """Write the row, unless it is final or another worker has a claim to it."""
+        row = _row(notice, values, now=now, attempts=0)
+        self._database.write(lambda connection: connection.execute(self._upsert, row))
 
-    def _update(self, notice_id: UUID, token: str, values: dict[str, Any]) -> bool:
-        own = {"own_id": str(notice_id), "own_claim": token}
-        return self._database.write(
-            lambda connection: connection.execute(_UPDATE, values | own).rowcount == 1
-        )
+    def _claim_all(
+        self, connection: Connection, wanted: Sequence[dict[str, Any]]
+    ) -> Sequence[Row[Any] | None]:
+        """Write the rows that may be written; of another one, give what is there instead."""
+        # In order, as two transactions that lock rows in different orders would wait for each other for ever.
+        written = connection.execute(self._upsert, sorted(wanted, key=itemgetter("id")))
+        if written.rowcount == len(wanted):
+            return [None] * len(wanted)
+        found = _rows(connection, [row["id"] for row in wanted])
+        return [None if found[row["id"]].claim == row["claim"] else found[row["id"]] for row in wanted]
+
+
+def _settle_all(connection: Connection, wanted: Sequence[_Settling]) -> Sequence[bool]:
+    """Note that mails are sent, and give for each whether its claim still was its sender's."""
+    values = [{"own_id": one.id, "own_claim": one.token, "updated_at": one.now} for one in sorted(wanted)]
+    if connection.execute(_SETTLE, values).rowcount == len(wanted):
+        return [True] * len(wanted)
+    found = _rows(connection, [one.id for one in wanted])
+    return [one.id in found and found[one.id].claim == one.token for one in wanted]
+
+
+def _rows(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    return {row.id: row for row in connection.execute(_FIND, {"ids": ids})}
+
+
+def _row(notice: Notice, values: dict[str, Any], *, now: datetime, attempts: int) -> dict[str, Any]:
+    return values | {
+        "id": str(notice.id),
+        "kind": notice.kind,
+        "recipient": notice.recipient.email.lower(),
+        "attempts": attempts,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _upsert_on(database: Database) -> Executable:

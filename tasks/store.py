@@ -108,12 +108,20 @@ def _sqlite_engine(url: URL, pool_size: int, *, reads: bool) -> Engine:
 
 
 def _begin_to_read(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    _execute(connection, "BEGIN")
 
 
 def _begin_to_write(connection: Connection) -> None:
     # A transaction that reads first and writes then cannot wait for its turn: SQLite fails it at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _execute(connection, "BEGIN IMMEDIATE")
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    """Have the driver do it: by way of SQLAlchemy it takes as long as all else of a small transaction."""
+    try:
+        connection.connection.cursor().execute(statement)
+    except sqlite3.Error as exc:
+        raise OperationalError(statement, None, exc) from exc
 
 
 def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
@@ -27,10 +26,8 @@ PROCESSES = 3
 
 
 @pytest.fixture
-def store(database: Database) -> Iterator[AuditStore]:
-    store = AuditStore(database)
-    yield store
-    store.close()
+def store(database: Database) -> AuditStore:
+    return AuditStore(database)
 
 
 def rows(database: Database) -> list[Any]:
@@ -100,7 +97,6 @@ def write_at_once(url: str, shared: list[Event], own: list[Event], start: Barrie
     start.wait(30)
     with ThreadPoolExecutor(THREADS) as threads:
         added = sum(threads.map(is_new, [*shared, *own]))
-    store.close()
     database.dispose()
     return added
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -92,8 +91,7 @@ def test_the_history_of_a_todo_is_told_from_its_beginning(
 
 def test_no_cell_of_the_csv_is_a_formula(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     event = an_event("todo.created", actor='=HYPERLINK("http://example.com")')
-    with closing(AuditStore(database)) as store:
-        store.record(event, recorded_at=NOON)
+    AuditStore(database).record(event, recorded_at=NOON)
     show_csv(database, AuditFilter(), limit=None)
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert row["actor"] == '\'=HYPERLINK("http://example.com")'

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -35,6 +35,8 @@ from tasks.store import StoreUnavailable
 from tests.samples import an_owner
 from tests.smtp_server import REFUSED, SmtpServer
 from tests.support import wait_for
+
+T = TypeVar("T")
 
 #: Midnight in Berlin is at 22:00 UTC.
 NIGHT = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
@@ -109,7 +111,7 @@ def test_a_job_that_runs_twice_sends_once(notifier: Notifier, server: SmtpServer
     assert mail["Message-ID"] == f"<{notice.id}@todo-workers>"
     row = notifier.deliveries.find(notice.id)
     assert row is not None
-    assert (row.state, row.attempts, row.claim, row.until, row.error) == (State.SENT, 1, None, None, None)
+    assert (row.state, row.attempts, row.until, row.error) == (State.SENT, 1, None, None)
     assert (row.kind, row.recipient, row.updated_at) == ("todo_created", "ana@example.com", NOON)
 
 
@@ -172,6 +174,53 @@ def test_the_claim_of_a_worker_that_died_is_taken_over_when_it_ends(
     row = notifier.deliveries.find(notice.id)
     assert row is not None
     assert row.attempts == 2
+
+
+def test_threads_that_share_a_transaction_learn_each_what_became_of_its_own(
+    notifier: Notifier, clock: Clock
+) -> None:
+    store = notifier.deliveries
+    taken, sent, *free = (a_notice() for _ in range(6))
+    assert store.claim(taken, now=NOON, lease=LEASE)
+    token = store.claim(sent, now=NOON, lease=LEASE)
+    assert token
+    assert store.settle(sent, token, now=NOON)
+    wanted = [taken, sent, *free] * 3
+
+    def claim(notice: Notice) -> str | None:
+        try:
+            return store.claim(notice, now=NOON, lease=LEASE)
+        except DeliveryBusy:
+            return "busy"
+
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        claims = list(zip(wanted, at_once(threads, claim, wanted), strict=True))
+        assert [claim for notice, claim in claims if notice is taken] == ["busy"] * 3
+        assert [claim for notice, claim in claims if notice is sent] == [None] * 3
+        tokens = {notice.id: claim for notice, claim in claims if claim not in {None, "busy"}}
+        assert tokens.keys() == {notice.id for notice in free}
+        assert len([claim for _, claim in claims if claim == "busy"]) == 3 + 2 * len(free)
+        # The claims of half of them end, and others take them over.
+        for notice in free[:2]:
+            assert store.claim(notice, now=NOON + LEASE, lease=LEASE)
+
+        def settle(notice: Notice) -> bool:
+            return store.settle(notice, str(tokens[notice.id]), now=NOON)
+
+        assert list(at_once(threads, settle, free)) == [False, False, True, True]
+    states = [row.state for row in map(store.find, [n.id for n in free]) if row]
+    assert states == [State.SENDING, State.SENDING, State.SENT, State.SENT]
+
+
+def at_once(threads: ThreadPoolExecutor, work: Callable[[Notice], T], notices: list[Notice]) -> Iterator[T]:
+    """Do the work for all of them in threads that begin at the same moment."""
+    start = threading.Barrier(len(notices))
+
+    def begin(notice: Notice) -> T:
+        start.wait(30)
+        return work(notice)
+
+    return threads.map(begin, notices)
 
 
 def test_a_mail_that_was_not_taken_can_be_sent_at_once_by_whoever_tries(
