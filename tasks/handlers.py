@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid5
@@ -12,7 +13,7 @@ from pydantic import AfterValidator
 
 from workers.sources import Incoming
 
-from .app import audit_store, broker, event_log
+from .app import audit_store, broker, event_log, mailer
 from .audit import Outcome
 from .cloud_events import event_of
 from .events import TodoEvent, parse_any_event, parse_event
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 #: An event as JSON values: what `parse_any_event` reads. The annotation is for whoever mends a dead letter's
 #: arguments; a job's own are read by its actor.
 EventData = Annotated[dict[str, Any], AfterValidator(lambda data: parse_any_event(data) and data)]
+
+#: An actor that brings about one effect of an event.
+Effect = dramatiq.Actor[[EventData], None]
 
 
 @dramatiq.actor(broker=broker, queue_name="audit")
@@ -47,16 +51,37 @@ def send_notification(event: EventData) -> None:
 #: How long the event log keeps an event, handled or not.
 EVENT_LOG_RETENTION_MS = 30 * 24 * 3_600_000
 
-#: What is done about every event that is known; one of another type is only recorded.
-EFFECTS = (record_audit, send_notification, sync_reminder)
+#: What is done about every event that is known, in this order: the mail may take long. One of another type is
+#: only recorded.
+EFFECTS = (record_audit, sync_reminder, send_notification)
 
 
 @dramatiq.actor(broker=broker, queue_name="events")
 def handle_event(event: EventData) -> None:
-    """Enqueue a job for each effect of the event; handled again, it gives the same jobs with the same ids."""
-    with broker.batch():
-        for job in jobs_for(event):
-            broker.enqueue(job)
+    """See to every effect of the event, at once where that is possible; else a job of its own does it.
+
+    A job for each would cost twice the time. Nothing waits for a mail server that is slow or away, and what
+    fails is tried again for itself, in its own queue. Handled again, the event has the same effects once.
+
+    Raises:
+        InvalidEvent: it does not validate.
+    """
+    left = [actor for actor in effects_of(event) if not _is_done_at_once(actor, event)]
+    if left:
+        with broker.batch():
+            for one in jobs_for(event, left):
+                broker.enqueue(one)
+
+
+def _is_done_at_once(actor: Effect, event: EventData) -> bool:
+    if actor is send_notification and not mailer().is_ready:
+        return False
+    try:
+        actor.fn(event)
+    except Exception as exc:  # noqa: BLE001 - its job will meet it again, and say what it is
+        logger.warning("event.later event_id=%s actor=%s: %s", event.get("event_id"), actor.actor_name, exc)
+        return False
+    return True
 
 
 def job_of(record: Incoming) -> dramatiq.Message[None]:
@@ -71,21 +96,19 @@ def job_of(record: Incoming) -> dramatiq.Message[None]:
 broker.add_source(handle_event.queue_name, event_log, job_of, retention_ms=EVENT_LOG_RETENTION_MS)
 
 
-def jobs_for(event: EventData) -> list[dramatiq.Message[None]]:
-    """Give the jobs that an event makes, in the order of `EFFECTS`.
+def effects_of(event: EventData) -> Sequence[Effect]:
+    """Give the actors of all effects of an event. Raises InvalidEvent where it does not validate."""
+    return EFFECTS if isinstance(parse_any_event(event), TodoEvent) else (record_audit,)
 
-    Raises:
-        InvalidEvent: it does not validate.
-    """
+
+def jobs_for(event: EventData, actors: Iterable[Effect]) -> list[dramatiq.Message[None]]:
+    """Give a job for each of ``actors``, always with the same ids. Raises InvalidEvent."""
     parsed = parse_any_event(event)
-    actors = EFFECTS if isinstance(parsed, TodoEvent) else (record_audit,)
     key = parsed.todo_id or str(parsed.event_id)
     return [job(actor, event, key=key, message_id=job_id(parsed.event_id, actor)) for actor in actors]
 
 
-def job(
-    actor: dramatiq.Actor[[EventData], None], event: EventData, *, key: str, message_id: UUID
-) -> dramatiq.Message[None]:
+def job(actor: Effect, event: EventData, *, key: str, message_id: UUID) -> dramatiq.Message[None]:
     """Give a job about ``event``; jobs of a queue with the same ``key`` are in one partition, in order."""
     message = actor.message_with_options(args=(event,), key=key)
     return message.copy(message_id=str(message_id))

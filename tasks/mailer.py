@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 
-from .smtp import Mail, MailNotSent, Pool, Server
+from .smtp import Mail, MailNotSent, MailRefused, Pool, Server
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ class Mailer:
         self._limit_s = limit_s
         self._lock = threading.Lock()
         self._running: _Running | None = None
+        self._in_hand = 0
+        self._is_well = True
 
     def send(self, mail: Mail) -> None:
         """Return when the server has taken ``mail``.
@@ -39,8 +41,25 @@ class Mailer:
             MailRefused: it never will.
         """
         running = self._start()
-        sent = asyncio.run_coroutine_threadsafe(self._send(running.pool, mail), running.loop)
-        sent.result(self._limit_s + _GRACE_S)
+        is_well = False
+        with self._lock:
+            self._in_hand += 1
+        try:
+            sent = asyncio.run_coroutine_threadsafe(self._send(running.pool, mail), running.loop)
+            sent.result(self._limit_s + _GRACE_S)
+            is_well = True
+        except MailRefused:
+            is_well = True  # it is about this mail
+            raise
+        finally:
+            with self._lock:
+                self._in_hand -= 1
+                self._is_well = is_well
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a mail is likely to go out at once: a connection is free, and the last mail went out."""
+        return self._is_well and self._in_hand < self._connections
 
     def close(self) -> None:
         """Take leave of the server and end the thread, once the mails in hand are done."""

@@ -26,9 +26,10 @@ class Chatbot(Fleet):
         smtp_port: int,
         processes: int = 1,
         threads: int = 8,
+        options: Sequence[str] = (),
         **settings: str,
     ) -> None:
-        super().__init__(broker, folder, processes=processes, threads=threads)
+        super().__init__(broker, folder, processes=processes, threads=threads, options=options)
         self._command[self._command.index("tests.acceptance.numbers_app")] = "tasks"
         self.env = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address,

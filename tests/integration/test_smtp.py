@@ -141,6 +141,36 @@ def test_many_threads_share_few_connections(make_mailer: MakeMailer, server: Smt
     assert server.connections <= 3
 
 
+def test_it_is_ready_while_a_connection_is_free(make_mailer: MakeMailer, server: SmtpServer) -> None:
+    mailer = make_mailer(server.port, connections=1)
+    ready = [mailer.is_ready]
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: EmailMessage) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    server.on_content = hold
+    with ThreadPoolExecutor(1) as threads:
+        sent = threads.submit(send, mailer)
+        assert begun.wait(10)
+        ready.append(mailer.is_ready)
+        go_on.set()
+        sent.result(10)
+    assert [*ready, mailer.is_ready] == [True, False, True]
+
+
+def test_it_is_not_ready_after_a_mail_that_did_not_go_out(mailer: Mailer, server: SmtpServer) -> None:
+    server.replies["RCPT"] += ["450 Later", "550 Never"]
+    with pytest.raises(MailNotSent):
+        send(mailer)
+    ready = [mailer.is_ready]
+    # What the server refuses for good is about that mail: the server itself is well.
+    with pytest.raises(MailRefused):
+        send(mailer)
+    assert [*ready, mailer.is_ready] == [False, True]
+
+
 def test_an_idle_connection_is_closed(make_mailer: MakeMailer, server: SmtpServer) -> None:
     mailer = make_mailer(server.port, idle_s=0.05)
     send(mailer)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tasks.cloud_events import dataschema, event_id_of, event_of, record_of
 from tasks.events import InvalidEvent, OtherEvent, parse_any_event, parse_event
-from tasks.handlers import job_of, jobs_for
+from tasks.handlers import effects_of, job_of
 from tests.samples import KINDS, NOON, a_todo, an_event
 from workers.envelope import Record
 from workers.errors import Undecodable
@@ -180,7 +180,7 @@ def test_of_an_unknown_type_everything_is_recorded_and_nothing_else_happens(
     else:
         assert parsed.data == kept
         assert parsed.cloudevent.model_dump()["datacontenttype"] == content_type.decode()
-    assert [job.actor_name for job in jobs_for(event)] == ["record_audit"]
+    assert [actor.actor_name for actor in effects_of(event)] == ["record_audit"]
 
 
 @pytest.mark.parametrize("data", [None, [1], "text", 5, {"actor": "x" * 300}, {"actor": " \n"}, {"actor": 7}])

@@ -13,7 +13,7 @@ from tasks.app import event_log
 from tasks.cloud_events import record_of
 from tasks.events import InvalidEvent, TodoEvent
 from tasks.fields import MAX_TEXT_LENGTH
-from tasks.handlers import handle_event, job, jobs_for
+from tasks.handlers import EFFECTS, handle_event, job, jobs_for
 from tests.samples import a_todo, an_event
 from workers.envelope import size_of
 
@@ -27,13 +27,13 @@ def test_importing_tasks_sets_the_broker_and_declares_the_actors() -> None:
     assert tasks.broker.get_declared_queues() >= {"events", "audit", "notifications"}
 
 
-def test_an_event_makes_one_job_for_each_effect() -> None:
+def test_each_effect_of_an_event_can_be_a_job() -> None:
     event = an_event()
-    jobs = jobs_for(event.model_dump(mode="json"))
+    jobs = jobs_for(event.model_dump(mode="json"), EFFECTS)
     assert [(job.queue_name, job.actor_name) for job in jobs] == [
         ("audit", "record_audit"),
-        ("notifications", "send_notification"),
         ("reminders", "sync_reminder"),
+        ("notifications", "send_notification"),
     ]
     assert all(job.options == {"key": "todo-1"} for job in jobs)
     assert all(job.args == (event.model_dump(mode="json"),) for job in jobs)
@@ -41,10 +41,10 @@ def test_an_event_makes_one_job_for_each_effect() -> None:
 
 def test_the_same_event_makes_jobs_with_the_same_ids() -> None:
     data = an_event().model_dump(mode="json")
-    first, second = ([job.message_id for job in jobs_for(data)] for _ in range(2))
+    first, second = ([job.message_id for job in jobs_for(data, EFFECTS)] for _ in range(2))
     assert first == second
     assert len(set(first)) == 3
-    assert first != [job.message_id for job in jobs_for(an_event().model_dump(mode="json"))]
+    assert first != [job.message_id for job in jobs_for(an_event().model_dump(mode="json"), EFFECTS)]
 
 
 @pytest.mark.parametrize(
