@@ -9,6 +9,7 @@ import kafka.errors
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
@@ -124,6 +125,24 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
             # Not before the byte is read, else the next one's could be read with it, and be missed. What is
             # asked in between is seen all the same: the loop looks at its work before it waits again.
             self._woken = False
+
+
+_sock_connect = KafkaNetSocket.sock_connect
+
+
+async def _connect_or_close(socket: Any, net: Any, sock: Any, sockaddr: Any, timeout_at: Any = None) -> Any:
+    """Close the socket of a connection that does not come about.
+
+    kafka-python 3.0.12 drops it, open: where the client is closed while it connects, and where that fails.
+    """
+    try:
+        return await _sock_connect(socket, net, sock, sockaddr, timeout_at=timeout_at)
+    except BaseException:
+        sock.close()
+        raise
+
+
+KafkaNetSocket.sock_connect = _connect_or_close
 
 
 class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
