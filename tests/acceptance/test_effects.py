@@ -35,14 +35,6 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/todo.db")
-    database.upgrade()
-    yield database
-    database.dispose()
-
-
-@pytest.fixture
 def server() -> Iterator[SmtpServer]:
     with SmtpServer() as server:
         yield server

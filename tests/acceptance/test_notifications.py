@@ -34,14 +34,6 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
     broker.close()
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/todo.db")
-    database.upgrade()
-    yield database
-    database.dispose()
-
-
 def url(database: Database) -> str:
     return database.engine.url.render_as_string(hide_password=False)
 

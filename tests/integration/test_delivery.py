@@ -112,6 +112,7 @@ def test_a_job_that_runs_twice_sends_once(notifier: Notifier, server: SmtpServer
     row = notifier.deliveries.find(notice.id)
     assert row is not None
     assert (row.state, row.attempts, row.until, row.error) == (State.SENT, 1, None, None)
+    assert row.claim, "who has sent it"
     assert (row.kind, row.recipient, row.updated_at) == ("todo_created", "ana@example.com", NOON)
 
 

@@ -48,6 +48,18 @@ def send(mailer: Mailer, **todo: Any) -> None:
     mailer.send(Mail(SENDER.address, owner.email, message))
 
 
+def hold_mails(server: SmtpServer) -> tuple[threading.Event, threading.Event]:
+    """Have the server take no mail before the second event is set; the first tells that it has one."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: EmailMessage) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    server.on_content = hold
+    return begun, go_on
+
+
 @pytest.fixture
 def make_mailer() -> Iterator[MakeMailer]:
     made: list[Mailer] = []
@@ -144,13 +156,7 @@ def test_many_threads_share_few_connections(make_mailer: MakeMailer, server: Smt
 def test_it_is_ready_while_a_connection_is_free(make_mailer: MakeMailer, server: SmtpServer) -> None:
     mailer = make_mailer(server.port, connections=1)
     ready = [mailer.is_ready]
-    begun, go_on = threading.Event(), threading.Event()
-
-    def hold(_: EmailMessage) -> None:
-        begun.set()
-        go_on.wait(10)
-
-    server.on_content = hold
+    begun, go_on = hold_mails(server)
     with ThreadPoolExecutor(1) as threads:
         sent = threads.submit(send, mailer)
         assert begun.wait(10)
@@ -191,13 +197,7 @@ def test_closing_takes_leave_and_a_later_mail_starts_again(mailer: Mailer, serve
 
 def test_mails_in_hand_are_sent_before_it_closes(make_mailer: MakeMailer, server: SmtpServer) -> None:
     mailer = make_mailer(server.port, connections=1)
-    begun, go_on = threading.Event(), threading.Event()
-
-    def hold(_: EmailMessage) -> None:
-        begun.set()
-        go_on.wait(10)
-
-    server.on_content = hold
+    begun, go_on = hold_mails(server)
     with ThreadPoolExecutor(2) as threads:
         sent = threads.submit(send, mailer)
         assert begun.wait(10)
