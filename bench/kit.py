@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from workers import Cluster
-from workers.client import connect_admin
-from workers.local_kafka import LocalKafka
+from workers.kafka import connect_admin
+from workers.local_kafka.server import LocalKafka
 
 from .errors import NotMeasured
 

@@ -4,8 +4,13 @@ Importing it reads the settings, sets dramatiq's broker and declares the actors;
 """
 
 from tasks.app import broker, recipient_store
-from tasks.diagnosis import doctor_checks
-from tasks.events import (
+from tasks.publishing import publish, publish_async
+
+from .actors.events import handle_event, record_audit, send_notification
+from .actors.notifications import notice_job, send_notice
+from .actors.reminders import fire_reminder, reconcile_reminders, sync_reminder
+from .doctor import doctor_checks
+from .events.models import (
     Change,
     Event,
     InvalidEvent,
@@ -17,12 +22,8 @@ from tasks.events import (
     TodoUpdated,
     parse_event,
 )
-from tasks.handlers import handle_event, record_audit, send_notification
-from tasks.notices import InvalidNotice, Notice
-from tasks.publishing import publish, publish_async
-from tasks.quiet_hours import parse_quiet_hours
-from tasks.reminders import fire_reminder, reconcile_reminders, sync_reminder
-from tasks.sending import notice_job, send_notice
+from .notifications.notice import InvalidNotice, Notice
+from .notifications.quiet_hours import parse_quiet_hours
 
 __all__ = [
     "Change",

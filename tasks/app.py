@@ -14,18 +14,18 @@ from typing import TypeVar
 import dramatiq
 
 from settings import load_settings
-from workers.configure import broker_from
+from workers.from_settings import broker_from
 
-from .audit import AuditStore
-from .database import Database
-from .deliveries import DeliveryStore
-from .failures import retries
-from .mail import Sender
-from .mailer import Mailer
-from .recipients import RecipientStore
-from .reminder_state import Policy
-from .reminder_store import ReminderStore
-from .smtp import Server
+from .audit.trail import AuditStore
+from .notifications.delivery_store import DeliveryStore
+from .notifications.mail_message import Sender
+from .notifications.recipients import RecipientStore
+from .reminders.known_todo import Policy
+from .reminders.store import ReminderStore
+from .retry_policy import retries
+from .smtp.mailer import Mailer
+from .smtp.server import Server
+from .storage.database import Database
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
-from workers.envelope import Record, require_size
+from workers.records.envelope import Record, require_size
 
 from .app import broker, event_log
-from .cloud_events import record_of
-from .events import Event, InvalidEvent, TodoEvent, parse_event
+from .events.cloud_events import record_of
+from .events.models import Event, InvalidEvent, TodoEvent, parse_event
 
 
 def publish(event: TodoEvent | Mapping[str, Any]) -> Event:

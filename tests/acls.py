@@ -15,7 +15,7 @@ from kafka.admin import (
 
 from tests.support import wait_for
 from workers import Cluster
-from workers.client import connect_admin
+from workers.kafka import connect_admin
 
 
 def grant(

@@ -17,10 +17,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from tasks.database import Database
-from tasks.store import make_engine
+from tasks.storage.database import Database
+from tasks.storage.engine import make_engine
 from workers import Cluster
-from workers.local_kafka import LocalKafka
+from workers.local_kafka.server import LocalKafka
 
 # On a busy machine any example can be slow once.
 hypothesis.settings.register_profile("suite", deadline=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers import Cluster, KafkaBroker, dead_letter_reader
-from workers.client import OffsetSpec, TopicPartition, connect_admin, connect_consumer
-from workers.dead_letters import DeadLetter
+from workers import Cluster, KafkaBroker
+from workers.dead_letters import reader as dead_letter_reader
+from workers.dead_letters.letter import DeadLetter
+from workers.kafka import OffsetSpec, TopicPartition, connect_admin, connect_consumer
 
 
 def read_topic(cluster: Cluster, topic: str) -> list[Any]:

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from tasks.database import Database
-from tasks.events import TodoEvent
-from tasks.notices import Notice
-from tasks.reminder_keeping import ReminderKeeping
-from tasks.reminder_state import Policy, State
-from tasks.reminder_store import ReminderStore, Ring
-from tasks.reminder_tables import reminder_firings, reminders
+from tasks.events.models import TodoEvent
+from tasks.notifications.notice import Notice
+from tasks.reminders.keeper import ReminderKeeping
+from tasks.reminders.known_todo import Policy, State
+from tasks.reminders.store import ReminderStore, Ring
+from tasks.reminders.tables import reminder_firings, reminders
+from tasks.storage.database import Database
 from tests.samples import a_todo, an_event
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.events import Event, Owner, Todo, parse_event
+from tasks.events.models import Event, Owner, Todo, parse_event
 
 KINDS = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .broker import KafkaBroker
-from .client import Cluster
+from .broker.kafka_broker import KafkaBroker
 from .errors import WorkersError
-from .retries import Retries
+from .kafka import Cluster
+from .middleware.retries import Retries
 
 __all__ = ["Cluster", "KafkaBroker", "Retries", "WorkersError"]

@@ -1,5 +1,5 @@
 """`python -m workers` is `todo-workers`."""
 
-from .cli import main
+from .cli.main import main
 
 main()

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import dramatiq
 
-from .broker import KafkaBroker
+from .broker.kafka_broker import KafkaBroker
 from .errors import WorkersError
 
 #: Entry points that name the module of an installed application.

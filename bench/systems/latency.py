@@ -11,8 +11,9 @@ from typing import Any
 import dramatiq
 from kafka import KafkaConsumer, KafkaProducer
 
-from workers import Cluster, envelope
-from workers.client import create_missing_topics
+from workers import Cluster
+from workers.kafka import create_missing_topics
+from workers.records import envelope
 from workers.topics import TopicSpec
 
 from .dramatiq_common import ARGUMENTS, noop_actor, worker

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tasks import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoUpdated, broker, publish
+from tasks.actors.events import job_id, send_notification
 from tasks.app import database
-from tasks.audit_verify import verify
-from tasks.handlers import job_id, send_notification
-from workers.lag import LagReader
+from tasks.audit.verify import verify
+from workers.partitions.lag import LagReader
 
 from ..errors import NotMeasured
 from .pipeline_arrivals import Mails, Rows

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from settings import load_settings
-from workers.local_kafka import LocalKafka
+from workers.local_kafka.server import LocalKafka
 
 from .environment import child_environment, kafka_variables
 

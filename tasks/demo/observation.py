@@ -11,10 +11,10 @@ from typing import Self
 from sqlalchemy import create_engine, inspect, select
 
 from tasks import broker
-from tasks.audit import audit_trail
-from workers.dead_letters import decode
-from workers.topic_reader import TopicReader
+from workers.dead_letters.letter import decode
+from workers.kafka.topic_reader import TopicReader
 
+from ..audit.trail import audit_trail
 from .environment import database_url
 from .mail_server import MailServer
 from .progress import Effect

@@ -5,8 +5,9 @@ from __future__ import annotations
 from cloudevents.core.bindings.kafka import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
 
-from tasks.events import TodoEvent
-from workers.envelope import Record
+from workers.records.envelope import Record
+
+from ..events.models import TodoEvent
 
 
 def record_in_binary_mode(event: TodoEvent) -> Record:

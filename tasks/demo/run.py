@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tasks import broker, publish
 from tasks.app import event_log
-from workers.envelope import Record
 from workers.errors import WorkersError
-from workers.lag import LagReader
+from workers.partitions.lag import LagReader
+from workers.records.envelope import Record
 
 from .environment import mail_variables
 from .expectations import check, timings

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tasks.events import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
-from tasks.handlers import EFFECTS, handle_event, job_id, record_audit, send_notification
-from tasks.reminder_state import firing_id, reminder_id
-from tasks.schedule import Alarm
+from ..actors.events import EFFECTS, handle_event, job_id, record_audit, send_notification
+from ..events.models import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
+from ..reminders.known_todo import firing_id, reminder_id
+from ..schedules.alarms import Alarm
 
 #: The recipient that the demo's mail server refuses, until his mailbox is made.
 REFUSED_EMAIL = "tom@example.org"

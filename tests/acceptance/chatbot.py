@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.events import Event
+from tasks.events.models import Event
 from tests.acceptance.fleet import Fleet
 from workers import KafkaBroker
 

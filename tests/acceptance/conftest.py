@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.database import Database
+from tasks.storage.database import Database
 
 
 @pytest.fixture

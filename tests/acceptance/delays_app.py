@@ -7,7 +7,7 @@ import os
 import dramatiq
 
 from workers import Cluster, KafkaBroker
-from workers.delays import Tier
+from workers.delays.tiers import Tier
 
 TIERS = (Tier("soon", 0), Tier("half", 500))
 

@@ -10,13 +10,13 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-import tasks.reminders
+import tasks.actors.reminders
 from tasks import broker
-from tasks.notices import Notice
+from tasks.notifications.notice import Notice
 
 __all__ = ["broker"]
 
-_send = tasks.reminders.send_notices
+_send = tasks.actors.reminders.send_notices
 
 
 def die_once(notices: Sequence[Notice]) -> None:
@@ -27,4 +27,4 @@ def die_once(notices: Sequence[Notice]) -> None:
     _send(notices)
 
 
-tasks.reminders.send_notices = die_once
+tasks.actors.reminders.send_notices = die_once

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit import AuditStore
-from tasks.database import Database
+from tasks.audit.trail import AuditStore
+from tasks.storage.database import Database
 from tests.samples import a_todo, an_event
 
 HOUR = timedelta(hours=1)

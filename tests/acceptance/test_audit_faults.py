@@ -11,11 +11,11 @@ import dramatiq
 import pytest
 from sqlalchemy import func, select
 
-from tasks.audit import audit_trail
-from tasks.audit_reading import AuditFilter, newest
-from tasks.audit_verify import verify
-from tasks.database import Database
-from tasks.events import Event
+from tasks.audit.reading import AuditFilter, newest
+from tasks.audit.trail import audit_trail
+from tasks.audit.verify import verify
+from tasks.events.models import Event
+from tasks.storage.database import Database
 from tests.acceptance.fleet import Fleet
 from tests.kafka_reading import letters_of
 from tests.samples import KINDS, a_todo, an_event
@@ -88,7 +88,7 @@ def survive_an_outage(broker: KafkaBroker, folder: Path, database_url: str, end:
     """Send events while the database is away, end the outage, and see each event's row."""
     events = send(broker, 40)
     with audit_workers(broker, folder, database_url) as fleet:
-        wait_for(lambda: "tasks.store.StoreUnavailable" in fleet.log(), timeout_s=60)
+        wait_for(lambda: "tasks.storage.engine.StoreUnavailable" in fleet.log(), timeout_s=60)
         events += send(broker, 10)
         end()
         database = Database(database_url)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from tasks.audit import audit_trail
-from tasks.audit_verify import verify
-from tasks.database import Database
-from tasks.deliveries import State, deliveries
-from tasks.events import Event
+from tasks.audit.trail import audit_trail
+from tasks.audit.verify import verify
+from tasks.events.models import Event
+from tasks.notifications.delivery_store import State, deliveries
+from tasks.storage.database import Database
 from tests.acceptance.chatbot import Chatbot
 from tests.kafka_reading import letters_of
 from tests.samples import KINDS, a_todo, an_event

@@ -10,7 +10,7 @@ from tests.acceptance.fleet import Fleet
 from tests.kafka_reading import letters_of
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.dead_letters import Reason
+from workers.dead_letters.letter import Reason
 
 JOBS = 1_000
 KILLER = 500

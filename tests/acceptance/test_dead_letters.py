@@ -18,7 +18,7 @@ from dramatiq import Worker
 from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.envelope import Record
+from workers.records.envelope import Record
 
 REPOSITORY = Path(__file__).parents[2]
 APP = "tests.acceptance.letters_app"

@@ -18,8 +18,9 @@ from dramatiq import Worker
 from tests.acceptance.delays_app import TIERS
 from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, delayed
-from workers.local_kafka import LocalKafka
+from workers import Cluster, KafkaBroker
+from workers.delays import waiting_jobs as delayed
+from workers.local_kafka.server import LocalKafka
 
 REPOSITORY = Path(__file__).parents[2]
 JOBS = 100

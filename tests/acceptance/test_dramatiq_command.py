@@ -17,7 +17,8 @@ import pytest
 from tests.acceptance.fleet import REPOSITORY, Fleet
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, envelope
+from workers import Cluster, KafkaBroker
+from workers.records import envelope
 
 #: As it is installed; run as a module, dramatiq's reload looks for its packages in another Python.
 DRAMATIQ = str(Path(sys.executable).with_name("dramatiq"))

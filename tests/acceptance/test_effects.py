@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audit_reading import AuditFilter, newest
-from tasks.database import Database
+from tasks.audit.reading import AuditFilter, newest
+from tasks.storage.database import Database
 from tests.acceptance.chatbot import Chatbot
 from tests.kafka_reading import letters_of, read_topic
 from tests.samples import a_todo, an_event, an_owner

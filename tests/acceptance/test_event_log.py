@@ -16,14 +16,15 @@ from cloudevents.core.bindings.kafka import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 from kafka import KafkaProducer
 
-from tasks.cloud_events import record_of
-from tasks.handlers import EVENT_LOG_RETENTION_MS, job_of
+from tasks.actors.events import EVENT_LOG_RETENTION_MS, job_of
+from tasks.events.cloud_events import record_of
 from tests.acceptance.fleet import REPOSITORY, Fleet
 from tests.kafka_reading import read_topic
 from tests.samples import a_todo, an_event
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, dead_letter_reader
-from workers.dead_letters import DeadLetter
+from workers import Cluster, KafkaBroker
+from workers.dead_letters import reader as dead_letter_reader
+from workers.dead_letters.letter import DeadLetter
 
 #: Everything but the mails: nothing here listens for them.
 QUEUES = ("--queues", "events", "audit")

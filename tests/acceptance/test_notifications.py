@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from tasks.database import Database
-from tasks.deliveries import DeliveryStore, State, deliveries
-from tasks.events import Event
-from tasks.quiet_hours import parse_quiet_hours
-from tasks.recipients import RecipientStore
+from tasks.events.models import Event
+from tasks.notifications.delivery_store import DeliveryStore, State, deliveries
+from tasks.notifications.quiet_hours import parse_quiet_hours
+from tasks.notifications.recipients import RecipientStore
+from tasks.storage.database import Database
 from tests.acceptance.chatbot import Chatbot
 from tests.samples import a_todo, an_event, an_owner
 from tests.smtp_server import SmtpServer

@@ -19,7 +19,7 @@ from dramatiq import Worker
 from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.client import connect_admin
+from workers.kafka import connect_admin
 
 REPOSITORY = Path(__file__).parents[2]
 QUEUES = ("audit", "events", "notifications", "reminders")

@@ -17,17 +17,17 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
-from tasks.database import Database
-from tasks.reminder_desk import Reminder, ReminderDesk
-from tasks.reminder_state import State
-from tasks.reminder_tables import reminders
+from tasks.reminders.by_hand import Reminder, ReminderDesk
+from tasks.reminders.known_todo import State
+from tasks.reminders.tables import reminders
+from tasks.storage.database import Database
 from tests.acceptance.fleet import Fleet
 from tests.samples import a_todo, an_event
 from tests.smtp_server import SmtpServer
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.client import connect_admin
-from workers.dead_letter_reader import unresolved
+from workers.dead_letters.reader import unresolved
+from workers.kafka import connect_admin
 
 REPOSITORY = Path(__file__).parents[2]
 

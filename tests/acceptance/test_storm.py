@@ -22,10 +22,10 @@ from tests.acceptance.fleet import REPOSITORY, Fleet
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers import delayed as delayed_jobs
-from workers.client import connect_producer
-from workers.lag import LagReader
-from workers.local_kafka import LocalKafka
+from workers.delays import waiting_jobs as delayed_jobs
+from workers.kafka import connect_producer
+from workers.local_kafka.server import LocalKafka
+from workers.partitions.lag import LagReader
 
 JOBS = int(os.environ.get("STORM_JOBS", "3000"))
 POISON = JOBS // 10

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from tasks.audit import AuditStore, Outcome, audit_trail
-from tasks.database import Database
-from tasks.events import Event
+from tasks.audit.trail import AuditStore, Outcome, audit_trail
+from tasks.events.models import Event
+from tasks.storage.database import Database
 from tests.samples import KINDS, NOON, a_todo, an_event
 
 THREADS = 8

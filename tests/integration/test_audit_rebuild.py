@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from tasks.audit import AuditStore
-from tasks.audit_commands import add_missing
-from tasks.audit_reading import AuditFilter, newest
-from tasks.audit_rebuild import rebuild
-from tasks.audit_verify import verify
-from tasks.cloud_events import record_of
-from tasks.database import Database
-from tasks.events import parse_event
-from tasks.handlers import job_of
+from tasks.actors.events import job_of
+from tasks.audit.reading import AuditFilter, newest
+from tasks.audit.rebuild import rebuild
+from tasks.audit.trail import AuditStore
+from tasks.audit.verify import verify
+from tasks.cli.audit_output import add_missing
+from tasks.events.cloud_events import record_of
+from tasks.events.models import parse_event
+from tasks.storage.database import Database
 from tests.samples import KINDS, NOON, a_todo, an_event
 from workers import Cluster, KafkaBroker
-from workers.envelope import Record
+from workers.records.envelope import Record
 
 
 def test_what_the_trail_lacks_is_added_once(

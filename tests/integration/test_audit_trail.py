@@ -12,14 +12,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from tasks import audit_reading, audit_verify
-from tasks.audit import AuditStore
-from tasks.audit_chain import Head
-from tasks.audit_commands import check, show_csv, show_json, show_table, tell_history
-from tasks.audit_reading import AuditFilter, history, newest
-from tasks.audit_verify import verify
-from tasks.database import Database
-from tasks.store import StoreError
+from tasks.audit import reading as audit_reading
+from tasks.audit import verify as audit_verify
+from tasks.audit.chain import Head
+from tasks.audit.reading import AuditFilter, history, newest
+from tasks.audit.trail import AuditStore
+from tasks.audit.verify import verify
+from tasks.cli.audit_output import check, show_csv, show_json, show_table, tell_history
+from tasks.storage.database import Database
+from tasks.storage.engine import StoreError
 from tests.samples import KINDS, NOON, a_todo, an_event
 
 UTC_ZONE = ZoneInfo("UTC")

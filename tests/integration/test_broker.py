@@ -14,11 +14,13 @@ from dramatiq import Worker
 
 from tests.kafka_reading import committed_position, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, dead_letters, envelope
-from workers.client import connect_admin
-from workers.dead_letter_reader import Counts
-from workers.dead_letters import Reason
+from workers import Cluster, KafkaBroker
+from workers.dead_letters import letter as dead_letters
+from workers.dead_letters.letter import Reason
+from workers.dead_letters.reader import Counts
 from workers.errors import MessageTooLarge, UnknownQueue
+from workers.kafka import connect_admin
+from workers.records import envelope
 from workers.topics import MAX_JOB_BYTES
 
 StartWorker = Callable[..., Worker]

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support import wait_for
 from workers import KafkaBroker
-from workers.client import KafkaConsumer, TopicPartition, connect_consumer
-from workers.envelope import Record
+from workers.kafka import KafkaConsumer, TopicPartition, connect_consumer
+from workers.records.envelope import Record
 
 LONG, SHORT = 0, 1
 

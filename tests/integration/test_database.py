@@ -14,13 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-import tasks.handlers  # noqa: F401 - declares every table
-from tasks import schema
-from tasks.database import Database
-from tasks.db_commands import current, upgrade
-from tasks.schema import SchemaError
-from tasks.store import StoreError, StoreUnavailable, make_engine
-from tasks.tables import metadata
+from tasks.cli.db_commands import current, upgrade
+from tasks.storage import schema
+from tasks.storage.column_types import metadata
+from tasks.storage.database import Database
+from tasks.storage.engine import StoreError, StoreUnavailable, make_engine
+from tasks.storage.schema import SchemaError
 
 THREADS = 8
 PROCESSES = 3

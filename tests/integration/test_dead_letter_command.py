@@ -14,16 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.kafka_reading import letters_of, read_topic
-from workers import (
-    KafkaBroker,
-    dead_letter_actions,
-    dead_letter_cli,
-    dead_letter_files,
-    dead_letter_search,
-    dead_letters,
-)
-from workers.dead_letter_keys import id_of
-from workers.dead_letters import DeadLetter, Origin, Reason
+from workers import KafkaBroker
+from workers.cli.dead_letters import commands as dead_letter_cli
+from workers.cli.dead_letters import files as dead_letter_files
+from workers.cli.dead_letters import replay_and_discard as dead_letter_actions
+from workers.cli.dead_letters import search as dead_letter_search
+from workers.dead_letters import letter as dead_letters
+from workers.dead_letters.keys import id_of
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.errors import WorkersError, WrongUsage
 
 Write = Callable[..., None]

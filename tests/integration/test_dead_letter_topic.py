@@ -8,13 +8,15 @@ from dataclasses import replace
 import pytest
 
 from tests.kafka_reading import letters_of, read_topic
-from workers import KafkaBroker, dead_letter_reader, dead_letters
-from workers.dead_letter_keys import id_of
-from workers.dead_letter_operations import Outcome, resolve
-from workers.dead_letter_reader import Counts
-from workers.dead_letters import REPLAYS_HEADER, DeadLetter, Origin, Reason
-from workers.envelope import Record
+from workers import KafkaBroker
+from workers.dead_letters import letter as dead_letters
+from workers.dead_letters import reader as dead_letter_reader
+from workers.dead_letters.keys import id_of
+from workers.dead_letters.letter import REPLAYS_HEADER, DeadLetter, Origin, Reason
+from workers.dead_letters.reader import Counts
+from workers.dead_letters.resolving import Outcome, resolve
 from workers.errors import KafkaUnreachable, UnknownQueue
+from workers.records.envelope import Record
 
 Write = Callable[..., None]
 

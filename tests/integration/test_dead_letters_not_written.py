@@ -14,9 +14,9 @@ from tests.conftest import Login
 from tests.kafka_reading import committed_position, letters_of
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.client import connect_admin, create_missing_topics
-from workers.dead_letters import Reason
-from workers.envelope import Record
+from workers.dead_letters.letter import Reason
+from workers.kafka import connect_admin, create_missing_topics
+from workers.records.envelope import Record
 from workers.topics import Topics
 
 StartWorker = Callable[[KafkaBroker], Worker]

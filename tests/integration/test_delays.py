@@ -16,15 +16,16 @@ from dramatiq.errors import QueueJoinTimeout
 
 from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, delayed, health
-from workers.dead_letters import Reason
-from workers.delays import Tier
-from workers.envelope import Record
+from workers import Cluster, KafkaBroker, health
+from workers.dead_letters.letter import Reason
+from workers.delays import waiting_jobs as delayed
+from workers.delays.mover import Mover
+from workers.delays.mover_thread import MoverThread
+from workers.delays.tiers import Tier
 from workers.errors import DelayTooLong, KafkaUnreachable
 from workers.health import HealthFile
-from workers.middleware import RunsMover
-from workers.mover import Mover
-from workers.mover_thread import MoverThread
+from workers.middleware.boot_check import RunsMover
+from workers.records.envelope import Record
 
 TIERS = (Tier("soon", 0), Tier("half", 500), Tier("two", 2_000))
 MakeBroker = Callable[..., KafkaBroker]
@@ -107,7 +108,7 @@ def test_jobs_run_at_their_time_never_early_and_through_all_tiers(
 def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(
     broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.mover._MAX_AHEAD_BYTES", 0)
+    monkeypatch.setattr("workers.delays.mover._MAX_AHEAD_BYTES", 0)
     with broker.batch():
         for number in range(20):
             broker.enqueue(note(number), delay=2_500)
@@ -297,7 +298,8 @@ def test_a_mover_that_fails_is_replaced(
         thread.stop()
         thread.join(10)
     assert not healthy_before
-    logged = [record.getMessage() for record in caplog.records if record.name == "workers.mover_thread"]
+    of_mover = [record for record in caplog.records if record.name == "workers.delays.mover_thread"]
+    logged = [record.getMessage() for record in of_mover]
     assert logged == [
         "mover failed, another starts in 0.01 s: no way",
         "mover failed, another starts in 0.01 s",

@@ -18,20 +18,20 @@ from uuid import uuid4
 
 import pytest
 
-from tasks import notifications
-from tasks.database import Database
-from tasks.deliveries import DeliveryBusy, DeliveryStore, State
-from tasks.delivery import Notifier, Outcome
-from tasks.failures import is_permanent
-from tasks.languages import language_for
-from tasks.mail import Sender
-from tasks.mailer import Mailer
-from tasks.notices import Notice
-from tasks.notifications import RenderError, sample_values
-from tasks.quiet_hours import QuietHours
-from tasks.recipients import EVERY_KIND, RecipientStore
-from tasks.smtp import MailNotSent, MailRefused, Server
-from tasks.store import StoreUnavailable
+from tasks.notifications import rendering as notifications
+from tasks.notifications.delivery_store import DeliveryBusy, DeliveryStore, State
+from tasks.notifications.languages import language_for
+from tasks.notifications.mail_message import Sender
+from tasks.notifications.notice import Notice
+from tasks.notifications.notifier import Notifier, Outcome
+from tasks.notifications.quiet_hours import QuietHours
+from tasks.notifications.recipients import EVERY_KIND, RecipientStore
+from tasks.notifications.rendering import RenderError, sample_values
+from tasks.retry_policy import is_permanent
+from tasks.smtp.mailer import Mailer
+from tasks.smtp.server import MailNotSent, MailRefused, Server
+from tasks.storage.database import Database
+from tasks.storage.engine import StoreUnavailable
 from tests.samples import an_owner
 from tests.smtp_server import REFUSED, SmtpServer
 from tests.support import wait_for

@@ -13,8 +13,8 @@ from tests.acls import grant
 from tests.conftest import Login
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker, WorkersError
-from workers.client import cluster_rights, connect_admin
-from workers.doctor import Finding, examine
+from workers.kafka import cluster_rights, connect_admin
+from workers.operations.doctor import Finding, examine
 
 APP = "doctored"
 

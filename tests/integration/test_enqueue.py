@@ -9,8 +9,9 @@ import dramatiq
 import pytest
 
 from tests.kafka_reading import read_topic
-from workers import Cluster, KafkaBroker, envelope
+from workers import Cluster, KafkaBroker
 from workers.errors import BatchNotDelivered, KafkaUnreachable, MessageTooLarge, UnknownQueue
+from workers.records import envelope
 from workers.topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
 

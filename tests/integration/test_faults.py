@@ -13,7 +13,6 @@ from kafka.admin import ACLOperation, ResourceType
 from tests.acls import grant
 from tests.conftest import Login
 from workers import Cluster, KafkaBroker
-from workers.client import create_missing_topics
 from workers.errors import (
     AuthenticationFailed,
     KafkaUnreachable,
@@ -21,6 +20,7 @@ from workers.errors import (
     TopicsMissing,
     WorkerCannotStart,
 )
+from workers.kafka import create_missing_topics
 from workers.topics import Topics
 
 MESSAGE = dramatiq.Message[None]("default", "work", (), {}, {})

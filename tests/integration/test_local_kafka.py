@@ -18,18 +18,19 @@ import psutil
 import pytest
 
 from tests.support import wait_for
-from workers import Cluster, local_kafka
-from workers.client import connect_admin, create_missing_topics
+from workers import Cluster
 from workers.errors import LocalKafkaError
-from workers.local_kafka import LocalKafka
-from workers.local_kafka_config import Ports
-from workers.local_kafka_jars import (
+from workers.kafka import connect_admin, create_missing_topics
+from workers.local_kafka import server as local_kafka
+from workers.local_kafka.config import Ports
+from workers.local_kafka.jars import (
     CACHE_VARIABLE,
     REPOSITORY_VARIABLE,
     class_path,
     default_cache_dir,
     pinned_jars,
 )
+from workers.local_kafka.server import LocalKafka
 from workers.topics import TopicSpec
 
 
@@ -227,7 +228,7 @@ def mirror(bootstrap_servers: str) -> Iterator[tuple[str, Counter[str], set[str]
     server.server_close()
 
 
-RESOLVE = "from workers.local_kafka_jars import *; print(len(class_path(default_cache_dir())))"
+RESOLVE = "from workers.local_kafka.jars import *; print(len(class_path(default_cache_dir())))"
 
 
 def resolve(cache: Path, **env: str) -> subprocess.Popen[str]:

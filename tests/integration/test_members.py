@@ -16,8 +16,10 @@ from dramatiq import Worker
 
 from tests.kafka_reading import committed_position
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, commit_metadata, consumer
-from workers.client import connect_admin
+from workers import Cluster, KafkaBroker
+from workers.consumer import queue_consumer as consumer
+from workers.kafka import connect_admin
+from workers.partitions import commit_metadata
 
 StartWorker = Callable[..., Worker]
 

@@ -10,9 +10,9 @@ import pytest
 from kafka.errors import IllegalStateError, KafkaTimeoutError
 
 from tests.kafka_reading import read_topic
-from workers import Cluster, KafkaBroker, producer
-from workers.client import undelivered
+from workers import Cluster, KafkaBroker
 from workers.errors import NotDelivered
+from workers.kafka import producer, undelivered
 
 
 @pytest.fixture(autouse=True)

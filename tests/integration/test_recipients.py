@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner, Result
 
-from tasks import recipients_cli
-from tasks.database import Database
-from tasks.deliveries import DeliveryStore
-from tasks.notices import Notice
-from tasks.notifications import kinds, sample_values
-from tasks.quiet_hours import parse_quiet_hours
-from tasks.recipients import EVERY_KIND, Preferences, RecipientStore
+from tasks.cli import recipients as recipients_cli
+from tasks.notifications.delivery_store import DeliveryStore
+from tasks.notifications.notice import Notice
+from tasks.notifications.quiet_hours import parse_quiet_hours
+from tasks.notifications.recipients import EVERY_KIND, Preferences, RecipientStore
+from tasks.notifications.rendering import kinds, sample_values
+from tasks.storage.database import Database
 from tests.samples import NOON, an_owner
 from workers.errors import WrongUsage
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tasks import reminder_commands as commands
-from tasks.database import Database
-from tasks.reminder_desk import NoSuchReminder, NotPossible, Reminder, ReminderDesk
-from tasks.reminder_state import Outcome, State
-from tasks.reminder_store import Ring
+from tasks.cli import reminders_output as commands
+from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, ReminderDesk
+from tasks.reminders.known_todo import Outcome, State
+from tasks.reminders.store import Ring
+from tasks.storage.database import Database
 from tests.reminder_world import DUE, NOW, World, at, event, later
 from tests.samples import an_owner
 from workers.errors import KafkaUnreachable, WorkersError, WrongUsage

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.database import Database
-from tasks.reminder_watch import START_GAP, Watch
-from tasks.shared_work import SharedWork
+from tasks.reminders.reconcile_timer import START_GAP, Watch
+from tasks.storage.database import Database
+from tasks.storage.shared_work import SharedWork
 from tests.reminder_world import NOW
 from tests.support import wait_for
 from workers.errors import KafkaUnreachable

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from tasks.database import Database
-from tasks.notices import InvalidNotice
-from tasks.reminder_state import Outcome, State, reminder_id
-from tasks.reminder_store import PAGE, Ring
-from tasks.reminder_tables import reminded_todos, reminder_firings, reminders
-from tasks.store import StoreUnavailable
+from tasks.notifications.notice import InvalidNotice
+from tasks.reminders.known_todo import Outcome, State, reminder_id
+from tasks.reminders.store import PAGE, Ring
+from tasks.reminders.tables import reminded_todos, reminder_firings, reminders
+from tasks.storage.database import Database
+from tasks.storage.engine import StoreUnavailable
 from tests.reminder_world import DUE, IN_TIME, MAX_DELAY, NOW, SKIPS, Crash, World, at, event, later
 from tests.samples import KINDS, an_owner
 

@@ -13,9 +13,9 @@ from dramatiq.middleware import CurrentMessage
 from tests.kafka_reading import letters_of, read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker, Retries
-from workers.dead_letters import ORIGIN_HEADER, DeadLetter, Reason
-from workers.envelope import Record
-from workers.retries import MAX_TRACEBACK_CHARS
+from workers.dead_letters.letter import ORIGIN_HEADER, DeadLetter, Reason
+from workers.middleware.retries import MAX_TRACEBACK_CHARS
+from workers.records.envelope import Record
 from workers.topics import MAX_JOB_BYTES
 
 StartWorker = Callable[[KafkaBroker], Worker]

@@ -19,11 +19,11 @@ import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from tasks.mail import Sender, compose
-from tasks.mailer import Mailer
-from tasks.notices import notice_of
-from tasks.notifications import render
-from tasks.smtp import Mail, MailNotSent, MailRefused, Server
+from tasks.notifications.mail_message import Sender, compose
+from tasks.notifications.notice import notice_of
+from tasks.notifications.rendering import render
+from tasks.smtp.mailer import Mailer
+from tasks.smtp.server import Mail, MailNotSent, MailRefused, Server
 from tests.samples import NOON, a_todo, an_event, an_owner
 from tests.smtp_server import REFUSED, SmtpServer, free_port
 from tests.support import wait_for

@@ -15,13 +15,14 @@ from dramatiq import Worker
 
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
-from workers import Cluster, KafkaBroker, dead_letter_reader
-from workers.dead_letter_reader import Entry
-from workers.envelope import SOURCE_HEADER, Record
+from workers import Cluster, KafkaBroker
+from workers.dead_letters import reader as dead_letter_reader
+from workers.dead_letters.reader import Entry
+from workers.dead_letters.replay import parse_edit, revived
 from workers.errors import InvalidName, WrongUsage
-from workers.replay import parse_edit, revived
-from workers.sources import Incoming
-from workers.status import StatusReader
+from workers.operations.queue_status import StatusReader
+from workers.records.envelope import SOURCE_HEADER, Record
+from workers.records.sources import Incoming
 
 StartWorker = Callable[[KafkaBroker], Worker]
 

@@ -17,7 +17,7 @@ from tests.conftest import Login
 from tests.kafka_reading import read_topic
 from tests.support import wait_for
 from workers import Cluster, KafkaBroker
-from workers.client import connect_admin, connect_producer
+from workers.kafka import connect_admin, connect_producer
 
 StartWorker = Callable[..., Worker]
 
@@ -193,7 +193,7 @@ def test_without_the_right_to_delete_all_else_goes_on_and_one_warning_says_so(
     def work(number: int) -> None:
         ran.append(number)
 
-    caplog.set_level(logging.DEBUG, logger="workers.trimming")
+    caplog.set_level(logging.DEBUG, logger="workers.partitions.trimming")
 
     def refusals() -> list[int]:
         return [record.levelno for record in caplog.records if "not trimmed" in record.message]

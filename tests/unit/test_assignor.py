@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from workers.client import mended
+from workers.kafka import mended
 
 WANTED = {"jobs.letters": 8, "jobs.parcels": 3}
 

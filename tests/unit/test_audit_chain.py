@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tasks.audit_chain import GENESIS, HASHED, Head, chained, flaw, hash_of
-from tasks.audit_entries import entry_of
-from tasks.events import parse_any_event
+from tasks.audit.chain import GENESIS, HASHED, Head, chained, flaw, hash_of
+from tasks.audit.entries import entry_of
+from tasks.events.models import parse_any_event
 from tests.samples import KINDS, NOON, a_todo, an_event
 
 Row = dict[str, Any]

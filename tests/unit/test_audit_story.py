@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tasks.audit_entries import entry_of
-from tasks.audit_story import MAX_LENGTH, story, summary
-from tasks.events import parse_any_event
+from tasks.audit.entries import entry_of
+from tasks.audit.story import MAX_LENGTH, story, summary
+from tasks.events.models import parse_any_event
 from tests.samples import NOON, a_todo, an_event
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -13,13 +13,13 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.cloud_events import dataschema, event_id_of, event_of, record_of
-from tasks.events import InvalidEvent, OtherEvent, parse_any_event, parse_event
-from tasks.handlers import effects_of, job_of
+from tasks.actors.events import effects_of, job_of
+from tasks.events.cloud_events import dataschema, event_id_of, event_of, record_of
+from tasks.events.models import InvalidEvent, OtherEvent, parse_any_event, parse_event
 from tests.samples import KINDS, NOON, a_todo, an_event
-from workers.envelope import Record
 from workers.errors import Undecodable
-from workers.sources import Incoming
+from workers.records.envelope import Record
+from workers.records.sources import Incoming
 
 WRITTEN_MS = 1_780_000_000_000
 

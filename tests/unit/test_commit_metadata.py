@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from workers.commit_metadata import MAX_CHARS, decode, encode
-from workers.offsets import Progress
+from workers.partitions.commit_metadata import MAX_CHARS, decode, encode
+from workers.partitions.ledger import Progress
 
 
 @st.composite

@@ -13,8 +13,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mail import Sender, compose
-from tasks.notifications import Notification
+from tasks.notifications.mail_message import Sender, compose
+from tasks.notifications.rendering import Notification
 from tasks.text import one_line
 from tests.samples import NOON, an_owner
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.commit_metadata import decode, decode_custody, encode
-from workers.custody import GIVEN_UP_FROM, PRESUMED, WINDOW, Custody, Suspicion
-from workers.offsets import Progress
+from workers.partitions.commit_metadata import decode, decode_custody, encode
+from workers.partitions.crash_counts import GIVEN_UP_FROM, PRESUMED, WINDOW, Custody, Suspicion
+from workers.partitions.ledger import Progress
 
 
 def hand_out(suspicion: Suspicion, offsets: Iterable[int]) -> dict[int, int]:

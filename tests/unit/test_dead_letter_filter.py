@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from workers.dead_letter_filter import Filter, parse_time
-from workers.dead_letters import DeadLetter, Origin, Reason
+from workers.dead_letters.filter import Filter, parse_time
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.errors import WrongUsage
 
 NOW_MS = 1_800_000_000_000

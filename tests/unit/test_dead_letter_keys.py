@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.dead_letter_keys import id_of, key_of, older_keys
-from workers.dead_letter_search import nearest
+from workers.cli.dead_letters.search import nearest
+from workers.dead_letters.keys import id_of, key_of, older_keys
 
 IDS = st.binary(max_size=20) | st.from_regex(rb"\A[a-z]{0,3}(~\d{0,7}){0,3}\Z")
 

@@ -10,8 +10,8 @@ from dramatiq.middleware import SkipMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import dead_letters
-from workers.dead_letters import DeadLetter, Origin, Reason
+from workers.dead_letters import letter as dead_letters
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.errors import InvalidArguments
 from workers.topics import DEAD_LETTER_ROOM_BYTES
 

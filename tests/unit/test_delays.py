@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import delays
-from workers.delays import MARGIN_MS, Tier
+from workers.delays import tiers as delays
+from workers.delays.tiers import MARGIN_MS, Tier
 from workers.errors import DelayTooLong
 
 DAY_MS = 86_400_000

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tasks.actors.events import job_id, send_notification
 from tasks.demo.expectations import check, timings
 from tasks.demo.progress import Effect, Progress, Publication
 from tasks.demo.scenario import (
@@ -21,7 +22,6 @@ from tasks.demo.scenario import (
     WriteRecord,
     script,
 )
-from tasks.handlers import job_id, send_notification
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

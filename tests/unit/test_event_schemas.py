@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 
-from tasks import event_commands
-from tasks.cloud_events import dataschema, record_of
-from tasks.event_schemas import data_schema, sample
+from tasks.cli import event_commands
+from tasks.events.cloud_events import dataschema, record_of
+from tasks.events.schemas import data_schema, sample
 from tests.samples import KINDS, an_event
 from workers.errors import WrongUsage
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.events import (
+from tasks.events.models import (
     CHANGEABLE,
     EVENT_TYPES,
     Change,

@@ -6,13 +6,13 @@ import pytest
 from dramatiq.middleware import Retries as DramatiqRetries
 from pydantic import TypeAdapter, ValidationError
 
-from tasks import failures
-from tasks.events import InvalidEvent
-from tasks.failures import is_permanent
-from tasks.notices import InvalidNotice
-from tasks.notifications import RenderError
-from tasks.smtp import MailNotSent, MailRefused
-from tasks.store import StoreError
+from tasks import retry_policy as failures
+from tasks.events.models import InvalidEvent
+from tasks.notifications.notice import InvalidNotice
+from tasks.notifications.rendering import RenderError
+from tasks.retry_policy import is_permanent
+from tasks.smtp.server import MailNotSent, MailRefused
+from tasks.storage.engine import StoreError
 from workers import Retries
 from workers.errors import KafkaUnreachable
 

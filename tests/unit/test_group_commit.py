@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tasks.group_commit import GroupCommit
+from tasks.storage.group_commit import GroupCommit
 from tests.support import wait_for
 
 THREADS = 8

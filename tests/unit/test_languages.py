@@ -16,10 +16,18 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
-from tasks.languages import TIME_PATTERN, available, language_for
-from tasks.notices import Notice
-from tasks.notifications import RenderError, kinds, render, sample_values
-from tasks.schedule_words import AT_THAT_TIME, BEFORE, CONTEXT, EVERY, EVERY_ONE, offset_words, rule_words
+from tasks.notifications.languages import TIME_PATTERN, available, language_for
+from tasks.notifications.notice import Notice
+from tasks.notifications.rendering import RenderError, kinds, render, sample_values
+from tasks.notifications.schedule_words import (
+    AT_THAT_TIME,
+    BEFORE,
+    CONTEXT,
+    EVERY,
+    EVERY_ONE,
+    offset_words,
+    rule_words,
+)
 from tests.samples import an_owner
 
 TEMPLATES = Path(str(files("templates")))

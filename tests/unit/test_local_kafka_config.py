@@ -7,14 +7,7 @@ from uuid import UUID
 import pytest
 
 from workers.errors import LocalKafkaError
-from workers.local_kafka_config import (
-    Ports,
-    cluster_id,
-    gist,
-    scram_arguments,
-    server_properties,
-    taken_port,
-)
+from workers.local_kafka.config import Ports, cluster_id, gist, scram_arguments, server_properties, taken_port
 
 PORTS = Ports(client=9092, controller=9093, broker=9094)
 

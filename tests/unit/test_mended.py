@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import coroutine
 from typing import Any
 
-from workers.client import mended
+from workers.kafka import mended
 
 
 class Net:

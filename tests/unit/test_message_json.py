@@ -12,7 +12,7 @@ from dramatiq import DecodeError, JSONEncoder, PickleEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import message_json
+from workers.records import fast_json as message_json
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
 values = st.recursive(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.offsets import Ledger, Progress
+from workers.partitions.ledger import Ledger, Progress
 
 
 def fresh(position: int = 0) -> Ledger:

@@ -9,13 +9,13 @@ import dramatiq
 import pytest
 
 import tasks
+from tasks.actors.events import EFFECTS, handle_event, job, jobs_for
 from tasks.app import event_log
-from tasks.cloud_events import record_of
-from tasks.events import InvalidEvent, TodoEvent
-from tasks.fields import MAX_TEXT_LENGTH
-from tasks.handlers import EFFECTS, handle_event, job, jobs_for
+from tasks.events.cloud_events import record_of
+from tasks.events.fields import MAX_TEXT_LENGTH
+from tasks.events.models import InvalidEvent, TodoEvent
 from tests.samples import a_todo, an_event
-from workers.envelope import size_of
+from workers.records.envelope import size_of
 
 #: What Kafka accepts by default, less some room for the record's headers.
 MAX_MESSAGE_BYTES = 1_000_000

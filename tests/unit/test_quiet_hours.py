@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.quiet_hours import QuietHours, parse_quiet_hours
+from tasks.notifications.quiet_hours import QuietHours, parse_quiet_hours
 from workers.errors import WrongUsage
 
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "UTC"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from workers.record_batches import CorruptBatch, FetchedRecord, records
+from workers.kafka.record_batches import CorruptBatch, FetchedRecord, records
 
 small_bytes = st.none() | st.binary(max_size=300)
 headers = st.lists(st.tuples(st.text(max_size=70), small_bytes), max_size=4)

@@ -12,8 +12,8 @@ from dateutil.rrule import rrulestr
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.recurrence import check_start, occurrences
-from tasks.recurrence_rule import InvalidRule, parse_rule
+from tasks.schedules.occurrences import check_start, occurrences
+from tasks.schedules.rules import InvalidRule, parse_rule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")

@@ -10,11 +10,11 @@ import dramatiq
 import pytest
 
 from tests.samples import an_event
-from workers import dead_letters
-from workers.dead_letters import DeadLetter, Origin, Reason
-from workers.envelope import decode
+from workers.dead_letters import letter as dead_letters
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
+from workers.dead_letters.replay import check_arguments, mended, parse_edit, revived
 from workers.errors import WrongUsage
-from workers.replay import check_arguments, mended, parse_edit, revived
+from workers.records.envelope import decode
 from workers.topics import Topics
 
 TOPICS = Topics("todo")
@@ -151,8 +151,8 @@ def test_each_of_any_number_of_arguments_is_checked() -> None:
 
 
 def test_the_chatbots_arguments_are_checked_for_what_they_mean() -> None:
-    from tasks.handlers import record_audit  # noqa: PLC0415 - it reads the settings
-    from tasks.sending import send_notice  # noqa: PLC0415
+    from tasks.actors.events import record_audit  # noqa: PLC0415 - it reads the settings
+    from tasks.actors.notifications import send_notice  # noqa: PLC0415
 
     event = an_event().model_dump(mode="json")
     check_arguments(record_audit.fn, record_audit.message(event))

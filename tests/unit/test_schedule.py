@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tasks.schedule import Alarm, InvalidOffset, Plan, alarms, next_alarm, parse_offset, what_is_due
+from tasks.schedules.alarms import Alarm, InvalidOffset, Plan, alarms, next_alarm, parse_offset, what_is_due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

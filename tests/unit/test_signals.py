@@ -9,7 +9,7 @@ import pytest
 from dramatiq import Middleware
 from dramatiq.middleware import SkipMessage
 
-from workers.signals import SignallingBroker
+from workers.broker.signals import SignallingBroker
 
 NONE: list[Middleware] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.solo import Solo
+from workers.consumer.run_alone import Solo
 
 
 def test_a_suspected_job_waits_for_those_in_hand_and_lets_no_new_one_start() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from workers.commit_metadata import encode
-from workers.offsets import Progress
-from workers.status import Partition
+from workers.operations.queue_status import Partition
+from workers.partitions.commit_metadata import encode
+from workers.partitions.ledger import Progress
 
 
 def test_without_a_commit_all_waits() -> None:

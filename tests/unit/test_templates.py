@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.events import Event
-from tasks.languages import language_for
-from tasks.notices import notice_of
-from tasks.notifications import MAX_SUBJECT_LENGTH, Notification, render
+from tasks.events.models import Event
+from tasks.notifications.languages import language_for
+from tasks.notifications.notice import notice_of
+from tasks.notifications.rendering import MAX_SUBJECT_LENGTH, Notification, render
 from tasks.text import one_line, paragraphs
 from tests.samples import KINDS, a_todo, an_event, an_owner
 

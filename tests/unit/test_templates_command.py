@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tasks.notifications import RenderError, kinds
-from tasks.templates_cli import app
+from tasks.cli.templates import app
+from tasks.notifications.rendering import RenderError, kinds
 from workers.errors import WrongUsage
 
 

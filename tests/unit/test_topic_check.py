@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.topic_check import Checked, Found, compare
+from workers.operations.topic_check import Checked, Found, compare
 from workers.topics import TopicSpec
 
 SPEC = TopicSpec("t", 8, 3, {"retention.ms": "-1"})

@@ -1,0 +1,54 @@
+"""The actor that mails a notice, whatever made it."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import uuid5
+
+import dramatiq
+from pydantic import AfterValidator
+
+from ..app import broker, delivery_store, mailer, recipient_store, sender, settings
+from ..notifications.notice import Notice, parse_notice
+from ..notifications.notifier import Notifier, Outcome
+
+#: A notice as JSON values: what `parse_notice` reads. The annotation is for whoever mends a dead letter's
+#: arguments; a job's own are read by its actor.
+NoticeData = Annotated[dict[str, Any], AfterValidator(lambda data: parse_notice(data) and data)]
+
+
+@dramatiq.actor(broker=broker, queue_name="notifications")
+def send_notice(notice: NoticeData) -> None:
+    """Mail a notice, given as JSON values, to its recipient; `notice_job` makes the job."""
+    deliver(parse_notice(notice))
+
+
+def notice_job(notice: Notice) -> dramatiq.Message[None]:
+    """Give the job that sends ``notice``: always with the same id. Enqueue it, with a delay or without."""
+    message = send_notice.message_with_options(
+        args=(notice.model_dump(mode="json"),), key=notice.recipient.email
+    )
+    return message.copy(message_id=str(notice.id))
+
+
+def deliver(notice: Notice) -> Outcome:
+    """See `Notifier.deliver`."""
+    notifier = Notifier(
+        delivery_store(),
+        recipient_store(),
+        mailer(),
+        sender,
+        postpone=_enqueue_at,
+        lease=timedelta(seconds=settings.smtp.lease_s),
+    )
+    return notifier.deliver(notice)
+
+
+def _enqueue_at(notice: Notice, until: datetime) -> None:
+    # Always the same job for the same time.
+    job = notice_job(notice).copy(message_id=str(uuid5(notice.id, until.isoformat())))
+    # A delay is counted from now, and must not end before the time.
+    delay_ms = math.ceil((until - datetime.now(UTC)).total_seconds() * 1000)
+    broker.enqueue(job, delay=max(0, delay_ms))

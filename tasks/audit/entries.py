@@ -1,0 +1,51 @@
+"""From an event to what the audit trail says of it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..events.models import AnyEvent, Context, TodoDeleted, TodoUpdated
+from .chain import Entry
+
+#: The fields of an event that have a column of their own.
+_COLUMNS = ("event_id", "type", "time", "actor")
+
+_SIDES = ("before", "after")
+
+
+def entry_of(event: AnyEvent) -> Entry:
+    """Give what is recorded of ``event``.
+
+    An update has the changed fields as they were and as they are, and the whole todo in the details; a
+    deleted todo has only a before, any other only an after. What else the event says, known to this version
+    or not, is in the details.
+    """
+    # What the event does not say stays out: a later version may know more fields, and must find the same.
+    data = event.model_dump(mode="json", exclude_unset=True)
+    before, after, details = _what_changed(event, {k: v for k, v in data.items() if k not in _COLUMNS})
+    if event.cloudevent == Context():
+        details.pop("cloudevent", None)
+    return Entry(
+        event_id=str(event.event_id),
+        type=event.type,
+        time=event.time,
+        actor=event.actor,
+        todo_id=event.todo_id,
+        before=before,
+        after=after,
+        details=details,
+    )
+
+
+def _what_changed(event: AnyEvent, data: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    if isinstance(event, TodoUpdated):
+        changes: dict[str, dict[str, Any]] = data.pop("changes")
+        before, after = ({name: change[side] for name, change in changes.items()} for side in _SIDES)
+        more = {name: _without_sides(change) for name, change in changes.items() if _without_sides(change)}
+        return before, after, data | ({"changes": more} if more else {})
+    todo = data.pop("todo", None)
+    return (todo, None, data) if isinstance(event, TodoDeleted) else (None, todo, data)
+
+
+def _without_sides(change: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in change.items() if name not in _SIDES}

@@ -1,0 +1,74 @@
+"""Adds to the audit trail what it lacks of the event log: after the database was lost or restored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from workers.errors import Undecodable
+from workers.records.sources import Incoming
+
+from ..events.cloud_events import event_of
+from ..events.models import AnyEvent, InvalidEvent, parse_any_event
+from .trail import AuditStore, Outcome
+
+#: Rows that are added in one transaction.
+_BATCH_SIZE = 500
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What became of the records of the event log. ``problems`` counts those that have no row."""
+
+    records: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    problems: int = 0
+
+
+def rebuild(
+    store: AuditStore,
+    records: Iterable[Any],
+    *,
+    now: Callable[[], datetime],
+    tell: Callable[[str], object],
+    progress: Callable[[int], object] = lambda _: None,
+) -> Rebuilt:
+    """Record the event of each of kafka-python's ``records``; what is recorded already stays as it is.
+
+    ``tell`` is given of each that has no row where it is and why, at once: there may be any number.
+
+    Raises:
+        StoreError: the database did not take it; what was added before stays, and it can be run again.
+    """
+    rebuilt = Rebuilt()
+
+    def without_row(text: str) -> None:
+        rebuilt.problems += 1
+        tell(text)
+
+    places = iter(_decoded(records, rebuilt, without_row))
+    while batch := list(islice(places, _BATCH_SIZE)):
+        outcomes = store.record_all([event for event, _ in batch], recorded_at=now())
+        rebuilt.outcomes.update(outcomes)
+        for (event, place), outcome in zip(batch, outcomes, strict=True):
+            if outcome is Outcome.DIFFERS:
+                without_row(f"{place}: the row of event {event.event_id} says something else")
+        progress(len(batch))
+    return rebuilt
+
+
+def _decoded(
+    records: Iterable[Any], rebuilt: Rebuilt, without_row: Callable[[str], None]
+) -> Iterator[tuple[AnyEvent, str]]:
+    for record in records:
+        rebuilt.records += 1
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        incoming = Incoming(record.key, record.value, record.headers, record.timestamp)
+        try:
+            yield parse_any_event(event_of(incoming)), place
+        except (Undecodable, InvalidEvent) as exc:
+            without_row(f"{place}: {exc}")

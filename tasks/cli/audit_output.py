@@ -1,0 +1,163 @@
+"""What `todo-workers audit` does; each function returns the exit status."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from workers.cli.terminal import console, visible
+from workers.kafka import Cluster
+from workers.kafka.topic_reader import TopicReader
+
+from ..audit.chain import Head
+from ..audit.reading import AuditFilter, history, newest
+from ..audit.rebuild import rebuild
+from ..audit.story import story, summary, when
+from ..audit.trail import AuditStore, Outcome, audit_trail
+from ..audit.verify import Verdict, verify
+from ..storage.database import Database
+from ..text import one_line
+
+_COLUMNS = [column.name for column in audit_trail.columns]
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zone: ZoneInfo) -> int:
+    """The rows that match, the newest first, as a table."""
+    found = newest(database, wanted, None if limit is None else limit + 1)
+    rows = list(islice(found, limit))
+    if not rows:
+        print("no audit rows" if wanted == AuditFilter() else "no audit rows match")  # noqa: T201
+        return 0
+    table = Table("#", "time", "who", "what", "todo", "about", box=None)
+    for row in rows:
+        about = [row["actor"] or "", row["type"], row["todo_id"] or "", summary(row)]
+        cells = [str(row["sequence"]), when(row["time"], zone), *(one_line(text, 60) for text in about)]
+        # What users wrote is no markup.
+        table.add_row(*(Text(cell) for cell in cells))
+    console().print(table)
+    if next(found, None) is not None:
+        print(f"the newest {len(rows)}; --limit or --all shows more")  # noqa: T201
+    return 0
+
+
+def show_json(database: Database, wanted: AuditFilter, *, limit: int | None) -> int:
+    """The rows that match, the newest first, a JSON object a line."""
+    for row in newest(database, wanted, limit):
+        print(json.dumps(_plain(row), ensure_ascii=False))  # noqa: T201
+    return 0
+
+
+def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None) -> int:
+    """The rows that match, the newest first, as CSV with a header; JSON values are JSON in their cells."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(_COLUMNS)
+    for row in newest(database, wanted, limit):
+        out.writerow(map(_cell, _plain(row).values()))
+    return 0
+
+
+def _cell(value: object) -> object:
+    """As CSV has it; a text that a spreadsheet would take for a formula gets a quote in front.
+
+    Source: OWASP, CSV Injection.
+    """
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+
+
+def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:
+    """What happened to a todo, in words, the oldest first."""
+    count = 0
+    for count, row in enumerate(history(database, todo_id), 1):  # noqa: B007
+        for line in story(row, zone):
+            print(line)  # noqa: T201
+    if not count:
+        print(f"the audit trail has no todo {todo_id}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
+    """Walk the chain; 1 where it is broken."""
+    with _progress("verifying") as advance:
+        verdict = verify(database, expected, advance)
+    if as_json:
+        print(json.dumps(_verdict(verdict)))  # noqa: T201
+        return int(not verdict.is_whole)
+    for text in verdict.told:
+        print(text)  # noqa: T201
+    if verdict.flaws > len(verdict.told):
+        print(f"and {verdict.flaws - len(verdict.told)} more")  # noqa: T201
+    if verdict.is_whole and not verdict.rows:
+        print(f"{database.name}: no audit rows, nothing to verify; check DATABASE_URL if there should be")  # noqa: T201
+        return 0
+    state = "whole" if verdict.is_whole else f"BROKEN, in {verdict.flaws} places"
+    print(f"{database.name}: {verdict.rows} audit rows, {state}")  # noqa: T201
+    print(f"head {verdict.head}")  # noqa: T201
+    return int(not verdict.is_whole)
+
+
+def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
+    """Record what the event log has and the trail lacks; 1 where a record of it has no row."""
+    with closing(TopicReader(cluster, topic)) as reader:
+        reader.open()
+        if not reader.sizes():
+            print(f"there is no topic {topic}", file=sys.stderr)  # noqa: T201
+            return 1
+        with _progress("rebuilding") as advance:
+            rebuilt = rebuild(
+                AuditStore(database),
+                reader.read_to_end(),
+                now=lambda: datetime.now(UTC),
+                tell=_say,
+                progress=advance,
+            )
+    counts = rebuilt.outcomes
+    print(  # noqa: T201
+        f"{rebuilt.records} records in {topic}: {counts[Outcome.RECORDED]} added, "
+        f"{counts[Outcome.REPEATED]} were there, {rebuilt.problems} without a row"
+    )
+    return int(rebuilt.problems > 0)
+
+
+def _say(text: str) -> None:
+    print(visible(text), file=sys.stderr)  # noqa: T201
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: row[name] for name in _COLUMNS}
+    return plain | {name: plain[name].isoformat() for name in ("time", "recorded_at")}
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    head = {"sequence": verdict.head.sequence, "hash": verdict.head.hash}
+    return {
+        "rows": verdict.rows,
+        "whole": verdict.is_whole,
+        "flaws": verdict.flaws,
+        "told": verdict.told,
+        "head": head,
+    }
+
+
+@contextmanager
+def _progress(doing: str) -> Iterator[Callable[[int], object]]:
+    terminal = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        shown = bar.add_task(doing, total=None)
+        yield lambda count: bar.advance(shown, count)

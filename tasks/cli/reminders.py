@@ -1,0 +1,76 @@
+"""Look at reminders, cancel them, or change when they fire.
+
+Commands only: what they do is in the modules they call.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from workers.cli.options import command_group
+
+from ..actors.reminders import keeping
+from ..app import broker, database
+from ..reminders.by_hand import ReminderDesk
+from ..reminders.known_todo import State
+from ..reminders.store import Ring
+from . import reminders_output as commands
+
+app = command_group("Look at reminders, cancel them, or change when they fire.")
+
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Id, or how it begins.")]
+_Json = Annotated[bool, typer.Option("--json", help="JSON, one object per line.")]
+
+
+@app.command("list")
+def list_(
+    todo: Annotated[str | None, typer.Option(metavar="ID", help="Only of this todo.")] = None,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Only of this owner's todos.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 50,
+    json: _Json = False,
+) -> None:
+    """Show the reminders that fire first, in their owners' time."""
+    commands.show_list(_desk(), todo=todo, owner=owner, state=state, limit=limit, as_json=json)
+
+
+@app.command()
+def show(id: _Id, json: _Json = False) -> None:  # noqa: A002
+    """Show all about one reminder, and what its last alarms came to."""
+    commands.show(_desk(), id, as_json=json)
+
+
+@app.command()
+def cancel(id: _Id) -> None:  # noqa: A002
+    """Call a reminder off, with all that would follow. A change of the due time sets it again."""
+    commands.cancel(_desk(), id)
+
+
+@app.command()
+def reschedule(
+    id: _Id,  # noqa: A002
+    when: Annotated[str, typer.Argument(metavar="WHEN", help="2026-06-05T09:00 in the owner's zone, or 2h.")],
+) -> None:
+    """Let a reminder fire at another time, once. A series then goes on as before."""
+    commands.reschedule(_desk(), id, when, datetime.now(UTC), _set_alarm)
+
+
+@app.command()
+def snooze(
+    id: _Id,  # noqa: A002
+    length: Annotated[str, typer.Argument(metavar="LENGTH", help="15m, 2h or 1d.")] = "1h",
+) -> None:
+    """Put a reminder off; one that has fired fires again."""
+    commands.snooze(_desk(), id, length, datetime.now(UTC), _set_alarm)
+
+
+def _desk() -> ReminderDesk:
+    return ReminderDesk(database())
+
+
+def _set_alarm(ring: Ring) -> None:
+    keeping().set_alarms([ring], datetime.now(UTC))
+    broker.close()

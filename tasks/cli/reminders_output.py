@@ -1,0 +1,188 @@
+"""What `todo-workers reminders` does. Times are shown in the zone of each reminder's owner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.table import Table
+
+from settings.formats import parse_duration
+from workers.cli.terminal import console
+from workers.errors import WorkersError, WrongUsage
+
+from ..reminders.by_hand import Firing, Reminder, ReminderDesk
+from ..reminders.known_todo import State
+from ..reminders.store import Ring
+from ..text import one_line
+
+SetAlarm = Callable[[Ring], None]
+
+
+def show_list(
+    desk: ReminderDesk,
+    *,
+    todo: str | None,
+    owner: str | None,
+    state: State | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print the reminders that fire first; as JSON Lines where ``as_json``."""
+    found, total = desk.find(todo_id=todo, owner=owner, state=state, limit=limit)
+    if as_json:
+        for reminder in found:
+            print(json.dumps(_as_json(reminder)))  # noqa: T201
+        return
+    if not found:
+        print("no reminders match")  # noqa: T201
+        return
+    console().print(_table(found))
+    if total > len(found):
+        console().print(f"{len(found)} of {total} reminders, those that fire first; --limit shows more")
+
+
+def show(desk: ReminderDesk, beginning: str, *, as_json: bool) -> None:
+    """Print all about one reminder, and what its last alarms came to."""
+    reminder = desk.one(beginning)
+    history = desk.history(reminder.id)
+    if as_json:
+        fired = [_firing_as_json(firing, reminder.time_zone) for firing in history]
+        print(json.dumps(_as_json(reminder) | {"fired": fired}))  # noqa: T201
+        return
+    table = Table(box=None, show_header=False)
+    for name, value in _details(reminder).items():
+        table.add_row(name, value)
+    for firing in history:
+        sent = "" if firing.is_sent else ", not handed to the mail queue yet"
+        what = f"{firing.outcome} {_time(firing.fired_at, reminder.time_zone)}{sent}"
+        table.add_row("fired", f"{what}, set for {_time(firing.alarm_at, reminder.time_zone)}")
+    console().print(table)
+
+
+def cancel(desk: ReminderDesk, beginning: str) -> None:
+    """Call one off, and say so."""
+    reminder = desk.cancel(beginning)
+    print(f"{_named(reminder)} is cancelled")  # noqa: T201
+
+
+def reschedule(desk: ReminderDesk, beginning: str, when: str, now: datetime, set_alarm: SetAlarm) -> None:
+    """Set one to another time, and say to which."""
+    at = read_time(when, desk.one(beginning).time_zone, now)
+    _set(*desk.reschedule(beginning, at, now), set_alarm)
+
+
+def snooze(desk: ReminderDesk, beginning: str, length: str, now: datetime, set_alarm: SetAlarm) -> None:
+    """Put one off, and say until when."""
+    _set(*desk.snooze(beginning, read_length(length), now), set_alarm)
+
+
+def read_time(text: str, time_zone: str, now: datetime) -> datetime:
+    """Read a time from now on, such as 2h, or in ISO 8601, in ``time_zone`` where it has none.
+
+    Raises:
+        WrongUsage: it is neither.
+    """
+    if text[-1:] in set("smhd"):
+        return now + read_length(text)
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise WrongUsage(
+            f"{text!r} is no time; write 2026-06-05T09:00, or 2h for two hours from now"
+        ) from exc
+
+
+def read_length(text: str) -> timedelta:
+    """Read a length of time such as 15m. Raises WrongUsage."""
+    try:
+        length = parse_duration(text)
+        assert isinstance(length, timedelta)
+        datetime.now(UTC) + length
+    except (ValueError, OverflowError) as exc:
+        raise WrongUsage(f"{text!r} is no length of time; write 15m, 2h or 1d") from exc
+    if not length:
+        raise WrongUsage("a length of time should be more than nothing")
+    return length
+
+
+def _set(reminder: Reminder, ring: Ring, set_alarm: SetAlarm) -> None:
+    assert reminder.alarm_at is not None
+    said = f"{_named(reminder)} fires {_time(reminder.alarm_at, reminder.time_zone)}"
+    try:
+        set_alarm(ring)
+    except WorkersError as exc:
+        raise WorkersError(f"{said}; workers set its alarm later, as it cannot be set now: {exc}") from exc
+    print(said)  # noqa: T201
+
+
+def _named(reminder: Reminder) -> str:
+    return f"reminder {reminder.id} ({reminder.before_due}) of {one_line(reminder.title, 60)!r}"
+
+
+def _table(found: list[Reminder]) -> Table:
+    table = Table("fires", "due", "before", "state", "todo", "title", "owner", "id", box=None)
+    for reminder in found:
+        table.add_row(
+            _time(reminder.alarm_at, reminder.time_zone),
+            _time(reminder.occurrence, reminder.time_zone),
+            reminder.before_due,
+            _state(reminder),
+            one_line(reminder.todo_id, 40),
+            one_line(reminder.title, 40),
+            reminder.owner,
+            reminder.id,
+        )
+    return table
+
+
+def _details(reminder: Reminder) -> dict[str, str]:
+    zone = reminder.time_zone
+    return {
+        "id": reminder.id,
+        "todo": f"{reminder.todo_id}: {one_line(reminder.title, 100)}",
+        "owner": f"{reminder.owner}, {zone}",
+        "before": reminder.before_due,
+        "repeats": reminder.recurrence or "no",
+        "state": _state(reminder),
+        "fires": _time(reminder.alarm_at, zone) or "not any more",
+        "due": _time(reminder.occurrence, zone),
+        "version": str(reminder.version),
+    }
+
+
+def _state(reminder: Reminder) -> str:
+    if reminder.state is not State.WAITING:
+        return reminder.state
+    return (
+        "waiting"
+        + (", moved" if reminder.is_moved else "")
+        + ("" if reminder.has_alarm else ", no alarm yet")
+    )
+
+
+def _time(time: datetime | None, zone: str) -> str:
+    return f"{time.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}" if time else ""
+
+
+def _iso(time: datetime | None, zone: str) -> str | None:
+    return time.astimezone(ZoneInfo(zone)).isoformat() if time else None
+
+
+def _as_json(reminder: Reminder) -> dict[str, Any]:
+    return _with_times(asdict(reminder), reminder.time_zone)
+
+
+def _firing_as_json(firing: Firing, zone: str) -> dict[str, Any]:
+    return _with_times(asdict(firing), zone)
+
+
+def _with_times(values: dict[str, Any], zone: str) -> dict[str, Any]:
+    return {
+        name: _iso(value, zone) if isinstance(value, datetime) else value for name, value in values.items()
+    }

@@ -1,0 +1,49 @@
+"""What `todo-workers doctor` looks at for the chatbot: its database and its mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .app import database, mail_server
+from .storage import schema
+from .storage.database import Database
+from .storage.engine import StoreError
+
+
+def check_database() -> str:
+    """Say which schema the database has. Raises StoreError where workers could not use it."""
+    found = database()
+    if found.is_sqlite:
+        return _check_file(found)
+    with found.reading():
+        return f"{found.name} answers, with the schema {schema.needed()}"
+
+
+def check_smtp() -> str:
+    """Connect to the mail server and log in. Raises MailNotSent."""
+    server = mail_server()
+    asyncio.run(server.check())
+    login = f"takes {server.username}" if server.username else "answers, no login is set"
+    return f"{server.host}:{server.port} {login}"
+
+
+def _check_file(found: Database) -> str:
+    """Without making the file: that is for the first worker."""
+    file = Path(found.engine.url.database or "")
+    if not file.exists():
+        if not os.access(file.parent, os.W_OK):
+            raise StoreError(
+                f"{found.name} cannot be made: {file.parent} is no folder that can be written to"
+            )
+        return f"{found.name} is not there yet; the first use makes it"
+    if not os.access(file, os.W_OK):
+        raise StoreError(f"{found.name} cannot be written to: check who owns {file}")
+    revision = found.revision()
+    return f"{found.name} has the schema {revision}" if revision else f"{found.name} is empty"
+
+
+#: By the names under which they are shown.
+doctor_checks: Mapping[str, Callable[[], str]] = {"database": check_database, "smtp": check_smtp}

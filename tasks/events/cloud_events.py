@@ -1,0 +1,186 @@
+"""Events as CloudEvents 1.0 on Kafka, and back: the envelope, not what is in it. Pure.
+
+What is in an event is checked by the actor that handles it, so that one that is wrong can be mended and
+replayed like any other job. The rules are at https://github.com/cloudevents/spec, and in its Kafka binding.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+from dateutil.parser import isoparse
+
+from workers.errors import Undecodable
+from workers.records.envelope import Record
+from workers.records.sources import Incoming
+
+from .cloud_event_modes import attributes_and_data
+from .models import EVENT_TYPES, InvalidEvent, TodoEvent
+
+#: What Kafka's binding of CloudEvents says of a record that is a whole event in JSON.
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+
+#: Major version of the events' schemas. It grows only where a reader of the old one would misunderstand.
+SCHEMA_VERSION = 1
+
+_DATASCHEMA = re.compile(r"urn:todo-workers:event:([^:]+):([0-9]{1,9})")
+_REQUIRED = ("specversion", "id", "source", "type")
+#: Attributes that are fields of an event, and say nothing beside it.
+_FIELDS = frozenset({"specversion", "type", "time", "datacontenttype"})
+#: Fields of an event that are attributes of its CloudEvent, and not in its data.
+OUTSIDE_DATA = ("type", "event_id", "time", "cloudevent")
+#: Ids that are no UUID are unique only together with their source: both make a UUID in this namespace.
+_IDS = UUID("6d5f1f6e-5b0a-5d5b-9a0e-0f3f7f0a6a11")
+
+
+def dataschema(event_type: str) -> str:
+    """Give the URI of the schema of an event's data, as this version writes it."""
+    return f"urn:todo-workers:event:{event_type}:{SCHEMA_VERSION}"
+
+
+def record_of(event: TodoEvent) -> Record:
+    """Make the record that publishes ``event``: in structured mode, keyed by the todo.
+
+    Raises:
+        InvalidEvent: ``cloudevent`` holds what no CloudEvent can.
+    """
+    data = event.model_dump(mode="json")
+    context = data["cloudevent"]
+    for name in OUTSIDE_DATA:
+        del data[name]
+    data |= context.pop("data", {})
+    attributes = {
+        "specversion": "1.0",
+        "id": str(event.event_id),
+        "type": event.type,
+        "subject": event.todo.id,
+        "time": event.time,
+        "datacontenttype": "application/json",
+        "dataschema": dataschema(event.type),
+    }
+    _require_context(context, event.event_id)
+    try:
+        cloud_event = CloudEvent(attributes | context, data)
+    except CloudEventValidationError as exc:
+        raise InvalidEvent(f"Not a valid todo event: cloudevent: {_words(exc)}") from exc
+    value = JSONFormat().write(cloud_event)
+    return Record(event.todo.id.encode(), value, [("content-type", CONTENT_TYPE.encode())])
+
+
+def event_of(record: Incoming) -> dict[str, Any]:
+    """Read the event of a record that anybody may have written, in binary or in structured mode.
+
+    It is what `events.parse_any_event` reads, and not checked yet.
+
+    Raises:
+        Undecodable: the record is no CloudEvent that this version understands; the text says why.
+    """
+    attributes, data = attributes_and_data(record)
+    _require_valid(attributes, record)
+    kind, source = attributes["type"], attributes["source"]
+    event_id = event_id_of(source, attributes["id"])
+    event = {
+        "type": kind,
+        "event_id": str(event_id),
+        "time": attributes.get("time") or datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(),
+    }
+    context = {name: value for name, value in attributes.items() if name not in _FIELDS}
+    if attributes["id"].lower() == event["event_id"]:
+        del context["id"]
+    if kind not in EVENT_TYPES:
+        return _unknown(event, context, attributes, data)
+    _require_understood(kind, context, record)
+    if not isinstance(data, dict):
+        raise _refused(record, f"its data is {_named(data)}, a JSON object is needed")
+    todo = data.get("todo")
+    if isinstance(todo, dict) and context.get("subject") == todo.get("id"):
+        context.pop("subject", None)
+    # They would be taken for the event's own; equal ones say nothing new.
+    homonyms = {name: data[name] for name in OUTSIDE_DATA if name in data and data[name] != event.get(name)}
+    if homonyms:
+        context["data"] = homonyms
+    fields = {name: value for name, value in data.items() if name not in OUTSIDE_DATA}
+    return {**event, **fields, "cloudevent": context}
+
+
+def event_id_of(source: str, cloud_event_id: str) -> UUID:
+    """Give the id of an event: its CloudEvent's, where that is a UUID; else one that follows from both."""
+    try:
+        event_id = UUID(cloud_event_id)
+    except ValueError:
+        event_id = None
+    if event_id is not None and str(event_id) == cloud_event_id.lower():
+        return event_id
+    return uuid5(_IDS, f"{source}\n{cloud_event_id}")
+
+
+def _unknown(
+    event: dict[str, Any], context: dict[str, Any], attributes: dict[str, Any], data: Any
+) -> dict[str, Any]:
+    if attributes.get("datacontenttype", "application/json") != "application/json":
+        context["datacontenttype"] = attributes["datacontenttype"]
+    actor = data.get("actor") if isinstance(data, dict) else None
+    if isinstance(actor, str) and actor.isprintable() and 0 < len(actor.strip()) <= len(actor) <= 200:
+        event["actor"] = actor
+    return {**event, "subject": context.pop("subject", None), "data": data, "cloudevent": context}
+
+
+def _require_understood(kind: str, context: dict[str, Any], record: Incoming) -> None:
+    """Take our own dataschema out of the context. Raises Undecodable for that of another type or version."""
+    match = _DATASCHEMA.fullmatch(context.get("dataschema", ""))
+    if match is None:
+        return
+    about, version = match[1], int(match[2])
+    if about != kind:
+        raise _refused(record, f"its type is {kind}, its dataschema is that of {about}")
+    if version > SCHEMA_VERSION:
+        raise _refused(
+            record,
+            f"its schema has the major version {version}, this worker understands up to {SCHEMA_VERSION}; "
+            "update the workers, then replay it",
+        )
+    del context["dataschema"]
+
+
+def _require_valid(attributes: dict[str, Any], record: Incoming) -> None:
+    missing = [name for name in _REQUIRED if name not in attributes]
+    if missing:
+        raise _refused(record, f"it has no {' and no '.join(missing)}")
+    try:
+        times = {"time": isoparse(attributes["time"])} if "time" in attributes else {}
+        CloudEvent({**attributes, "time": datetime.now(UTC), **times})
+    except CloudEventValidationError as exc:
+        raise _refused(record, _words(exc)) from exc
+    except (ValueError, TypeError) as exc:
+        time = attributes["time"]
+        raise _refused(record, f"its time {time!r} is not one like 2026-06-05T17:00:00+02:00") from exc
+
+
+def _require_context(context: dict[str, Any], event_id: UUID) -> None:
+    wrong = [name for name in context if name in _FIELDS or not isinstance(context[name], str | int)]
+    if wrong:
+        raise InvalidEvent(
+            f"Not a valid todo event: cloudevent.{wrong[0]}: is no extension attribute with "
+            "a text, a whole number, or true or false"
+        )
+    if "id" in context and event_id_of(context["source"], str(context["id"])) != event_id:
+        raise InvalidEvent("Not a valid todo event: cloudevent.id: is not what event_id follows from")
+
+
+def _words(error: CloudEventValidationError) -> str:
+    return "; ".join(str(problems[0]) for problems in error.errors.values() if problems)
+
+
+def _named(value: Any) -> str:
+    names = {type(None): "not there", str: "text", list: "a JSON array", bool: "true or false"}
+    return names.get(type(value), "a number")
+
+
+def _refused(record: Incoming, why: str) -> Undecodable:
+    return Undecodable(f"the record is no event that can be handled: {why}", record.value or b"")

@@ -1,0 +1,157 @@
+"""The kinds of values that events are made of, each with its check. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import zoneinfo
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic_core import to_jsonable_python
+
+from ..schedules.alarms import parse_offset
+from ..schedules.rules import parse_rule
+from ..text import one_line
+
+#: Longest title and longest description, in characters. An update carries each three times, and a
+#: character takes up to 12 bytes in JSON: the largest event stays below the 1 MB that Kafka accepts.
+MAX_TEXT_LENGTH = 10_000
+
+#: Most reminders of a todo.
+MAX_REMINDERS = 20
+
+#: Times in this range exist in every time zone.
+_OUT_OF_RANGE = "must lie between the years 1970 and 9998"
+
+_NUMBER = re.compile(r"[\d\s.+-]*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain the character U+0000, which PostgreSQL cannot store")
+    return text
+
+
+def _unicode(text: str) -> None:
+    _without_nul(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError("must not contain half a surrogate pair, which is no character") from exc
+
+
+def _storable(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        _unicode(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must not contain NaN or infinity, which JSON does not have")
+    elif isinstance(value, list):
+        for item in value:
+            _storable(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _unicode(name)
+            _storable(item)
+    return value
+
+
+def _not_blank(text: str) -> str:
+    if not one_line(text):
+        raise ValueError("must not be blank")
+    return text
+
+
+def _without_controls(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not contain control characters or line breaks")
+    return text
+
+
+@lru_cache(maxsize=1_000)  # an event is read by each of its jobs
+def email_address(address: str) -> str:
+    """Give the address, its domain as the mail server needs it. Raises ValueError where it is none."""
+    try:
+        # Whether the domain exists is the mail server's to say: it may be one of an intranet.
+        valid = validate_email(
+            address, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+        )
+    except EmailNotValidError as exc:
+        reason = one_line(str(exc))
+        raise ValueError(f"is not an e-mail address like ana@example.com: {reason}") from exc
+    return str(valid.ascii_email)
+
+
+def _language(tag: str) -> str:
+    if not _LANGUAGE.fullmatch(tag):
+        raise ValueError("is not a language tag like en or pt-BR")
+    return tag
+
+
+def _time_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as exc:
+        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{name[:60]!r} is not an IANA time zone like Europe/Berlin{hint}") from exc
+    return name
+
+
+def _not_a_number(value: object) -> object:
+    # pydantic takes numbers for times, and guesses between seconds and milliseconds.
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("must be a time with its zone, like 2026-06-05T17:00:00+02:00")
+    return value
+
+
+def _to_utc(time: datetime) -> datetime:
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(_OUT_OF_RANGE) from exc
+    if not 1970 <= utc.year <= 9998:
+        raise ValueError(_OUT_OF_RANGE)
+    return utc
+
+
+def _offset(text: str) -> str:
+    parse_offset(text)
+    return text
+
+
+def _recurrence(text: str) -> str:
+    parse_rule(text)
+    return text
+
+
+#: What the schema can say of a text that must not be blank.
+_MIN_1 = Field(json_schema_extra={"minLength": 1})
+
+Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_without_nul)]
+Title = Annotated[Text, _MIN_1, AfterValidator(_not_blank)]
+Name = Annotated[str, Field(max_length=200), _MIN_1, AfterValidator(_not_blank), AfterValidator(_without_nul)]
+Identifier = Annotated[
+    str, Field(max_length=200), _MIN_1, AfterValidator(_not_blank), AfterValidator(_without_controls)
+]
+#: A URI reference.
+Source = Annotated[
+    str, Field(max_length=2_000), AfterValidator(_not_blank), AfterValidator(_without_controls)
+]
+Email = Annotated[
+    str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_address)
+]
+TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone)]
+Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
+Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]
+Reminders = Annotated[tuple[Annotated[str, AfterValidator(_offset)], ...], Field(max_length=MAX_REMINDERS)]
+Recurrence = Annotated[str, AfterValidator(_recurrence)]
+
+#: Any JSON value that both databases can store.
+Json = Annotated[JsonValue, BeforeValidator(to_jsonable_python), AfterValidator(_storable)]

@@ -1,0 +1,278 @@
+"""The facts that the chatbot publishes about todos. Pure: no I/O; the clock is read only for default values.
+
+Models are frozen. Fields that they do not know are kept: who publishes may be newer than who reads. Every
+time is kept in UTC, so that an event equals itself after a trip through JSON; the zone that a person reads
+times in is ``Owner.time_zone``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self, TypeVar
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from workers.errors import InvalidArguments
+
+from ..schedules.occurrences import check_start
+from ..schedules.rules import parse_rule
+from ..text import nearest
+from .fields import (
+    Email,
+    Identifier,
+    Json,
+    Language,
+    Name,
+    Recurrence,
+    Reminders,
+    Source,
+    Text,
+    Time,
+    TimeZone,
+    Title,
+)
+
+T = TypeVar("T")
+
+#: Errors come into logs, and what was given may be the name or the address of a person.
+_DISCREET = ConfigDict(hide_input_in_errors=True)
+
+#: ``CloudEvent.source`` of what this package publishes: a URI reference to whoever saw it happen.
+DEFAULT_SOURCE = "/todo-chatbot"
+
+
+class InvalidEvent(InvalidArguments, ValueError):
+    """The data is not a valid todo event."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    __pydantic_extra__: dict[str, Json]
+
+
+class Owner(_Model):
+    """The person whose todo it is, and who is notified."""
+
+    name: Name
+    email: Email
+    time_zone: TimeZone = "UTC"
+    language: Language = "en"
+
+
+class Todo(_Model):
+    """A todo as it is after the event; for a deleted one, as it was last.
+
+    ``reminders`` says when to remind of it: offsets before ``due``, such as ``-1d``, ``-1h`` or ``0m``.
+    ``recurrence`` is an RRULE of RFC 5545, such as ``FREQ=WEEKLY;BYDAY=MO``; it counts from ``due``, on the
+    clock of the owner's zone, and needs it.
+    """
+
+    id: Identifier
+    title: Title
+    description: Text = ""
+    due: Time | None = None
+    reminders: Reminders = ()
+    recurrence: Recurrence | None = None
+    owner: Owner
+
+    @model_validator(mode="after")
+    def _recurs_from_its_due_time(self) -> Self:
+        if self.recurrence is not None:
+            if self.due is None:
+                raise ValueError("recurrence: needs a due time to count from; set due")
+            try:
+                _check_recurrence(self.recurrence, self.due, self.owner.time_zone)
+            except ValueError as exc:
+                raise ValueError(f"recurrence: {exc}") from exc
+        return self
+
+
+class Change(_Model):
+    """What one field of a todo was and what it is now, as JSON values; None is no value."""
+
+    before: Json
+    after: Json
+
+
+#: The fields that an update may change, with the type of their values; one that is not known may be anything.
+CHANGEABLE: dict[str, TypeAdapter[Any]] = {
+    "title": TypeAdapter(Title | None, config=_DISCREET),
+    "description": TypeAdapter(Text | None, config=_DISCREET),
+    "due": TypeAdapter(Time | None, config=_DISCREET),
+    "reminders": TypeAdapter(Reminders | None, config=_DISCREET),
+    "recurrence": TypeAdapter(Recurrence | None, config=_DISCREET),
+    "owner": TypeAdapter(Owner | None, config=_DISCREET),
+}
+
+
+class Context(_Model):
+    """What an event's CloudEvent says beside the event: its source, its extension attributes.
+
+    ``id`` is that of the CloudEvent where it is no UUID: ``event_id`` then follows from source and id.
+    ``data`` has the fields of its data that are named like one of the event itself.
+    """
+
+    source: Source = DEFAULT_SOURCE
+
+
+class AnyEvent(_Model):
+    """What every event carries, of whatever type."""
+
+    type: str
+    event_id: UUID = Field(default_factory=uuid4)
+    time: Time = Field(default_factory=lambda: datetime.now(UTC))
+    actor: Name | None = None
+    cloudevent: Context = Context()
+
+    @property
+    def todo_id(self) -> str | None:
+        """The todo that it is about, where that is known."""
+        return None
+
+
+class OtherEvent(AnyEvent):
+    """An event of a type that this version does not know: kept as it is.
+
+    ``subject`` is what it is about, as its publisher says.
+    """
+
+    type: Identifier
+    subject: Identifier | None = None
+    data: Json = None
+
+    @property
+    def todo_id(self) -> str | None:
+        return self.subject
+
+
+class TodoEvent(AnyEvent):
+    """What the events carry that are about a todo. ``actor`` is whoever did it, for example ``user:42``."""
+
+    actor: Name
+    todo: Todo
+
+    @property
+    def todo_id(self) -> str:
+        return self.todo.id
+
+
+class TodoCreated(TodoEvent):
+    """A todo was created."""
+
+    type: Literal["todo.created"] = "todo.created"
+
+
+class TodoUpdated(TodoEvent):
+    """A todo was changed; ``changes`` has an entry for each field that was."""
+
+    type: Literal["todo.updated"] = "todo.updated"
+    changes: dict[str, Change] = Field(min_length=1)
+
+    @field_validator("changes")
+    @classmethod
+    def _fit_the_fields(cls, changes: dict[str, Change]) -> dict[str, Change]:
+        return {
+            name: change.model_copy(
+                update={"before": _fit(name, change.before), "after": _fit(name, change.after)}
+            )
+            for name, change in changes.items()
+        }
+
+
+class TodoCompleted(TodoEvent):
+    """A todo was completed."""
+
+    type: Literal["todo.completed"] = "todo.completed"
+
+
+class TodoDeleted(TodoEvent):
+    """A todo was deleted."""
+
+    type: Literal["todo.deleted"] = "todo.deleted"
+
+
+Event = Annotated[TodoCreated | TodoUpdated | TodoCompleted | TodoDeleted, Field(discriminator="type")]
+
+#: The values of ``type``.
+EVENT_TYPES = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=_DISCREET)
+_OTHER: TypeAdapter[OtherEvent] = TypeAdapter(OtherEvent)
+
+
+def parse_event(data: object) -> Event:
+    """Read an event from what ``event.model_dump(mode="json")`` gives, or from a mapping like it.
+
+    Raises:
+        InvalidEvent: it does not validate, or its type is not known; the text says what is wrong with each
+            field.
+    """
+    event: Event = _validated(_EVENT, data)
+    return event
+
+
+def parse_any_event(data: object) -> Event | OtherEvent:
+    """As `parse_event`, but an event of an unknown type is given with what every event carries.
+
+    Raises:
+        InvalidEvent: it does not validate.
+    """
+    kind = data.get("type") if isinstance(data, Mapping) else None
+    if isinstance(kind, str) and kind not in EVENT_TYPES:
+        return _validated(_OTHER, data)
+    return parse_event(data)
+
+
+def _validated(adapter: TypeAdapter[T], data: object) -> T:
+    try:
+        return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
+    except ValidationError as exc:
+        raise InvalidEvent(f"Not a valid todo event: {problems_of(exc)}") from exc
+
+
+@lru_cache(maxsize=1_024)
+def _check_recurrence(rule: str, due: datetime, zone: str) -> None:
+    check_start(parse_rule(rule), due, ZoneInfo(zone))
+
+
+def _fit(name: str, value: JsonValue) -> Any:
+    if name == "id":
+        raise ValueError("id: the id of a todo cannot change")
+    if name not in CHANGEABLE:
+        return value
+    try:
+        field = CHANGEABLE[name]
+        return field.dump_python(field.validate_python(value), mode="json")
+    except ValidationError as exc:
+        raise ValueError(f"{name}: {problems_of(exc)}") from exc
+
+
+def problems_of(error: ValidationError) -> str:
+    return "; ".join(
+        _problem(details["type"], [str(part) for part in details["loc"] if part not in EVENT_TYPES], details)
+        for details in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _problem(kind: str, place: list[str], details: Any) -> str:
+    text = str(details["msg"]).removeprefix("Value error, ")
+    if kind == "union_tag_invalid":
+        tag = details["ctx"]["tag"]
+        text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{nearest(tag, EVENT_TYPES)}"
+    elif kind == "union_tag_not_found":
+        text = f"type: missing; it is one of {', '.join(EVENT_TYPES)}"
+    return f"{'.'.join(place)}: {text}" if place else text

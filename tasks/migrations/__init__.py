@@ -1,1 +1,0 @@
-"""Alembic's revisions of the schema: `tasks.schema` runs them, on SQLite and on PostgreSQL."""

@@ -1,8 +1,0 @@
-"""What Alembic runs to migrate: it gets a connection, in a transaction, from `tasks.schema`."""
-
-from __future__ import annotations
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
-context.run_migrations()

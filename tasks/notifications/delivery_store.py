@@ -1,0 +1,204 @@
+"""What became of each notice: the row that lets its mail go out once, however often its job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from operator import itemgetter
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from dramatiq.errors import Retry
+from sqlalchemy import (
+    Column,
+    Connection,
+    Executable,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
+
+from workers.errors import WorkersError
+
+from ..storage.column_types import UtcDateTime, metadata
+from ..storage.database import Database
+from .notice import Notice
+
+#: Longest error text that a row keeps, in characters.
+_MAX_ERROR_LENGTH = 500
+
+
+class State(StrEnum):
+    """Where a notice is on its way. What is SENT or OPTED_OUT stays so."""
+
+    SENDING = "sending"  #: Claimed by a worker; ``until`` is when others may take the claim over.
+    SENT = "sent"
+    FAILED = "failed"  #: The server did not take it; the job is tried again, or is a dead letter.
+    POSTPONED = "postponed"  #: To the end of the recipient's quiet hours, which is ``until``.
+    OPTED_OUT = "opted-out"
+
+
+FINAL = (State.SENT, State.OPTED_OUT)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    # The notice's id.
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claim", Text),
+    Column("until", UtcDateTime),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "recipient", "updated_at"),
+)
+
+# Statements are built once: that costs more than what the database does with them.
+_FIND = select(deliveries).where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
+_OWN = and_(deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim"))
+_RELEASE = deliveries.update().where(_OWN)
+# The claim stays: it is who has sent it.
+_SETTLE = deliveries.update().where(_OWN).values(state=State.SENT, until=None, error=None)
+
+
+class _Settling(NamedTuple):
+    """A mail that was sent at ``now``, by whoever has the claim ``token``."""
+
+    id: str
+    token: str
+    now: datetime
+
+
+class DeliveryBusy(WorkersError, Retry):
+    """Another worker is sending the same notice now: the job is tried again when its claim ends."""
+
+    def __init__(self, message: str, delay_ms: int) -> None:
+        WorkersError.__init__(self, message)
+        self.delay = delay_ms
+
+
+class DeliveryStore:
+    """Keeps the rows. Any thread may use it; every method raises StoreError where the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._upsert = _upsert_on(database)
+        self._claim = database.together(self._claim_all)
+        self._settle = database.together(_settle_all)
+
+    def claim(self, notice: Notice, *, now: datetime, lease: timedelta) -> str | None:
+        """Take the notice in hand, and give the token to settle or release it with; None where it is done.
+
+        The claim ends after ``lease``, so that a worker that died holds nothing up for longer.
+
+        Raises:
+            DeliveryBusy: another worker has it in hand.
+        """
+        token = str(uuid4())
+        claimed = {"state": State.SENDING, "claim": token, "until": now + lease}
+        row = self._claim(_row(notice, claimed, now=now, attempts=1))
+        if row is None:
+            return token
+        if row.state in FINAL:
+            return None
+        left_ms = max(0, int((row.until - now).total_seconds() * 1000)) if row.until else 0
+        raise DeliveryBusy(f"the notice {notice.id} is being sent by another worker", left_ms + 1_000)
+
+    def settle(self, notice: Notice, token: str, *, now: datetime) -> bool:
+        """Note that the mail is sent; give False where another worker took the claim over meanwhile."""
+        return self._settle(_Settling(str(notice.id), token, now))
+
+    def release(self, notice: Notice, token: str, *, error: str, now: datetime) -> None:
+        """Give the notice back, not sent: whoever comes next may try."""
+        values = {"state": State.FAILED, "claim": None, "until": None, "error": error[:_MAX_ERROR_LENGTH]}
+        own = {"own_id": str(notice.id), "own_claim": token, "updated_at": now}
+        self._database.write(lambda connection: connection.execute(_RELEASE, values | own))
+
+    def postpone(self, notice: Notice, until: datetime, *, now: datetime) -> None:
+        """Note that a job will send the notice at ``until``; a worker that has it in hand keeps it."""
+        self._write(notice, {"state": State.POSTPONED, "claim": None, "until": until}, now=now)
+
+    def opt_out(self, notice: Notice, *, now: datetime) -> None:
+        """Note that the recipient does not want it; a worker that has it in hand keeps it."""
+        self._write(notice, {"state": State.OPTED_OUT, "claim": None, "until": None}, now=now)
+
+    def find(self, notice_id: UUID) -> Row[Any] | None:
+        """Give the row of a notice."""
+        with self._database.reading() as connection:
+            return connection.execute(_FIND, {"ids": [str(notice_id)]}).first()
+
+    def latest(self, address: str, *, limit: int) -> Sequence[Row[Any]]:
+        """Give the rows of a recipient, the latest first."""
+        columns = deliveries.c
+        rows = select(deliveries).where(columns.recipient == address.lower())
+        with self._database.reading() as connection:
+            return connection.execute(rows.order_by(columns.updated_at.desc()).limit(limit)).all()
+
+    def _write(self, notice: Notice, values: dict[str, Any], *, now: datetime) -> None:
+        """Write the row, unless it is final or another worker has a claim to it."""
+        row = _row(notice, values, now=now, attempts=0)
+        self._database.write(lambda connection: connection.execute(self._upsert, row))
+
+    def _claim_all(
+        self, connection: Connection, wanted: Sequence[dict[str, Any]]
+    ) -> Sequence[Row[Any] | None]:
+        """Write the rows that may be written; of another one, give what is there instead."""
+        # In order, as two transactions that lock rows in different orders would wait for each other for ever.
+        written = connection.execute(self._upsert, sorted(wanted, key=itemgetter("id")))
+        if written.rowcount == len(wanted):
+            return [None] * len(wanted)
+        found = _rows(connection, [row["id"] for row in wanted])
+        return [None if found[row["id"]].claim == row["claim"] else found[row["id"]] for row in wanted]
+
+
+def _settle_all(connection: Connection, wanted: Sequence[_Settling]) -> Sequence[bool]:
+    """Note that mails are sent, and give for each whether its claim still was its sender's."""
+    values = [{"own_id": one.id, "own_claim": one.token, "updated_at": one.now} for one in sorted(wanted)]
+    if connection.execute(_SETTLE, values).rowcount == len(wanted):
+        return [True] * len(wanted)
+    found = _rows(connection, [one.id for one in wanted])
+    return [one.id in found and found[one.id].claim == one.token for one in wanted]
+
+
+def _rows(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    return {row.id: row for row in connection.execute(_FIND, {"ids": ids})}
+
+
+def _row(notice: Notice, values: dict[str, Any], *, now: datetime, attempts: int) -> dict[str, Any]:
+    return values | {
+        "id": str(notice.id),
+        "kind": notice.kind,
+        "recipient": notice.recipient.email.lower(),
+        "attempts": attempts,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _upsert_on(database: Database) -> Executable:
+    """Write a row that is given as parameters, where it is not final and nobody else has a claim to it."""
+    columns, insert = deliveries.c, database.insert(deliveries)
+    new = insert.excluded
+    upsert = insert.on_conflict_do_update(
+        index_elements=[columns.id],
+        set_={name: new[name] for name in ("state", "claim", "until", "updated_at")}
+        | {"attempts": columns.attempts + new.attempts},
+        # Not NOT IN, which SQLAlchemy would spell out anew each time.
+        where=and_(
+            *(columns.state != state for state in FINAL),
+            or_(columns.claim.is_(None), columns.until <= new.updated_at),
+        ),
+    )
+    # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
+    return upsert.execution_options(preserve_rowcount=True)

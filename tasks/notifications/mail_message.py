@@ -1,0 +1,119 @@
+"""E-mail: how a message is put together. Pure.
+
+The few lines of MIME are our own: email.message reads and folds again every header that it is given, which
+took three times as long as rendering the mail.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import b2a_qp
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime, parseaddr, quote
+from functools import cached_property, lru_cache
+from uuid import UUID
+
+from ..events.models import Owner
+from ..text import one_line
+from .rendering import Notification
+
+#: What no encoded line can hold, so that it separates the parts of any mail.
+_BOUNDARY = "=_todo-workers"
+
+_PLAIN = re.compile(r"[ -~]*")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends the mails, and where a recipient can say that it wants no more of them.
+
+    ``mailbox`` is written like ``Todo <todo@example.com>``. In ``unsubscribe_url``, ``{id}`` stands for the
+    notice's id, by which `RecipientStore.unsubscribe` knows its recipient. ``unsubscribe_mailto`` is an
+    address; without it, it is the sender's.
+    """
+
+    mailbox: str
+    unsubscribe_url: str | None = None
+    unsubscribe_mailto: str | None = None
+
+    @cached_property
+    def address(self) -> str:
+        """The bare address."""
+        return self.name_and_address[1]
+
+    @cached_property
+    def name_and_address(self) -> tuple[str, str]:
+        return parseaddr(self.mailbox)
+
+    def unsubscribe_headers(self, notice_id: UUID) -> dict[str, str]:
+        """Give what a mail program unsubscribes with; one click does where there is a URL (RFC 8058)."""
+        address = self.unsubscribe_mailto or self.address
+        mailto = f"<mailto:{address}?subject=unsubscribe%20{notice_id}>"
+        if self.unsubscribe_url is None:
+            return {"List-Unsubscribe": mailto}
+        url = self.unsubscribe_url.replace("{id}", str(notice_id))
+        return {
+            "List-Unsubscribe": f"<{url}>,\r\n {mailto}",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+
+
+def compose(
+    content: Notification, *, sender: Sender, recipient: Owner, notice_id: UUID, date: datetime
+) -> bytes:
+    """Put together a mail with a text and an HTML part; its Message-ID follows from ``notice_id``.
+
+    Names and subject may hold any characters: they cannot add a header, a line or a recipient. It is ASCII,
+    with lines as the mail server wants them.
+    """
+    headers = {
+        "From": _mailbox("From", *sender.name_and_address),
+        "To": _mailbox("To", recipient.name, recipient.email),
+        "Subject": _encoded("Subject", one_line(content.subject)),
+        "Date": format_datetime(date),
+        "Message-ID": f"<{notice_id}@todo-workers>",
+        **sender.unsubscribe_headers(notice_id),
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/alternative; boundary="{_BOUNDARY}"',
+        "Content-Language": content.language,
+    }
+    parts = [_part(headers, b""), _text_part("plain", content.text), _text_part("html", content.html)]
+    return f"\r\n--{_BOUNDARY}\r\n".encode().join(parts) + f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+def _text_part(subtype: str, text: str) -> bytes:
+    headers = {
+        "Content-Type": f'text/{subtype}; charset="utf-8"',
+        "Content-Transfer-Encoding": "quoted-printable",
+    }
+    lines = b"\r\n".join([*text.encode().splitlines(), b""])
+    return _part(headers, b2a_qp(lines, istext=True))
+
+
+def _part(headers: Mapping[str, str], body: bytes) -> bytes:
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return head.encode("ascii") + b"\r\n" + body
+
+
+@lru_cache(maxsize=1_000)  # the sender's is in every mail, and a recipient gets several
+def _mailbox(header: str, name: str, address: str) -> str:
+    name = one_line(name, 100)
+    if not name:
+        return address
+    if _is_plain(name):
+        return f'"{quote(name)}" <{address}>'
+    return f"{_encoded(header, name)}\r\n <{address}>"
+
+
+def _encoded(header: str, text: str) -> str:
+    if _is_plain(text) and len(header) + len(text) < 76:
+        return text
+    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def _is_plain(text: str) -> bool:
+    return _PLAIN.fullmatch(text) is not None and "=?" not in text

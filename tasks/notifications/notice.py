@@ -1,0 +1,78 @@
+"""What is to be told to whom: the model of a notice, and the notice that an event makes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from workers.errors import WorkersError
+
+from ..events.fields import Json
+from ..events.models import CHANGEABLE, Owner, TodoEvent, TodoUpdated, problems_of
+
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class InvalidNotice(WorkersError, ValueError):
+    """The data is not a valid notice."""
+
+
+def _kind(name: str) -> str:
+    if not _KIND.fullmatch(name):
+        raise ValueError("is not the name of a kind, like todo_created")
+    return name
+
+
+class Notice(BaseModel):
+    """One thing that one person is told, once: notices with the same ``id`` are the same notice.
+
+    ``kind`` names the folder of its templates, ``values`` are their variables as JSON values: text as the
+    user wrote it, times in ISO 8601; how they are shown is up to the templates and the recipient's language
+    and zone. What is ``urgent`` does not wait for the end of the recipient's quiet hours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    id: UUID
+    kind: Annotated[str, AfterValidator(_kind)]
+    recipient: Owner
+    values: dict[str, Json]
+    urgent: bool = False
+
+
+def parse_notice(data: object) -> Notice:
+    """Read a notice from what ``notice.model_dump(mode="json")`` gives.
+
+    Raises:
+        InvalidNotice: it does not validate; the text says what is wrong with each field.
+    """
+    try:
+        return Notice.model_validate(dict(data) if isinstance(data, Mapping) else data)
+    except ValidationError as exc:
+        raise InvalidNotice(f"Not a valid notice: {problems_of(exc)}") from exc
+
+
+def notice_of(event: TodoEvent, *, id: UUID) -> Notice:  # noqa: A002
+    """Give the notice that tells the owner of the todo about ``event``."""
+    return Notice(
+        id=id, kind=event.type.replace(".", "_"), recipient=event.todo.owner, values=_values_of(event)
+    )
+
+
+def _values_of(event: TodoEvent) -> dict[str, Any]:
+    data = event.model_dump(mode="json")
+    todo = data["todo"]
+    values = {name: todo[name] for name in ("title", "description", "due")}
+    values |= {"actor": data["actor"], "time": data["time"]}
+    if isinstance(event, TodoUpdated):
+        # A field of a newer version has no name in the templates.
+        values["changes"] = [
+            {"field": name, "before": change["before"], "after": change["after"]}
+            for name, change in data["changes"].items()
+            if name in CHANGEABLE
+        ]
+    return values

@@ -1,0 +1,144 @@
+"""How a notice becomes one mail, whatever its job and its worker go through."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from ..smtp.mailer import Mailer
+from ..smtp.server import Mail
+from ..storage.engine import StoreError, StoreUnavailable
+from .delivery_store import FINAL, DeliveryStore, State
+from .mail_message import Sender, compose
+from .notice import Notice
+from .recipients import RecipientStore
+from .rendering import render
+
+logger = logging.getLogger(__name__)
+
+#: How long a worker tries to note that a mail is sent, while the database is away, and between two tries. The
+#: claim may end meanwhile; nobody can take it over, as that needs the database too.
+SETTLE_PATIENCE_S = 120.0
+_SETTLE_INTERVAL_S = 0.25
+
+
+class Outcome(StrEnum):
+    """What was done about a notice."""
+
+    SENT = "sent"
+    DONE_BEFORE = "done-before"
+    POSTPONED = "postponed"
+    OPTED_OUT = "opted-out"
+
+
+@dataclass(frozen=True)
+class Notifier:
+    """Delivers notices.
+
+    ``lease`` is how long a worker may have a notice in hand before others take it over; the mailer's limit
+    is to be well below. ``postpone`` has a job call `deliver` again at that time.
+    """
+
+    deliveries: DeliveryStore
+    recipients: RecipientStore
+    mailer: Mailer
+    sender: Sender
+    postpone: Callable[[Notice, datetime], None]
+    lease: timedelta
+    settle_patience_s: float = SETTLE_PATIENCE_S
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def deliver(self, notice: Notice) -> Outcome:
+        """Mail the notice to its recipient, unless that is done, or is not wanted, or not now.
+
+        However often and wherever it is called for a notice, one mail goes out. One may go out again where
+        it is not known that it did: where the worker or its host dies, or the database stays away for
+        minutes, in the moment between the mail server's answer and the note of it; or where the server took
+        the mail and its answer got lost.
+
+        Raises:
+            RenderError: the templates cannot show it; nothing was sent.
+            MailRefused: the server will not take it.
+            MailNotSent, StoreError, DeliveryBusy: not now; call it again later.
+        """
+        outcome = self._deliver(notice)
+        logger.info("notice.%s notice_id=%s kind=%s", outcome, notice.id, notice.kind)
+        return outcome
+
+    def _deliver(self, notice: Notice) -> Outcome:
+        now = self.clock()
+        wanted = self.recipients.preferences(notice.recipient.email)
+        if wanted.refuses(notice.kind):
+            self.deliveries.opt_out(notice, now=now)
+            return Outcome.OPTED_OUT
+        if not notice.urgent:
+            until = wanted.quiet_until(now, ZoneInfo(notice.recipient.time_zone))
+            if until is not None:
+                return self._postpone(notice, until, now)
+        return self._send(notice, now)
+
+    def _postpone(self, notice: Notice, until: datetime, now: datetime) -> Outcome:
+        row = self.deliveries.find(notice.id)
+        if row is not None and row.state in FINAL:
+            return Outcome.DONE_BEFORE
+        if row is None or row.state != State.POSTPONED or row.until != until:
+            # First the job, then the note of it: a crash in between gives the same job once more.
+            self.postpone(notice, until)
+            self.deliveries.postpone(notice, until, now=now)
+        return Outcome.POSTPONED
+
+    def _send(self, notice: Notice, now: datetime) -> Outcome:
+        # Before the claim: what cannot be rendered holds nothing up.
+        content = compose(
+            render(notice), sender=self.sender, recipient=notice.recipient, notice_id=notice.id, date=now
+        )
+        claimed_at = self.clock()
+        token = self.deliveries.claim(notice, now=claimed_at, lease=self.lease)
+        if token is None:
+            return Outcome.DONE_BEFORE
+        self._require_time(notice, token, claimed_at)
+        self._hand_over(notice, Mail(self.sender.address, notice.recipient.email, content), token)
+        self._settle(notice, token)
+        return Outcome.SENT
+
+    def _require_time(self, notice: Notice, token: str, claimed_at: datetime) -> None:
+        """Where the claim took long to be noted, it could end while the mail is on its way."""
+        now = self.clock()
+        if now - claimed_at > self.lease / 2:
+            text = f"The database took {now - claimed_at} to let notice {notice.id} be sent"
+            self.deliveries.release(notice, token, error=text, now=now)
+            raise StoreUnavailable(text)
+
+    def _hand_over(self, notice: Notice, mail: Mail, token: str) -> None:
+        try:
+            self.mailer.send(mail)
+        except Exception as exc:
+            try:
+                self.deliveries.release(notice, token, error=str(exc), now=self.clock())
+            except StoreError:
+                # The claim ends by itself; what happened to the mail is the error to be told.
+                logger.warning("notice.not_released notice_id=%s", notice.id, exc_info=True)
+            raise
+
+    def _settle(self, notice: Notice, token: str) -> None:
+        """Note that the mail is sent: nothing may come between that and the server's answer."""
+        deadline = time.monotonic() + self.settle_patience_s
+        waits = False
+        while True:
+            try:
+                own = self.deliveries.settle(notice, token, now=self.clock())
+                break
+            except StoreUnavailable as exc:
+                if time.monotonic() > deadline:
+                    raise
+                if not waits:
+                    waits = True
+                    logger.warning("notice.not_settled notice_id=%s, trying again: %s", notice.id, exc)
+            time.sleep(_SETTLE_INTERVAL_S)
+        if not own:
+            logger.warning("notice.claim_lost notice_id=%s: its mail may go out again", notice.id)

@@ -1,0 +1,139 @@
+"""What recipients want: which kinds of notices they do not want, and when they want to be left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Column, Row, Select, Table, Text, bindparam, select
+
+from workers.errors import WrongUsage
+
+from ..events.fields import email_address
+from ..storage.column_types import ExactJson, metadata
+from ..storage.database import Database
+from . import rendering as notifications
+from .delivery_store import deliveries
+from .quiet_hours import QuietHours, parse_quiet_hours
+
+#: Stands for every kind, also one that comes into being later.
+EVERY_KIND = "*"
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("opted_out", ExactJson, nullable=False),
+    Column("quiet_hours", Text),
+)
+
+# Built once: that costs more than what the database does with it.
+_ROW: Select[tuple[Any, ...]] = select(recipients.c.opted_out, recipients.c.quiet_hours).where(
+    recipients.c.address == bindparam("key")
+)
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What one recipient wants; without any of it, every notice at once."""
+
+    opted_out: frozenset[str] = frozenset()
+    quiet_hours: QuietHours | None = None
+
+    def refuses(self, kind: str) -> bool:
+        """Whether the recipient wants no notices of that kind."""
+        return not self.opted_out.isdisjoint({kind, EVERY_KIND})
+
+    def quiet_until(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """Give when the quiet hours end that ``now`` is in; None where it is in none."""
+        return self.quiet_hours.end_of(now, zone) if self.quiet_hours else None
+
+    def with_kinds(self, kinds: frozenset[str], *, known: Iterable[str]) -> Preferences:
+        """Opt in to ``kinds``; ``known`` are all there are: those that one who wanted none still refuses."""
+        if EVERY_KIND in kinds:
+            return replace(self, opted_out=frozenset())
+        refused = frozenset(known) if EVERY_KIND in self.opted_out else self.opted_out
+        return replace(self, opted_out=refused - kinds)
+
+
+class RecipientStore:
+    """Keeps what recipients want, by address, in whatever case that is written. Any thread may use it.
+
+    A method raises WrongUsage for an address or a kind that is none, and StoreError where the database
+    fails. One that changes something gives what the recipient wants now.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def preferences(self, address: str) -> Preferences:
+        """Give what the recipient wants."""
+        with self._database.reading() as connection:
+            return _preferences(connection.execute(_ROW, {"key": _key(address)}).first())
+
+    def opt_out(self, address: str, kinds: Iterable[str]) -> Preferences:
+        """Send the recipient no notices of these kinds any more; EVERY_KIND is one, too."""
+        refused = _checked(kinds)
+        return self._change(address, lambda now: replace(now, opted_out=now.opted_out | refused))
+
+    def opt_in(self, address: str, kinds: Iterable[str]) -> Preferences:
+        """Send the recipient notices of these kinds again."""
+        wanted = _checked(kinds)
+        return self._change(address, lambda now: now.with_kinds(wanted, known=notifications.kinds()))
+
+    def set_quiet_hours(self, address: str, quiet_hours: QuietHours | None) -> Preferences:
+        """Leave the recipient alone in these hours, by the clock in its zone; None ends that."""
+        return self._change(address, lambda now: replace(now, quiet_hours=quiet_hours))
+
+    def unsubscribe(self, notice_id: UUID) -> Preferences | None:
+        """Opt the recipient of a notice out of its kind: what the page does that a mail's headers name.
+
+        Gives None where no such notice was sent.
+        """
+        sent = select(deliveries.c.recipient, deliveries.c.kind).where(deliveries.c.id == str(notice_id))
+        with self._database.reading() as connection:
+            row = connection.execute(sent).first()
+        return self.opt_out(row.recipient, [row.kind]) if row else None
+
+    def _change(self, address: str, change: Callable[[Preferences], Preferences]) -> Preferences:
+        key = _key(address)
+        new = {"address": key, "opted_out": []}
+        with self._database.writing() as connection:
+            connection.execute(self._database.insert(recipients).values(new).on_conflict_do_nothing())
+            # Nobody else changes the row until the transaction ends.
+            now = _preferences(connection.execute(_ROW.with_for_update(), {"key": key}).one())
+            wanted = change(now)
+            values = {
+                "opted_out": sorted(wanted.opted_out),
+                "quiet_hours": str(wanted.quiet_hours) if wanted.quiet_hours else None,
+            }
+            connection.execute(recipients.update().where(recipients.c.address == key).values(values))
+        return wanted
+
+
+def _preferences(row: Row[Any] | None) -> Preferences:
+    if row is None:
+        return Preferences()
+    quiet_hours = parse_quiet_hours(row.quiet_hours) if row.quiet_hours else None
+    return Preferences(frozenset(row.opted_out), quiet_hours)
+
+
+def _key(address: str) -> str:
+    try:
+        return email_address(address).lower()
+    except ValueError as exc:
+        raise WrongUsage(f"{address!r} {exc}") from exc
+
+
+def _checked(kinds: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(kinds)
+    for kind in wanted - {EVERY_KIND}:
+        try:
+            notifications.require_kind(kind)
+        except notifications.RenderError as exc:
+            raise WrongUsage(str(exc)) from exc
+    return wanted

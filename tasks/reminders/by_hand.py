@@ -1,0 +1,212 @@
+"""Reminders as an operator sees and changes them: looked up, cancelled, set to another time, put off."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from workers.errors import WorkersError
+
+from ..storage.database import Database
+from .known_todo import Outcome, State, todo_of
+from .store import Ring
+from .tables import reminded_todos, reminder_firings, reminders
+
+_R = reminders.c
+_T = reminded_todos.c
+_F = reminder_firings.c
+
+#: How many ids are named where the one that was asked for is not there.
+_NEAR = 3
+#: Of how many ids the nearest are looked for.
+_LOOKED_AT = 10_000
+
+
+class NoSuchReminder(WorkersError):
+    """There is no such reminder, or more than one."""
+
+
+class NotPossible(WorkersError):
+    """The reminder is not in a state for that."""
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """A reminder with what its todo is. Times are in UTC; ``time_zone`` is the owner's.
+
+    ``occurrence`` is the due time that ``alarm_at`` reminds of; ``has_alarm`` is whether Kafka was given a
+    delayed job for it; ``is_moved`` whether the time was set by hand.
+    """
+
+    id: str
+    todo_id: str
+    title: str
+    owner: str
+    time_zone: str
+    before_due: str
+    recurrence: str | None
+    state: State
+    version: int
+    occurrence: datetime | None
+    alarm_at: datetime | None
+    is_moved: bool
+    has_alarm: bool
+    fired_occurrence: datetime | None
+    fired_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What came of an alarm that was due."""
+
+    occurrence: datetime
+    alarm_at: datetime
+    fired_at: datetime
+    outcome: Outcome
+    is_sent: bool
+
+
+class ReminderDesk:
+    """The reminders of one database, by hand. Every method raises StoreError where the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(
+        self, *, todo_id: str | None = None, owner: str | None = None, state: State | None = None, limit: int
+    ) -> tuple[list[Reminder], int]:
+        """Give the reminders that fire first, and how many match. ``owner`` is an e-mail address."""
+        wanted = _both()
+        if todo_id is not None:
+            wanted = wanted.where(_R.todo_id == todo_id)
+        if owner is not None:
+            wanted = wanted.where(_T.todo["owner"]["email"].as_string() == owner)
+        if state is not None:
+            wanted = wanted.where(_R.state == state)
+        order = (_R.alarm_at.is_(None), _R.alarm_at, _R.todo_id, _R.id)
+        with self._database.reading() as connection:
+            total = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
+            found = connection.execute(wanted.order_by(*order).limit(limit))
+            return [_reminder(row) for row in found], total
+
+    def one(self, beginning: str) -> Reminder:
+        """Give the reminder whose id begins so. Raises NoSuchReminder, which names near ones."""
+        with self._database.reading() as connection:
+            return _reminder(_row(connection, beginning))
+
+    def history(self, reminder_id: str, limit: int = 20) -> list[Firing]:
+        """Give what the reminder's alarms came to, the last first."""
+        wanted = select(reminder_firings).where(_F.reminder_id == reminder_id)
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted.order_by(_F.fired_at.desc()).limit(limit)).all()
+        return [
+            Firing(row.occurrence, row.alarm_at, row.fired_at, Outcome(row.outcome), row.sent_at is not None)
+            for row in rows
+        ]
+
+    def cancel(self, beginning: str) -> Reminder:
+        """Call a reminder off, with all that would follow; a change of the due time sets it again.
+
+        Raises NoSuchReminder, or NotPossible where no alarm is left.
+        """
+        with self._database.writing() as connection:
+            row = _row(connection, beginning, lock=True)
+            if row.state == State.DONE:
+                raise NotPossible(f"Reminder {row.id} has no alarm left to cancel")
+            _set(connection, row, state=State.CANCELLED, occurrence=None, alarm_at=None, moved=False)
+            return _reminder(_row(connection, row.id))
+
+    def reschedule(self, beginning: str, at: datetime, now: datetime) -> tuple[Reminder, Ring]:
+        """Let a reminder fire at another time, once; a series then goes on. Gives the alarm to set.
+
+        Raises NoSuchReminder, or NotPossible where the time has passed or the todo has no such reminder now.
+        """
+        if at <= now:
+            raise NotPossible(f"{at.isoformat(timespec='minutes')} has passed; nothing was changed")
+        with self._database.writing() as connection:
+            row = _row(connection, beginning, lock=True)
+            return _moved(connection, row, _pending(row), at)
+
+    def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, Ring]:
+        """Put a reminder off until ``length`` from now; gives the alarm to set.
+
+        What would fire until then fires then instead; where nothing would, what fired last fires again.
+
+        Raises NoSuchReminder, or NotPossible where neither is the case.
+        """
+        until = now + length
+        with self._database.writing() as connection:
+            row = _row(connection, beginning, lock=True)
+            occurrence: datetime | None = _pending(row)
+            if row.state != State.WAITING or row.alarm_at > until:
+                occurrence = row.fired_occurrence
+            if occurrence is None or row.state == State.CANCELLED:
+                raise NotPossible(
+                    f"Reminder {row.id} has not fired and is not due until then: reschedule it instead"
+                )
+            return _moved(connection, row, occurrence, until)
+
+
+def _pending(row: Row[Any]) -> datetime:
+    """The occurrence that a reminder is about, or was last."""
+    due = row.occurrence or row.fired_occurrence or todo_of(row.todo).due
+    if row.plan is None or due is None:
+        raise NotPossible(
+            f"Reminder {row.id} is called off: its todo {row.todo_id} is closed, or has it no longer"
+        )
+    return due
+
+
+def _moved(
+    connection: Connection, row: Row[Any], occurrence: datetime, at: datetime
+) -> tuple[Reminder, Ring]:
+    _set(connection, row, state=State.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
+    return _reminder(_row(connection, row.id)), Ring(row.id, row.version + 1, at)
+
+
+def _set(connection: Connection, row: Row[Any], **values: Any) -> None:
+    changed = update(reminders).where(_R.id == row.id)
+    connection.execute(changed.values(version=row.version + 1, **values))
+
+
+def _both() -> Any:
+    return select(reminders, _T.todo).join(reminded_todos, _T.todo_id == _R.todo_id)
+
+
+def _row(connection: Connection, beginning: str, *, lock: bool = False) -> Row[Any]:
+    wanted = _both().where(_R.id.startswith(beginning, autoescape=True)).limit(_NEAR)
+    rows = connection.execute(wanted.with_for_update(of=reminders) if lock else wanted).all()
+    if len(rows) == 1:
+        return rows[0]
+    if rows:
+        ids = ", ".join(row.id for row in rows)
+        raise NoSuchReminder(f"More than one reminder begins with {beginning!r}: {ids}")
+    known = connection.execute(select(_R.id).order_by(_R.id).limit(_LOOKED_AT)).scalars().all()
+    near = difflib.get_close_matches(beginning, known, n=_NEAR, cutoff=0.5)
+    hint = f"; near ones: {', '.join(near)}" if near else "; todo-workers reminders list shows them"
+    raise NoSuchReminder(f"No reminder has the id {beginning}{hint}")
+
+
+def _reminder(row: Row[Any]) -> Reminder:
+    todo = row.todo
+    return Reminder(
+        id=row.id,
+        todo_id=row.todo_id,
+        title=todo["title"],
+        owner=todo["owner"]["email"],
+        time_zone=todo["owner"]["time_zone"],
+        before_due=row.before_due,
+        recurrence=todo["recurrence"],
+        state=State(row.state),
+        version=row.version,
+        occurrence=row.occurrence,
+        alarm_at=row.alarm_at,
+        is_moved=row.moved,
+        has_alarm=row.state == State.WAITING and row.alarm_version == row.version,
+        fired_occurrence=row.fired_occurrence,
+        fired_at=row.fired_at,
+    )

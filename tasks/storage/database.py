@@ -1,0 +1,156 @@
+"""The one way to the chatbot's database: transactions to read and to write in, with the schema seen to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from . import schema
+from .engine import StoreUnavailable, errors_of, make_engine, name_of
+from .group_commit import GroupCommit
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: What is done in a transaction.
+Work = Callable[[Connection], T]
+#: What is done in a transaction for many at once: it gives a result for each item, in order.
+WorkForMany = Callable[[Connection, Sequence[T]], Sequence[R]]
+
+
+class Database:
+    """SQLite or PostgreSQL, behind one engine; safe for use by many threads. Make it after a fork.
+
+    Nothing is opened before the first use. That also sees to the schema: an SQLite file is upgraded by
+    itself, PostgreSQL is only looked at, as there an operator decides when (`todo-workers db upgrade`).
+
+    Whatever goes wrong in a transaction is a `StoreError` that names the database: `StoreUnavailable` where
+    it may go well later, `schema.SchemaError` where the schema is not the one that is needed.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.engine = make_engine(url, pool_size=pool_size)
+        # SQLite's engine has one connection, which is the writers'; readers need not wait for it.
+        self._readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
+        self._group = GroupCommit(self._do_all, concerns_all=StoreUnavailable)
+        self._groups: list[GroupCommit[Any, Any]] = [self._group]
+        self._ready = False
+
+    @property
+    def name(self) -> str:
+        """The database in words for people: never with a password."""
+        return name_of(self.engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that is committed at the end of the block.
+
+        On SQLite it keeps every other writer out from its beginning: keep it short.
+        """
+        self._see_to_schema()
+        with errors_of(self.engine), self.engine.begin() as connection:
+            yield connection
+
+    def write(self, work: Work[T]) -> T:
+        """Do ``work`` in a transaction and give its result, once that is committed. Raises what it raises.
+
+        SQLite lets in one writer at a time and waits for the disk at each commit: there, threads that write
+        at the same moment share a transaction. So ``work`` may run on another thread, and again where that of
+        another fails: it must do nothing that the end of a transaction does not undo.
+        """
+        if self.is_sqlite:
+            return self._group.submit((_each, work))  # type: ignore[no-any-return]
+        with self.writing() as connection:
+            return work(connection)
+
+    def together(self, work: WorkForMany[T, R]) -> Callable[[T], R]:
+        """Give a function that has ``work`` done for an item and gives its result, once that is committed.
+
+        What threads ask for at the same moment is done with one call of ``work`` in one transaction, on both
+        databases; see `write` for what it may do.
+        """
+        if self.is_sqlite:
+            return lambda item: self._group.submit((work, item))
+        group: GroupCommit[T, R] = GroupCommit(
+            lambda items: self._do(work, items), concerns_all=StoreUnavailable
+        )
+        self._groups.append(group)
+        return group.submit
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection to read with: no writer waits for it, and it waits for none."""
+        self._see_to_schema()
+        with self._reading() as connection:
+            yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Give an INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def revision(self) -> str | None:
+        """Give the revision of the schema that is there, whichever it is; None where there is none.
+
+        It makes no SQLite file where there is none.
+        """
+        file = Path(str(self.engine.url.database))
+        if self.is_sqlite and file.parent.is_dir() and not file.exists():
+            return None
+        with self._reading() as connection:
+            return schema.current(connection)
+
+    def upgrade(self) -> str | None:
+        """Migrate to the schema that this code needs, and give the revision that was there before."""
+        with errors_of(self.engine), self.engine.begin() as connection:
+            return schema.upgrade(connection)
+
+    def dispose(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        for group in self._groups:
+            group.close()
+        self._readers.dispose()
+        self.engine.dispose()
+
+    def _do(self, work: WorkForMany[T, R], items: Sequence[T]) -> Sequence[R]:
+        with self.writing() as connection:
+            return work(connection, items)
+
+    def _do_all(self, wanted: Sequence[tuple[WorkForMany[Any, Any], Any]]) -> Sequence[Any]:
+        places: dict[WorkForMany[Any, Any], list[int]] = {}
+        for place, (work, _) in enumerate(wanted):
+            places.setdefault(work, []).append(place)
+        results: dict[int, Any] = {}
+        with self.writing() as connection:
+            for work, own in places.items():
+                done = work(connection, [wanted[place][1] for place in own])
+                results |= zip(own, done, strict=True)
+        return [results[place] for place in range(len(wanted))]
+
+    def _see_to_schema(self) -> None:
+        # Several threads may do this at the same moment: none needs to wait for another.
+        if self._ready:
+            return
+        if self.is_sqlite and self.revision() != schema.needed():
+            self.upgrade()
+        else:
+            with self._reading() as connection:
+                schema.require(connection)
+        self._ready = True
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with errors_of(self.engine), self._readers.connect() as connection:
+            yield connection
+
+
+def _each(connection: Connection, works: Sequence[Work[T]]) -> Sequence[T]:
+    return [work(connection) for work in works]

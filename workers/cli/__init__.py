@@ -1,0 +1,7 @@
+"""The command `todo-workers`."""
+
+from __future__ import annotations
+
+from .main import main
+
+__all__ = ["main"]

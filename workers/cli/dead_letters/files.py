@@ -1,0 +1,101 @@
+"""`todo-workers dead-letters export` and `import`; each function returns the exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...broker.kafka_broker import KafkaBroker
+from ...dead_letters import archive as dead_letter_archive
+from ...dead_letters.filter import Filter
+from ...dead_letters.keys import id_of
+from ...errors import WorkersError, WrongUsage
+from ...kafka import awaited
+from ...records.envelope import Record
+from ..terminal import progress
+from .search import matching
+
+INTERRUPTED = 130
+#: Records on their way to Kafka, at most.
+_UNDER_WAY = 200
+
+
+def export(broker: KafkaBroker, wanted: Filter, file: Path) -> int:
+    """Write the dead letters that match into a file, a line each.
+
+    The file has its name only when it is complete and on the disk; nobody else may read it.
+    """
+    part = file.with_name(f"{file.name}.part")
+    count = 0
+    with _file_errors(part):
+        if file.exists():
+            raise WrongUsage(f"{file} exists already; name another file")
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+                for count, entry in enumerate(matching(broker, wanted, "exporting"), 1):  # noqa: B007
+                    out.write(dead_letter_archive.to_line(entry) + "\n")
+                out.flush()
+                os.fsync(out.fileno())
+            part.rename(file)
+        except BaseException as exc:
+            part.unlink(missing_ok=True)
+            if isinstance(exc, KeyboardInterrupt):
+                print(f"interrupted; {file} was not written", file=sys.stderr)  # noqa: T201
+                return INTERRUPTED
+            raise
+    print(f"{count} dead letters written to {file}")  # noqa: T201
+    return 0
+
+
+def import_file(broker: KafkaBroker, file: Path) -> int:
+    """Write the dead letters of a file into the topic; those that are there already stay one entry."""
+    with _file_errors(file):
+        total = sum(1 for _ in _records(file, "checking"))  # all of it is read before the first is written
+        broker.prepare()
+        topic = broker.topics.dead_letters
+        count = 0
+        under_way: deque[Any] = deque()
+        try:
+            for record in _records(file, "importing"):
+                assert record.key is not None
+                under_way.append(broker.producer.send(topic, record, beside=id_of(record.key)))
+                while len(under_way) > (_UNDER_WAY if count + len(under_way) < total else 0):
+                    awaited(under_way[0], broker.cluster, f"write to topic {topic}")
+                    under_way.popleft()
+                    count += 1
+        except (KeyboardInterrupt, WorkersError) as exc:
+            print(f"{count} of {total} dead letters read from {file}", file=sys.stderr)  # noqa: T201
+            if isinstance(exc, WorkersError):
+                raise
+            print("interrupted; import it again, those that are there stay one entry", file=sys.stderr)  # noqa: T201
+            return INTERRUPTED
+    print(f"{count} dead letters read from {file}")  # noqa: T201
+    return 0
+
+
+def _records(file: Path, doing: str) -> Iterator[Record]:
+    size = file.stat().st_size
+    read = 0
+    with file.open("rb") as lines, progress(doing) as advance:
+        for number, line in enumerate(lines, 1):
+            read += len(line)
+            advance(read, size)
+            if not line.strip():
+                continue
+            try:
+                yield dead_letter_archive.from_line(line)
+            except WrongUsage as exc:
+                raise WrongUsage(f"{file}, line {number}: {exc}; nothing was imported") from exc
+
+
+@contextmanager
+def _file_errors(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise WorkersError(f"{file} cannot be read or written: {exc.strerror or exc}") from exc

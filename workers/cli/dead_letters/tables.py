@@ -1,0 +1,186 @@
+"""How dead letters are shown to a person."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+
+from ...dead_letters.letter import DeadLetter
+from ..terminal import length_of_time, visible
+
+#: Longest text of a kind of dead letters.
+_MAX_KIND_CHARS = 100
+#: Times from there on are none: the year 9999.
+_MAX_MS = 253_370_764_800_000
+_COLUMNS = ("id", "when", "queue", "actor", "reason", "error", "attempts", "replays")
+_ERROR = _COLUMNS.index("error")
+_NUMBERS = {"attempts", "replays"}
+#: From so many columns on a terminal has room for a table with the errors in it.
+_WIDE = 160
+
+
+def table(letters: Iterable[DeadLetter], width: int) -> Table | Text:
+    """A line for each dead letter; where ``width`` is too little, the rest stands in a line below."""
+    rows = [_row(letter) for letter in letters]
+    if width < _WIDE:
+        return _two_lines_each(rows, width)
+    found = Table(box=None)
+    for name in _COLUMNS:
+        found.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+    # Too little room would be taken from every column, and from the ids.
+    others = [at for at in range(len(_COLUMNS)) if at != _ERROR]
+    taken = sum(max(cell_len(row[at]) for row in (_COLUMNS, *rows)) + 2 for at in others)
+    found.columns[_ERROR].overflow = "ellipsis"
+    found.columns[_ERROR].max_width = max(width - taken - 2, len("error"))
+    for row in rows:
+        found.add_row(*(Text(cell) for cell in row))
+    return found
+
+
+def _row(letter: DeadLetter) -> list[str]:
+    ago = length_of_time(max(0.0, time.time() - letter.time_ms / 1000))
+    cells = [
+        letter.id,
+        f"{ago} ago",
+        letter.queue or "",
+        letter.actor or "",
+        letter.reason,
+        error(letter),
+        str(letter.attempts),
+        str(letter.replays),
+    ]
+    return [visible(cell) for cell in cells]
+
+
+def _two_lines_each(rows: Sequence[Sequence[str]], width: int) -> Text:
+    first = [_COLUMNS[:_ERROR], *(row[:_ERROR] for row in rows)]
+    widths = [max(cell_len(row[place]) for row in first) for place in range(_ERROR)]
+    lines = ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in first]
+    shown = [lines[0]]
+    for line, row in zip(lines[1:], rows, strict=True):
+        error_text, attempts, replays = row[_ERROR:]
+        below = f"    attempts {attempts}, replays {replays}: {error_text}"
+        shown += [line, set_cell_size(below, max(40, width)).rstrip()]
+    return Text("\n".join(shown), no_wrap=True, overflow="ignore")
+
+
+def groups(counts: Counter[str], name: str) -> Table:
+    """How many dead letters have each value, the most first."""
+    found = Table(name, "dead letters", box=None)
+    found.columns[1].justify = "right"
+    for value, count in counts.most_common():
+        found.add_row(Text(visible(value)), str(count))
+    return found
+
+
+def details(letter: DeadLetter) -> Group:
+    """All that is known of one."""
+    facts = Table.grid(padding=(0, 2))
+    rows = {
+        "id": letter.id,
+        "given up": f"{timestamp(letter.time_ms)} by {letter.worker}, group {letter.group}",
+        "reason": letter.reason,
+        "queue": letter.queue or "not known",
+        "actor": letter.actor or "not known",
+        "attempts": str(letter.attempts),
+        "replays": ", ".join(timestamp(ms) for ms in letter.replayed_at_ms) or "none",
+        "from": str(letter.origin),
+        "first from": letter.first_origin,
+        "enqueued": timestamp(_enqueued_ms(letter)),
+        "error": error(letter),
+    }
+    for name, value in rows.items():
+        facts.add_row(name, Text(visible(value)))
+    parts = [facts, Text("\nheaders"), _headers(letter), Text("\nmessage"), _message(letter)]
+    if letter.traceback:
+        parts += [Text("\ntraceback"), Text(visible(letter.traceback.rstrip()))]
+    return Group(*parts)
+
+
+def as_json(letter: DeadLetter) -> dict[str, object]:
+    """What ``--json`` prints; ``message`` is None where the bytes are no JSON."""
+    return {
+        "id": letter.id,
+        "time": timestamp(letter.time_ms),
+        "reason": letter.reason,
+        "queue": letter.queue,
+        "actor": letter.actor,
+        "attempts": letter.attempts,
+        "replayed_at": [timestamp(ms) for ms in letter.replayed_at_ms],
+        "exception": letter.exception_type,
+        "error": letter.exception_message,
+        "traceback": letter.traceback,
+        "origin": str(letter.origin),
+        "first_origin": letter.first_origin,
+        "worker": letter.worker,
+        "message": _parsed(letter),
+    }
+
+
+def error(letter: DeadLetter) -> str:
+    """The exception's name and the first line of its text."""
+    name = (letter.exception_type or "").rpartition(".")[2]
+    text = (letter.exception_message or "").strip().partition("\n")[0]
+    return f"{name}: {text}" if name and text else name or text
+
+
+def kind(letter: DeadLetter) -> str:
+    """Actor and error, for a line of a list."""
+    return visible(f"{letter.actor or 'no actor'} ({error(letter) or letter.reason})"[:_MAX_KIND_CHARS])
+
+
+def ambiguous(beginning: str, ids: Sequence[str]) -> str:
+    """Say that several ids begin like that."""
+    return f"several dead letters begin with {beginning}: {', '.join(ids[:3])} ...; give the whole id"
+
+
+def timestamp(ms: int) -> str:
+    """ISO 8601 in UTC; a number that is no time stays one."""
+    if not 0 <= ms < _MAX_MS:
+        return str(ms)
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def _headers(letter: DeadLetter) -> Table:
+    found = Table.grid(padding=(0, 2))
+    for name, value in letter.job_headers:
+        found.add_row(Text(visible(f"  {name}")), Text(visible(value.decode(errors="backslashreplace"))))
+    return found
+
+
+def _message(letter: DeadLetter) -> JSON | Text:
+    parsed = _parsed(letter)
+    if parsed is None:
+        return Text("none" if letter.value is None else repr(letter.value))
+    match parsed:
+        case {"options": {"traceback": str(trace)} as options}:
+            # That of the attempt before the last, which is below.
+            parsed = parsed | {
+                "options": options | {"traceback": "... " + trace.rstrip().rpartition("\n")[2]}
+            }
+    return JSON(json.dumps(parsed), ensure_ascii=False, highlight=False)
+
+
+def _enqueued_ms(letter: DeadLetter) -> int:
+    """When the job was sent at first; where it does not say so, when its record was written."""
+    match _parsed(letter):
+        case {"message_timestamp": int(ms)} if 0 <= ms < _MAX_MS:
+            return ms
+    return letter.origin.timestamp_ms
+
+
+def _parsed(letter: DeadLetter) -> Any:
+    try:
+        return json.loads(letter.value or b"")
+    except (ValueError, RecursionError):
+        return None

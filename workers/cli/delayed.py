@@ -1,0 +1,95 @@
+"""`todo-workers delayed` and `todo-workers mover`: what waits for its time, and what moves it."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from types import FrameType
+
+from rich.table import Table
+
+from ..application import load_broker
+from ..delays import waiting_jobs as delayed
+from ..delays.mover_thread import MoverThread
+from ..delays.waiting_jobs import DelayedJob
+from .terminal import console, length_of_time
+
+
+def show(app: str | None, *, queue: str | None, actor: str | None, limit: int, as_json: bool) -> None:
+    """Print the delayed jobs that are due first; as JSON Lines where ``as_json``."""
+    broker = load_broker(app)
+    wanted = (
+        job
+        for job in delayed.read(broker.cluster, broker.topics, broker.delay_tiers)
+        if queue in {None, job.queue} and actor in {None, job.actor}
+    )
+    total, first = _first(wanted, limit)
+    if as_json:
+        for job in first:
+            print(json.dumps(_as_json(job)), flush=True)  # noqa: T201
+        return
+    console().print(_table(first))
+    if total > len(first):
+        console().print(f"{len(first)} of {total} delayed jobs, those due first; --limit shows more")
+
+
+def run_mover(app: str | None) -> None:
+    """Move delayed jobs until SIGINT or SIGTERM."""
+    broker = load_broker(app)
+    broker.prepare()  # what is wrong from the start is said at once
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    thread = MoverThread(broker.make_mover)
+    thread.start()
+    print(f"moving the delayed jobs of {broker.topics.namespace} at {broker.cluster.address}", flush=True)  # noqa: T201
+    stopping.wait()
+    thread.stop()
+    thread.join()
+    broker.close()
+
+
+def _first(jobs: Iterable[DelayedJob], limit: int) -> tuple[int, list[DelayedJob]]:
+    """How many there are, and the ``limit`` that are due first, in that order; no more is kept in memory."""
+    total = 0
+
+    def counted() -> Iterable[DelayedJob]:
+        nonlocal total
+        for total, job in enumerate(jobs, 1):  # noqa: B007
+            yield job
+
+    first = heapq.nsmallest(limit, counted(), key=lambda job: job.eta_ms)
+    return total, first
+
+
+def _as_json(job: DelayedJob) -> dict[str, object]:
+    return {
+        "message_id": job.message_id,
+        "queue": job.queue,
+        "actor": job.actor,
+        "due": _time(job.eta_ms),
+        "tier": job.tier,
+    }
+
+
+def _table(jobs: Iterable[DelayedJob]) -> Table:
+    table = Table("due", "in", "queue", "actor", "id", "tier", box=None)
+    now_s = time.time()
+    for job in jobs:
+        left_s = job.eta_ms / 1000 - now_s
+        shown = length_of_time(left_s) if left_s >= 0 else f"late by {length_of_time(-left_s)}"
+        table.add_row(_time(job.eta_ms), shown, job.queue, job.actor or "", job.message_id or "", job.tier)
+    return table
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,22 @@
+"""What `todo-workers doctor` prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from ..operations.doctor import examine
+
+_MARKS = {True: "ok", False: "WRONG", None: "-"}
+
+
+def doctor(app: str | None, *, as_json: bool) -> int:
+    """Print a line for each finding as it comes; returns the exit status, 1 where something is wrong."""
+    findings = []
+    for finding in examine(app):
+        findings.append(finding)
+        if not as_json:
+            print(f"{_MARKS[finding.ok]:5}  {finding.check:11}  {finding.text}", flush=True)  # noqa: T201
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings]))  # noqa: T201
+    return int(any(finding.ok is False for finding in findings))

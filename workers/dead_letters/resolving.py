@@ -1,0 +1,114 @@
+"""Replays and discards dead letters, many at a time: produce, wait for the acks, then write the tombstones.
+
+So a replay can repeat a job, where it is interrupted in between or runs twice at once, and never lose one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
+from ..kafka import Cluster, awaited
+from ..kafka.producer import DurableProducer
+from ..records.envelope import Record
+from .reader import Entry
+
+#: Dead letters whose acks are awaited together.
+_BATCH = 200
+#: Failures that are told one by one.
+_TOLD = 20
+
+#: What becomes of an entry: the topic and the record of its job; None: nothing but its end. Raises
+#: WorkersError where that is impossible.
+Revive = Callable[[Entry], tuple[str, Record] | None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How far it came. ``failures`` pairs the first ids with what went wrong; those stay dead letters.
+
+    ``away`` is an error that shows that Kafka takes no others either.
+    """
+
+    done: int = 0
+    failed: int = 0
+    failures: list[tuple[str, WorkersError]] = field(default_factory=list)
+    away: KafkaUnreachable | None = None
+
+    def fail(self, entry: Entry, error: WorkersError) -> None:
+        self.failed += 1
+        if len(self.failures) < _TOLD:
+            self.failures.append((entry.letter.id, error))
+        if isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized):
+            self.away = error
+
+
+def resolve(
+    producer: DurableProducer,
+    topic: str,
+    entries: Iterable[Entry],
+    revive: Revive,
+    outcome: Outcome,
+    *,
+    rate_per_s: float | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Revive each entry's job, then end the entry; ``outcome`` is right also where this is interrupted.
+
+    It ends early where Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
+    """
+
+    def job(entry: Entry) -> list[Any]:
+        place = revive(entry)
+        return [] if place is None else [producer.send(*place)]
+
+    def tombstones(entry: Entry) -> list[Any]:
+        # The oldest first: else those before would come to light where this ends in between.
+        keys = (*reversed(entry.older), entry.record.key)
+        partition = entry.record.partition
+        return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
+
+    for batch in _paced(entries, rate_per_s):
+        revived = _confirmed(producer.cluster, batch, job, outcome)
+        outcome.done += len(_confirmed(producer.cluster, revived, tombstones, outcome))
+        progress(len(batch))
+        if outcome.away is not None:
+            return
+
+
+def _confirmed(
+    cluster: Cluster, entries: Iterable[Entry], send: Callable[[Entry], list[Any]], outcome: Outcome
+) -> list[Entry]:
+    """Send for each entry, then wait for all; gives the entries where Kafka has confirmed everything."""
+    sent: list[tuple[Entry, list[Any]]] = []
+    for entry in entries:
+        try:
+            sent.append((entry, send(entry)))
+        except WorkersError as exc:
+            outcome.fail(entry, exc)
+    confirmed = []
+    for entry, futures in sent:
+        try:
+            for future in futures:
+                awaited(future, cluster, f"write for dead letter {entry.letter.id}")
+        except WorkersError as exc:
+            outcome.fail(entry, exc)
+        else:
+            confirmed.append(entry)
+    return confirmed
+
+
+def _paced(entries: Iterable[Entry], rate_per_s: float | None) -> Iterator[list[Entry]]:
+    """Batches, so that no more than ``rate_per_s`` entries come in a second."""
+    size = _BATCH if rate_per_s is None else max(1, min(_BATCH, int(rate_per_s / 4)))
+    iterator = iter(entries)
+    due = time.monotonic()
+    while batch := list(itertools.islice(iterator, size)):
+        if rate_per_s is not None:
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic()) + len(batch) / rate_per_s
+        yield batch

@@ -1,0 +1,101 @@
+"""Writes dead letters: always before the job's offset is done."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import dramatiq
+
+from ..kafka import Cluster
+from ..kafka.producer import DurableProducer
+from ..partitions.owned_partition import Delivery, attempt_of
+from ..records.sources import Intake
+from . import letter as dead_letters
+from .keys import id_of
+from .letter import DeadLetter, Origin, Reason
+
+logger = logging.getLogger(__name__)
+
+
+class DeadLetterWriter:
+    """Writes to one dead-letter topic for one consumer group. Safe to call from any thread."""
+
+    def __init__(self, producer: DurableProducer, topic: str, group: str, intake: Intake) -> None:
+        """``intake`` knows which records are not jobs yet."""
+        self._producer = producer
+        self._intake = intake
+        self._topic = topic
+        self._group = group
+
+    @property
+    def cluster(self) -> Cluster:
+        return self._producer.cluster
+
+    def write(self, delivery: Delivery) -> None:
+        """Write the dead letter of a job that was given up, and wait until Kafka has it.
+
+        Raises a BrokerConnectionError where it does not take it.
+        """
+        error = delivery._exception
+        letter = self._letter(
+            delivery.record,
+            delivery._message,
+            dead_letters.reason_of(error),
+            queue=delivery.queue_name,
+            message_id=delivery.message_id,
+            actor=delivery.actor_name,
+            attempts=delivery.attempt,
+            **dead_letters.error_fields(error, with_traceback=True),
+        )
+        self._producer.deliver(self._topic, dead_letters.encode(letter), beside=id_of(letter.key))
+        _log(letter)
+
+    def send(
+        self,
+        record: Any,
+        queue: str,
+        reason: Reason,
+        error: BaseException,
+        message: dramatiq.Message[Any] | None = None,
+    ) -> Any:
+        """Send the dead letter of a record that is not handed out; returns a future of kafka-python.
+
+        ``message`` is what it holds, where that can be read.
+
+        Raises a WorkersError where it cannot even be buffered.
+        """
+        fields = dead_letters.error_fields(error, with_traceback=False)
+        if message is not None:
+            fields |= {"message_id": message.message_id, "actor": message.actor_name}
+            fields["attempts"] = attempt_of(message)
+        letter = self._letter(record, message, reason, queue=queue, **fields)
+        future = self._producer.send(self._topic, dead_letters.encode(letter), beside=id_of(letter.key))
+        return future.add_callback(lambda _: _log(letter))
+
+    def _letter(
+        self, record: Any, message: dramatiq.Message[Any] | None, reason: Reason, **fields: Any
+    ) -> DeadLetter:
+        kept = self._intake.to_keep(record, message)
+        return DeadLetter(
+            reason=reason,
+            origin=Origin(record.topic, record.partition, record.offset, record.timestamp),
+            value=kept.value,
+            time_ms=int(time.time() * 1000),
+            group=self._group,
+            job_key=kept.key,
+            job_headers=tuple(kept.headers),
+            **fields,
+        )
+
+
+def _log(letter: DeadLetter) -> None:
+    logger.warning(
+        "dead letter written id=%s reason=%s actor=%s origin=%s error=%s",
+        letter.id,
+        letter.reason,
+        letter.actor,
+        letter.origin,
+        letter.exception_type,
+    )

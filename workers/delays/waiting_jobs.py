@@ -1,0 +1,133 @@
+"""The delayed jobs of a namespace, wherever they are on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import Undecodable
+from ..kafka import Cluster, TopicPartition, awaited, connect_admin, patiently
+from ..kafka.producer import DurableProducer
+from ..kafka.topic_reader import TopicReader
+from ..partitions import commit_metadata
+from ..partitions.lag import LagReader, delete_records_below
+from ..partitions.ledger import Progress
+from ..records import envelope
+from ..records.envelope import Record
+from ..topics import Topics
+from .tiers import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedJob:
+    """A job that waits for its time. ``eta_ms`` is when that is; ``record`` is kafka-python's."""
+
+    eta_ms: int
+    queue: str
+    actor: str | None
+    message_id: str | None
+    tier: str
+    record: Any
+
+
+def read(cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> Iterator[DelayedJob]:
+    """The jobs that wait now, in no order, one at a time.
+
+    One that moves meanwhile may come twice or, moving to where was read already, not at all.
+    Raises KafkaUnreachable or NotAuthorized.
+    """
+    tier_of = {topics.delay(tier.name): tier.name for tier in tiers}
+    progress = _progress(cluster, topics.movers)
+    reader = TopicReader(cluster, *tier_of)
+    try:
+        reader.open()
+        for record in reader.read_to_end():
+            if _is_open(record.offset, progress.get(TopicPartition(record.topic, record.partition))):
+                job = _job(record, tier_of[record.topic])
+                if job is not None:
+                    yield job
+    finally:
+        reader.close()
+
+
+def delete(
+    cluster: Cluster,
+    topics: Topics,
+    tiers: Sequence[Tier],
+    queues: Collection[str],
+    producer: DurableProducer,
+) -> None:
+    """Drop the delayed jobs of some queues.
+
+    A log drops only from its beginning: jobs of other queues are written again first, so those may run twice
+    where a mover moves them in the same moment. A job that is due within the minute may be in a mover's
+    memory, and then comes all the same, as one that a worker has in hand does.
+    """
+    limits: dict[TopicPartition, int] = {}
+    kept = []
+    for job in read(cluster, topics, tiers):
+        record = job.record
+        limits[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        if job.queue not in queues:
+            kept.append(producer.send(record.topic, Record(record.key, record.value, record.headers)))
+    for future in kept:
+        awaited(future, cluster, "write delayed jobs of other queues again")
+    delete_records_below(cluster, limits)
+
+
+class Waiting:
+    """Counts the delayed jobs of one queue again and again; a context manager, for one thread."""
+
+    def __init__(self, cluster: Cluster, topics: Topics, tiers: Sequence[Tier], queue: str) -> None:
+        self._cluster = cluster
+        self._topics = topics
+        self._tiers = tiers
+        self._queue = queue
+        self._lag = LagReader(cluster, [topics.delay(tier.name) for tier in tiers], topics.movers)
+        self._written = 0
+
+    def __enter__(self) -> Self:
+        self._lag.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._lag.__exit__(kind, exc, tb)
+
+    def count(self) -> int:
+        """The delayed jobs of the queue. Raises KafkaUnreachable."""
+        self._written = self._lag.written()
+        if not self._lag.not_done():
+            return 0
+        return sum(job.queue == self._queue for job in read(self._cluster, self._topics, self._tiers))
+
+    def grown(self) -> int:
+        """How many delayed jobs, of any queue, were written since the last count."""
+        return self._lag.written() - self._written
+
+
+def _progress(cluster: Cluster, group: str) -> dict[TopicPartition, Progress]:
+    with connect_admin(cluster) as admin:
+        doing = f"read the positions of group {group}"
+        committed = patiently(cluster, doing, lambda: admin.list_group_offsets(group).get(group, {}))
+    return {
+        partition: commit_metadata.decode(known.offset, known.metadata)
+        for partition, known in committed.items()
+        if known.offset >= 0
+    }
+
+
+def _is_open(offset: int, progress: Progress | None) -> bool:
+    return progress is None or offset >= progress.end or offset in progress.undone
+
+
+def _job(record: Any, tier: str) -> DelayedJob | None:
+    try:
+        job = envelope.delayed(record)
+    except Undecodable:
+        return None
+    text = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    return DelayedJob(job.eta_ms, job.queue, text.get("actor"), text.get("message-id"), tier, record)

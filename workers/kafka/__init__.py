@@ -1,0 +1,67 @@
+"""The pool's only door to kafka-python: how clients are made, and what its errors mean to a person."""
+
+from __future__ import annotations
+
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from .administration import cluster_rights, create_missing_topics, group_rights
+from .clients import (
+    abandon_producer,
+    commit_now,
+    connect_admin,
+    connect_consumer,
+    connect_producer,
+    discard_producer,
+    is_closed,
+    is_joining,
+    partition_of,
+    patiently,
+    sleep_on_io_thread,
+)
+from .cluster import Cluster
+from .error_translation import (
+    awaited,
+    is_fatal,
+    is_rebalance,
+    is_unauthorized,
+    kafka_errors,
+    translated,
+    undelivered,
+)
+
+__all__ = [
+    "AsyncConsumerRebalanceListener",
+    "Cluster",
+    "ConfigResource",
+    "KafkaAdminClient",
+    "KafkaConsumer",
+    "KafkaError",
+    "KafkaProducer",
+    "OffsetAndMetadata",
+    "OffsetSpec",
+    "TopicPartition",
+    "abandon_producer",
+    "awaited",
+    "cluster_rights",
+    "commit_now",
+    "connect_admin",
+    "connect_consumer",
+    "connect_producer",
+    "create_missing_topics",
+    "discard_producer",
+    "group_rights",
+    "is_closed",
+    "is_fatal",
+    "is_joining",
+    "is_rebalance",
+    "is_unauthorized",
+    "kafka_errors",
+    "partition_of",
+    "patiently",
+    "sleep_on_io_thread",
+    "translated",
+    "undelivered",
+]

@@ -1,0 +1,184 @@
+"""How clients are made, used and ended."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import kafka.errors
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.net.compat import KafkaNetClient
+from kafka.partitioner import murmur2
+
+from ..topics import MAX_DEAD_LETTER_BYTES
+from .cluster import Cluster
+from .error_translation import kafka_errors
+from .mended import Assignor, CoalescingSelector, ConnectionManager, PartitionRecords, PausingFetcher
+
+T = TypeVar("T")
+
+#: Between two tries of a call that failed with a passing error.
+_RETRY_INTERVAL_S = 0.1
+#: Records of one partition that are sent together, at most: with kafka-python's 16 KiB each costs more.
+_BATCH_BYTES = 64 * 1024
+#: With one of these options kafka-python reads what it fetched.
+_READS_ITSELF = frozenset({"isolation_level", "key_deserializer", "value_deserializer"})
+#: Share of the time-out that one request may take, so that a failed one can be sent again within it.
+_REQUEST_SHARE = 0.45
+#: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
+#: delivery for as long.
+_HEARTBEAT_INTERVAL_MS = 500
+#: How long the jobs of a worker that was killed wait for another to take its partitions over.
+_SESSION_TIMEOUT_MS = 10_000
+
+
+def connect_producer(cluster: Cluster) -> KafkaProducer:
+    """Connect a producer of durable records: acks from all replicas, idempotent.
+
+    A record that Kafka has not confirmed within ``send_timeout_s`` fails. Raises KafkaUnreachable.
+    """
+    timeout_ms = int(cluster.send_timeout_s * 1000)
+    return _connect(
+        cluster,
+        KafkaProducer,
+        metrics_enabled=False,
+        batch_size=_BATCH_BYTES,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        max_block_ms=timeout_ms,
+        delivery_timeout_ms=timeout_ms,
+        request_timeout_ms=int(timeout_ms * _REQUEST_SHARE),
+        max_request_size=MAX_DEAD_LETTER_BYTES,
+    )
+
+
+def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> KafkaConsumer:
+    """Connect a consumer that commits nothing by itself and starts at the earliest record.
+
+    After trimming, the earliest record of a job topic is the first that was never done.
+    """
+    defaults = {
+        "metrics_enabled": False,
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "allow_auto_create_topics": False,
+        "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
+        "session_timeout_ms": _SESSION_TIMEOUT_MS,
+        "partition_assignment_strategy": (Assignor,),
+    }
+    consumer = _connect(cluster, KafkaConsumer, **defaults | options)
+    consumer._fetcher.__class__ = PausingFetcher
+    if _READS_ITSELF.isdisjoint(options):
+        consumer._fetcher.PartitionRecords = PartitionRecords
+    return consumer
+
+
+def connect_admin(cluster: Cluster) -> KafkaAdminClient:
+    """Connect an admin client; the caller closes it."""
+    return _connect(cluster, KafkaAdminClient, request_timeout_ms=int(cluster.send_timeout_s * 1000))
+
+
+def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
+    """Construct a client, which connects; one that cannot is closed, which kafka-python 3.0.12 leaves out."""
+    made: list[KafkaNetClient] = []
+
+    def net_client(**configs: Any) -> KafkaNetClient:
+        net = CoalescingSelector(**configs)
+        made.append(KafkaNetClient(net=net, manager=ConnectionManager(net, **configs), **configs))
+        return made[-1]
+
+    with kafka_errors(cluster, "connect"):
+        try:
+            return kind(**cluster.client_options() | options, kafka_client=net_client)
+        except BaseException:
+            for client in made:
+                client.close()
+            raise
+
+
+def abandon_producer(producer: KafkaProducer) -> None:
+    """Make a producer that was inherited over a fork harmless.
+
+    Its sender thread does not exist in the child: the ``close`` that its finalizer and its exit handler
+    call would wait for a flush that nobody does, or on a lock that was held at the fork.
+    """
+    atexit.unregister(producer._cleanup)
+    producer._closed = True
+
+
+def discard_producer(producer: KafkaProducer) -> None:
+    """Close a broken producer without waiting; the futures of what it still holds fail.
+
+    kafka-python's ``close`` flushes first, also with a time-out of 0, and raises where records are left
+    before it tells the sender to end.
+    """
+    producer._sender.force_close()
+    with suppress(kafka.errors.KafkaError):
+        producer.close(timeout=0)
+
+
+def is_closed(producer: KafkaProducer) -> bool:
+    """Whether a producer takes no records any more."""
+    return bool(producer._closed)
+
+
+async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
+    """Sleep in a coroutine of kafka-python's own event loop, which is not asyncio's; heartbeats go on."""
+    await consumer._net.sleep(seconds)
+
+
+def is_joining(consumer: KafkaConsumer) -> bool:
+    """Whether the consumer is to join its group anew, or does.
+
+    Such a one must wait inside ``poll``: kafka-python 3.0.12 throws an assignment away that comes between two
+    polls and joins again, which makes all others join again.
+    """
+    joining: bool = consumer._coordinator.need_rejoin()
+    return joining
+
+
+def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:
+    """Commit ``offsets()`` and wait for it, also while the group settles. Raises kafka-python's errors.
+
+    Kafka refuses commits between the end of a join and the new assignment, which comes by polling; what is
+    fetched meanwhile is dropped. ``offsets`` is asked again each time: some may have been given up.
+    """
+    deadline = time.monotonic() + timeout_s
+    while wanted := offsets():
+        try:
+            consumer.commit(wanted, timeout_ms=int(timeout_s * 1000))
+        except kafka.errors.RebalanceInProgressError:
+            if time.monotonic() >= deadline:
+                raise
+            consumer.pause(*consumer.assignment())
+            consumer.poll(timeout_ms=50)
+        else:
+            return
+
+
+def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
+    """Call until it does not fail with a passing error, such as a coordinator that is still loading.
+
+    Gives up after the cluster's time-out. Raises ours, see :func:`kafka_errors`.
+    """
+    deadline = time.monotonic() + cluster.connect_timeout_s
+    with kafka_errors(cluster, doing):
+        while True:
+            try:
+                return call()
+            except kafka.errors.RetriableError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_RETRY_INTERVAL_S)
+
+
+def partition_of(producer: KafkaProducer, topic: str, key: bytes) -> int:
+    """The partition that Kafka's clients choose for a key. Blocks while the topic's metadata is unknown."""
+    partitions = sorted(producer.partitions_for(topic))
+    return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])

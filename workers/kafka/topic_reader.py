@@ -1,0 +1,97 @@
+"""Reads a topic without a consumer group: what is there, and what comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import KafkaUnreachable
+from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
+
+#: So long nothing may come of what must be there, beyond the time that a connection may take.
+_PATIENCE_S = 15.0
+
+
+class TopicReader:
+    """Reads all partitions of some topics from their beginning. For one thread; nothing is committed."""
+
+    def __init__(self, cluster: Cluster, *topics: str) -> None:
+        self._cluster = cluster
+        self._topics = topics
+        self._doing = f"read topic {', '.join(topics)}"
+        self._client: KafkaConsumer | None = None
+        self._partitions: list[TopicPartition] = []
+
+    def open(self) -> None:
+        """Connect. Raises KafkaUnreachable."""
+        self._client = connect_consumer(self._cluster, None)
+        with kafka_errors(self._cluster, self._doing):
+            self._partitions = [
+                TopicPartition(topic, partition)
+                for topic in self._topics
+                for partition in sorted(self._client.partitions_for_topic(topic) or ())
+            ]
+            self._client.assign(self._partitions)
+            if self._partitions:  # a topic that does not exist has none
+                self._client.seek_to_beginning()
+
+    def read(self, timeout_ms: int) -> list[Any]:
+        """The records that come within ``timeout_ms``, partition by partition. Raises KafkaUnreachable."""
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, self._doing):
+            fetched = self._client.poll(timeout_ms=timeout_ms)
+        return [record for records in fetched.values() for record in records]
+
+    def read_to_end(self) -> Iterator[Any]:
+        """The records up to the end that the topic has now, and maybe some that come meanwhile.
+
+        Called again, it goes on behind them. Raises KafkaUnreachable, also where nothing comes any more.
+        """
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, self._doing):
+            ends = self._client.end_offsets(self._client.assignment())
+        for records in self._read_until(ends):
+            yield from records
+
+    def sizes(self) -> dict[TopicPartition, tuple[int, int]]:
+        """First offset of each partition's log, and the one behind its last. Raises KafkaUnreachable."""
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, self._doing):
+            starts = self._client.beginning_offsets(self._partitions)
+            ends = self._client.end_offsets(self._partitions)
+        return {partition: (starts[partition], ends[partition]) for partition in sorted(self._partitions)}
+
+    def read_partition(self, partition: TopicPartition, end: int) -> Iterator[list[Any]]:
+        """The records of one partition, from its beginning up to ``end`` and maybe beyond, some at a time.
+
+        Raises KafkaUnreachable, also where nothing comes any more.
+        """
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, self._doing):
+            self._client.assign([partition])
+            self._client.seek_to_beginning(partition)
+        yield from self._read_until({partition: end})
+
+    def _read_until(self, ends: Mapping[TopicPartition, int]) -> Iterator[list[Any]]:
+        assert self._client is not None, "not open"
+        positions: dict[TopicPartition, int] = {}
+        moved_at = time.monotonic()
+        while True:
+            with kafka_errors(self._cluster, self._doing):
+                before, positions = positions, {one: self._client.position(one) for one in ends}
+            if all(positions[one] >= end for one, end in ends.items()):
+                return
+            if positions != before:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > _PATIENCE_S + self._cluster.connect_timeout_s:
+                raise KafkaUnreachable(
+                    f"Kafka at {self._cluster.address} does not answer any more, cannot {self._doing}"
+                )
+            yield self.read(timeout_ms=500)
+
+    def close(self) -> None:
+        """Disconnect; does nothing if it is not open."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None

@@ -1,0 +1,7 @@
+"""A real Apache Kafka on this machine, for tests, benchmarks and trying out."""
+
+from __future__ import annotations
+
+from .server import LocalKafka
+
+__all__ = ["LocalKafka"]

@@ -1,0 +1,70 @@
+"""Which jobs that fail are tried again: dramatiq's Retries, and what it cannot know."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+from dramatiq.middleware import Retries as DramatiqRetries
+
+from ..errors import InvalidArguments
+
+logger = logging.getLogger(__name__)
+
+#: How much of the last error's traceback rides with a retried job, in characters; it ends with the error.
+MAX_TRACEBACK_CHARS = 2_500
+
+
+class Retries(DramatiqRetries):
+    """dramatiq's Retries; but an error that retrying cannot mend makes its job a dead letter at once.
+
+    That is so for arguments that the actor does not take, and for what ``is_permanent`` says. It comes
+    before every option of an actor or a message; ``on_retry_exhausted`` is not told, as with ``throws``.
+    """
+
+    def __init__(
+        self, *, is_permanent: Callable[[BaseException], bool] = lambda _: False, **options: Any
+    ) -> None:
+        """``options`` are those of dramatiq's Retries."""
+        super().__init__(**options)
+        self._is_permanent = is_permanent
+
+    def before_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int) -> None:  # noqa: ARG002
+        """Cut the traceback that rides with a retry: the largest job must be able to be tried again."""
+        trace = message.options.get("traceback")
+        if isinstance(trace, str) and len(trace) > MAX_TRACEBACK_CHARS:
+            message.options["traceback"] = "..." + trace[-MAX_TRACEBACK_CHARS:]
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: dramatiq.MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if isinstance(exception, TypeError):
+            exception = self._explained(broker, message, exception)
+        if isinstance(exception, InvalidArguments) or (
+            exception is not None and self._is_permanent(exception)
+        ):
+            logger.info("job not retried id=%s error=%s", message.message_id, type(exception).__name__)
+            message.fail()
+            return
+        super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]
+
+    def _explained(
+        self, broker: dramatiq.Broker, message: dramatiq.MessageProxy, error: TypeError
+    ) -> BaseException:
+        """The error itself, unless it is that the actor does not take the message's arguments."""
+        try:
+            inspect.signature(broker.get_actor(message.actor_name).fn).bind(*message.args, **message.kwargs)
+        except TypeError as exc:
+            explained = InvalidArguments(f"actor {message.actor_name} does not take these arguments: {exc}")
+            explained.__cause__ = error
+            message.stuff_exception(explained)
+            return explained
+        return error

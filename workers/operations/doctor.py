@@ -1,0 +1,171 @@
+"""What `todo-workers doctor` looks at: the settings, Kafka, and what else the application needs.
+
+An application adds its own checks: its module may have ``doctor_checks``, a mapping of names to functions
+that return what they found to be well, and raise with what is wrong and what to do about it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+
+from settings import SettingsError, load_settings
+
+from ..application import load_application
+from ..broker.kafka_broker import KafkaBroker
+from ..errors import WorkersError
+from ..kafka import Cluster, cluster_rights, group_rights
+from .topic_check import Checked, check
+
+#: Names of topics or groups in one line, at most.
+_NAMES_IN_A_LINE = 3
+#: Where a module keeps checks of its own.
+_OWN_CHECKS = "doctor_checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis; ``ok`` is None where something before it must be mended first."""
+
+    check: str
+    ok: bool | None
+    text: str
+
+
+def examine(app: str | None) -> Iterator[Finding]:
+    """Look at everything, one after the other; never raises for what it finds."""
+    try:
+        if app is None:
+            load_settings()
+        module, broker = load_application(app)
+    except SettingsError as exc:
+        yield from (Finding("settings", False, problem) for problem in exc.problems)
+        yield Finding("application", None, "not looked at: mend the settings first")
+        return
+    except Exception as exc:  # noqa: BLE001 - the application's own code may raise anything
+        yield Finding("application", False, _words(exc))
+        return
+    if app is None:
+        yield Finding("settings", True, "every one is known and has a value that it may have")
+    queues = f"queues {', '.join(sorted(broker.queues))}" if broker.queues else "it declares no queue"
+    yield Finding("application", bool(broker.queues), f"{module.__name__}: {queues}")
+    yield from _kafka(broker)
+    yield from _own(module)
+
+
+def _own(module: ModuleType) -> Iterator[Finding]:
+    checks: Mapping[str, Callable[[], str]] = getattr(module, _OWN_CHECKS, {})
+    for name, call in checks.items():
+        yield _found(name, call)
+
+
+def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
+    cluster = broker.cluster
+    reached = [
+        _found("reachable", partial(_reach, server, cluster.connect_timeout_s))
+        for server in cluster.bootstrap_servers
+    ]
+    yield from reached
+    if not any(finding.ok for finding in reached):
+        yield Finding("login", None, "not looked at: no server can be reached")
+        return
+    login = _found("login", partial(_log_in, cluster))
+    yield login
+    if not login.ok:
+        yield Finding("topics", None, "not looked at: no login")
+        return
+    try:
+        checked = check(cluster, broker.topic_specs())
+    except WorkersError as exc:
+        yield Finding("topics", False, _words(exc))
+        return
+    yield _found("topics", partial(_topics, cluster, checked))
+    yield _found("rights", partial(_rights, broker, checked))
+
+
+def _reach(server: str, timeout_s: float) -> str:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+    except OSError as exc:
+        raise WorkersError(
+            f"{server} cannot be reached: {exc.strerror or exc}; check that Kafka runs there, "
+            "that no firewall is between, and KAFKA_BOOTSTRAP_SERVERS"
+        ) from exc
+    return f"{server} answers"
+
+
+def _log_in(cluster: Cluster) -> str:
+    cluster_rights(cluster)
+    return f"Kafka at {cluster.address} takes {cluster.user}"
+
+
+def _topics(cluster: Cluster, checked: list[Checked]) -> str:
+    visible = [topic for topic in checked if not topic.hidden]
+    missing = [topic.spec.name for topic in visible if topic.found is None]
+    problems = []
+    if missing:
+        rights = cluster_rights(cluster)
+        may_create = rights is None or "CREATE" in rights
+        how = (
+            "run todo-workers topics, or start a worker"
+            if may_create
+            else f"{cluster.user} lacks Create on the cluster: have them created, with todo-workers topics"
+        )
+        problems.append(f"{_names(missing)} missing ({how})")
+    problems += [
+        f"{topic.spec.name}: {', '.join(topic.differences)} (kafka-configs or kafka-topics changes it)"
+        for topic in visible
+        if topic.differences
+    ]
+    if problems:
+        raise WorkersError("; ".join(problems))
+    if not visible:
+        raise WorkersError(f"none can be seen by {cluster.user}")
+    unknown = any(topic.found and topic.found.config is None for topic in visible)
+    note = "; their settings cannot be seen without the right DescribeConfigs" if unknown else ""
+    return f"{len(visible)} as they should be{note}"
+
+
+def _rights(broker: KafkaBroker, checked: list[Checked]) -> str:
+    lacking: dict[str, list[str]] = {}
+    for topic in checked:
+        for right in topic.missing_rights:
+            lacking.setdefault(right.capitalize(), []).append(topic.spec.name)
+    problems = [f"{right} on {_names(topics)}" for right, topics in lacking.items()]
+    groups = [broker.topics.group(queue) for queue in broker.queues] + [broker.topics.movers]
+    unreadable = [group for group in groups if "READ" not in group_rights(broker.cluster, group)]
+    if unreadable:
+        problems.append(f"Read on the groups {_names(unreadable)}")
+    if problems:
+        note = "; without Delete what is done stays on disk" if "Delete" in lacking else ""
+        raise WorkersError(
+            f"{broker.cluster.user} lacks {'; '.join(problems)}: grant it with kafka-acls, "
+            f"best on the prefix {broker.topics.namespace}.{note}"
+        )
+    return (
+        f"{broker.cluster.user} may read, write and trim {len(checked)} topics, and join {len(groups)} groups"
+    )
+
+
+def _found(name: str, call: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, call())
+    except Exception as exc:  # noqa: BLE001 - a check of an application may raise anything
+        return Finding(name, False, _words(exc))
+
+
+def _words(exc: Exception) -> str:
+    text = " ".join(str(exc).split())
+    if isinstance(exc, WorkersError):
+        return text
+    return f"{type(exc).__name__}: {text}"
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_IN_A_LINE])
+    left = len(names) - _NAMES_IN_A_LINE
+    return f"{shown} and {left} more" if left > 0 else shown

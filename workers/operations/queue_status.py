@@ -1,0 +1,225 @@
+"""What waits in each queue and who works on it, as the cluster sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from ..delays.tiers import Tier
+from ..kafka import (
+    Cluster,
+    KafkaConsumer,
+    OffsetSpec,
+    TopicPartition,
+    connect_admin,
+    connect_consumer,
+    kafka_errors,
+    patiently,
+)
+from ..partitions import commit_metadata
+from ..partitions.lag import not_done
+from ..topics import Topics
+
+#: How long the look at the oldest jobs may take.
+_OLDEST_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class OldestJob:
+    """The first job of a partition that is not done: the one that keeps its position where it is."""
+
+    topic: str
+    partition: int
+    offset: int
+    message_id: str | None
+    actor: str | None
+    age_s: float
+    #: Whether a worker has it; else it waits.
+    in_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue. Counts are as fresh as the last commits of its workers, a fraction of a second."""
+
+    queue: str
+    partitions: int
+    waiting: int
+    #: What workers have in hand: jobs that run, and those that wait in a worker's memory for a thread.
+    running: int
+    consumers: int
+    #: Records below the committed position that are still in the queue's own topic.
+    untrimmed: int
+    oldest: OldestJob | None
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedStatus:
+    """The delayed jobs of all queues, and how many processes move them."""
+
+    jobs: int
+    movers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """What Kafka tells of one partition: its log, and the group's commit (None: never)."""
+
+    start: int
+    end: int
+    position: int | None = None
+    metadata: str = ""
+
+    @property
+    def not_done(self) -> int:
+        if self.position is None:
+            return self.end - self.start
+        return not_done(self.position, self.metadata, self.start, self.end)
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that were received and are not done."""
+        if self.position is None:
+            return 0
+        progress = commit_metadata.decode(self.position, self.metadata)
+        return sum(self.start <= offset < self.end for offset in progress.undone)
+
+    @property
+    def untrimmed(self) -> int:
+        return 0 if self.position is None else max(0, min(self.position, self.end) - self.start)
+
+    @property
+    def first_undone(self) -> int:
+        return max(self.start, self.position or 0)
+
+
+class StatusReader:
+    """Reads the status of queues again and again; a context manager, for one thread."""
+
+    def __init__(
+        self, cluster: Cluster, topics: Topics, tiers: Sequence[Tier], topics_of: Callable[[str], list[str]]
+    ) -> None:
+        """``topics_of`` gives the topics that a queue's group reads, its own first."""
+        self._cluster = cluster
+        self._topics_of = topics_of
+        self._topics = topics
+        self._tiers = tiers
+        self._admin: Any = None
+        self._consumer: KafkaConsumer | None = None
+
+    def __enter__(self) -> Self:
+        self._admin = connect_admin(self._cluster)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._admin.close()
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def read(self, queues: Sequence[str]) -> list[QueueStatus]:
+        """The queues in their order; one whose topic does not exist has 0 partitions.
+
+        Raises KafkaUnreachable or NotAuthorized.
+        """
+        return [
+            patiently(self._cluster, f"read the status of queue {queue}", lambda q=queue: self._read(q))  # type: ignore[misc]
+            for queue in queues
+        ]
+
+    def read_delayed(self) -> DelayedStatus:
+        """All that waits in delay topics. Raises KafkaUnreachable or NotAuthorized."""
+        return patiently(self._cluster, "read the status of delayed jobs", self._read_delayed)
+
+    def _read_delayed(self) -> DelayedStatus:
+        group = self._topics.movers
+        committed = self._admin.list_group_offsets(group).get(group, {})
+        members = self._admin.describe_groups([group])[group]["members"]
+        found = [self._partitions(self._topics.delay(tier.name), committed) for tier in self._tiers]
+        jobs = sum(partition.not_done for partitions in found for partition in partitions.values())
+        return DelayedStatus(jobs, len(members))
+
+    def _read(self, queue: str) -> QueueStatus:
+        group = self._topics.group(queue)
+        # The commits first: what is enqueued in between then counts as waiting.
+        committed = self._admin.list_group_offsets(group).get(group, {})
+        members = self._admin.describe_groups([group])[group]["members"]
+        own, *sources = (self._partitions(topic, committed) for topic in self._topics_of(queue))
+        partitions = own | {name: found for source in sources for name, found in source.items()}
+        in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
+        total = sum(partition.not_done for partition in partitions.values())
+        return QueueStatus(
+            queue=queue,
+            partitions=len(partitions),
+            waiting=total - in_hand,
+            running=in_hand,
+            consumers=len(members),
+            untrimmed=sum(partition.untrimmed for partition in own.values()),
+            oldest=self._oldest(partitions, has_members=bool(members)),
+        )
+
+    def _partitions(
+        self, topic: str, committed: Mapping[TopicPartition, Any]
+    ) -> dict[TopicPartition, Partition]:
+        (described,) = self._admin.describe_topics([topic])
+        names = [TopicPartition(topic, p["partition_index"]) for p in described["partitions"]]
+        if not names:
+            return {}
+        starts = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
+        ends = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
+        return {
+            name: Partition(starts[name].offset, ends[name].offset, *_commit(committed.get(name)))
+            for name in sorted(names)
+        }
+
+    def _oldest(
+        self, partitions: Mapping[TopicPartition, Partition], *, has_members: bool
+    ) -> OldestJob | None:
+        """The oldest of the first undone jobs of all partitions, by its record's timestamp."""
+        busy = {name: partition for name, partition in partitions.items() if partition.not_done}
+        records = self._records({name: partition.first_undone for name, partition in busy.items()})
+        if not records:
+            return None
+        record = min(records, key=lambda candidate: candidate.timestamp)
+        partition = busy[TopicPartition(record.topic, record.partition)]
+        headers = {
+            name: value.decode(errors="replace") for name, value in record.headers if value is not None
+        }
+        return OldestJob(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            message_id=headers.get("message-id"),
+            actor=headers.get("actor"),
+            age_s=max(0.0, time.time() - record.timestamp / 1000),
+            in_hand=has_members and partition.in_hand > 0,
+        )
+
+    def _records(self, wanted: Mapping[TopicPartition, int]) -> list[Any]:
+        if not wanted:
+            return []
+        if self._consumer is None:
+            self._consumer = connect_consumer(self._cluster, None, max_poll_records=1)
+        consumer = self._consumer
+        found: list[Any] = []
+        with kafka_errors(self._cluster, "read the oldest jobs"):
+            consumer.assign(list(wanted))
+            consumer.resume(*wanted)
+            for name, offset in wanted.items():
+                consumer.seek(name, offset)
+            deadline = time.monotonic() + _OLDEST_TIMEOUT_S
+            while len(found) < len(wanted) and time.monotonic() < deadline:
+                for name, records in consumer.poll(timeout_ms=200).items():
+                    found.append(records[0])
+                    consumer.pause(name)
+        return found
+
+
+def _commit(committed: Any | None) -> tuple[int | None, str]:
+    if committed is None or committed.offset < 0:
+        return None, ""
+    return committed.offset, committed.metadata

@@ -1,0 +1,107 @@
+"""The topics that a broker needs beside those that the cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..kafka import Cluster, ConfigResource, KafkaAdminClient, connect_admin, is_unauthorized, kafka_errors
+from ..topics import TopicSpec
+
+#: What a user must be allowed to do with a topic, to send, to work and to trim.
+NEEDED_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A topic as the cluster has it; ``config`` and ``rights`` are None where the cluster does not tell."""
+
+    partitions: int
+    replication_factor: int
+    config: Mapping[str, str] | None
+    rights: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A topic that is needed, and what was found; ``hidden``: the user may not know whether it is there."""
+
+    spec: TopicSpec
+    found: Found | None
+    hidden: bool = False
+
+    @property
+    def differences(self) -> list[str]:
+        """In words, what is not as the broker would have created it. More partitions are no difference."""
+        return [] if self.found is None else compare(self.spec, self.found)
+
+    @property
+    def missing_rights(self) -> list[str]:
+        has = self.found.rights if self.found is not None else None
+        if self.hidden:
+            has = frozenset()
+        if has is None:
+            return []
+        unneeded: set[str] = set()
+        if self.spec.is_source:
+            unneeded = {"WRITE", "DELETE"}
+        elif self.spec.config.get("cleanup.policy") == "compact":
+            unneeded = {"DELETE"}
+        return [right for right in NEEDED_RIGHTS if right not in has | unneeded]
+
+
+def compare(spec: TopicSpec, found: Found) -> list[str]:
+    """Say what of ``found`` is not as ``spec`` wants it."""
+    differences = []
+    if found.partitions < spec.partitions:
+        differences.append(f"partitions {found.partitions}, wanted {spec.partitions}")
+    if spec.replication_factor is not None and found.replication_factor != spec.replication_factor:
+        differences.append(f"replication {found.replication_factor}, wanted {spec.replication_factor}")
+    if found.config is not None:
+        differences += [
+            f"{name}={found.config.get(name, 'unknown')}, wanted {value}"
+            for name, value in spec.config.items()
+            if found.config.get(name) != value
+        ]
+    return differences
+
+
+def check(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Checked]:
+    """Look the topics up. Raises KafkaUnreachable or NotAuthorized."""
+    with connect_admin(cluster) as admin, kafka_errors(cluster, "look up topics"):
+        described = admin.describe_topics([spec.name for spec in specs])
+        present = {topic["name"]: topic for topic in described if topic["error_code"] == 0}
+        hidden = {topic["name"] for topic in described if is_unauthorized(topic["error_code"])}
+        configs = _configs(admin, [spec for spec in specs if spec.name in present])
+    return [
+        Checked(
+            spec,
+            _found(present[spec.name], configs.get(spec.name)) if spec.name in present else None,
+            spec.name in hidden,
+        )
+        for spec in specs
+    ]
+
+
+def _configs(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
+    if not specs:
+        return {}
+    resources = [ConfigResource("TOPIC", spec.name, list(spec.config)) for spec in specs]
+    described = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {
+        name: {key: str(entry["value"]) for key, entry in entries.items()}
+        for name, entries in described.items()
+        if entries  # there are none for a user without the right DescribeConfigs
+    }
+
+
+def _found(topic: Mapping[str, Any], config: Mapping[str, str] | None) -> Found:
+    partitions = topic["partitions"]
+    rights = topic.get("authorized_operations")
+    return Found(
+        partitions=len(partitions),
+        replication_factor=min(len(partition["replica_nodes"]) for partition in partitions),
+        config=config,
+        rights=None if rights is None else frozenset(rights),
+    )

@@ -1,0 +1,167 @@
+"""A dramatiq message as a Kafka record, and back. Pure: no I/O.
+
+The value is what dramatiq's own encoder writes. What only the transport needs is in the headers,
+never in ``message.options``: a message received equals the message sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import dramatiq
+from dramatiq import DecodeError
+
+from ..errors import MessageTooLarge, Undecodable
+from ..topics import MAX_JOB_BYTES
+from . import fast_json as message_json
+
+#: What a record costs beyond its key, value and headers, at most.
+_OVERHEAD_BYTES = 200
+#: Version of the record's layout, in the header ``schema``.
+SCHEMA = b"1"
+
+#: Header of a record that is not a job, but has key, value and headers of a source's: it names the source's
+#: topic, so that the record is decoded as it was there.
+SOURCE_HEADER = "source-topic"
+#: Headers that :func:`encode` writes, or that are of no job; whatever else a record has rides along through
+#: retries.
+OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", SOURCE_HEADER})
+
+Headers = list[tuple[str, bytes]]
+
+
+class Record(NamedTuple):
+    """What is produced: key, value and headers of one record; a value of None is a tombstone.
+
+    Records of ours have a key; one of others that goes back as it came may have none. ``anywhere``: no other
+    record has its key, so any partition will do.
+    """
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    anywhere: bool = False
+
+
+def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
+    """Make the record of ``message``; its key is the option ``key``, else the message id.
+
+    ``eta_ms`` is when a delayed one is due.
+
+    Raises what dramatiq's encoder raises, for arguments it cannot write.
+    """
+    key = message.options.get("key")
+    headers = [
+        ("schema", SCHEMA),
+        ("message-id", message.message_id.encode()),
+        ("actor", message.actor_name.encode()),
+        ("queue", message.queue_name.encode()),
+    ]
+    if eta_ms is not None:
+        headers.append(("eta", str(eta_ms).encode()))
+    return Record(str(key or message.message_id).encode(), message_json.write(message), headers, not key)
+
+
+def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
+    """Read the message of a record that was consumed from ``queue``.
+
+    The message's queue is forced to ``queue``: dramatiq's worker threads look their consumer up by it,
+    and die on one they do not know.
+
+    Raises:
+        Undecodable: the value is not a dramatiq message; the text says what is wrong with it.
+    """
+    if value is None:
+        raise Undecodable("the record has no value", b"")
+    read = message_json.read(value)
+    if read is not None and read.queue_name == queue:
+        return read
+    try:
+        message: dramatiq.Message[Any] = dramatiq.Message.decode(value)
+    except DecodeError as exc:
+        raise Undecodable(f"the record is not a dramatiq message: {_cause(exc)}", value) from exc
+    return checked(message, queue, value)
+
+
+def checked(message: dramatiq.Message[Any], queue: str, value: bytes) -> dramatiq.Message[Any]:
+    """Give the message as one of ``queue``. Raises Undecodable where a worker could not run it."""
+    wrong = _wrong_field(message)
+    if wrong:
+        raise Undecodable(f"the record is not a dramatiq message: {wrong}", value)
+    return message if message.queue_name == queue else message.copy(queue_name=queue)
+
+
+def size_of(record: Record) -> int:
+    """What a record takes in its topic, in bytes, at most."""
+    content = (
+        len(record.key or b"") + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
+    )
+    return content + _OVERHEAD_BYTES
+
+
+def require_size(record: Record, what: str, limit: int = MAX_JOB_BYTES) -> None:
+    """Raise MessageTooLarge for a record of more than ``limit`` bytes; ``what`` names it."""
+    size = size_of(record)
+    if size > limit:
+        raise MessageTooLarge(
+            f"{what} is {size} bytes, at most {limit} are allowed; "
+            "send a reference to the data instead of the data"
+        )
+
+
+class Delayed(NamedTuple):
+    """What a record of a delay topic holds. ``record`` is what its next topic gets."""
+
+    eta_ms: int
+    queue: str
+    record: Record
+
+
+def delayed(consumed: Any) -> Delayed:
+    """Read one of kafka-python's records of a delay topic. Raises Undecodable where it is no delayed job."""
+    headers = consumed.headers
+    found = dict(headers)
+    try:
+        anywhere = consumed.key == found.get("message-id")  # else its partition is of the key
+        record = Record(consumed.key, consumed.value, headers, anywhere)
+        return Delayed(int(found["eta"]), found["queue"].decode(), record)
+    except (KeyError, ValueError, AttributeError) as exc:
+        raise Undecodable(
+            "the record is not a delayed job: no header says when it is due, and where", b""
+        ) from exc
+
+
+_FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+    ("queue_name", str),
+    ("actor_name", str),
+    ("kwargs", dict),
+    ("options", dict),
+    ("message_id", str),
+    ("message_timestamp", (int, float)),
+)
+
+
+#: Options that no message of this broker has, and that dramatiq's worker takes at their word: with an ``eta``
+#: it would keep the job in its memory, and over a ``throws`` that is no exception its thread would die.
+_NEVER_SENT = ("eta", "throws")
+
+
+def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
+    for name, expected in _FIELD_TYPES:
+        found = getattr(message, name)
+        if not isinstance(found, expected):
+            return f"{name} is of type {type(found).__name__}"
+    if not message.message_id:
+        return "message_id is empty"
+    for name in _NEVER_SENT:
+        if name in message.options:
+            return f"options has {name}"
+    return None
+
+
+def _cause(exc: DecodeError) -> str:
+    """dramatiq wraps what the encoder raised, twice for its own encoder."""
+    inner: BaseException = exc
+    while isinstance(inner, DecodeError) and isinstance(inner.error, BaseException):
+        inner = inner.error
+    return f"{type(inner).__name__}: {inner}"
