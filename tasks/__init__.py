@@ -14,14 +14,13 @@ from .events.models import (
     Change,
     Event,
     InvalidEvent,
-    Owner,
-    Todo,
     TodoCompleted,
     TodoCreated,
     TodoDeleted,
     TodoUpdated,
     parse_event,
 )
+from .events.todos import Owner, Todo
 from .notifications.notice import InvalidNotice, Notice
 from .notifications.quiet_hours import parse_quiet_hours
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from .app import database, mail_server
 from .storage import schema
 from .storage.database import Database
-from .storage.engine import StoreError
+from .storage.engine import DatabaseError
 
 
 def check_database() -> str:
-    """Say which schema the database has. Raises StoreError where workers could not use it."""
+    """Say which schema the database has. Raises DatabaseError where workers could not use it."""
     found = database()
     if found.is_sqlite:
         return _check_file(found)
@@ -35,12 +35,12 @@ def _check_file(found: Database) -> str:
     file = Path(found.engine.url.database or "")
     if not file.exists():
         if not os.access(file.parent, os.W_OK):
-            raise StoreError(
+            raise DatabaseError(
                 f"{found.name} cannot be made: {file.parent} is no folder that can be written to"
             )
         return f"{found.name} is not there yet; the first use makes it"
     if not os.access(file, os.W_OK):
-        raise StoreError(f"{found.name} cannot be written to: check who owns {file}")
+        raise DatabaseError(f"{found.name} cannot be written to: check who owns {file}")
     revision = found.revision()
     return f"{found.name} has the schema {revision}" if revision else f"{found.name} is empty"
 

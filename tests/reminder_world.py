@@ -13,7 +13,7 @@ from tasks.events.models import TodoEvent
 from tasks.notifications.notice import Notice
 from tasks.reminders.keeper import ReminderKeeping
 from tasks.reminders.known_todo import Policy, State
-from tasks.reminders.store import ReminderStore, Ring
+from tasks.reminders.store import AlarmToSet, ReminderStore
 from tasks.reminders.tables import reminder_firings, reminders
 from tasks.storage.database import Database
 from tests.samples import a_todo, an_event
@@ -44,7 +44,7 @@ class World:
     def __init__(self, database: Database, policy: Policy = IN_TIME) -> None:
         self.database = database
         self.store = ReminderStore(database)
-        self.rung: list[Ring] = []
+        self.rung: list[AlarmToSet] = []
         self.told: list[Notice] = []
         self.crash_at: str | None = None
         self.keeping = ReminderKeeping(
@@ -56,7 +56,7 @@ class World:
             horizon=HORIZON,
         )
 
-    def _ring(self, rings: Sequence[Ring]) -> None:
+    def _ring(self, rings: Sequence[AlarmToSet]) -> None:
         if self.crash_at == "ring":
             raise Crash
         self.rung += rings

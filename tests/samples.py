@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.events.models import Event, Owner, Todo, parse_event
+from tasks.events.models import Event, parse_event
+from tasks.events.todos import Owner, Todo
 
 KINDS = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
 

@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 
 from workers import KafkaBroker
-from workers.middleware.boot_check import RunsMover
+from workers.middleware.runs_mover import RunsMover
 
 from ..errors import NotMeasured
 from . import dramatiq_kafka

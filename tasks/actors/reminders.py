@@ -16,7 +16,7 @@ from ..events.models import parse_event
 from ..notifications.notice import Notice
 from ..reminders.keeper import ReminderKeeping
 from ..reminders.reconcile_timer import RunsWatch, Watch
-from ..reminders.store import Ring
+from ..reminders.store import AlarmToSet
 from ..storage.shared_work import SharedWork
 from .notifications import notice_job
 
@@ -65,7 +65,7 @@ def keeping() -> ReminderKeeping:
     )
 
 
-def set_alarms(rings: Sequence[Ring]) -> None:
+def set_alarms(rings: Sequence[AlarmToSet]) -> None:
     """Enqueue a delayed job for each alarm; returns when Kafka has them. Raises KafkaUnreachable."""
     now = datetime.now(UTC)
     with broker.batch():
@@ -75,7 +75,7 @@ def set_alarms(rings: Sequence[Ring]) -> None:
             broker.enqueue(alarm_job(ring), delay=max(0, delay_ms))
 
 
-def alarm_job(ring: Ring) -> dramatiq.Message[None]:
+def alarm_job(ring: AlarmToSet) -> dramatiq.Message[None]:
     """Give the job that is an alarm: always with the same id."""
     message = fire_reminder.message_with_options(args=(ring.reminder_id, ring.version), key=ring.reminder_id)
     return message.copy(message_id=str(uuid5(UUID(ring.reminder_id), f"alarm {ring.version}")))

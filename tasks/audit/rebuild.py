@@ -42,7 +42,7 @@ def rebuild(
     ``tell`` is given of each that has no row where it is and why, at once: there may be any number.
 
     Raises:
-        StoreError: the database did not take it; what was added before stays, and it can be run again.
+        DatabaseError: the database did not take it; what was added before stays, and it can be run again.
     """
     rebuilt = Rebuilt()
 

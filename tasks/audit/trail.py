@@ -71,7 +71,7 @@ class AuditStore:
         """Add the event's row, unless it has one; the row is committed when this returns.
 
         Raises:
-            StoreError: the database did not take it.
+            DatabaseError: the database did not take it.
         """
         return self._append((entry_of(event), recorded_at))
 

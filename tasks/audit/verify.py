@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ..storage.database import Database
-from ..storage.engine import StoreError
+from ..storage.engine import DatabaseError
 from .chain import Head, flaw
 from .trail import audit_trail
 
@@ -48,7 +48,7 @@ def verify(
     anew with hashes that fit.
 
     Raises:
-        StoreError: the database cannot be read. What a row says is never an error, but a flaw.
+        DatabaseError: the database cannot be read. What a row says is never an error, but a flaw.
     """
     verdict = Verdict()
     for row in _rows(database):
@@ -103,7 +103,7 @@ def _alone(connection: Connection, sequence: int, hash_: str) -> Mapping[str, An
     try:
         wanted = select(audit_trail).where(audit_trail.c.sequence == sequence)
         return dict(connection.execute(wanted).mappings().one())
-    except StoreError:
+    except DatabaseError:
         raise
     except (ValueError, TypeError) as exc:
         return {"sequence": sequence, "hash": hash_, "unreadable": _unreadable(sequence, exc)}

@@ -21,7 +21,7 @@ from ..notifications.recipients import EVERY_KIND, Preferences, RecipientStore
 def show(
     recipients: RecipientStore, deliveries: DeliveryStore, address: str, *, limit: int, as_json: bool
 ) -> None:
-    """Show what the recipient wants and its latest notices. Raises WrongUsage, StoreError."""
+    """Show what the recipient wants and its latest notices. Raises WrongUsage, DatabaseError."""
     wanted = recipients.preferences(address)
     rows = deliveries.latest(email_address(address), limit=limit)
     if as_json:
@@ -38,17 +38,17 @@ def show(
 
 
 def opt_out(recipients: RecipientStore, address: str, kinds: Sequence[str], *, every: bool) -> None:
-    """Opt a recipient out, and show what it wants now. Raises WrongUsage, StoreError."""
+    """Opt a recipient out, and show what it wants now. Raises WrongUsage, DatabaseError."""
     _print(address, recipients.opt_out(address, _meant(kinds, every=every)))
 
 
 def opt_in(recipients: RecipientStore, address: str, kinds: Sequence[str], *, every: bool) -> None:
-    """Opt a recipient in, and show what it wants now. Raises WrongUsage, StoreError."""
+    """Opt a recipient in, and show what it wants now. Raises WrongUsage, DatabaseError."""
     _print(address, recipients.opt_in(address, _meant(kinds, every=every)))
 
 
 def quiet_hours(recipients: RecipientStore, address: str, hours: str) -> None:
-    """Set or end quiet hours, and show what the recipient wants now. Raises WrongUsage, StoreError."""
+    """Set or end quiet hours, and show what the recipient wants now. Raises WrongUsage, DatabaseError."""
     wanted = None if hours == "off" else parse_quiet_hours(hours)
     _print(address, recipients.set_quiet_hours(address, wanted))
 

@@ -16,7 +16,7 @@ from ..actors.reminders import keeping
 from ..app import broker, database
 from ..reminders.by_hand import ReminderDesk
 from ..reminders.known_todo import State
-from ..reminders.store import Ring
+from ..reminders.store import AlarmToSet
 from . import reminders_output as commands
 
 app = command_group("Look at reminders, cancel them, or change when they fire.")
@@ -71,6 +71,6 @@ def _desk() -> ReminderDesk:
     return ReminderDesk(database())
 
 
-def _set_alarm(ring: Ring) -> None:
+def _set_alarm(ring: AlarmToSet) -> None:
     keeping().set_alarms([ring], datetime.now(UTC))
     broker.close()

@@ -17,10 +17,10 @@ from workers.errors import WorkersError, WrongUsage
 
 from ..reminders.by_hand import Firing, Reminder, ReminderDesk
 from ..reminders.known_todo import State
-from ..reminders.store import Ring
+from ..reminders.store import AlarmToSet
 from ..text import one_line
 
-SetAlarm = Callable[[Ring], None]
+SetAlarm = Callable[[AlarmToSet], None]
 
 
 def show_list(
@@ -111,7 +111,7 @@ def read_length(text: str) -> timedelta:
     return length
 
 
-def _set(reminder: Reminder, ring: Ring, set_alarm: SetAlarm) -> None:
+def _set(reminder: Reminder, ring: AlarmToSet, set_alarm: SetAlarm) -> None:
     assert reminder.alarm_at is not None
     said = f"{_named(reminder)} fires {_time(reminder.alarm_at, reminder.time_zone)}"
     try:

@@ -15,7 +15,8 @@ from rich.table import Table
 from workers.cli.terminal import console
 from workers.errors import WrongUsage
 
-from ..events.models import Owner, problems_of
+from ..events.models import problems_of
+from ..events.todos import Owner
 from ..notifications.languages import available
 from ..notifications.mail_message import compose
 from ..notifications.notice import Notice

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ..actors.events import EFFECTS, handle_event, job_id, record_audit, send_notification
-from ..events.models import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
+from ..events.models import Change, Event, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
+from ..events.todos import Owner, Todo
 from ..reminders.known_todo import firing_id, reminder_id
 from ..schedules.alarms import Alarm
 
@@ -23,8 +24,8 @@ DEFERRALS = 2
 #: How far ahead the reminder is set: longer than the steps before it take.
 _REMIND_IN = timedelta(seconds=8)
 
-HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
-ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
+HTML_TITLE = 'AlarmToSet <b>Zoë</b> & 東京 <script>alert("hi")</script>'
+ESCAPED_TITLE = 'AlarmToSet &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
 
 #: No JSON, and no UTF-8 either: what a broken producer might write.
 UNDECODABLE = b'{"specversion": "1.0", "type": "todo.created", "data": [\xff\xfe'

@@ -14,7 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 from pydantic_core import to_jsonable_python
 
-from ..schedules.alarms import parse_offset
+from ..schedules.offsets import parse_offset
 from ..schedules.rules import parse_rule
 from ..text import one_line
 

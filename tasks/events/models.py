@@ -9,46 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     TypeAdapter,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from workers.errors import InvalidArguments
 
-from ..schedules.occurrences import check_start
-from ..schedules.rules import parse_rule
 from ..text import nearest
 from .fields import (
-    Email,
     Identifier,
     Json,
-    Language,
     Name,
     Recurrence,
     Reminders,
     Source,
     Text,
     Time,
-    TimeZone,
     Title,
 )
+from .todos import _DISCREET, Owner, Todo, _Model
 
 T = TypeVar("T")
 
-#: Errors come into logs, and what was given may be the name or the address of a person.
-_DISCREET = ConfigDict(hide_input_in_errors=True)
 
 #: ``CloudEvent.source`` of what this package publishes: a URI reference to whoever saw it happen.
 DEFAULT_SOURCE = "/todo-chatbot"
@@ -56,49 +45,6 @@ DEFAULT_SOURCE = "/todo-chatbot"
 
 class InvalidEvent(InvalidArguments, ValueError):
     """The data is not a valid todo event."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
-
-    __pydantic_extra__: dict[str, Json]
-
-
-class Owner(_Model):
-    """The person whose todo it is, and who is notified."""
-
-    name: Name
-    email: Email
-    time_zone: TimeZone = "UTC"
-    language: Language = "en"
-
-
-class Todo(_Model):
-    """A todo as it is after the event; for a deleted one, as it was last.
-
-    ``reminders`` says when to remind of it: offsets before ``due``, such as ``-1d``, ``-1h`` or ``0m``.
-    ``recurrence`` is an RRULE of RFC 5545, such as ``FREQ=WEEKLY;BYDAY=MO``; it counts from ``due``, on the
-    clock of the owner's zone, and needs it.
-    """
-
-    id: Identifier
-    title: Title
-    description: Text = ""
-    due: Time | None = None
-    reminders: Reminders = ()
-    recurrence: Recurrence | None = None
-    owner: Owner
-
-    @model_validator(mode="after")
-    def _recurs_from_its_due_time(self) -> Self:
-        if self.recurrence is not None:
-            if self.due is None:
-                raise ValueError("recurrence: needs a due time to count from; set due")
-            try:
-                _check_recurrence(self.recurrence, self.due, self.owner.time_zone)
-            except ValueError as exc:
-                raise ValueError(f"recurrence: {exc}") from exc
-        return self
 
 
 class Change(_Model):
@@ -242,11 +188,6 @@ def _validated(adapter: TypeAdapter[T], data: object) -> T:
         return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
     except ValidationError as exc:
         raise InvalidEvent(f"Not a valid todo event: {problems_of(exc)}") from exc
-
-
-@lru_cache(maxsize=1_024)
-def _check_recurrence(rule: str, due: datetime, zone: str) -> None:
-    check_start(parse_rule(rule), due, ZoneInfo(zone))
 
 
 def _fit(name: str, value: JsonValue) -> Any:

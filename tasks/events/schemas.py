@@ -9,7 +9,8 @@ from typing import Any, get_args
 from uuid import UUID
 
 from .cloud_events import CONTENT_TYPE, OUTSIDE_DATA, SCHEMA_VERSION, dataschema, record_of
-from .models import DEFAULT_SOURCE, EVENT_TYPES, Event, Owner, Todo, TodoEvent, parse_event
+from .models import DEFAULT_SOURCE, EVENT_TYPES, Event, TodoEvent, parse_event
+from .todos import Owner, Todo
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: dict[str, type[TodoEvent]] = {

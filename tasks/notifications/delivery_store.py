@@ -89,7 +89,7 @@ class DeliveryBusy(WorkersError, Retry):
 
 
 class DeliveryStore:
-    """Keeps the rows. Any thread may use it; every method raises StoreError where the database fails."""
+    """Keeps the rows. Any thread may use it; every method raises DatabaseError where the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

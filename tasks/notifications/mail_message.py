@@ -16,7 +16,7 @@ from email.utils import format_datetime, parseaddr, quote
 from functools import cached_property, lru_cache
 from uuid import UUID
 
-from ..events.models import Owner
+from ..events.todos import Owner
 from ..text import one_line
 from .rendering import Notification
 

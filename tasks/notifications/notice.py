@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from workers.errors import WorkersError
 
 from ..events.fields import Json
-from ..events.models import CHANGEABLE, Owner, TodoEvent, TodoUpdated, problems_of
+from ..events.models import CHANGEABLE, TodoEvent, TodoUpdated, problems_of
+from ..events.todos import Owner
 
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 

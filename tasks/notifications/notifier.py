@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from ..smtp.mailer import Mailer
 from ..smtp.server import Mail
-from ..storage.engine import StoreError, StoreUnavailable
+from ..storage.engine import DatabaseError, DatabaseUnavailable
 from .delivery_store import FINAL, DeliveryStore, State
 from .mail_message import Sender, compose
 from .notice import Notice
@@ -64,7 +64,7 @@ class Notifier:
         Raises:
             RenderError: the templates cannot show it; nothing was sent.
             MailRefused: the server will not take it.
-            MailNotSent, StoreError, DeliveryBusy: not now; call it again later.
+            MailNotSent, DatabaseError, DeliveryBusy: not now; call it again later.
         """
         outcome = self._deliver(notice)
         logger.info("notice.%s notice_id=%s kind=%s", outcome, notice.id, notice.kind)
@@ -112,7 +112,7 @@ class Notifier:
         if now - claimed_at > self.lease / 2:
             text = f"The database took {now - claimed_at} to let notice {notice.id} be sent"
             self.deliveries.release(notice, token, error=text, now=now)
-            raise StoreUnavailable(text)
+            raise DatabaseUnavailable(text)
 
     def _hand_over(self, notice: Notice, mail: Mail, token: str) -> None:
         try:
@@ -120,7 +120,7 @@ class Notifier:
         except Exception as exc:
             try:
                 self.deliveries.release(notice, token, error=str(exc), now=self.clock())
-            except StoreError:
+            except DatabaseError:
                 # The claim ends by itself; what happened to the mail is the error to be told.
                 logger.warning("notice.not_released notice_id=%s", notice.id, exc_info=True)
             raise
@@ -133,7 +133,7 @@ class Notifier:
             try:
                 own = self.deliveries.settle(notice, token, now=self.clock())
                 break
-            except StoreUnavailable as exc:
+            except DatabaseUnavailable as exc:
                 if time.monotonic() > deadline:
                     raise
                 if not waits:

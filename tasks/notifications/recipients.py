@@ -63,7 +63,7 @@ class Preferences:
 class RecipientStore:
     """Keeps what recipients want, by address, in whatever case that is written. Any thread may use it.
 
-    A method raises WrongUsage for an address or a kind that is none, and StoreError where the database
+    A method raises WrongUsage for an address or a kind that is none, and DatabaseError where the database
     fails. One that changes something gives what the recipient wants now.
     """
 

@@ -22,7 +22,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from workers.errors import WorkersError
 
-from ..events.models import Owner
+from ..events.todos import Owner
 from ..text import one_line, paragraphs, shorten
 from .languages import Language, language_for
 from .notice import Notice

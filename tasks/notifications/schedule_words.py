@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from babel.units import format_unit
 
-from ..schedules.alarms import parse_offset
+from ..schedules.offsets import parse_offset
 from .languages import Language
 
 #: What catalogs translate, in the context ``schedule``.

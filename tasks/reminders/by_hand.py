@@ -13,7 +13,7 @@ from workers.errors import WorkersError
 
 from ..storage.database import Database
 from .known_todo import Outcome, State, todo_of
-from .store import Ring
+from .store import AlarmToSet
 from .tables import reminded_todos, reminder_firings, reminders
 
 _R = reminders.c
@@ -71,7 +71,7 @@ class Firing:
 
 
 class ReminderDesk:
-    """The reminders of one database, by hand. Every method raises StoreError where the database is away."""
+    """The reminders of one database, by hand. Every method raises DatabaseError where the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -120,7 +120,7 @@ class ReminderDesk:
             _set(connection, row, state=State.CANCELLED, occurrence=None, alarm_at=None, moved=False)
             return _reminder(_row(connection, row.id))
 
-    def reschedule(self, beginning: str, at: datetime, now: datetime) -> tuple[Reminder, Ring]:
+    def reschedule(self, beginning: str, at: datetime, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Let a reminder fire at another time, once; a series then goes on. Gives the alarm to set.
 
         Raises NoSuchReminder, or NotPossible where the time has passed or the todo has no such reminder now.
@@ -131,7 +131,7 @@ class ReminderDesk:
             row = _row(connection, beginning, lock=True)
             return _moved(connection, row, _pending(row), at)
 
-    def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, Ring]:
+    def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Put a reminder off until ``length`` from now; gives the alarm to set.
 
         What would fire until then fires then instead; where nothing would, what fired last fires again.
@@ -163,9 +163,9 @@ def _pending(row: Row[Any]) -> datetime:
 
 def _moved(
     connection: Connection, row: Row[Any], occurrence: datetime, at: datetime
-) -> tuple[Reminder, Ring]:
+) -> tuple[Reminder, AlarmToSet]:
     _set(connection, row, state=State.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
-    return _reminder(_row(connection, row.id)), Ring(row.id, row.version + 1, at)
+    return _reminder(_row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
 
 
 def _set(connection: Connection, row: Row[Any], **values: Any) -> None:

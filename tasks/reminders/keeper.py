@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from ..events.models import TodoEvent
 from ..notifications.notice import InvalidNotice, Notice, parse_notice
 from .known_todo import Policy
-from .store import Fired, ReminderStore, Ring
+from .store import AlarmToSet, Fired, ReminderStore
 
 #: What fired is given that long to be sent by the job that claimed it, before `reconcile` sends it.
 _SENDING_TIME = timedelta(minutes=1)
@@ -40,7 +40,7 @@ class ReminderKeeping:
         self,
         store: ReminderStore,
         *,
-        ring: Callable[[Sequence[Ring]], None],
+        ring: Callable[[Sequence[AlarmToSet]], None],
         tell: Callable[[Sequence[Notice]], None],
         policy: Policy,
         max_delay: timedelta,
@@ -54,13 +54,13 @@ class ReminderKeeping:
         self._horizon = horizon
 
     def sync(self, event: TodoEvent, now: datetime) -> None:
-        """Bring the reminders of the event's todo in step with it. Raises StoreError, InvalidRule."""
+        """Bring the reminders of the event's todo in step with it. Raises DatabaseError, InvalidRule."""
         self.set_alarms(self._store.sync(event, now), now)
 
     def fire(self, reminder_id: str, version: int, now: datetime) -> Fired | None:
-        """Do what an alarm is for; None where there was nothing to do. Raises StoreError, InvalidRule."""
+        """Do what an alarm is for; None where there was nothing to do. Raises DatabaseError, InvalidRule."""
         fired = self._store.fire(reminder_id, version, now, self._policy)
-        if isinstance(fired, Ring):
+        if isinstance(fired, AlarmToSet):
             self._ring([fired])
             return None
         # Also where the alarm was outdated: it may be a second try, after a crash between claim and sending.
@@ -71,7 +71,7 @@ class ReminderKeeping:
     def reconcile(self, now: datetime) -> Reconciled:
         """Set the alarms and send the notices that are missing.
 
-        Raises StoreError, and InvalidNotice after all others were sent.
+        Raises DatabaseError, and InvalidNotice after all others were sent.
         """
         alarms, last = 0, ""
         while rings := self._store.rings_to_set(now + self._max_delay, now + self._horizon, last):
@@ -84,7 +84,7 @@ class ReminderKeeping:
         self._store.forget_firings(now - _KEPT)
         return Reconciled(alarms, notices)
 
-    def set_alarms(self, rings: Sequence[Ring], now: datetime) -> None:
+    def set_alarms(self, rings: Sequence[AlarmToSet], now: datetime) -> None:
         """Set the alarms that are near enough, and note that they are."""
         near = [ring for ring in rings if ring.at <= now + self._max_delay]
         if near:

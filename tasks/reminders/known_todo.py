@@ -14,9 +14,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from ..events.models import Owner, Todo, TodoCompleted, TodoCreated, TodoDeleted, TodoEvent, TodoUpdated
+from ..events.models import TodoCompleted, TodoCreated, TodoDeleted, TodoEvent, TodoUpdated
+from ..events.todos import Owner, Todo
 from ..notifications.notice import Notice
-from ..schedules.alarms import Alarm, Plan, parse_offset
+from ..schedules.alarms import Alarm, Plan
+from ..schedules.offsets import parse_offset
 
 #: The kind of the notices that reminders make.
 NOTICE_KIND = "todo_reminder"

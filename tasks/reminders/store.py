@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select, update
 
-from ..events.models import Todo, TodoEvent
+from ..events.models import TodoEvent
+from ..events.todos import Todo
 from ..schedules.alarms import Alarm, Due, Plan, next_alarm, what_is_due
 from ..storage.database import Database
 from .known_todo import (
@@ -39,7 +40,7 @@ _KNOWN = select(_T.todo_id).where(_T.todo_id == bindparam("todo"))
 
 
 @dataclass(frozen=True)
-class Ring:
+class AlarmToSet:
     """An alarm to set: at ``at`` it fires the reminder, if that is still at ``version``."""
 
     reminder_id: str
@@ -59,13 +60,13 @@ class Fired:
 class ReminderStore:
     """The reminders of one database; safe for use by many threads.
 
-    Every method raises `StoreError` where the database did not do it; then nothing was changed.
+    Every method raises `DatabaseError` where the database did not do it; then nothing was changed.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def sync(self, event: TodoEvent, now: datetime) -> list[Ring]:
+    def sync(self, event: TodoEvent, now: datetime) -> list[AlarmToSet]:
         """Bring the reminders of the event's todo in step with it, and give the alarms to set.
 
         An event that is older than what is known, or known already, changes nothing; alarms that are not set
@@ -77,14 +78,16 @@ class ReminderStore:
         if may_be_ignored(event) and not self._knows(event.todo.id):
             return []
 
-        def follow(connection: Connection) -> list[Ring]:
+        def follow(connection: Connection) -> list[AlarmToSet]:
             known = self._learn(connection, event)
             self._follow(connection, event.todo.id, plans(known), min(known.since, now))
             return _rings(connection, and_(_R.todo_id == event.todo.id, _not_set()))
 
         return self._database.write(follow)
 
-    def fire(self, reminder_id: str, version: int, now: datetime, policy: Policy) -> Fired | Ring | None:
+    def fire(
+        self, reminder_id: str, version: int, now: datetime, policy: Policy
+    ) -> Fired | AlarmToSet | None:
         """Claim an alarm: note what fires, and put the reminder on its next alarm; both or neither.
 
         What is to be sent is in `unsent` then, and the next alarm in `rings_of`. Gives the alarm itself where
@@ -98,7 +101,7 @@ class ReminderStore:
             if row is None or row.version != version or row.state != State.WAITING:
                 return None
             if row.alarm_at > now:
-                return Ring(reminder_id, version, row.alarm_at)
+                return AlarmToSet(reminder_id, version, row.alarm_at)
             todo = todo_of(row.todo)
             alarm = Alarm(row.occurrence, row.alarm_at)
             due = what_is_due(plan_of(todo, row.before_due), alarm, now)
@@ -109,12 +112,12 @@ class ReminderStore:
             _advance(connection, row, due, now if is_new and outcome is not Outcome.SKIPPED else None)
             return Fired(outcome, due.latest.occurrence, due.passed) if is_new else None
 
-    def rings_of(self, reminder_id: str) -> list[Ring]:
+    def rings_of(self, reminder_id: str) -> list[AlarmToSet]:
         """Give the alarm of a reminder, where it is not set."""
         with self._database.reading() as connection:
             return _rings(connection, and_(_R.id == reminder_id, _not_set()))
 
-    def rings_to_set(self, until: datetime, again_until: datetime, after_id: str) -> list[Ring]:
+    def rings_to_set(self, until: datetime, again_until: datetime, after_id: str) -> list[AlarmToSet]:
         """Give alarms to set, a page of them in the order of their ids, from after ``after_id`` on.
 
         Those are the alarms up to ``until`` that were never set, and all up to ``again_until``, as those that
@@ -124,7 +127,7 @@ class ReminderStore:
         with self._database.reading() as connection:
             return _rings(connection, and_(_R.state == State.WAITING, wanted, _R.id > after_id))
 
-    def note_set(self, rings: Sequence[Ring]) -> None:
+    def note_set(self, rings: Sequence[AlarmToSet]) -> None:
         """Note that Kafka has these alarms."""
         if not rings:
             return
@@ -266,11 +269,11 @@ def _not_set() -> Any:
     return and_(_R.state == State.WAITING, _R.alarm_version < _R.version)
 
 
-def _rings(connection: Connection, wanted: Any) -> list[Ring]:
+def _rings(connection: Connection, wanted: Any) -> list[AlarmToSet]:
     found = select(_R.id, _R.version, _R.alarm_at).where(wanted).order_by(_R.id).limit(PAGE)
-    return [Ring(row.id, row.version, row.alarm_at) for row in connection.execute(found)]
+    return [AlarmToSet(row.id, row.version, row.alarm_at) for row in connection.execute(found)]
 
 
-def _in_order(rings: Sequence[Ring]) -> list[Ring]:
+def _in_order(rings: Sequence[AlarmToSet]) -> list[AlarmToSet]:
     # Two transactions that lock rows in different orders would wait for each other for ever.
     return sorted(rings, key=lambda ring: ring.reminder_id)

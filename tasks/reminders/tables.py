@@ -54,11 +54,3 @@ reminder_firings = Table(
     Column("notice", ExactJson, nullable=True),
     Column("sent_at", UtcDateTime, nullable=True, index=True),
 )
-
-#: When work that any worker may do was last begun, so that one of them does it.
-shared_work = Table(
-    "shared_work",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("begun_at", UtcDateTime, nullable=False),
-)

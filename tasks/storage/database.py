@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import schema
-from .engine import StoreUnavailable, errors_of, make_engine, name_of
+from .engine import DatabaseUnavailable, errors_of, make_engine, name_of
 from .group_commit import GroupCommit
 
 T = TypeVar("T")
@@ -29,15 +29,15 @@ class Database:
     Nothing is opened before the first use. That also sees to the schema: an SQLite file is upgraded by
     itself, PostgreSQL is only looked at, as there an operator decides when (`todo-workers db upgrade`).
 
-    Whatever goes wrong in a transaction is a `StoreError` that names the database: `StoreUnavailable` where
-    it may go well later, `schema.SchemaError` where the schema is not the one that is needed.
+    Whatever goes wrong in a transaction is a `DatabaseError` that names the database: `DatabaseUnavailable`
+    where it may go well later, `schema.SchemaError` where the schema is not the one that is needed.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.engine = make_engine(url, pool_size=pool_size)
         # SQLite's engine has one connection, which is the writers'; readers need not wait for it.
         self._readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
-        self._group = GroupCommit(self._do_all, concerns_all=StoreUnavailable)
+        self._group = GroupCommit(self._do_all, concerns_all=DatabaseUnavailable)
         self._groups: list[GroupCommit[Any, Any]] = [self._group]
         self._ready = False
 
@@ -81,7 +81,7 @@ class Database:
         if self.is_sqlite:
             return lambda item: self._group.submit((work, item))
         group: GroupCommit[T, R] = GroupCommit(
-            lambda items: self._do(work, items), concerns_all=StoreUnavailable
+            lambda items: self._do(work, items), concerns_all=DatabaseUnavailable
         )
         self._groups.append(group)
         return group.submit

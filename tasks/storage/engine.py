@@ -20,11 +20,11 @@ TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 8
 
 
-class StoreError(WorkersError):
+class DatabaseError(WorkersError):
     """The database could not do what was asked; check DATABASE_URL and that the database runs."""
 
 
-class StoreUnavailable(StoreError):
+class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached or is overloaded: the same may succeed later."""
 
 
@@ -36,7 +36,7 @@ def make_engine(url: str, *, pool_size: int = 8, reads: bool = False) -> Engine:
     SQLite. An engine that only ``reads`` has as many as on PostgreSQL; they wait for nobody.
 
     Raises:
-        StoreError: the URL is not one, or names something other than SQLite or PostgreSQL.
+        DatabaseError: the URL is not one, or names something other than SQLite or PostgreSQL.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -50,7 +50,7 @@ def make_engine(url: str, *, pool_size: int = 8, reads: bool = False) -> Engine:
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
         )
     except ModuleNotFoundError as exc:
-        raise StoreError("PostgreSQL needs psycopg: install todo-workers[postgresql].") from exc
+        raise DatabaseError("PostgreSQL needs psycopg: install todo-workers[postgresql].") from exc
 
 
 def name_of(engine: Engine) -> str:
@@ -62,13 +62,13 @@ def name_of(engine: Engine) -> str:
 
 @contextmanager
 def errors_of(engine: Engine) -> Iterator[None]:
-    """Turn what SQLAlchemy raises inside the block into a `StoreError` that names the database."""
+    """Turn what SQLAlchemy raises inside the block into a `DatabaseError` that names the database."""
     try:
         yield
     except SQLAlchemyError as exc:
         cause = exc.orig if isinstance(exc, DBAPIError) else exc
         reason = " ".join(str(cause).split())
-        kind = StoreUnavailable if _may_pass(exc) else StoreError
+        kind = DatabaseUnavailable if _may_pass(exc) else DatabaseError
         raise kind(f"The database {name_of(engine)} failed: {reason} (check DATABASE_URL)") from exc
 
 
@@ -81,11 +81,13 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as exc:
-        raise StoreError(f"DATABASE_URL is not a database URL; {_EXAMPLES}") from exc
+        raise DatabaseError(f"DATABASE_URL is not a database URL; {_EXAMPLES}") from exc
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise StoreError(f"DATABASE_URL names {parsed.get_backend_name()}; {_EXAMPLES}")
+        raise DatabaseError(f"DATABASE_URL names {parsed.get_backend_name()}; {_EXAMPLES}")
     if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise StoreError(f"DATABASE_URL names an SQLite database in memory, which keeps nothing; {_EXAMPLES}")
+        raise DatabaseError(
+            f"DATABASE_URL names an SQLite database in memory, which keeps nothing; {_EXAMPLES}"
+        )
     return parsed
 
 

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
 
-from .engine import StoreError, name_of
+from .engine import DatabaseError, name_of
 
 #: Key of the advisory lock under which one process at a time migrates PostgreSQL.
 _SCHEMA_LOCK = 0x746F646F
@@ -20,7 +20,7 @@ _SCHEMA_LOCK = 0x746F646F
 _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 
 
-class SchemaError(StoreError):
+class SchemaError(DatabaseError):
     """The database's schema is not the one that this version needs."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import Column, ColumnElement, String, Table, and_, or_, select, update
 
-from ..reminders.tables import shared_work
+from .column_types import UtcDateTime, metadata
 from .database import Database
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ class SharedWork:
     def begin(self, now: datetime, every: timedelta) -> bool:
         """Whether it is to be begun now, by the caller: nobody has for the time of ``every``.
 
-        Of many who ask at the same time, one is told so. Raises StoreError.
+        Of many who ask at the same time, one is told so. Raises DatabaseError.
         """
         if not self._is_due(now, every):
             return False
@@ -34,7 +34,7 @@ class SharedWork:
             return connection.execute(begin).rowcount == 1
 
     def give_back(self) -> None:
-        """Let another begin it at once: the caller could not. Raises StoreError."""
+        """Let another begin it at once: the caller could not. Raises DatabaseError."""
         undo = update(shared_work).where(shared_work.c.name == self._name).values(begun_at=_BEFORE_ALL)
         with self._database.writing() as connection:
             connection.execute(undo)
@@ -52,3 +52,12 @@ class SharedWork:
         # A beginning in the future was noted by a clock that was wrong.
         is_due = or_(begun_at <= now - every, begun_at > now + every)
         return and_(shared_work.c.name == self._name, is_due)
+
+
+#: When work that any worker may do was last begun, so that one of them does it.
+shared_work = Table(
+    "shared_work",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+)

@@ -88,7 +88,7 @@ def survive_an_outage(broker: KafkaBroker, folder: Path, database_url: str, end:
     """Send events while the database is away, end the outage, and see each event's row."""
     events = send(broker, 40)
     with audit_workers(broker, folder, database_url) as fleet:
-        wait_for(lambda: "tasks.storage.engine.StoreUnavailable" in fleet.log(), timeout_s=60)
+        wait_for(lambda: "tasks.storage.engine.DatabaseUnavailable" in fleet.log(), timeout_s=60)
         events += send(broker, 10)
         end()
         database = Database(database_url)

@@ -96,7 +96,7 @@ def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
         postgresql.stop()
         chatbot.publish(published[30:])
         # A worker whose threads all have a mail that is to be noted as sent takes nothing else meanwhile.
-        noticed = ("StoreUnavailable", "notice.not_settled")
+        noticed = ("DatabaseUnavailable", "notice.not_settled")
         wait_for(lambda: any(word in chatbot.log() for word in noticed), timeout_s=60)
         postgresql.ensure_postgres_running()
         wait_for(lambda: server.count >= 60, timeout_s=90)

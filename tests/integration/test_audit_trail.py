@@ -20,7 +20,7 @@ from tasks.audit.trail import AuditStore
 from tasks.audit.verify import verify
 from tasks.cli.audit_output import check, show_csv, show_json, show_table, tell_history
 from tasks.storage.database import Database
-from tasks.storage.engine import StoreError
+from tasks.storage.engine import DatabaseError
 from tests.samples import KINDS, NOON, a_todo, an_event
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -134,7 +134,7 @@ def test_markup_in_a_title_is_not_taken_for_one(
 
 @pytest.mark.parametrize("change", ["UPDATE audit_trail SET actor = 'nobody'", "DELETE FROM audit_trail"])
 def test_the_database_refuses_to_change_a_row(trail: Database, change: str) -> None:
-    with pytest.raises(StoreError, match="the audit trail is append-only"), trail.writing() as connection:
+    with pytest.raises(DatabaseError, match="the audit trail is append-only"), trail.writing() as connection:
         connection.execute(text(change))
     assert verify(trail).is_whole
 
@@ -142,7 +142,10 @@ def test_the_database_refuses_to_change_a_row(trail: Database, change: str) -> N
 def test_postgresql_refuses_to_empty_the_table(postgresql_url: str) -> None:
     database = Database(postgresql_url)
     database.upgrade()
-    with pytest.raises(StoreError, match="the audit trail is append-only"), database.writing() as connection:
+    with (
+        pytest.raises(DatabaseError, match="the audit trail is append-only"),
+        database.writing() as connection,
+    ):
         connection.execute(text("TRUNCATE audit_trail"))
     database.dispose()
 

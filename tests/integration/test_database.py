@@ -18,7 +18,7 @@ from tasks.cli.db_commands import current, upgrade
 from tasks.storage import schema
 from tasks.storage.column_types import metadata
 from tasks.storage.database import Database
-from tasks.storage.engine import StoreError, StoreUnavailable, make_engine
+from tasks.storage.engine import DatabaseError, DatabaseUnavailable, make_engine
 from tasks.storage.schema import SchemaError
 
 THREADS = 8
@@ -166,7 +166,7 @@ def test_a_relative_sqlite_path_is_relative_to_the_current_folder(
 )
 def test_a_database_that_is_down_is_named_without_the_password(url: str) -> None:
     database = Database(url)
-    with pytest.raises(StoreUnavailable) as caught, database.reading():
+    with pytest.raises(DatabaseUnavailable) as caught, database.reading():
         pass
     message = str(caught.value)
     assert "127.0.0.1:1/todo failed: connection failed" in message
@@ -177,13 +177,13 @@ def test_a_database_that_is_down_is_named_without_the_password(url: str) -> None
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/missing/todo.db")
-    with pytest.raises(StoreError, match=r"missing/todo\.db failed: unable to open database file"):
+    with pytest.raises(DatabaseError, match=r"missing/todo\.db failed: unable to open database file"):
         database.upgrade()
 
 
 def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/later/todo.db")
-    with pytest.raises(StoreUnavailable), database.writing():
+    with pytest.raises(DatabaseUnavailable), database.writing():
         pass
     (tmp_path / "later").mkdir()
     with database.writing() as connection:
@@ -201,7 +201,7 @@ def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_url_that_cannot_work_is_refused(url: str, words: str) -> None:
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(DatabaseError) as caught:
         make_engine(url)
     assert words in str(caught.value)
     assert "hunter2" not in str(caught.value)

@@ -24,7 +24,7 @@ from workers.delays.mover_thread import MoverThread
 from workers.delays.tiers import Tier
 from workers.errors import DelayTooLong, KafkaUnreachable
 from workers.health import HealthFile
-from workers.middleware.boot_check import RunsMover
+from workers.middleware.runs_mover import RunsMover
 from workers.records.envelope import Record
 
 TIERS = (Tier("soon", 0), Tier("half", 500), Tier("two", 2_000))

@@ -31,7 +31,7 @@ from tasks.retry_policy import is_permanent
 from tasks.smtp.mailer import Mailer
 from tasks.smtp.server import MailNotSent, MailRefused, Server
 from tasks.storage.database import Database
-from tasks.storage.engine import StoreUnavailable
+from tasks.storage.engine import DatabaseUnavailable
 from tests.samples import an_owner
 from tests.smtp_server import REFUSED, SmtpServer
 from tests.support import wait_for
@@ -408,7 +408,7 @@ class Away(Unlike):
     def settle(self, *args: Any, **kwargs: Any) -> bool:
         if self.left:
             self.left -= 1
-            raise StoreUnavailable
+            raise DatabaseUnavailable
         return self._deliveries.settle(*args, **kwargs)
 
 
@@ -439,7 +439,7 @@ def test_nothing_is_sent_under_a_claim_that_is_about_to_end(
 ) -> None:
     slow: Any = Slow(notifier.deliveries, clock)
     notice = a_notice()
-    with pytest.raises(StoreUnavailable, match=r"took 0:00:36 to let notice .* be sent"):
+    with pytest.raises(DatabaseUnavailable, match=r"took 0:00:36 to let notice .* be sent"):
         replace(notifier, deliveries=slow).deliver(notice)
     assert not server.mails
     assert notifier.deliver(notice) is Outcome.SENT
@@ -451,7 +451,7 @@ def test_a_database_that_stays_away_is_an_error_and_the_claim_ends(
 ) -> None:
     away: Any = Away(notifier.deliveries, 1_000)
     notice = a_notice()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         replace(notifier, deliveries=away, settle_patience_s=0.0).deliver(notice)
     with pytest.raises(DeliveryBusy):
         notifier.deliver(notice)

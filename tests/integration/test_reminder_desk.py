@@ -11,7 +11,7 @@ import pytest
 from tasks.cli import reminders_output as commands
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, ReminderDesk
 from tasks.reminders.known_todo import Outcome, State
-from tasks.reminders.store import Ring
+from tasks.reminders.store import AlarmToSet
 from tasks.storage.database import Database
 from tests.reminder_world import DUE, NOW, World, at, event, later
 from tests.samples import an_owner
@@ -80,7 +80,7 @@ def test_what_is_set_to_another_time_fires_then_and_the_series_goes_on(
     world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
     moved, ring = desk.reschedule(the_one(desk).id, later(10), NOW)
     assert (moved.alarm_at, moved.occurrence, moved.is_moved) == (later(10), DUE, True)
-    assert ring == Ring(moved.id, 2, later(10))
+    assert ring == AlarmToSet(moved.id, 2, later(10))
     assert world.fire(later(10)).outcome is Outcome.SENT
     assert world.waiting() == {"-1h": ALARM + timedelta(days=1)}
     assert not the_one(desk).is_moved
@@ -192,7 +192,7 @@ def test_a_time_without_a_zone_is_the_owner_s(
     world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.sync(event(reminders=["-1h"], owner=an_owner(time_zone="Asia/Tokyo")))
-    rings: list[Ring] = []
+    rings: list[AlarmToSet] = []
     commands.reschedule(desk, the_one(desk).id, "2026-06-03T09:00", NOW, rings.append)
     assert rings[0].at == datetime(2026, 6, 3, 0, 0, tzinfo=UTC)
     assert "(-1h) of 'Buy milk' fires 2026-06-03 09:00 JST" in capsys.readouterr().out
@@ -201,7 +201,7 @@ def test_a_time_without_a_zone_is_the_owner_s(
 
 
 def test_without_kafka_the_change_is_kept_and_its_alarm_comes_later(world: World, desk: ReminderDesk) -> None:
-    def away(_ring: Ring) -> None:
+    def away(_ring: AlarmToSet) -> None:
         raise KafkaUnreachable("Kafka at nowhere cannot be reached")
 
     world.sync(event(reminders=["-1h"]))

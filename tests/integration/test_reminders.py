@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from tasks.notifications.notice import InvalidNotice
 from tasks.reminders.known_todo import Outcome, State, reminder_id
-from tasks.reminders.store import PAGE, Ring
+from tasks.reminders.store import PAGE, AlarmToSet
 from tasks.reminders.tables import reminded_todos, reminder_firings, reminders
 from tasks.storage.database import Database
-from tasks.storage.engine import StoreUnavailable
+from tasks.storage.engine import DatabaseUnavailable
 from tests.reminder_world import DUE, IN_TIME, MAX_DELAY, NOW, SKIPS, Crash, World, at, event, later
 from tests.samples import KINDS, an_owner
 
@@ -196,7 +196,7 @@ def test_an_alarm_that_comes_early_is_set_again(world: World) -> None:
     row = world.row()
     world.rung.clear()
     assert world.fire(row.alarm_at - timedelta(milliseconds=5)) is None
-    assert world.rung == [Ring(row.id, row.version, row.alarm_at)]
+    assert world.rung == [AlarmToSet(row.id, row.version, row.alarm_at)]
     assert world.told == []
 
 
@@ -267,7 +267,7 @@ def test_a_worker_that_dies_after_the_claim_is_completed_by_the_next_try(world: 
     world.crash_at = None
     assert world.fire(alarm + timedelta(seconds=10), version=1) is None
     assert len({notice.id for notice in world.told}) == 1
-    assert world.rung[-1] == Ring(world.row().id, 2, alarm + timedelta(days=1))
+    assert world.rung[-1] == AlarmToSet(world.row().id, 2, alarm + timedelta(days=1))
     assert world.row().alarm_version == 2
     assert all(row.sent_at for row in world.firings())
 
@@ -282,7 +282,7 @@ def test_a_worker_that_dies_after_the_claim_is_completed_by_reconciling(world: W
     world.crash_at = None
     world.keeping.reconcile(alarm + timedelta(minutes=5))
     assert len({notice.id for notice in world.told}) == 1
-    assert Ring(world.row().id, 2, alarm + timedelta(days=1)) in world.rung
+    assert AlarmToSet(world.row().id, 2, alarm + timedelta(days=1)) in world.rung
     done = world.keeping.reconcile(alarm + timedelta(minutes=6))
     assert done.notices == 0
 
@@ -405,7 +405,7 @@ def test_two_workers_that_fire_the_same_alarm_at_once_tell_once(world: World, da
     for row in [world.rung[number] for number in range(10)]:
         start = threading.Barrier(len(worlds))
 
-        def fire(each: World, row: Ring = row, start: threading.Barrier = start) -> Any:
+        def fire(each: World, row: AlarmToSet = row, start: threading.Barrier = start) -> Any:
             start.wait(10)
             return each.keeping.fire(row.reminder_id, row.version, row.at)
 
@@ -439,7 +439,7 @@ def test_without_a_database_nothing_is_told_and_the_next_try_tells_once(world: W
     world.sync(event())
     row = world.row()
     away = World(Database("postgresql://bot@127.0.0.1:1/todo"))
-    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1/todo failed"):
+    with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/todo failed"):
         away.keeping.fire(row.id, row.version, row.alarm_at)
     assert away.told == []
     world.fire(row.alarm_at)

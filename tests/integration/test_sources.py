@@ -21,7 +21,8 @@ from workers.dead_letters.reader import Entry
 from workers.dead_letters.replay import parse_edit, revived
 from workers.errors import InvalidName, WrongUsage
 from workers.operations.queue_status import StatusReader
-from workers.records.envelope import SOURCE_HEADER, Record
+from workers.records.envelope import Record
+from workers.records.headers import SOURCE_HEADER
 from workers.records.sources import Incoming
 
 StartWorker = Callable[[KafkaBroker], Worker]

@@ -19,12 +19,12 @@ from tasks.events.models import (
     Event,
     InvalidEvent,
     OtherEvent,
-    Todo,
     TodoCreated,
     TodoUpdated,
     parse_any_event,
     parse_event,
 )
+from tasks.events.todos import Todo
 from tasks.text import one_line
 from tests.samples import DUE, KINDS, a_todo, an_event, an_owner
 

@@ -12,7 +12,7 @@ from tasks.notifications.notice import InvalidNotice
 from tasks.notifications.rendering import RenderError
 from tasks.retry_policy import is_permanent
 from tasks.smtp.server import MailNotSent, MailRefused
-from tasks.storage.engine import StoreError
+from tasks.storage.engine import DatabaseError
 from workers import Retries
 from workers.errors import KafkaUnreachable
 
@@ -45,7 +45,7 @@ def test_what_would_happen_again_is_not_tried_again(error: Exception) -> None:
         MailNotSent("421 Too many connections", 421),
         MailNotSent("535 Authentication failed", 535),
         MailNotSent("connection refused"),
-        StoreError(),
+        DatabaseError(),
         KafkaUnreachable(),
         ConnectionResetError(),
         TimeoutError(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-from workers.middleware.boot_check import OneStop
+from workers.middleware.stops_once import OneStop
 
 
 def passed_on(*times: float) -> list[float]:

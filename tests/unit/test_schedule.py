@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tasks.schedules.alarms import Alarm, InvalidOffset, Plan, alarms, next_alarm, parse_offset, what_is_due
+from tasks.schedules.alarms import Alarm, Plan, alarms, next_alarm, what_is_due
+from tasks.schedules.offsets import InvalidOffset, parse_offset
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

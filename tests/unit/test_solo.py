@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from workers.consumer.run_alone import Solo
+from workers.consumer.run_alone import RunAlone
 
 
 def test_a_suspected_job_waits_for_those_in_hand_and_lets_no_new_one_start() -> None:
-    solo = Solo(lambda: 0.0)
+    solo = RunAlone(lambda: 0.0)
     assert solo.enter()
     assert not solo.enter_alone()
     assert not solo.enter()
@@ -20,7 +20,7 @@ def test_a_suspected_job_waits_for_those_in_hand_and_lets_no_new_one_start() -> 
 
 def test_a_job_that_takes_long_is_not_waited_for_for_ever() -> None:
     now = 0.0
-    solo = Solo(lambda: now)
+    solo = RunAlone(lambda: now)
     solo.enter()
     assert not solo.enter_alone()
     now = 31.0
@@ -34,7 +34,7 @@ def test_a_job_that_takes_long_is_not_waited_for_for_ever() -> None:
 
 def test_a_drain_that_nobody_follows_up_ends() -> None:
     now = 0.0
-    solo = Solo(lambda: now)
+    solo = RunAlone(lambda: now)
     solo.enter()
     assert not solo.enter_alone()  # and its consumer closes
     now = 31.0
@@ -43,7 +43,7 @@ def test_a_drain_that_nobody_follows_up_ends() -> None:
 
 def test_others_start_at_once_where_the_suspected_job_goes_to_another_worker() -> None:
     now = 0.0
-    solo = Solo(lambda: now)
+    solo = RunAlone(lambda: now)
     solo.enter()
     assert not solo.enter_alone()
     solo.abandon()

@@ -19,7 +19,7 @@ from dramatiq.middleware import Retries as DramatiqRetries
 from dramatiq.middleware import default_middleware
 
 from ..consumer.queue_consumer import QueueConsumer
-from ..consumer.run_alone import Solo
+from ..consumer.run_alone import RunAlone
 from ..dead_letters import letter as dead_letters
 from ..dead_letters import reader as dead_letter_reader
 from ..dead_letters.resolving import Outcome, resolve
@@ -31,13 +31,16 @@ from ..delays.tiers import TIERS, Tier
 from ..errors import InvalidName, UnknownQueue, WorkersError
 from ..kafka import Cluster, connect_consumer, create_missing_topics
 from ..kafka.producer import DurableProducer
-from ..middleware.boot_check import BootCheck, RevocationGuard, RunsMover, StopsOnce
+from ..middleware.boot_check import BootCheck
 from ..middleware.retries import Retries
+from ..middleware.revocation_guard import RevocationGuard
+from ..middleware.runs_mover import RunsMover
+from ..middleware.stops_once import StopsOnce
 from ..partitions import lag
-from ..partitions.owned_partition import Delivery
+from ..partitions.owned_partition import TakenMessage
 from ..partitions.trimming import Trimmer
 from ..records import envelope
-from ..records.sources import Decode, Intake, Source
+from ..records.sources import Decode, QueueDecoder, Source
 from ..topics import (
     MAX_JOB_BYTES,
     RETRY_ROOM_BYTES,
@@ -117,7 +120,7 @@ class KafkaBroker(SignallingBroker):
         self.delay_tiers = tuple(delay_tiers)
         self._consumer_options = dict(consumer_options or {})
         self.producer = DurableProducer(self.cluster)
-        self._solo = Solo()
+        self._solo = RunAlone()
         self._prepared: set[str] = set()
         self._sources: dict[str, list[Source]] = {}
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
@@ -236,7 +239,7 @@ class KafkaBroker(SignallingBroker):
         self.require_queue(queue_name)
         self.prepare()
         group = self.topics.group(queue_name)
-        intake = Intake(queue_name, self._sources.get(queue_name, ()))
+        intake = QueueDecoder(queue_name, self._sources.get(queue_name, ()))
         return QueueConsumer(
             connect_consumer(self.cluster, group, **self._consumer_options),
             DeadLetterWriter(self.producer, self.topics.dead_letters, group, intake),
@@ -264,7 +267,7 @@ class KafkaBroker(SignallingBroker):
         return Mover(
             connect_consumer(self.cluster, group, **CONSUMER_OPTIONS),
             self.producer,
-            DeadLetterWriter(self.producer, self.topics.dead_letters, group, Intake("")),
+            DeadLetterWriter(self.producer, self.topics.dead_letters, group, QueueDecoder("")),
             Trimmer(
                 self.cluster,
                 self.topics.delay("*"),
@@ -377,7 +380,7 @@ class KafkaBroker(SignallingBroker):
         failed and that nobody has given up or sent again, as where there is no Retries middleware, or that
         stumbles over the job's options.
         """
-        if signal == "skip_message" and isinstance(args[0], Delivery) and args[0].lane.closed:
+        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].lane.closed:
             return
         if signal != "process_message":
             super().emit_after(signal, *args, **kwargs)
@@ -406,7 +409,7 @@ class KafkaBroker(SignallingBroker):
         self.emit_before("enqueue", message, delay)
         record = envelope.encode(message, eta_ms)
         limit = MAX_JOB_BYTES
-        if isinstance(message, Delivery):  # a retry
+        if isinstance(message, TakenMessage):  # a retry
             record.headers.extend(dead_letters.carried(message.record))
             limit += RETRY_ROOM_BYTES
         what = f"the message {message.message_id} for actor {message.actor_name}"

@@ -22,10 +22,10 @@ from ..errors import Undecodable, WorkerDied, WorkersError
 from ..kafka import KafkaConsumer, is_joining, kafka_errors
 from ..partitions.assignment import RETRY_DELAY_S, Assignment
 from ..partitions.crash_counts import ALONE_FROM, GIVEN_UP_FROM
-from ..partitions.owned_partition import Delivery, Lane
+from ..partitions.owned_partition import OwnedPartition, TakenMessage
 from ..partitions.trimming import Trimmer
-from ..records.sources import Intake
-from .run_alone import Solo
+from ..records.sources import QueueDecoder
+from .run_alone import RunAlone
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +45,14 @@ _BLOCKED_AFTER_S = 60.0
 class _Settled(NamedTuple):
     """Mail: nothing more is to do about a record that is not handed out."""
 
-    lane: Lane
+    lane: OwnedPartition
     record: Any
 
 
 class _NotWritten(NamedTuple):
     """Mail: the dead letter of a record that is not handed out could not be written."""
 
-    lane: Lane
+    lane: OwnedPartition
     record: Any
     verdict: _Verdict
     error: BaseException
@@ -67,7 +67,7 @@ class _Verdict(NamedTuple):
 
 
 #: A delivery as mail says that its job is done.
-_Mail = Delivery | _Settled | _NotWritten
+_Mail = TakenMessage | _Settled | _NotWritten
 
 
 class QueueConsumer(dramatiq.Consumer):
@@ -81,11 +81,11 @@ class QueueConsumer(dramatiq.Consumer):
         client: KafkaConsumer,
         dead_letters: DeadLetterWriter,
         trimmer: Trimmer,
-        solo: Solo,
+        solo: RunAlone,
         *,
         queue_name: str,
         topics: Iterable[str],
-        intake: Intake,
+        intake: QueueDecoder,
         prefetch: int,
         timeout_ms: int,
         commit_interval_ms: int,
@@ -113,12 +113,12 @@ class QueueConsumer(dramatiq.Consumer):
             clock=clock,
         )
         #: Lanes with fetched records; the first one's turn lasts until its records are handed out.
-        self._ready: deque[Lane] = deque()
+        self._ready: deque[OwnedPartition] = deque()
         self._mail: SimpleQueue[_Mail] = SimpleQueue()
         self._out_count = 0
         #: Jobs that will run with no other in this process, and the one that does.
-        self._suspects: deque[tuple[Lane, Any]] = deque()
-        self._alone: tuple[Lane, int] | None = None
+        self._suspects: deque[tuple[OwnedPartition, Any]] = deque()
+        self._alone: tuple[OwnedPartition, int] | None = None
         #: Records are there, and none may be handed out just now.
         self._held_up = False
         #: A commit that jobs wait for was refused: not again before.
@@ -129,7 +129,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._blocked_at = clock() + _BLOCKED_AFTER_S
         self._assignment.subscribe(topics)
 
-    def __next__(self) -> Delivery | None:
+    def __next__(self) -> TakenMessage | None:
         """Hand out the next message; None where none came, or none may be handed out, within the timeout."""
         deadline = self._clock() + self._timeout_s
         while True:
@@ -146,7 +146,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
         """Note that a message is done; does nothing for a repeated ack or a partition that was taken away."""
-        assert isinstance(message, Delivery)
+        assert isinstance(message, TakenMessage)
         # To the consumer that handed it out; dramatiq acks to the one that runs now, maybe its successor.
         message.mail.put(message)
 
@@ -155,7 +155,7 @@ class QueueConsumer(dramatiq.Consumer):
 
         Raises a BrokerConnectionError where it cannot be written: dramatiq then calls again.
         """
-        assert isinstance(message, Delivery)
+        assert isinstance(message, TakenMessage)
         self._dead_letters.write(message)
         self.ack(message)
 
@@ -177,7 +177,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     # -- handing out
 
-    def _take(self, now: float) -> Delivery | None:
+    def _take(self, now: float) -> TakenMessage | None:
         self._held_up = False
         if self._suspects and self._alone is None:
             suspect = self._take_alone(now)
@@ -200,7 +200,7 @@ class QueueConsumer(dramatiq.Consumer):
                 self._ready.append(lane)
         return None
 
-    def _may_start(self, lane: Lane, now: float) -> bool:
+    def _may_start(self, lane: OwnedPartition, now: float) -> bool:
         """Count a job where one may start here now, and Kafka knows what it must before the lane's next."""
         if not lane.buffer:
             return False
@@ -216,7 +216,7 @@ class QueueConsumer(dramatiq.Consumer):
             self._tell_at = now + _TELL_AGAIN_S
         return told
 
-    def _take_alone(self, now: float) -> Delivery | None:
+    def _take_alone(self, now: float) -> TakenMessage | None:
         """Hand out a suspected job once nothing else is in hand in this process."""
         lane, record = self._suspects[0]
         if lane.closed or lane.suspicion is None:
@@ -240,7 +240,7 @@ class QueueConsumer(dramatiq.Consumer):
         )
         return self._decoded(lane, record)
 
-    def _hand_out(self, lane: Lane, record: Any) -> Delivery | None:
+    def _hand_out(self, lane: OwnedPartition, record: Any) -> TakenMessage | None:
         deaths = lane.suspicion.deaths_of(record.offset) if lane.suspicion else 0
         if deaths == ALONE_FROM:
             self._solo.leave()
@@ -249,7 +249,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._out_count += 1
         return self._decoded(lane, record, deaths)
 
-    def _decoded(self, lane: Lane, record: Any, deaths: int = 0) -> Delivery | None:
+    def _decoded(self, lane: OwnedPartition, record: Any, deaths: int = 0) -> TakenMessage | None:
         """The message of a record that is in hand; None where it becomes a dead letter, or is no job."""
         try:
             message = self._intake.decode(record)
@@ -263,7 +263,7 @@ class QueueConsumer(dramatiq.Consumer):
             error = WorkerDied(f"{deaths} worker processes died while they held the job: {WorkerDied()}")
             self._give_up(lane, record, _Verdict(Reason.CRASHED, error, message))
             return None
-        delivery = lane.out[record.offset] = Delivery(message, record, lane, self._mail)
+        delivery = lane.out[record.offset] = TakenMessage(message, record, lane, self._mail)
         return delivery
 
     # -- waiting
@@ -331,7 +331,7 @@ class QueueConsumer(dramatiq.Consumer):
             self._rewrite_at = self._clock() + RETRY_DELAY_S
             return 0
         lane, offset = mail.lane, mail.record.offset
-        handed_back = isinstance(mail, Delivery) and mail.handed_back
+        handed_back = isinstance(mail, TakenMessage) and mail.handed_back
         if not (lane.hand_back(offset) if handed_back else lane.done(offset)):
             return 0
         self._out_count -= 1
@@ -359,7 +359,7 @@ class QueueConsumer(dramatiq.Consumer):
         for lane in self._assignment.lanes.values():
             age_s = lane.blocked_for(now)
             job = lane.oldest
-            if age_s >= _BLOCKED_AFTER_S and isinstance(job, Delivery):
+            if age_s >= _BLOCKED_AFTER_S and isinstance(job, TakenMessage):
                 logger.warning(
                     "partition blocked by a job topic=%s partition=%d offset=%d id=%s actor=%s age_s=%.0f",
                     *lane.partition,
@@ -371,7 +371,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     # -- records that are not handed out
 
-    def _give_up(self, lane: Lane, record: Any, verdict: _Verdict) -> None:
+    def _give_up(self, lane: OwnedPartition, record: Any, verdict: _Verdict) -> None:
         """Write a dead letter without waiting; mail tells how it went."""
         try:
             future = self._dead_letters.send(

@@ -12,7 +12,7 @@ _DRAIN_S = 30.0
 _RETRY_S = 60.0
 
 
-class Solo:
+class RunAlone:
     """Counts what all consumers of a process have in hand. Safe to call from any thread; never blocks."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

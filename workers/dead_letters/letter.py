@@ -17,7 +17,8 @@ import dramatiq
 from dramatiq.middleware import SkipMessage
 
 from ..errors import InvalidArguments
-from ..records.envelope import OWN_HEADERS, Headers, Record
+from ..records.envelope import Record
+from ..records.headers import OWN_HEADERS, Headers
 from . import keys as dead_letter_keys
 
 #: Limits of what a header keeps of an error, in bytes; with them a dead letter always fits its topic.

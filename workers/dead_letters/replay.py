@@ -14,8 +14,9 @@ import pydantic
 
 from ..errors import Undecodable, WrongUsage
 from ..records import envelope
-from ..records.envelope import Headers, Record
-from ..records.sources import TOO_LONG_HEADER, source_named_in
+from ..records.envelope import Record
+from ..records.headers import Headers, source_named_in
+from ..records.sources import TOO_LONG_HEADER
 from ..topics import Topics
 from .letter import ID_HEADER, MAX_REPLAY_TIMES, ORIGIN_HEADER, REPLAYED_HEADER, REPLAYS_HEADER, DeadLetter
 

@@ -10,8 +10,8 @@ import dramatiq
 
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
-from ..partitions.owned_partition import Delivery, attempt_of
-from ..records.sources import Intake
+from ..partitions.owned_partition import TakenMessage, attempt_of
+from ..records.sources import QueueDecoder
 from . import letter as dead_letters
 from .keys import id_of
 from .letter import DeadLetter, Origin, Reason
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class DeadLetterWriter:
     """Writes to one dead-letter topic for one consumer group. Safe to call from any thread."""
 
-    def __init__(self, producer: DurableProducer, topic: str, group: str, intake: Intake) -> None:
+    def __init__(self, producer: DurableProducer, topic: str, group: str, intake: QueueDecoder) -> None:
         """``intake`` knows which records are not jobs yet."""
         self._producer = producer
         self._intake = intake
@@ -33,7 +33,7 @@ class DeadLetterWriter:
     def cluster(self) -> Cluster:
         return self._producer.cluster
 
-    def write(self, delivery: Delivery) -> None:
+    def write(self, delivery: TakenMessage) -> None:
         """Write the dead letter of a job that was given up, and wait until Kafka has it.
 
         Raises a BrokerConnectionError where it does not take it.

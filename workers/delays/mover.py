@@ -22,12 +22,11 @@ from ..errors import Undecodable, WorkersError
 from ..kafka import KafkaConsumer, TopicPartition, is_joining, kafka_errors
 from ..kafka.producer import DurableProducer
 from ..partitions.assignment import Assignment
-from ..partitions.owned_partition import Lane
+from ..partitions.owned_partition import OwnedPartition
 from ..partitions.trimming import Trimmer
-from ..records import envelope
-from ..records.envelope import Delayed
 from ..topics import Topics
 from . import tiers as delays
+from .delayed_record import Delayed, delayed
 from .tiers import Tier
 
 logger = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ class _Hop:
 
     __slots__ = ("lane", "record", "started")
 
-    def __init__(self, lane: Lane, record: Any) -> None:
+    def __init__(self, lane: OwnedPartition, record: Any) -> None:
         self.lane = lane
         self.record = record
         #: Produced, and maybe not confirmed yet.
@@ -248,7 +247,7 @@ class Mover:
         else:
             self._client.resume(*exact)
 
-    def _advance(self, lane: Lane) -> None:
+    def _advance(self, lane: OwnedPartition) -> None:
         """Move what is due of a lane's records; where the wait is constant, up to the first that is not."""
         tier = self._tier_of[lane.partition.topic]
         while (record := lane.peek()) is not None:
@@ -286,7 +285,9 @@ class Mover:
             self._create_queue(queue)
             self._producer.prepare(self._topics.jobs(queue))
 
-    def _park(self, lane: Lane, offset: int, job: Delayed | Undecodable, at_ms: int, now_ms: int) -> None:
+    def _park(
+        self, lane: OwnedPartition, offset: int, job: Delayed | Undecodable, at_ms: int, now_ms: int
+    ) -> None:
         """Leave a partition alone until its head is due, or others had their turn."""
         self._client.pause(lane.partition)
         if at_ms - now_ms > _SOON_MS:
@@ -317,7 +318,7 @@ class Mover:
 def _job_of(record: Any) -> Delayed | Undecodable:
     """What a record holds, or why that is no delayed job."""
     try:
-        return envelope.delayed(record)
+        return delayed(record)
     except Undecodable as exc:
         return exc
 

@@ -14,9 +14,9 @@ from ..kafka.topic_reader import TopicReader
 from ..partitions import commit_metadata
 from ..partitions.lag import LagReader, delete_records_below
 from ..partitions.ledger import Progress
-from ..records import envelope
 from ..records.envelope import Record
 from ..topics import Topics
+from .delayed_record import delayed
 from .tiers import Tier
 
 
@@ -126,7 +126,7 @@ def _is_open(offset: int, progress: Progress | None) -> bool:
 
 def _job(record: Any, tier: str) -> DelayedJob | None:
     try:
-        job = envelope.delayed(record)
+        job = delayed(record)
     except Undecodable:
         return None
     text = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}

@@ -24,7 +24,7 @@ from ..kafka import (
     kafka_errors,
     sleep_on_io_thread,
 )
-from .owned_partition import Lane
+from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Assignment:
     ) -> None:
         """``name`` says in logs whose partitions these are, such as ``queue letters``.
 
-        ``suspicious``: see :class:`Lane`.
+        ``suspicious``: see :class:`OwnedPartition`.
         """
         self._client = client
         self._cluster = cluster
@@ -67,7 +67,7 @@ class Assignment:
         self._clock = clock
         self._committing = False
         self._commit_at = clock()
-        self.lanes: dict[TopicPartition, Lane] = {}
+        self.lanes: dict[TopicPartition, OwnedPartition] = {}
         #: Something was done since the last commit was sent.
         self.unsaved = False
 
@@ -95,7 +95,7 @@ class Assignment:
         for name in names:
             self._client.partitions_for_topic(name)
 
-    def lane(self, partition: TopicPartition, first_offset: int) -> Lane:
+    def lane(self, partition: TopicPartition, first_offset: int) -> OwnedPartition:
         """The lane of a partition whose first fetched record is at ``first_offset``."""
         lane = self.lanes.get(partition)
         if lane is None:
@@ -103,7 +103,7 @@ class Assignment:
             # Where the committed position was trimmed or never was, the log starts later.
             if committed is None or committed.offset > first_offset or committed.offset < 0:
                 committed = OffsetAndMetadata(first_offset, "", -1)
-            lane = self.lanes[partition] = Lane(partition, committed, suspicious=self._suspicious)
+            lane = self.lanes[partition] = OwnedPartition(partition, committed, suspicious=self._suspicious)
         return lane
 
     @property

@@ -25,7 +25,7 @@ class InHand(Protocol):
     started: bool
 
 
-class Delivery(dramatiq.MessageProxy):
+class TakenMessage(dramatiq.MessageProxy):
     """A message handed out to dramatiq, with its record, its lane, and the mailbox its ack goes to.
 
     As mail it says that its job is done.
@@ -51,7 +51,7 @@ class Delivery(dramatiq.MessageProxy):
     )
 
     def __init__(
-        self, message: dramatiq.Message[Any], record: Any, lane: Lane, mail: SimpleQueue[Any]
+        self, message: dramatiq.Message[Any], record: Any, lane: OwnedPartition, mail: SimpleQueue[Any]
     ) -> None:
         # dramatiq's worker and middleware ask for the message's fields some thirty times; found here they
         # need not go through MessageProxy's __getattr__.
@@ -91,7 +91,7 @@ def attempt_of(message: dramatiq.Message[Any]) -> int:
     return retries + 1 if isinstance(retries, int) else 1
 
 
-class Lane:
+class OwnedPartition:
     """Owned by the consuming thread, but for ``closed``, which worker threads read."""
 
     __slots__ = (

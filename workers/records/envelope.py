@@ -14,20 +14,10 @@ from dramatiq import DecodeError
 from ..errors import MessageTooLarge, Undecodable
 from ..topics import MAX_JOB_BYTES
 from . import fast_json as message_json
+from .headers import SCHEMA, Headers
 
 #: What a record costs beyond its key, value and headers, at most.
 _OVERHEAD_BYTES = 200
-#: Version of the record's layout, in the header ``schema``.
-SCHEMA = b"1"
-
-#: Header of a record that is not a job, but has key, value and headers of a source's: it names the source's
-#: topic, so that the record is decoded as it was there.
-SOURCE_HEADER = "source-topic"
-#: Headers that :func:`encode` writes, or that are of no job; whatever else a record has rides along through
-#: retries.
-OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", SOURCE_HEADER})
-
-Headers = list[tuple[str, bytes]]
 
 
 class Record(NamedTuple):
@@ -107,28 +97,6 @@ def require_size(record: Record, what: str, limit: int = MAX_JOB_BYTES) -> None:
             f"{what} is {size} bytes, at most {limit} are allowed; "
             "send a reference to the data instead of the data"
         )
-
-
-class Delayed(NamedTuple):
-    """What a record of a delay topic holds. ``record`` is what its next topic gets."""
-
-    eta_ms: int
-    queue: str
-    record: Record
-
-
-def delayed(consumed: Any) -> Delayed:
-    """Read one of kafka-python's records of a delay topic. Raises Undecodable where it is no delayed job."""
-    headers = consumed.headers
-    found = dict(headers)
-    try:
-        anywhere = consumed.key == found.get("message-id")  # else its partition is of the key
-        record = Record(consumed.key, consumed.value, headers, anywhere)
-        return Delayed(int(found["eta"]), found["queue"].decode(), record)
-    except (KeyError, ValueError, AttributeError) as exc:
-        raise Undecodable(
-            "the record is not a delayed job: no header says when it is due, and where", b""
-        ) from exc
 
 
 _FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (

@@ -16,7 +16,8 @@ from ..dead_letters import letter as dead_letters
 from ..errors import Undecodable
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 from . import envelope
-from .envelope import OWN_HEADERS, SOURCE_HEADER, Record
+from .envelope import Record
+from .headers import OWN_HEADERS, SOURCE_HEADER, source_named_in
 
 #: Header of a dead letter whose bytes were too long to keep; it says how many there were.
 TOO_LONG_HEADER = "too-long"
@@ -47,7 +48,7 @@ class Source:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
-class Intake:
+class QueueDecoder:
     """Reads the messages of one queue's records: of its own topic, and of its sources."""
 
     def __init__(self, queue: str, sources: Iterable[Source] = ()) -> None:
@@ -117,11 +118,3 @@ def _job_of(message: dramatiq.Message[Any] | None) -> Record | None:
         return None if message is None else envelope.encode(message)
     except Exception:  # noqa: BLE001 - whatever a decoder put into it; the source's bytes are there still
         return None
-
-
-def source_named_in(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
-    """The source that a record outside of it came from; None for a job."""
-    for name, value in headers:
-        if name == SOURCE_HEADER and value is not None:
-            return value.decode(errors="replace")
-    return None

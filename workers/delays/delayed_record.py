@@ -1,0 +1,30 @@
+"""A record of a delay topic: the job it holds, and when that is due. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..errors import Undecodable
+from ..records.envelope import Record
+
+
+class Delayed(NamedTuple):
+    """What a record of a delay topic holds. ``record`` is what its next topic gets."""
+
+    eta_ms: int
+    queue: str
+    record: Record
+
+
+def delayed(consumed: Any) -> Delayed:
+    """Read one of kafka-python's records of a delay topic. Raises Undecodable where it is no delayed job."""
+    headers = consumed.headers
+    found = dict(headers)
+    try:
+        anywhere = consumed.key == found.get("message-id")  # else its partition is of the key
+        record = Record(consumed.key, consumed.value, headers, anywhere)
+        return Delayed(int(found["eta"]), found["queue"].decode(), record)
+    except (KeyError, ValueError, AttributeError) as exc:
+        raise Undecodable(
+            "the record is not a delayed job: no header says when it is due, and where", b""
+        ) from exc

@@ -1,0 +1,51 @@
+"""Takes the two signals that a process group gets for one stop as one."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import dramatiq
+
+#: How long after a signal to stop the same one may come again by another way.
+_ONE_STOP_S = 5.0
+
+
+class StopsOnce(dramatiq.Middleware):
+    """Makes a worker process of dramatiq's command take one stop for one.
+
+    Who signals a whole process group, as honcho and systemd do, reaches a worker process twice: itself, and
+    by way of dramatiq's main process, which passes the signal on. dramatiq takes the second for an order to
+    die at once, and another worker would repeat what runs.
+    """
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002
+        stop = signal.getsignal(signal.SIGTERM)
+        if not callable(stop):
+            return
+        once = OneStop(stop)
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(signum) is stop:
+                signal.signal(signum, once)
+
+
+class OneStop:
+    """A signal handler that passes on all signals but the second, where that follows soon."""
+
+    def __init__(
+        self, handler: Callable[[int, FrameType | None], object], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._count = 0
+        self._first_at = 0.0
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._first_at = self._clock()
+        elif self._count == 2 and self._clock() - self._first_at < _ONE_STOP_S:
+            return
+        self._handler(signum, frame)
