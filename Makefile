@@ -37,15 +37,16 @@ test: lint types imports ## every check and every test, the heart of them on Pyt
 
 # What a Python can change: the pure parts, dramatiq's contract, the broker, and once all together.
 # make test-3.13 ON_3_13=tests runs the rest there as well.
-ON_3_13 ?= tests/unit tests/contract tests/integration/test_broker.py \
-	tests/acceptance/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
+ON_3_13 ?= tests/unit tests/contract tests/integration/workers/broker/test_kafka_broker.py \
+	tests/acceptance/commands/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
 
 test-3.13: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest $(SIDE_BY_SIDE) $(or $(ARGS),$(ON_3_13))
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \
-		$(PY) -m pytest -s tests/acceptance/test_storm.py tests/acceptance/test_chatbot_storm.py $(ARGS)
+		$(PY) -m pytest -s tests/acceptance/survival/test_storm_of_jobs.py \
+		tests/acceptance/survival/test_storm_of_events.py $(ARGS)
 
 bench: .venv-bench/.installed ## speed and memory beside dramatiq and Celery on Redis, and others (ARGS=--quick: less of everything)
 	@.venv-bench/bin/python -m bench $(ARGS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.repository import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def run(command: Sequence[str], cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     base = tmp_path_factory.mktemp("wheel")
-    run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(base)], cwd=ROOT)
+    run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(base)], cwd=REPOSITORY)
     [wheel] = base.glob("*.whl")
     folder = base / "elsewhere"
     folder.mkdir()
@@ -74,7 +74,7 @@ def test_it_holds_the_packages_and_nothing_else(installed: Installed) -> None:
 
 def test_it_holds_the_procfile(installed: Installed) -> None:
     shipped = zipfile.ZipFile(installed.wheel).read("tasks/demo/Procfile")
-    assert shipped == (ROOT / "Procfile").read_bytes()
+    assert shipped == (REPOSITORY / "Procfile").read_bytes()
 
 
 def test_every_package_comes_from_the_wheel(installed: Installed) -> None:
@@ -92,9 +92,9 @@ def test_the_templates_are_found_even_beside_another_templates_folder(installed:
         "from jinja2 import PackageLoader; print(*PackageLoader('templates', '').list_templates(), sep='\\n')"
     )
     found = installed.run(["python", "-c", code]).split()
-    wanted = [path for path in (ROOT / "templates").rglob("*.*") if path.suffix in {".html", ".txt"}]
+    wanted = [path for path in (REPOSITORY / "templates").rglob("*.*") if path.suffix in {".html", ".txt"}]
     assert wanted
-    assert {str(path.relative_to(ROOT / "templates")) for path in wanted} <= set(found)
+    assert {str(path.relative_to(REPOSITORY / "templates")) for path in wanted} <= set(found)
 
 
 @pytest.mark.parametrize("command", [["todo-workers"], ["python", "-m", "workers"]])

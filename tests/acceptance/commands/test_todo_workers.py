@@ -1,0 +1,125 @@
+"""The command line and dramatiq's, as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.repository import REPOSITORY
+
+
+def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=REPOSITORY,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_lists_the_commands_and_the_version_is_the_distributions() -> None:
+    listed = run("workers", "--help")
+    assert listed.returncode == 0
+    assert "kafka" in listed.stdout
+    assert "demo" in listed.stdout
+    assert run("workers", "--version").stdout.startswith("todo-workers 0.")
+
+
+def test_a_command_of_a_plugin_is_imported_only_when_it_runs() -> None:
+    listed = run("workers", "--help", KAFKA_BOOTSTRAP_SERVER="misspelt", PYTHONPROFILEIMPORTTIME="1")
+    assert listed.returncode == 0
+    assert re.search(r"demo +Watch events become mails", listed.stdout)
+    imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
+    assert "workers.cli" in imported
+    assert not imported & {"tasks", "settings", "sqlalchemy"}
+    assert "--json" in run("workers", "demo", "--help").stdout
+
+
+def test_a_plugin_that_cannot_be_imported_breaks_only_its_own_command(tmp_path: Path) -> None:
+    installed = tmp_path / "broken-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[todo_workers.commands]\nbroken = broken:command\n")
+    (tmp_path / "broken.py").write_text("import not_installed\ndef command():\n    'Does it.'\n")
+    environment = {"PYTHONPATH": str(tmp_path)}
+
+    assert re.search(r"broken +Does it\.", run("workers", "--help", **environment).stdout)
+    assert run("workers", "demo", "--help", **environment).returncode == 0
+    result = run("workers", "broken", **environment)
+    assert result.returncode == 1
+    assert "The command broken cannot be loaded: No module named 'not_installed'" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("wrong", [["nope"], ["kafka", "--port", "many"], ["kafka", "--prt", "1"]])
+def test_wrong_usage_is_status_2(wrong: list[str]) -> None:
+    result = run("workers", *wrong)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("workers", "kafka", "--port", "0", "--data", str(tmp_path / "file"))
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "cannot be written" in result.stderr
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_status_1(tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "mail.html"
+    result = run("workers", "templates", "preview", "todo_created", "--to", str(page))
+    assert result.returncode == 1
+    assert result.stderr == f"todo-workers: {page}: No such file or directory\n"
+
+
+def test_a_summary_is_short_enough_for_a_terminal() -> None:
+    groups = ["audit", "db", "dead-letters", "delayed", "events", "recipients", "reminders", "templates"]
+    for command in ([], *([group] for group in groups)):
+        listed = run("workers", *command, "--help", COLUMNS="80").stdout
+        _, _, commands = listed.partition("Commands:")
+        assert commands
+        assert "..." not in commands
+
+
+def test_workers_without_kafka_end_soon_and_name_the_address(nowhere: str) -> None:
+    started = time.monotonic()
+    result = run("dramatiq", "tasks", "--processes", "1", KAFKA_BOOTSTRAP_SERVERS=nowhere)
+    assert time.monotonic() - started < 60
+    assert result.returncode == 3
+    (line,) = (line for line in result.stderr.splitlines() if "worker cannot start" in line)
+    assert f"Kafka at {nowhere} cannot be reached" in line
+    assert "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right" in line
+    assert "Traceback" not in result.stderr
+
+
+def test_workers_with_a_misspelt_setting_say_which_one_was_meant() -> None:
+    result = run("dramatiq", "tasks", "--processes", "1", KAFKA_BOOTSTRAP_SERVER="127.0.0.1:1")
+    assert result.returncode != 0
+    assert "did you mean KAFKA_BOOTSTRAP_SERVERS" in result.stderr
+
+
+def test_publishing_without_kafka_soon_raises_dramatiqs_connection_error(nowhere: str) -> None:
+    program = "import tests.helpers.samples as s, tasks; tasks.publish(s.an_event('todo.created'))"
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env=os.environ | {"KAFKA_BOOTSTRAP_SERVERS": nowhere},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert time.monotonic() - started < 60
+    assert result.returncode == 1
+    assert f"workers.errors.KafkaUnreachable: Kafka at {nowhere} cannot be reached" in result.stderr

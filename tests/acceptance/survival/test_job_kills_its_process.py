@@ -1,0 +1,46 @@
+"""A job that ends its own process, among many that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dramatiq
+
+from tests.helpers.fleet import Fleet
+from tests.helpers.kafka_reading import letters_of
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+from workers.dead_letters.letter import Reason
+
+JOBS = 1_000
+KILLER = 500
+
+
+def test_a_job_that_kills_its_process_is_given_up_and_takes_no_other_with_it(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    broker.declare_queue("default")
+    with broker.batch():
+        for number in range(JOBS):
+            actor = "exit_at_once" if number == KILLER else "note"
+            broker.enqueue(dramatiq.Message[None]("default", actor, (number,), {}, {}))
+    deaths = 0
+    with Fleet(broker, tmp_path, processes=2) as fleet:
+
+        def given_up() -> bool:
+            nonlocal deaths
+            if fleet.has_ended():
+                deaths += 1
+                fleet.start()
+            return bool(letters_of(broker))
+
+        wait_for(given_up, timeout_s=100)
+        broker.join("default", timeout=60_000)
+        assert fleet.stop() == 0
+        numbers = fleet.numbers()
+    (letter,) = letters_of(broker)
+    broker.close()
+    assert (letter.reason, letter.actor) == (Reason.CRASHED, "exit_at_once")
+    assert deaths == 3
+    assert set(numbers) == set(range(JOBS)) - {KILLER}

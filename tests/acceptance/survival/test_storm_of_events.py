@@ -1,0 +1,94 @@
+"""Workers of the whole chain are killed at random while events come in; `make storm` has 2,000 of them."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from tasks.audit.trail import audit_trail
+from tasks.audit.verify import verify
+from tasks.events.models import Event
+from tasks.notifications.delivery_store import State, deliveries
+from tasks.storage.database import Database
+from tests.helpers.chatbot import Chatbot
+from tests.helpers.kafka_reading import letters_of
+from tests.helpers.samples import KINDS, a_todo, an_event
+from tests.helpers.smtp_server import SmtpServer
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+
+EVENTS = int(os.environ.get("STORM_EVENTS", "120"))
+KILLS = max(2, EVENTS // 400)
+#: Generous for a machine that others use.
+PATIENCE_S = 120 + EVENTS / 10
+#: The jobs of an event that the test waits for.
+QUEUES = ("events", "audit", "notifications", "reminders")
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    for queue in QUEUES:
+        broker.declare_queue(queue)
+    broker.add_source("events", broker.topics.named("events"), lambda record: pytest.fail(str(record)))
+    yield broker
+    broker.close()
+
+
+def events() -> list[Event]:
+    return [an_event(KINDS[number % 4], todo=a_todo(id=f"todo-{number % 50}")) for number in range(EVENTS)]
+
+
+def test_workers_killed_at_random_leave_each_event_with_its_row_and_its_mail(
+    broker: KafkaBroker, tmp_path: Path, database: Database
+) -> None:
+    published, chance = events(), random.Random(6)
+    database_url = database.engine.url.render_as_string(hide_password=False)
+    with (
+        SmtpServer() as server,
+        Chatbot(
+            broker, tmp_path, database_url=database_url, smtp_port=server.port, SMTP_LEASE_S="5"
+        ) as chatbot,
+    ):
+        chatbot.publish(published)
+        for kill in range(1, KILLS + 1):
+            enough = EVENTS * kill // (KILLS + 2) + chance.randrange(EVENTS // 20)
+            wait_for(lambda enough=enough: server.count >= enough, timeout_s=PATIENCE_S)  # type: ignore[misc]
+            chatbot.kill_a_worker()
+            chatbot.wait()
+            chatbot.start()
+        wait_for(lambda: count_of(database, State.SENT) >= EVENTS, timeout_s=PATIENCE_S)
+        for queue in QUEUES:
+            broker.join(queue, timeout=int(PATIENCE_S * 1000))
+        assert chatbot.stop() == 0
+        mails = Counter(str(mail["Message-ID"]) for mail in server.mails)
+
+    with database.reading() as connection:
+        recorded = connection.execute(select(audit_trail.c.event_id)).scalars().all()
+        tried_again = set(
+            connection.execute(select(deliveries.c.id).where(deliveries.c.attempts > 1)).scalars()
+        )
+    repeated = {name for name, count in mails.items() if count > 1}
+    lost = f"lost {EVENTS - len(set(recorded))} rows and {EVENTS - len(mails)} mails"
+    print(f"chatbot storm: {EVENTS} events, {KILLS} kills, {lost}, repeated {len(repeated)} mails")  # noqa: T201
+    assert sorted(recorded) == sorted(str(event.event_id) for event in published)
+    assert verify(database).told == []
+    assert len(mails) == EVENTS
+    assert letters_of(broker) == []
+    # Only what a killed worker had in hand may come twice: it was claimed a second time.
+    assert {name.strip("<>").partition("@")[0] for name in repeated} <= tried_again
+    assert max(mails.values()) <= 2
+
+
+def count_of(database: Database, state: State) -> int:
+    rows = select(func.count()).select_from(deliveries).where(deliveries.c.state == state)
+    with database.reading() as connection:
+        return connection.execute(rows).scalar_one()

@@ -1,0 +1,57 @@
+"""Workers that die: nothing is lost, and only what was in flight is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dramatiq
+import pytest
+
+from tests.helpers.fleet import Fleet
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+
+JOBS = 2_000
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    broker.declare_queue("default")
+    yield broker
+    broker.close()
+
+
+def send_numbers(broker: KafkaBroker, numbers: range, pause_ms: int = 2) -> None:
+    for number in numbers:
+        broker.enqueue(dramatiq.Message("default", "note", (number, pause_ms), {}, {}))
+
+
+def test_a_worker_killed_in_the_middle_of_2000_jobs_loses_none(broker: KafkaBroker, tmp_path: Path) -> None:
+    send_numbers(broker, range(JOBS))
+    with Fleet(broker, tmp_path) as fleet:
+        wait_for(lambda: len(fleet.numbers()) > JOBS // 4, timeout_s=30)
+        fleet.kill_a_worker()
+        assert fleet.wait() != 0
+        ran_before = len(fleet.numbers())
+        assert ran_before < JOBS, "the worker was killed too late to show anything"
+
+        fleet.start()
+        broker.join("default", timeout=60_000)
+        assert fleet.stop() == 0
+        numbers = fleet.numbers()
+    assert set(numbers) == set(range(JOBS))
+
+
+def test_a_graceful_restart_repeats_nothing(broker: KafkaBroker, tmp_path: Path) -> None:
+    send_numbers(broker, range(JOBS))
+    with Fleet(broker, tmp_path) as fleet:
+        wait_for(lambda: len(fleet.numbers()) > JOBS // 4, timeout_s=30)
+        assert fleet.stop() == 0
+        assert len(fleet.numbers()) < JOBS, "the worker was stopped too late to show anything"
+
+        fleet.start()
+        broker.join("default", timeout=60_000)
+        assert fleet.stop() == 0
+        assert fleet.numbers() == dict.fromkeys(range(JOBS), 1)

@@ -1,0 +1,104 @@
+"""Many messages with one wait, and messages from asyncio code."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import dramatiq
+import pytest
+
+from tests.helpers.kafka_reading import read_topic
+from workers import Cluster, KafkaBroker
+from workers.errors import BatchNotDelivered, KafkaUnreachable, MessageTooLarge, UnknownQueue
+from workers.records import envelope
+from workers.topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
+
+
+def message(*args: Any) -> dramatiq.Message[None]:
+    return dramatiq.Message("default", "work", args, {}, {})
+
+
+def numbers_in(broker: KafkaBroker) -> list[int]:
+    records = read_topic(broker.cluster, broker.topics.jobs("default"))
+    return sorted(envelope.decode(record.value, "default").args[0] for record in records)
+
+
+@pytest.fixture(autouse=True)
+def default_queue(broker: KafkaBroker) -> None:
+    broker.declare_queue("default")
+
+
+def test_a_batch_is_in_the_log_when_its_block_ends(broker: KafkaBroker) -> None:
+    with broker.batch():
+        for number in range(500):
+            broker.enqueue(message(number))
+    assert numbers_in(broker) == list(range(500))
+
+
+def test_a_batch_whose_block_raises_still_delivers_what_was_sent(broker: KafkaBroker) -> None:
+    def send_two() -> None:
+        with broker.batch():
+            broker.enqueue(message(1))
+            broker.enqueue(message("x" * MAX_JOB_BYTES))
+
+    with pytest.raises(MessageTooLarge):
+        send_two()
+    assert numbers_in(broker) == [1]
+    broker.enqueue(message(2))
+    assert numbers_in(broker) == [1, 2]
+
+
+def test_a_batch_that_kafka_does_not_confirm_says_which_messages(broker: KafkaBroker) -> None:
+    lost = message(2)
+
+    def send_three() -> None:
+        with broker.batch():
+            broker.enqueue(message(1))
+            batch = broker._batch.get()
+            assert batch is not None
+            # Larger than the topic takes: our own check is passed by, Kafka's is not.
+            record = envelope.Record(b"k", b"x" * (MAX_JOB_BYTES + RETRY_ROOM_BYTES + 1000), [])
+            batch.add(lost, broker.producer.send(broker.topics.jobs("default"), record))
+            broker.enqueue(message(3))
+
+    broker.enqueue(message(0))
+    with pytest.raises(BatchNotDelivered, match=r"[123] of 3 messages were not delivered") as raised:
+        send_three()
+    assert isinstance(raised.value, dramatiq.BrokerConnectionError)
+    failed = {failure.args[0]: error for failure, error in raised.value.failures}
+    assert isinstance(failed[2], MessageTooLarge)
+    assert set(numbers_in(broker)) | set(failed) == {0, 1, 2, 3}
+
+    # The client gives up at such an error; the broker does not.
+    broker.enqueue(message(4))
+    assert 4 in numbers_in(broker)
+
+
+def test_asyncio_code_sends_without_blocking_its_loop(broker: KafkaBroker) -> None:
+    async def send_all() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        ticker = asyncio.create_task(tick())
+        await broker.enqueue_async(message(0))
+        await asyncio.gather(*(broker.enqueue_async(message(number)) for number in range(1, 200)))
+        ticker.cancel()
+        return ticks
+
+    assert asyncio.run(send_all()) > 10
+    assert numbers_in(broker) == list(range(200))
+
+
+def test_asyncio_code_gets_the_same_errors(broker: KafkaBroker) -> None:
+    nowhere = KafkaBroker(Cluster(("127.0.0.1:1",), connect_timeout_s=1))
+    nowhere.declare_queue("default")
+    with pytest.raises(KafkaUnreachable, match=r"127\.0\.0\.1:1"):
+        asyncio.run(nowhere.enqueue_async(message(1)))
+    with pytest.raises(UnknownQueue):
+        asyncio.run(broker.enqueue_async(dramatiq.Message("other", "work", (), {}, {})))

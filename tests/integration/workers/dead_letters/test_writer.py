@@ -1,0 +1,99 @@
+"""A dead letter that cannot be written: its job stays, and is given up once it can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import dramatiq
+import pytest
+from dramatiq import Worker
+from kafka.admin import ACLOperation, ResourceType
+
+from tests.conftest import Login
+from tests.helpers.acls import grant
+from tests.helpers.kafka_reading import committed_position, letters_of
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+from workers.dead_letters.letter import Reason
+from workers.kafka import connect_admin, create_missing_topics
+from workers.records.envelope import Record
+from workers.topics import Topics
+
+StartWorker = Callable[[KafkaBroker], Worker]
+
+
+class Failing:
+    """An actor that fails for good, and what was called."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self.calls: list[int] = []
+
+        @dramatiq.actor(broker=broker, max_retries=0, actor_name="fail")
+        def fail(number: int) -> None:
+            self.calls.append(number)
+            raise ValueError(f"no {number}")
+
+        self.actor = fail
+
+
+@pytest.fixture
+def alice(login: Login, namespace: str) -> Iterator[KafkaBroker]:
+    """A broker of a user who may do all but write dead letters."""
+    broker = KafkaBroker(login("alice"), namespace=namespace, partitions=1, commit_interval_ms=50)
+    broker.declare_queue("default")
+    admin, topics = login("admin"), Topics(namespace)
+    create_missing_topics(admin, broker.topic_specs())
+    for spec in broker.topic_specs():
+        operations = [ACLOperation.DESCRIBE, ACLOperation.READ]
+        if spec.name != topics.dead_letters:
+            operations.append(ACLOperation.WRITE)
+        grant(admin, ResourceType.TOPIC, spec.name, *operations)
+    for group in (topics.group("default"), topics.movers):
+        grant(admin, ResourceType.GROUP, group, ACLOperation.READ)
+    yield broker
+    broker.close()
+
+
+def test_without_the_right_to_write_them_jobs_stay_until_it_is_granted(
+    alice: KafkaBroker, login: Login, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = Failing(alice)
+    failing.actor.send(1)
+    alice.producer.deliver(alice.topics.jobs("default"), Record(b"k", b"poison", []))
+    start_worker(alice)
+
+    def tried() -> set[str]:
+        return {
+            record.name
+            for record in caplog.records
+            if f"write to topic {alice.topics.dead_letters}" in record.getMessage()
+            or "dead letter not written" in record.getMessage()
+        }
+
+    wait_for(lambda: failing.calls and len(tried()) == 2, timeout_s=30)  # of the job, and of the poison
+    assert committed_position(alice, "default") == 0
+    assert letters_of(alice) == []
+    grant(login("admin"), ResourceType.TOPIC, alice.topics.dead_letters, ACLOperation.WRITE)
+    wait_for(lambda: committed_position(alice, "default") == 2, timeout_s=60)
+    assert {letter.reason for letter in letters_of(alice)} == {Reason.FAILED, Reason.UNDECODABLE}
+    assert failing.calls == [1]  # only the writing was tried again
+
+
+def test_where_the_topic_was_deleted_jobs_stay_until_it_is_there_again(
+    cluster: Cluster, namespace: str, start_worker: StartWorker
+) -> None:
+    impatient = Cluster(cluster.bootstrap_servers, send_timeout_s=2)
+    broker = KafkaBroker(impatient, namespace=namespace, partitions=1, commit_interval_ms=50)
+    failing = Failing(broker)
+    broker.prepare()
+    with connect_admin(cluster) as admin:
+        admin.delete_topics([broker.topics.dead_letters])
+    for number in range(3):
+        failing.actor.send(number)
+    start_worker(broker)
+    wait_for(lambda: len(failing.calls) == 3, timeout_s=30)
+    assert committed_position(broker, "default") == 0
+    create_missing_topics(cluster, broker.topic_specs())
+    wait_for(lambda: committed_position(broker, "default") == 3, timeout_s=60)
+    assert sorted(letter.exception_message or "" for letter in letters_of(broker)) == ["no 0", "no 1", "no 2"]
+    broker.close()
