@@ -6,8 +6,9 @@ Importing it reads the settings, sets dramatiq's broker and declares the actors;
 from tasks.app import broker, recipient_store
 from tasks.publishing import publish, publish_async
 
-from .actors.events import handle_event, record_audit, send_notification
-from .actors.notifications import notice_job, send_notice
+from .actors.audit import record_audit
+from .actors.events import handle_event
+from .actors.notifications import notice_job, send_notice, send_notification
 from .actors.reminders import fire_reminder, reconcile_reminders, sync_reminder
 from .doctor import doctor_checks
 from .events.models import (

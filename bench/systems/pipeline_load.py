@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tasks import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoUpdated, broker, publish
-from tasks.actors.events import job_id, send_notification
+from tasks.actors.event_jobs import job_id
+from tasks.actors.notifications import send_notification
 from tasks.app import database
 from tasks.audit.verify import verify
 from workers.partitions.lag import LagReader

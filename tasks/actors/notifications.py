@@ -1,22 +1,26 @@
-"""The actor that mails a notice, whatever made it."""
+"""The actors that mail a notice: about an event, or made by anything else. Each may run more than once."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
 from uuid import uuid5
 
 import dramatiq
-from pydantic import AfterValidator
 
 from ..app import broker, delivery_store, mailer, recipient_store, sender, settings
-from ..notifications.notice import Notice, parse_notice
+from ..events.models import parse_event
+from ..notifications.notice import Notice, notice_of, parse_notice
 from ..notifications.notifier import Notifier, Outcome
+from .arguments import EventData, NoticeData
+from .event_jobs import job_id
 
-#: A notice as JSON values: what `parse_notice` reads. The annotation is for whoever mends a dead letter's
-#: arguments; a job's own are read by its actor.
-NoticeData = Annotated[dict[str, Any], AfterValidator(lambda data: parse_notice(data) and data)]
+
+@dramatiq.actor(broker=broker, queue_name="notifications")
+def send_notification(event: EventData) -> None:
+    """Mail the owner of the todo what happened to it."""
+    parsed = parse_event(event)
+    deliver(notice_of(parsed, id=job_id(parsed.event_id, send_notification)))
 
 
 @dramatiq.actor(broker=broker, queue_name="notifications")

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid5
 
 import dramatiq
@@ -18,13 +17,14 @@ from ..reminders.keeper import ReminderKeeping
 from ..reminders.reconcile_timer import RunsWatch, Watch
 from ..reminders.store import AlarmToSet
 from ..storage.shared_work import SharedWork
+from .arguments import EventData
 from .notifications import notice_job
 
 logger = logging.getLogger(__name__)
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")
-def sync_reminder(event: dict[str, Any]) -> None:
+def sync_reminder(event: EventData) -> None:
     """Bring the reminders of a todo in step with an event about it; events may come in any order."""
     keeping().sync(parse_event(event), datetime.now(UTC))
 

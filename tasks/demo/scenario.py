@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ..actors.events import EFFECTS, handle_event, job_id, record_audit, send_notification
+from ..actors.audit import record_audit
+from ..actors.event_jobs import job_id
+from ..actors.events import EFFECTS, handle_event
+from ..actors.notifications import send_notification
 from ..events.models import Change, Event, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
 from ..events.todos import Owner, Todo
 from ..reminders.known_todo import firing_id, reminder_id

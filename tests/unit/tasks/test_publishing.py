@@ -9,7 +9,8 @@ import dramatiq
 import pytest
 
 import tasks
-from tasks.actors.events import EFFECTS, handle_event, job, jobs_for
+from tasks.actors.event_jobs import job, jobs_for
+from tasks.actors.events import EFFECTS, handle_event
 from tasks.app import event_log
 from tasks.events.cloud_events import record_of
 from tasks.events.fields import MAX_TEXT_LENGTH

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.actors.events import job_id, send_notification
+from tasks.actors.event_jobs import job_id
+from tasks.actors.notifications import send_notification
 from tasks.demo.expectations import check, timings
 from tasks.demo.progress import Effect, Progress, Publication
 from tasks.demo.scenario import (

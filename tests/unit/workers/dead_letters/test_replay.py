@@ -151,7 +151,7 @@ def test_each_of_any_number_of_arguments_is_checked() -> None:
 
 
 def test_the_chatbots_arguments_are_checked_for_what_they_mean() -> None:
-    from tasks.actors.events import record_audit  # noqa: PLC0415 - it reads the settings
+    from tasks.actors.audit import record_audit  # noqa: PLC0415 - it reads the settings
     from tasks.actors.notifications import send_notice  # noqa: PLC0415
 
     event = an_event().model_dump(mode="json")

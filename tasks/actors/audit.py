@@ -1,0 +1,25 @@
+"""The actor that records an event in the audit trail."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import dramatiq
+
+from ..app import audit_store, broker
+from ..audit.trail import Outcome
+from ..events.models import parse_any_event
+from .arguments import EventData
+
+logger = logging.getLogger(__name__)
+
+
+@dramatiq.actor(broker=broker, queue_name="audit")
+def record_audit(event: EventData) -> None:
+    """Add the event to the audit trail, unless it is there; also one of a type that is not known."""
+    parsed = parse_any_event(event)
+    outcome = audit_store().record(parsed, recorded_at=datetime.now(UTC))
+    level = logging.WARNING if outcome is Outcome.DIFFERS else logging.INFO
+    ids = (parsed.event_id, parsed.type, parsed.todo_id)
+    logger.log(level, "audit.%s event_id=%s type=%s todo_id=%s", outcome, *ids)
