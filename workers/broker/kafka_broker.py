@@ -20,7 +20,6 @@ from dramatiq.middleware import default_middleware
 
 from ..consumer.queue_consumer import QueueConsumer
 from ..consumer.run_alone import RunAlone
-from ..dead_letters import letter as dead_letters
 from ..dead_letters import reader as dead_letter_reader
 from ..dead_letters.resolving import Outcome, resolve
 from ..dead_letters.writer import DeadLetterWriter
@@ -40,6 +39,7 @@ from ..partitions import lag
 from ..partitions.owned_partition import TakenMessage
 from ..partitions.trimming import Trimmer
 from ..records import envelope
+from ..records.headers import carried
 from ..records.sources import Decode, QueueDecoder, Source
 from ..topics import (
     MAX_JOB_BYTES,
@@ -410,7 +410,7 @@ class KafkaBroker(SignallingBroker):
         record = envelope.encode(message, eta_ms)
         limit = MAX_JOB_BYTES
         if isinstance(message, TakenMessage):  # a retry
-            record.headers.extend(dead_letters.carried(message.record))
+            record.headers.extend(carried(message.record))
             limit += RETRY_ROOM_BYTES
         what = f"the message {message.message_id} for actor {message.actor_name}"
         envelope.require_size(record, what, limit)

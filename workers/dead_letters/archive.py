@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import WrongUsage
 from ..records.envelope import Record
-from . import letter as dead_letters
+from .letter_record import decode
 from .reader import Entry
 
 
@@ -34,7 +34,7 @@ def from_line(line: bytes) -> Record:
         found: dict[str, Any] = json.loads(line)
         headers = [(str(name), _bytes(value)) for name, value in found["headers"]]
         record = Record(_bytes(found["key"]), _bytes(found["value"]), headers)
-        dead_letters.decode(record.value or b"", headers)
+        decode(record.value or b"", headers)
     except (ValueError, KeyError, TypeError, binascii.Error) as exc:
         raise WrongUsage(f"no dead letter ({type(exc).__name__}: {exc})") from exc
     return record

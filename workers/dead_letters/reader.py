@@ -16,9 +16,9 @@ from typing import Any, Self, TypeVar
 
 from ..kafka import Cluster, TopicPartition
 from ..kafka.topic_reader import TopicReader
-from . import letter as dead_letters
 from .keys import id_of, older_keys
 from .letter import DeadLetter
+from .letter_record import decode
 
 T = TypeVar("T")
 
@@ -185,6 +185,6 @@ def _parts(size: int) -> int:
 
 def _decoded(record: Any) -> DeadLetter | None:
     try:
-        return dead_letters.decode(record.value, record.headers)
+        return decode(record.value, record.headers)
     except (KeyError, ValueError):
         return None

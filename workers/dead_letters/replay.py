@@ -15,10 +15,17 @@ import pydantic
 from ..errors import Undecodable, WrongUsage
 from ..records import envelope
 from ..records.envelope import Record
-from ..records.headers import Headers, source_named_in
-from ..records.sources import TOO_LONG_HEADER
+from ..records.headers import (
+    ID_HEADER,
+    ORIGIN_HEADER,
+    REPLAYED_HEADER,
+    REPLAYS_HEADER,
+    TOO_LONG_HEADER,
+    Headers,
+    source_named_in,
+)
 from ..topics import Topics
-from .letter import ID_HEADER, MAX_REPLAY_TIMES, ORIGIN_HEADER, REPLAYED_HEADER, REPLAYS_HEADER, DeadLetter
+from .letter import MAX_REPLAY_TIMES, DeadLetter
 
 #: What dramatiq's Retries, and whoever gave the job up, left in its options.
 _FORGOTTEN_OPTIONS = frozenset({"retries", "traceback", "requeue_timestamp"})

@@ -12,9 +12,10 @@ from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..partitions.owned_partition import TakenMessage, attempt_of
 from ..records.sources import QueueDecoder
-from . import letter as dead_letters
+from .cause import error_fields, reason_of
 from .keys import id_of
 from .letter import DeadLetter, Origin, Reason
+from .letter_record import encode
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +43,14 @@ class DeadLetterWriter:
         letter = self._letter(
             delivery.record,
             delivery._message,
-            dead_letters.reason_of(error),
+            reason_of(error),
             queue=delivery.queue_name,
             message_id=delivery.message_id,
             actor=delivery.actor_name,
             attempts=delivery.attempt,
-            **dead_letters.error_fields(error, with_traceback=True),
+            **error_fields(error, with_traceback=True),
         )
-        self._producer.deliver(self._topic, dead_letters.encode(letter), beside=id_of(letter.key))
+        self._producer.deliver(self._topic, encode(letter), beside=id_of(letter.key))
         _log(letter)
 
     def send(
@@ -66,12 +67,12 @@ class DeadLetterWriter:
 
         Raises a WorkersError where it cannot even be buffered.
         """
-        fields = dead_letters.error_fields(error, with_traceback=False)
+        fields = error_fields(error, with_traceback=False)
         if message is not None:
             fields |= {"message_id": message.message_id, "actor": message.actor_name}
             fields["attempts"] = attempt_of(message)
         letter = self._letter(record, message, reason, queue=queue, **fields)
-        future = self._producer.send(self._topic, dead_letters.encode(letter), beside=id_of(letter.key))
+        future = self._producer.send(self._topic, encode(letter), beside=id_of(letter.key))
         return future.add_callback(lambda _: _log(letter))
 
     def _letter(

@@ -15,6 +15,7 @@ from ..partitions import commit_metadata
 from ..partitions.lag import LagReader, delete_records_below
 from ..partitions.ledger import Progress
 from ..records.envelope import Record
+from ..records.headers import texts_of
 from ..topics import Topics
 from .delayed_record import delayed
 from .tiers import Tier
@@ -129,5 +130,5 @@ def _job(record: Any, tier: str) -> DelayedJob | None:
         job = delayed(record)
     except Undecodable:
         return None
-    text = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    text = texts_of(record.headers)
     return DelayedJob(job.eta_ms, job.queue, text.get("actor"), text.get("message-id"), tier, record)

@@ -21,6 +21,7 @@ from ..kafka import (
 )
 from ..partitions import commit_metadata
 from ..partitions.lag import not_done
+from ..records.headers import texts_of
 from ..topics import Topics
 
 #: How long the look at the oldest jobs may take.
@@ -186,9 +187,7 @@ class StatusReader:
             return None
         record = min(records, key=lambda candidate: candidate.timestamp)
         partition = busy[TopicPartition(record.topic, record.partition)]
-        headers = {
-            name: value.decode(errors="replace") for name, value in record.headers if value is not None
-        }
+        headers = texts_of(record.headers)
         return OldestJob(
             topic=record.topic,
             partition=record.partition,

@@ -1,29 +1,69 @@
-"""Names of the headers that records of ours carry. Pure."""
+"""The headers of our records: every name, and what of them a job takes along. Pure.
+
+A job has ``schema``, ``message-id``, ``actor`` and ``queue``, and ``eta`` while it is delayed. What others
+add, such as ``traceparent``, rides along through retries, dead letters and replays.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+Headers = list[tuple[str, bytes]]
 
 #: Version of the record's layout, in the header ``schema``.
 SCHEMA = b"1"
-
-
-#: Header of a record that is not a job, but has key, value and headers of a source's: it names the source's
-#: topic, so that the record is decoded as it was there.
+#: A record that is not a job, but has key, value and headers of a source's: the source's topic, so that the
+#: record is decoded as it was there.
 SOURCE_HEADER = "source-topic"
+#: A dead letter whose bytes were too long to keep: how many there were.
+TOO_LONG_HEADER = "too-long"
+#: A job that was replayed or is tried again: where it first came from, as topic/partition/offset.
+ORIGIN_HEADER = "first-origin"
+#: A replayed job: the id of its dead letter, how often it was replayed, and when.
+ID_HEADER = "dead-letter-id"
+REPLAYS_HEADER = "replays"
+REPLAYED_HEADER = "replayed-at"
 
-
-#: Headers that :func:`encode` writes, or that are of no job; whatever else a record has rides along through
-#: retries.
+#: Headers that are made anew for each record, or that are of no job; all others ride along through retries.
 OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", SOURCE_HEADER})
+#: Headers of a job that its dead letter keeps, at most: the prefix of each takes room.
+MAX_JOB_HEADERS = 2_000
 
 
-Headers = list[tuple[str, bytes]]
+def text_of(name: str, headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+    """The first header of that name, as text; None where there is none."""
+    return next(
+        (value.decode(errors="replace") for key, value in headers if key == name and value is not None), None
+    )
+
+
+def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """Headers by name, as text; the last one of a name, and none that is null."""
+    return {name: value.decode(errors="replace") for name, value in headers if value is not None}
 
 
 def source_named_in(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """The source that a record outside of it came from; None for a job."""
-    for name, value in headers:
-        if name == SOURCE_HEADER and value is not None:
-            return value.decode(errors="replace")
-    return None
+    return text_of(SOURCE_HEADER, headers)
+
+
+def carried(record: Any) -> Headers:
+    """The headers that a job takes along when it is tried again: all that are not made anew.
+
+    ``record`` is the consumed one of the attempt before. The headers tell where the job first came from.
+    """
+    kept: Headers = [(name, value) for name, value in _not_null(record) if name not in OWN_HEADERS]
+    if text_of(ORIGIN_HEADER, kept) is None:
+        kept.append((ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
+    return kept
+
+
+def job_headers_of(record: Any) -> Headers:
+    """The headers of a consumed record that its dead letter keeps."""
+    return _not_null(record)[:MAX_JOB_HEADERS]
+
+
+def _not_null(record: Any) -> Headers:
+    """A null header cannot be written back; none of ours is one."""
+    return [(name, value) for name, value in record.headers if value is not None]

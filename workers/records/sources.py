@@ -12,15 +12,12 @@ from typing import Any, NamedTuple
 
 import dramatiq
 
-from ..dead_letters import letter as dead_letters
 from ..errors import Undecodable
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 from . import envelope
 from .envelope import Record
-from .headers import OWN_HEADERS, SOURCE_HEADER, source_named_in
+from .headers import OWN_HEADERS, SOURCE_HEADER, TOO_LONG_HEADER, job_headers_of, source_named_in
 
-#: Header of a dead letter whose bytes were too long to keep; it says how many there were.
-TOO_LONG_HEADER = "too-long"
 #: The longest record that is kept.
 _MAX_KEPT_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES
 
@@ -89,7 +86,7 @@ class QueueDecoder:
         that is too long even so, for what Kafka checks is the size of a compressed batch: of that only the
         place is kept, as a partition must never stop for a dead letter that no topic takes.
         """
-        headers = dead_letters.job_headers_of(record)
+        headers = job_headers_of(record)
         topic = self._source_of(record)
         if not topic:
             return Record(record.key, record.value, headers)

@@ -15,8 +15,8 @@ from dramatiq import Worker
 from tests.helpers.kafka_reading import committed_position, read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.dead_letters import letter as dead_letters
-from workers.dead_letters.letter import Reason
+from workers.dead_letters.letter import DeadLetter, Reason
+from workers.dead_letters.letter_record import decode
 from workers.dead_letters.reader import Counts
 from workers.errors import MessageTooLarge, UnknownQueue
 from workers.kafka import connect_admin
@@ -30,9 +30,9 @@ def message(*args: Any, **options: Any) -> dramatiq.Message[None]:
     return dramatiq.Message("default", "work", args, {}, options)
 
 
-def letters_of(broker: KafkaBroker) -> list[dead_letters.DeadLetter]:
+def letters_of(broker: KafkaBroker) -> list[DeadLetter]:
     records = read_topic(broker.cluster, broker.topics.dead_letters)
-    return [dead_letters.decode(record.value, record.headers) for record in records]
+    return [decode(record.value, record.headers) for record in records]
 
 
 # -- enqueue

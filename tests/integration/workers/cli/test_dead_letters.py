@@ -19,9 +19,9 @@ from workers.cli.dead_letters import commands as dead_letter_cli
 from workers.cli.dead_letters import files as dead_letter_files
 from workers.cli.dead_letters import replay_and_discard as dead_letter_actions
 from workers.cli.dead_letters import search as dead_letter_search
-from workers.dead_letters import letter as dead_letters
 from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
+from workers.dead_letters.letter_record import encode
 from workers.errors import WorkersError, WrongUsage
 
 Write = Callable[..., None]
@@ -73,7 +73,7 @@ def write(broker: KafkaBroker, command: Command) -> Write:
         }
         letter = DeadLetter(**defaults | fields)
         topic = broker.topics.dead_letters
-        broker.producer.deliver(topic, dead_letters.encode(letter), beside=id_of(letter.key))
+        broker.producer.deliver(topic, encode(letter), beside=id_of(letter.key))
 
     return write
 

@@ -9,14 +9,15 @@ import pytest
 
 from tests.helpers.kafka_reading import letters_of, read_topic
 from workers import KafkaBroker
-from workers.dead_letters import letter as dead_letters
 from workers.dead_letters import reader as dead_letter_reader
 from workers.dead_letters.keys import id_of
-from workers.dead_letters.letter import REPLAYS_HEADER, DeadLetter, Origin, Reason
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
+from workers.dead_letters.letter_record import encode
 from workers.dead_letters.reader import Counts
 from workers.dead_letters.resolving import Outcome, resolve
 from workers.errors import KafkaUnreachable, UnknownQueue
 from workers.records.envelope import Record
+from workers.records.headers import REPLAYS_HEADER
 
 Write = Callable[..., None]
 
@@ -42,7 +43,7 @@ def write(broker: KafkaBroker) -> Write:
 
     def write(*letters: DeadLetter, ended: bool = False) -> None:
         for letter in letters:
-            record = Record(letter.key, None, []) if ended else dead_letters.encode(letter)
+            record = Record(letter.key, None, []) if ended else encode(letter)
             broker.producer.deliver(broker.topics.dead_letters, record, beside=id_of(letter.key))
 
     return write

@@ -13,9 +13,10 @@ from dramatiq.middleware import CurrentMessage
 from tests.helpers.kafka_reading import letters_of, read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker, Retries
-from workers.dead_letters.letter import ORIGIN_HEADER, DeadLetter, Reason
+from workers.dead_letters.letter import DeadLetter, Reason
 from workers.middleware.retries import MAX_TRACEBACK_CHARS
 from workers.records.envelope import Record
+from workers.records.headers import ORIGIN_HEADER
 from workers.topics import MAX_JOB_BYTES
 
 StartWorker = Callable[[KafkaBroker], Worker]

@@ -10,8 +10,9 @@ import dramatiq
 import pytest
 
 from tests.helpers.samples import an_event
-from workers.dead_letters import letter as dead_letters
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
+from workers.dead_letters.letter_record import decode as decode_letter
+from workers.dead_letters.letter_record import encode
 from workers.dead_letters.replay import check_arguments, mended, parse_edit, revived
 from workers.errors import WrongUsage
 from workers.records.envelope import decode
@@ -80,9 +81,7 @@ def test_replays_are_counted_and_the_first_origin_stays_through_any_number_of_th
         _, record = revived(letter, TOPICS, now_ms=100 * number)
         origin = Origin("todo.jobs.mail", 3, 50 + number, 2)
         letter = replace(letter, origin=origin, job_headers=tuple(record.headers))
-        letter = dead_letters.decode(
-            dead_letters.encode(letter).value or b"", dead_letters.encode(letter).headers
-        )
+        letter = decode_letter(encode(letter).value or b"", encode(letter).headers)
     assert letter.replayed_at_ms == (100, 200)
     assert (letter.id, letter.key) == (MESSAGE.message_id, f"{MESSAGE.message_id}~2".encode())
     assert letter.first_origin == "todo.jobs.mail/0/5"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import dramatiq
 import pytest
-from dramatiq.middleware import SkipMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.dead_letters import letter as dead_letters
+from workers.dead_letters.cause import error_fields
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.errors import InvalidArguments
+from workers.dead_letters.letter_record import decode, encode
+from workers.records.headers import ID_HEADER, job_headers_of
 from workers.topics import DEAD_LETTER_ROOM_BYTES
 
 
@@ -45,48 +44,38 @@ def letter(**changes: object) -> DeadLetter:
 
 def test_a_letter_survives_its_record() -> None:
     written = letter(exception_type="builtins.ValueError", exception_message="no", traceback="Traceback ...")
-    record = dead_letters.encode(written)
+    record = encode(written)
     assert record.key == b"m-1"
     assert record.value == b"bytes"
-    assert dead_letters.decode(record.value, record.headers) == written
+    assert decode(record.value, record.headers) == written
 
 
 @given(st.binary(), st.text(max_size=40) | st.none(), st.text(max_size=40) | st.none())
 def test_any_bytes_and_names_survive(value: bytes, message_id: str | None, error: str | None) -> None:
     written = letter(value=value, message_id=message_id, exception_message=error)
-    record = dead_letters.encode(written)
+    record = encode(written)
     assert record.value is not None
-    assert dead_letters.decode(record.value, record.headers) == written
+    assert decode(record.value, record.headers) == written
 
 
 def test_a_record_without_a_value_does_not_become_a_tombstone() -> None:
-    record = dead_letters.encode(letter(value=None))
+    record = encode(letter(value=None))
     assert record.value == b""
-    assert dead_letters.decode(record.value, record.headers).value is None
+    assert decode(record.value, record.headers).value is None
 
 
 @pytest.mark.parametrize("message_id", [None, "", "x" * 300])
 def test_without_a_sound_message_id_the_key_is_where_the_record_came_from(message_id: str | None) -> None:
-    assert dead_letters.encode(letter(message_id=message_id)).key == b"todo.jobs.default/3/42"
-
-
-class Hostile(Exception):
-    """Named for what its ``__str__`` does."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("no text")
-
-
-Hostile.__qualname__ = "H" * 1_000_000
+    assert encode(letter(message_id=message_id)).key == b"todo.jobs.default/3/42"
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\U0001f600", "\x00\x1b", "x"])
 def test_a_letter_always_fits_its_topic(text: str) -> None:
     error = ValueError(text * 1_000_000)
-    fields = dead_letters.error_fields(error, with_traceback=True)
-    own_header = (dead_letters.ID_HEADER, b"i" * 1_000)
+    fields = error_fields(error, with_traceback=True)
+    own_header = (ID_HEADER, b"i" * 1_000)
     job_headers = [(f"h{number}", b"") for number in range(5_000)] + [own_header]
-    kept = dead_letters.job_headers_of(ConsumerRecord(headers=job_headers))
+    kept = job_headers_of(ConsumerRecord(headers=job_headers))
     huge = letter(
         value=b"",
         message_id=text * 1_000_000,
@@ -95,60 +84,23 @@ def test_a_letter_always_fits_its_topic(text: str) -> None:
         job_headers=kept,
         **fields,
     )
-    record = dead_letters.encode(huge)
+    record = encode(huge)
     of_the_job = sum(len(name) + len(value) + 2 for name, value in kept)
     # Kafka writes the two lengths of a header in front of it.
     size = len(record.key or b"") + sum(len(name) + len(value) + 6 for name, value in record.headers)
     assert size - of_the_job < DEAD_LETTER_ROOM_BYTES
-    read = dead_letters.decode(record.value or b"", record.headers)
+    read = decode(record.value or b"", record.headers)
     assert read.exception_message == fields["exception_message"]
     assert read.traceback == fields["traceback"]
 
 
-def test_an_exception_without_text_or_with_a_name_of_a_megabyte_is_told_all_the_same() -> None:
-    fields = dead_letters.error_fields(Hostile(), with_traceback=True)
-    assert fields["exception_message"] == "<its text could not be read: RuntimeError>"
-    assert len(fields["exception_type"]) < 300
-
-
 def test_an_id_in_a_header_is_believed_only_if_it_is_short() -> None:
-    mangled = letter(message_id=None, job_headers=((dead_letters.ID_HEADER, b"i" * 1_000_000),))
+    mangled = letter(message_id=None, job_headers=((ID_HEADER, b"i" * 1_000_000),))
     assert mangled.id == str(ORIGIN)
-
-
-def test_the_end_of_a_long_traceback_is_kept() -> None:
-    def fail(depth: int) -> None:
-        if depth:
-            fail_differently(depth - 1)
-        raise RuntimeError("the cause")
-
-    def fail_differently(depth: int) -> None:
-        fail(depth)
-
-    with pytest.raises(RuntimeError) as raised:
-        fail(100)
-    fields = dead_letters.error_fields(raised.value, with_traceback=True)
-    assert fields["exception_type"] == "builtins.RuntimeError"
-    assert len(fields["traceback"]) <= dead_letters.MAX_TRACEBACK_BYTES + 3
-    assert fields["traceback"].endswith("RuntimeError: the cause\n")
-
-
-@pytest.mark.parametrize(
-    ("exception", "reason"),
-    [
-        (ValueError("x"), Reason.FAILED),
-        (None, Reason.REJECTED),
-        (dramatiq.ActorNotFound("greet"), Reason.UNKNOWN_ACTOR),  # type: ignore[no-untyped-call]
-        (InvalidArguments(), Reason.INVALID_ARGUMENTS),
-        (SkipMessage("age limit exceeded"), Reason.EXPIRED),
-    ],
-)
-def test_the_reason_is_read_from_what_dramatiq_left(exception: BaseException | None, reason: Reason) -> None:
-    assert dead_letters.reason_of(exception) is reason
 
 
 def test_a_record_of_somebody_else_is_not_taken_for_a_letter() -> None:
     with pytest.raises(KeyError):
-        dead_letters.decode(b"", [("schema", b"1")])
+        decode(b"", [("schema", b"1")])
     with pytest.raises(KeyError):
-        dead_letters.decode(b"", [("reason", None)])
+        decode(b"", [("reason", None)])

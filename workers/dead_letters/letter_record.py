@@ -1,0 +1,76 @@
+"""A dead letter as a record of the dead-letter topic, and back. Pure.
+
+The value is the job's own bytes, untouched. Everything that is known about its end is in the headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..records.envelope import Record
+from ..records.headers import Headers, texts_of
+from .letter import DeadLetter, Origin, Reason, encoded, short_name
+
+#: Prefix of the job's own headers on its dead letter.
+JOB_HEADER_PREFIX = "job."
+
+
+def encode(letter: DeadLetter) -> Record:
+    """Make a dead letter's record, by its :attr:`DeadLetter.key`."""
+    headers: Headers = [
+        ("schema", b"1"),
+        ("reason", letter.reason.encode()),
+        ("topic", letter.origin.topic.encode()),
+        ("partition", str(letter.origin.partition).encode()),
+        ("offset", str(letter.origin.offset).encode()),
+        ("timestamp", str(letter.origin.timestamp_ms).encode()),
+        ("time", str(letter.time_ms).encode()),
+        ("group", letter.group.encode()),
+        ("worker", letter.worker.encode()),
+        ("attempts", str(letter.attempts).encode()),
+    ]
+    optional = {
+        "message-id": letter.message_id and short_name(letter.message_id),
+        "actor": letter.actor and short_name(letter.actor),
+        "queue": letter.queue and short_name(letter.queue),
+        "exception-type": letter.exception_type,
+        "exception-message": letter.exception_message,
+        "traceback": letter.traceback,
+    }
+    headers += [(name, encoded(text)) for name, text in optional.items() if text is not None]
+    if letter.job_key is not None:
+        headers.append(("key", letter.job_key))
+    if letter.value is None:
+        # A null value would be a tombstone of the compacted topic.
+        headers.append(("null-value", b"1"))
+    headers += [(JOB_HEADER_PREFIX + name, value) for name, value in letter.job_headers]
+    return Record(letter.key, letter.value or b"", headers)
+
+
+def decode(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
+    """Read a record of the dead-letter topic. Raises KeyError or ValueError for one that we did not write."""
+    filled = [(name, content) for name, content in headers if content is not None]  # none of ours is null
+    own = {name: content for name, content in filled if not name.startswith(JOB_HEADER_PREFIX)}
+    text = texts_of(own.items())
+    job_headers = tuple(
+        (name.removeprefix(JOB_HEADER_PREFIX), content)
+        for name, content in filled
+        if name.startswith(JOB_HEADER_PREFIX)
+    )
+    return DeadLetter(
+        reason=Reason(text["reason"]),
+        origin=Origin(text["topic"], int(text["partition"]), int(text["offset"]), int(text["timestamp"])),
+        value=None if "null-value" in own else value,
+        time_ms=int(text["time"]),
+        group=text["group"],
+        worker=text["worker"],
+        attempts=int(text["attempts"]),
+        job_key=own.get("key"),
+        job_headers=job_headers,
+        message_id=text.get("message-id"),
+        actor=text.get("actor"),
+        queue=text.get("queue"),
+        exception_type=text.get("exception-type"),
+        exception_message=text.get("exception-message"),
+        traceback=text.get("traceback"),
+    )
