@@ -24,6 +24,7 @@ from ..partitions.assignment import RETRY_DELAY_S, Assignment
 from ..partitions.crash_counts import ALONE_FROM, GIVEN_UP_FROM
 from ..partitions.owned_partition import OwnedPartition, TakenMessage
 from ..partitions.trimming import Trimmer
+from ..records.consumed import ConsumedRecord
 from ..records.sources import QueueDecoder
 from .run_alone import RunAlone
 
@@ -46,14 +47,14 @@ class _Settled(NamedTuple):
     """Mail: nothing more is to do about a record that is not handed out."""
 
     lane: OwnedPartition
-    record: Any
+    record: ConsumedRecord
 
 
 class _NotWritten(NamedTuple):
     """Mail: the dead letter of a record that is not handed out could not be written."""
 
     lane: OwnedPartition
-    record: Any
+    record: ConsumedRecord
     verdict: _Verdict
     error: BaseException
 
@@ -117,7 +118,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._mail: SimpleQueue[_Mail] = SimpleQueue()
         self._out_count = 0
         #: Jobs that will run with no other in this process, and the one that does.
-        self._suspects: deque[tuple[OwnedPartition, Any]] = deque()
+        self._suspects: deque[tuple[OwnedPartition, ConsumedRecord]] = deque()
         self._alone: tuple[OwnedPartition, int] | None = None
         #: Records are there, and none may be handed out just now.
         self._held_up = False
@@ -240,7 +241,7 @@ class QueueConsumer(dramatiq.Consumer):
         )
         return self._decoded(lane, record)
 
-    def _hand_out(self, lane: OwnedPartition, record: Any) -> TakenMessage | None:
+    def _hand_out(self, lane: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
         deaths = lane.suspicion.deaths_of(record.offset) if lane.suspicion else 0
         if deaths == ALONE_FROM:
             self._solo.leave()
@@ -249,7 +250,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._out_count += 1
         return self._decoded(lane, record, deaths)
 
-    def _decoded(self, lane: OwnedPartition, record: Any, deaths: int = 0) -> TakenMessage | None:
+    def _decoded(self, lane: OwnedPartition, record: ConsumedRecord, deaths: int = 0) -> TakenMessage | None:
         """The message of a record that is in hand; None where it becomes a dead letter, or is no job."""
         try:
             message = self._intake.decode(record)
@@ -371,7 +372,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     # -- records that are not handed out
 
-    def _give_up(self, lane: OwnedPartition, record: Any, verdict: _Verdict) -> None:
+    def _give_up(self, lane: OwnedPartition, record: ConsumedRecord, verdict: _Verdict) -> None:
         """Write a dead letter without waiting; mail tells how it went."""
         try:
             future = self._dead_letters.send(

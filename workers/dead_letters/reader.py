@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from ..kafka import Cluster, TopicPartition
 from ..kafka.topic_reader import TopicReader
+from ..records.consumed import ConsumedRecord
 from .keys import id_of, older_keys
 from .letter import DeadLetter
 from .letter_record import decode
@@ -31,13 +32,13 @@ _KEYS_AT_ONCE = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An unresolved dead letter. ``record`` is kafka-python's.
+    """An unresolved dead letter, and the record that it was read from.
 
     ``older``: keys of generations before that nobody has resolved; they end with this one.
     """
 
     letter: DeadLetter
-    record: Any
+    record: ConsumedRecord
     older: tuple[bytes, ...] = ()
 
 
@@ -89,7 +90,7 @@ class Counts:
     def _count(self, reading: _Reading, partition: TopicPartition) -> Counter[str]:
         queues: dict[bytes, str | None] = {}
 
-        def queue_of(record: Any) -> str | None:
+        def queue_of(record: ConsumedRecord) -> str | None:
             headers = dict(record.headers)
             name = headers.get("queue") or b"" if headers.get("reason") else None
             return None if name is None else queues.setdefault(name, name.decode(errors="replace"))
@@ -128,7 +129,7 @@ class _Reading:
     ) -> None:
         self._reader.close()
 
-    def records(self, partition: TopicPartition) -> Iterator[Any]:
+    def records(self, partition: TopicPartition) -> Iterator[ConsumedRecord]:
         """The records up to the end that the partition had at first."""
         end = self.sizes[partition][1]
         for records in self._reader.read_partition(partition, end):
@@ -139,7 +140,7 @@ class _Reading:
                     yield record
 
     def last_of_each_key(
-        self, partition: TopicPartition, what: Callable[[Any], T]
+        self, partition: TopicPartition, what: Callable[[ConsumedRecord], T]
     ) -> Iterator[dict[bytes, T]]:
         """What the last record of each key is, in parts; all generations of an id are in one part."""
         start, end = self.sizes[partition]
@@ -147,12 +148,13 @@ class _Reading:
         for part in range(parts if end > start else 0):
             last: dict[bytes, T] = {}
             for record in self.records(partition):
-                if parts > 1 and zlib.crc32(id_of(record.key)) % parts != part:
-                    continue
-                if record.value is None:
-                    last.pop(record.key, None)
-                else:
-                    last[record.key] = what(record)
+                key = record.key
+                if key is None or (parts > 1 and zlib.crc32(id_of(key)) % parts != part):
+                    continue  # all of ours have a key
+                if record.value is not None:
+                    last[key] = what(record)
+                elif key in last:
+                    del last[key]
             yield last
 
 
@@ -183,8 +185,8 @@ def _parts(size: int) -> int:
     return max(1, -(-size // _KEYS_AT_ONCE))
 
 
-def _decoded(record: Any) -> DeadLetter | None:
+def _decoded(record: ConsumedRecord) -> DeadLetter | None:
     try:
-        return decode(record.value, record.headers)
+        return decode(record.value or b"", record.headers)
     except (KeyError, ValueError):
         return None

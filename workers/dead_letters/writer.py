@@ -11,6 +11,7 @@ import dramatiq
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..partitions.owned_partition import TakenMessage, attempt_of
+from ..records.consumed import ConsumedRecord
 from ..records.sources import QueueDecoder
 from .cause import error_fields, reason_of
 from .keys import id_of
@@ -55,7 +56,7 @@ class DeadLetterWriter:
 
     def send(
         self,
-        record: Any,
+        record: ConsumedRecord,
         queue: str,
         reason: Reason,
         error: BaseException,
@@ -76,7 +77,7 @@ class DeadLetterWriter:
         return future.add_callback(lambda _: _log(letter))
 
     def _letter(
-        self, record: Any, message: dramatiq.Message[Any] | None, reason: Reason, **fields: Any
+        self, record: ConsumedRecord, message: dramatiq.Message[Any] | None, reason: Reason, **fields: Any
     ) -> DeadLetter:
         kept = self._intake.to_keep(record, message)
         return DeadLetter(

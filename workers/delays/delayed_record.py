@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import Undecodable
+from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
+from ..records.headers import filled
 
 
 class Delayed(NamedTuple):
@@ -16,9 +18,9 @@ class Delayed(NamedTuple):
     record: Record
 
 
-def delayed(consumed: Any) -> Delayed:
-    """Read one of kafka-python's records of a delay topic. Raises Undecodable where it is no delayed job."""
-    headers = consumed.headers
+def delayed(consumed: ConsumedRecord) -> Delayed:
+    """Read a record of a delay topic. Raises Undecodable where it is no delayed job."""
+    headers = filled(consumed.headers)
     found = dict(headers)
     try:
         anywhere = consumed.key == found.get("message-id")  # else its partition is of the key

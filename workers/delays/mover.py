@@ -24,6 +24,7 @@ from ..kafka.producer import DurableProducer
 from ..partitions.assignment import Assignment
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.trimming import Trimmer
+from ..records.consumed import ConsumedRecord
 from ..topics import Topics
 from . import tiers as delays
 from .delayed_record import Delayed, delayed
@@ -66,7 +67,7 @@ class _Hop:
 
     __slots__ = ("lane", "record", "started")
 
-    def __init__(self, lane: OwnedPartition, record: Any) -> None:
+    def __init__(self, lane: OwnedPartition, record: ConsumedRecord) -> None:
         self.lane = lane
         self.record = record
         #: Produced, and maybe not confirmed yet.
@@ -180,7 +181,7 @@ class Mover:
         future.add_callback(lambda _: self._mail.put(_Moved(hop, None)))
         future.add_errback(lambda exc: self._mail.put(_Moved(hop, exc)))
 
-    def _produce(self, record: Any, job: Delayed | Undecodable, now_ms: int) -> Any:
+    def _produce(self, record: ConsumedRecord, job: Delayed | Undecodable, now_ms: int) -> Any:
         if isinstance(job, Undecodable):
             return self._dead_letters.send(record, "", Reason.UNDECODABLE, job)
         tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
@@ -315,7 +316,7 @@ class Mover:
         return isinstance(job, Undecodable) or job.eta_ms - now_ms > _URGENT_MS
 
 
-def _job_of(record: Any) -> Delayed | Undecodable:
+def _job_of(record: ConsumedRecord) -> Delayed | Undecodable:
     """What a record holds, or why that is no delayed job."""
     try:
         return delayed(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..errors import Undecodable
 from ..kafka import Cluster, TopicPartition, awaited, connect_admin, patiently
@@ -14,8 +14,9 @@ from ..kafka.topic_reader import TopicReader
 from ..partitions import commit_metadata
 from ..partitions.lag import LagReader, delete_records_below
 from ..partitions.ledger import Progress
+from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
-from ..records.headers import texts_of
+from ..records.headers import filled, texts_of
 from ..topics import Topics
 from .delayed_record import delayed
 from .tiers import Tier
@@ -23,14 +24,14 @@ from .tiers import Tier
 
 @dataclass(frozen=True, slots=True)
 class DelayedJob:
-    """A job that waits for its time. ``eta_ms`` is when that is; ``record`` is kafka-python's."""
+    """A job that waits for its time. ``eta_ms`` is when that is; ``record`` is where it waits."""
 
     eta_ms: int
     queue: str
     actor: str | None
     message_id: str | None
     tier: str
-    record: Any
+    record: ConsumedRecord
 
 
 def read(cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> Iterator[DelayedJob]:
@@ -72,7 +73,7 @@ def delete(
         record = job.record
         limits[TopicPartition(record.topic, record.partition)] = record.offset + 1
         if job.queue not in queues:
-            kept.append(producer.send(record.topic, Record(record.key, record.value, record.headers)))
+            kept.append(producer.send(record.topic, Record(record.key, record.value, filled(record.headers))))
     for future in kept:
         awaited(future, cluster, "write delayed jobs of other queues again")
     delete_records_below(cluster, limits)
@@ -125,7 +126,7 @@ def _is_open(offset: int, progress: Progress | None) -> bool:
     return progress is None or offset >= progress.end or offset in progress.undone
 
 
-def _job(record: Any, tier: str) -> DelayedJob | None:
+def _job(record: ConsumedRecord, tier: str) -> DelayedJob | None:
     try:
         job = delayed(record)
     except Undecodable:

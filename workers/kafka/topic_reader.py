@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ..errors import KafkaUnreachable
+from ..records.consumed import ConsumedRecord
 from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
 
 #: So long nothing may come of what must be there, beyond the time that a connection may take.
@@ -36,14 +36,14 @@ class TopicReader:
             if self._partitions:  # a topic that does not exist has none
                 self._client.seek_to_beginning()
 
-    def read(self, timeout_ms: int) -> list[Any]:
+    def read(self, timeout_ms: int) -> list[ConsumedRecord]:
         """The records that come within ``timeout_ms``, partition by partition. Raises KafkaUnreachable."""
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
             fetched = self._client.poll(timeout_ms=timeout_ms)
         return [record for records in fetched.values() for record in records]
 
-    def read_to_end(self) -> Iterator[Any]:
+    def read_to_end(self) -> Iterator[ConsumedRecord]:
         """The records up to the end that the topic has now, and maybe some that come meanwhile.
 
         Called again, it goes on behind them. Raises KafkaUnreachable, also where nothing comes any more.
@@ -62,7 +62,7 @@ class TopicReader:
             ends = self._client.end_offsets(self._partitions)
         return {partition: (starts[partition], ends[partition]) for partition in sorted(self._partitions)}
 
-    def read_partition(self, partition: TopicPartition, end: int) -> Iterator[list[Any]]:
+    def read_partition(self, partition: TopicPartition, end: int) -> Iterator[list[ConsumedRecord]]:
         """The records of one partition, from its beginning up to ``end`` and maybe beyond, some at a time.
 
         Raises KafkaUnreachable, also where nothing comes any more.
@@ -73,7 +73,7 @@ class TopicReader:
             self._client.seek_to_beginning(partition)
         yield from self._read_until({partition: end})
 
-    def _read_until(self, ends: Mapping[TopicPartition, int]) -> Iterator[list[Any]]:
+    def _read_until(self, ends: Mapping[TopicPartition, int]) -> Iterator[list[ConsumedRecord]]:
         assert self._client is not None, "not open"
         positions: dict[TopicPartition, int] = {}
         moved_at = time.monotonic()

@@ -21,6 +21,7 @@ from ..kafka import (
 )
 from ..partitions import commit_metadata
 from ..partitions.lag import not_done
+from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
 
@@ -198,13 +199,13 @@ class StatusReader:
             in_hand=has_members and partition.in_hand > 0,
         )
 
-    def _records(self, wanted: Mapping[TopicPartition, int]) -> list[Any]:
+    def _records(self, wanted: Mapping[TopicPartition, int]) -> list[ConsumedRecord]:
         if not wanted:
             return []
         if self._consumer is None:
             self._consumer = connect_consumer(self._cluster, None, max_poll_records=1)
         consumer = self._consumer
-        found: list[Any] = []
+        found: list[ConsumedRecord] = []
         with kafka_errors(self._cluster, "read the oldest jobs"):
             consumer.assign(list(wanted))
             consumer.resume(*wanted)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import dramatiq
 
 from ..kafka import OffsetAndMetadata, TopicPartition
+from ..records.consumed import ConsumedRecord
 from . import commit_metadata
 from .crash_counts import Custody, Suspicion
 from .ledger import Ledger
@@ -51,7 +52,11 @@ class TakenMessage(dramatiq.MessageProxy):
     )
 
     def __init__(
-        self, message: dramatiq.Message[Any], record: Any, lane: OwnedPartition, mail: SimpleQueue[Any]
+        self,
+        message: dramatiq.Message[Any],
+        record: ConsumedRecord,
+        lane: OwnedPartition,
+        mail: SimpleQueue[Any],
     ) -> None:
         # dramatiq's worker and middleware ask for the message's fields some thirty times; found here they
         # need not go through MessageProxy's __getattr__.
@@ -122,7 +127,7 @@ class OwnedPartition:
         )
         self.ledger = Ledger(commit_metadata.decode(inherited.offset, inherited.metadata))
         #: Fetched records that were not handed out yet.
-        self.buffer: deque[Any] = deque()
+        self.buffer: deque[ConsumedRecord] = deque()
         #: What is in hand and not done, by offset; None for a record whose dead letter is being written.
         self.out: dict[int, InHand | None] = {}
         #: No job of this lane may start any more.
@@ -133,7 +138,7 @@ class OwnedPartition:
         self._position = inherited.offset
         self._moved_at = 0.0
 
-    def take(self, now: float) -> Any | None:
+    def take(self, now: float) -> ConsumedRecord | None:
         """The next record to run, leaving out those that an earlier owner has done."""
         while self.buffer:
             record = self.buffer.popleft()
@@ -144,7 +149,7 @@ class OwnedPartition:
                 return record
         return None
 
-    def peek(self) -> Any | None:
+    def peek(self) -> ConsumedRecord | None:
         """The record that :meth:`take` would give."""
         while self.buffer and self.ledger.was_done(self.buffer[0].offset):
             self.ledger.receive(self.buffer.popleft().offset)

@@ -7,7 +7,8 @@ add, such as ``traceparent``, rides along through retries, dead letters and repl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from .consumed import ConsumedRecord
 
 Headers = list[tuple[str, bytes]]
 
@@ -43,27 +44,27 @@ def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     return {name: value.decode(errors="replace") for name, value in headers if value is not None}
 
 
+def filled(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
+    """The headers that have a value. None of ours is null, and a null one cannot be written back."""
+    return [(name, value) for name, value in headers if value is not None]
+
+
 def source_named_in(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """The source that a record outside of it came from; None for a job."""
     return text_of(SOURCE_HEADER, headers)
 
 
-def carried(record: Any) -> Headers:
+def carried(record: ConsumedRecord) -> Headers:
     """The headers that a job takes along when it is tried again: all that are not made anew.
 
     ``record`` is the consumed one of the attempt before. The headers tell where the job first came from.
     """
-    kept: Headers = [(name, value) for name, value in _not_null(record) if name not in OWN_HEADERS]
+    kept: Headers = [(name, value) for name, value in filled(record.headers) if name not in OWN_HEADERS]
     if text_of(ORIGIN_HEADER, kept) is None:
         kept.append((ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
     return kept
 
 
-def job_headers_of(record: Any) -> Headers:
+def job_headers_of(record: ConsumedRecord) -> Headers:
     """The headers of a consumed record that its dead letter keeps."""
-    return _not_null(record)[:MAX_JOB_HEADERS]
-
-
-def _not_null(record: Any) -> Headers:
-    """A null header cannot be written back; none of ours is one."""
-    return [(name, value) for name, value in record.headers if value is not None]
+    return filled(record.headers)[:MAX_JOB_HEADERS]

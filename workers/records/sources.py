@@ -15,6 +15,7 @@ import dramatiq
 from ..errors import Undecodable
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 from . import envelope
+from .consumed import ConsumedRecord
 from .envelope import Record
 from .headers import OWN_HEADERS, SOURCE_HEADER, TOO_LONG_HEADER, job_headers_of, source_named_in
 
@@ -57,8 +58,8 @@ class QueueDecoder:
         """The topics of the sources."""
         return frozenset(self._decoders)
 
-    def decode(self, record: Any) -> dramatiq.Message[Any] | None:
-        """The message of one of kafka-python's records; None where a source says it is none.
+    def decode(self, record: ConsumedRecord) -> dramatiq.Message[Any] | None:
+        """The message of a record; None where a source says it is none.
 
         Raises Undecodable.
         """
@@ -78,7 +79,7 @@ class QueueDecoder:
             raise Undecodable(text, record.value or b"") from exc
         return message and envelope.checked(message, self._queue, record.value or b"")
 
-    def to_keep(self, record: Any, message: dramatiq.Message[Any] | None) -> Record:
+    def to_keep(self, record: ConsumedRecord, message: dramatiq.Message[Any] | None) -> Record:
         """What a dead letter keeps of a record. ``message`` is what it holds, where that can be read.
 
         A job of a source is kept as a job, so that it can be shown, mended and replayed like any other; bytes
@@ -104,7 +105,7 @@ class QueueDecoder:
             return Record(b"", None, [mark, (TOO_LONG_HEADER, str(size).encode())])
         return kept
 
-    def _source_of(self, record: Any) -> str | None:
+    def _source_of(self, record: ConsumedRecord) -> str | None:
         """The source that the record's bytes are of; None for a job."""
         topic: str = record.topic
         return topic if topic in self._decoders else source_named_in(record.headers)

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.records import Consumed
 from workers.dead_letters.cause import error_fields
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.letter_record import decode, encode
 from workers.records.headers import ID_HEADER, job_headers_of
 from workers.topics import DEAD_LETTER_ROOM_BYTES
-
-
-@dataclass
-class ConsumerRecord:
-    """What is looked at of kafka-python's."""
-
-    headers: list[tuple[str, bytes]]
-
 
 ORIGIN = Origin("todo.jobs.default", 3, 42, 1_700_000_000_000)
 
@@ -75,7 +66,7 @@ def test_a_letter_always_fits_its_topic(text: str) -> None:
     fields = error_fields(error, with_traceback=True)
     own_header = (ID_HEADER, b"i" * 1_000)
     job_headers = [(f"h{number}", b"") for number in range(5_000)] + [own_header]
-    kept = job_headers_of(ConsumerRecord(headers=job_headers))
+    kept = job_headers_of(Consumed(headers=job_headers))
     huge = letter(
         value=b"",
         message_id=text * 1_000_000,

@@ -1,0 +1,28 @@
+"""A record as a consumer gets it. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class ConsumedRecord(Protocol):
+    """A record that was read from a topic, whoever read it; ``timestamp`` is in ms, and the topic's own.
+
+    ``headers`` may be read anew each time they are asked for: ask once.
+    """
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
