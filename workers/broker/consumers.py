@@ -1,0 +1,93 @@
+"""Makes the members of consumer groups: those that run a queue's jobs, and those that move delayed jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..consumer.queue_consumer import QueueConsumer
+from ..consumer.run_alone import RunAlone
+from ..dead_letters.writer import DeadLetterWriter
+from ..delays.mover import CONSUMER_OPTIONS, Mover
+from ..delays.tiers import Tier
+from ..kafka import connect_consumer
+from ..kafka.producer import DurableProducer
+from ..partitions.trimming import Trimmer
+from ..records.sources import QueueDecoder, Source
+from ..topics import Topics
+from .provisioning import Provisioning
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerOptions:
+    """How consumers run; the meanings are those of :class:`KafkaBroker`'s parameters."""
+
+    commit_interval_ms: int
+    revoke_timeout_ms: int
+    trim_interval_ms: int
+    keep_done_ms: int
+    kafka_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Consumers:
+    """Connects consumers and movers of one namespace. Safe for any thread."""
+
+    def __init__(
+        self,
+        producer: DurableProducer,
+        topics: Topics,
+        tiers: Sequence[Tier],
+        provisioning: Provisioning,
+        options: ConsumerOptions,
+    ) -> None:
+        self._producer = producer
+        self._cluster = producer.cluster
+        self._topics = topics
+        self._tiers = tiers
+        self._provisioning = provisioning
+        self._options = options
+        self._solo = RunAlone()
+
+    def consumer(self, queue: str, topics: Sequence[str], *, prefetch: int, timeout_ms: int) -> QueueConsumer:
+        """Join a queue's group, which reads ``topics``. Raises KafkaUnreachable."""
+        group = self._topics.group(queue)
+        sources: Sequence[Source] = self._provisioning.sources_of(queue)
+        intake = QueueDecoder(queue, sources)
+        return QueueConsumer(
+            connect_consumer(self._cluster, group, **self._options.kafka_options),
+            DeadLetterWriter(self._producer, self._topics.dead_letters, group, intake),
+            self._trimmer(self._topics.jobs(queue), spared=intake.topics),
+            self._solo,
+            queue_name=queue,
+            topics=topics,
+            intake=intake,
+            prefetch=prefetch,
+            timeout_ms=timeout_ms,
+            commit_interval_ms=self._options.commit_interval_ms,
+            revoke_timeout_ms=self._options.revoke_timeout_ms,
+        )
+
+    def mover(self) -> Mover:
+        """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""
+        group = self._topics.movers
+        return Mover(
+            connect_consumer(self._cluster, group, **CONSUMER_OPTIONS),
+            self._producer,
+            DeadLetterWriter(self._producer, self._topics.dead_letters, group, QueueDecoder("")),
+            self._trimmer(self._topics.delay("*")),
+            topics=self._topics,
+            tiers=self._tiers,
+            create_queue=self._provisioning.prepare_foreign,
+            commit_interval_ms=self._options.commit_interval_ms,
+            revoke_timeout_ms=self._options.revoke_timeout_ms,
+        )
+
+    def _trimmer(self, topic: str, spared: frozenset[str] = frozenset()) -> Trimmer:
+        return Trimmer(
+            self._cluster,
+            topic,
+            interval_ms=self._options.trim_interval_ms,
+            keep_done_ms=self._options.keep_done_ms,
+            spared=spared,
+        )

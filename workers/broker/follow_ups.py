@@ -1,0 +1,53 @@
+"""Finds out whether what follows from a job was lost: its retry, its callback, the next job of its pipeline.
+
+dramatiq's middleware enqueues these after the job has run, and dramatiq only logs where that fails; the job
+would then be acked, and what should follow would never happen. So the job itself becomes a dead letter.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import dramatiq
+
+from ..errors import WorkersError
+
+
+class FollowUps:
+    """Watches what the middleware enqueues while a worker thread finishes a job. One job per thread."""
+
+    def __init__(self) -> None:
+        self._finishing = threading.local()
+
+    def begin(self, message: dramatiq.MessageProxy) -> None:
+        """Note that this thread has run the job, and that its middleware comes next."""
+        self._finishing.message, self._finishing.sent_again = message, False
+
+    def end(self, *, failed: bool) -> None:
+        """Note that the middleware is through.
+
+        A job that failed and that nobody has given up or sent again is given up here: that happens without a
+        Retries middleware, or where it stumbles over the job's options.
+        """
+        message, self._finishing.message = self._finishing.message, None
+        if failed and not self._finishing.sent_again:
+            message.fail()
+
+    def sent(self, message: dramatiq.Message[object]) -> None:
+        """Note that a message was enqueued."""
+        finishing = self._job
+        if finishing is not None and finishing.message_id == message.message_id:
+            self._finishing.sent_again = True
+
+    def lost(self, error: WorkersError) -> None:
+        """Note that a message could not be enqueued: the job that this thread finishes is given up."""
+        message = self._job
+        if message is None:
+            return
+        message.fail()
+        if message._exception is None:
+            message.stuff_exception(error)
+
+    @property
+    def _job(self) -> dramatiq.MessageProxy | None:
+        return getattr(self._finishing, "message", None)

@@ -1,0 +1,85 @@
+"""The topics that a broker needs: which they are, and creating those that are missing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+
+from ..delays.tiers import Tier
+from ..kafka import Cluster, create_missing_topics
+from ..records.sources import Source
+from ..topics import Topics, TopicSpec, dead_letters_spec, delay_spec, jobs_spec
+
+logger = logging.getLogger(__name__)
+
+
+class Provisioning:
+    """Knows the topics of a broker's queues, and which of them are known to exist. Safe for any thread."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topics: Topics,
+        tiers: Sequence[Tier],
+        *,
+        partitions: int,
+        replication_factor: int | None,
+    ) -> None:
+        """``partitions`` and ``replication_factor`` are for topics that do not exist yet."""
+        self._cluster = cluster
+        self._topics = topics
+        self._tiers = tiers
+        self._layout = (partitions, replication_factor)
+        self._sources: dict[str, list[Source]] = {}
+        self._prepared: set[str] = set()
+        self._lock = threading.Lock()
+
+    def add_source(self, queue: str, source: Source) -> None:
+        """Let a queue read one more topic."""
+        self._sources.setdefault(queue, []).append(source)
+        self._prepared.discard(queue)
+
+    def sources_of(self, queue: str) -> Sequence[Source]:
+        """The topics that a queue reads besides its own."""
+        return self._sources.get(queue, ())
+
+    def is_prepared(self, queues: Iterable[str]) -> bool:
+        """Whether the topics of these queues are known to exist."""
+        return self._prepared.issuperset(queues)
+
+    def prepare(self, queues: Iterable[str]) -> list[str]:
+        """Create the topics of these queues that do not exist, and return their names.
+
+        Blocks; several threads that call it at once ask Kafka once. Raises KafkaUnreachable, TopicsMissing or
+        NotAuthorized.
+        """
+        wanted = list(queues)
+        with self._lock:
+            if self.is_prepared(wanted):
+                return []
+            created = create_missing_topics(self._cluster, self.specs(wanted))
+            if created:
+                logger.info("topics created %s", ", ".join(created))
+            self._prepared.update(wanted)
+        return created
+
+    def prepare_foreign(self, queue: str) -> None:
+        """Create the topic of a queue that another application declares, where it does not exist."""
+        with self._lock:
+            if queue not in self._prepared:
+                create_missing_topics(self._cluster, [jobs_spec(self._topics, queue, *self._layout)])
+                self._prepared.add(queue)
+
+    def specs(self, queues: Iterable[str]) -> list[TopicSpec]:
+        """The topics of these queues and all that goes with them, as they would be created."""
+        names = list(queues)
+        jobs = [jobs_spec(self._topics, queue, *self._layout) for queue in names]
+        delayed = [delay_spec(self._topics, tier.name, *self._layout) for tier in self._tiers]
+        # Two queues may read the same source.
+        sources = {
+            source.topic: TopicSpec(source.topic, *self._layout, source.config, is_source=True)
+            for queue in names
+            for source in self.sources_of(queue)
+        }
+        return [*sources.values(), *jobs, *delayed, dead_letters_spec(self._topics, *self._layout)]

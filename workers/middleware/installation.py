@@ -1,0 +1,31 @@
+"""The middleware that every broker has, in its order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dramatiq
+from dramatiq.middleware import Retries as DramatiqRetries
+from dramatiq.middleware import default_middleware
+
+from .boot_check import BootCheck
+from .retries import Retries
+from .revocation_guard import RevocationGuard
+from .runs_mover import RunsMover
+from .stops_once import StopsOnce
+
+
+def defaults(retries: Retries) -> list[dramatiq.Middleware]:
+    """dramatiq's default middleware, with ``retries`` in the place of its own, which is the last."""
+    others = (kind for kind in default_middleware if kind is not DramatiqRetries)
+    return [*(kind() for kind in others), retries]
+
+
+def add_own(broker: dramatiq.Broker, *, run_mover: bool, health_dir: Path | None) -> None:
+    """Add what the pool itself needs to a broker that has its other middleware."""
+    broker.add_middleware(BootCheck())
+    broker.add_middleware(StopsOnce())
+    if run_mover:
+        broker.add_middleware(RunsMover(health_dir))
+    # First of all: no other middleware begins with a job that it skips.
+    broker.add_middleware(RevocationGuard(), before=type(broker.middleware[0]))
