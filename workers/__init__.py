@@ -1,4 +1,16 @@
-"""A background worker pool on Kafka: a dramatiq broker with acks per message and dead letters."""
+"""A background worker pool on Kafka: a dramatiq broker with acks per message and dead letters.
+
+The rooms, from the top; each imports only what stands below it:
+
+- ``cli``: the commands; ``operations``: what they and a dashboard ask of a cluster, as values
+- ``broker``: declares, enqueues and consumes, as dramatiq asks; ``middleware``: what a broker always has
+- ``consumer``: runs a queue's jobs; ``delays``: the tiers of delayed jobs and the mover that empties them
+- ``dead_letters``: jobs that were given up; writing, finding, replaying and resolving them
+- ``partitions``: acks in any order on a log that only counts; assignments, commits, trimming, lag
+- ``kafka``: the only door to kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs
+- ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``errors``: every error
+- ``application``: whose queues a command is about; ``from_settings``: settings to a broker
+"""
 
 from __future__ import annotations
 
