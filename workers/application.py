@@ -1,4 +1,4 @@
-"""Which application's queues a command is about: a module with actors, as dramatiq's own command takes it."""
+"""Finds the application that a command is about: a module with actors, named as for the dramatiq command."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import dramatiq
 from .broker.kafka_broker import KafkaBroker
 from .errors import WorkersError
 
-#: Entry points that name the module of an installed application.
+#: The group of entry points that name the modules of installed applications.
 GROUP = "todo_workers.apps"
 
 
 def load_broker(app: str | None) -> KafkaBroker:
-    """The broker of :func:`load_application`."""
+    """The broker that :func:`load_application` finds."""
     return load_application(app)[1]
 
 
 def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
-    """Import ``module`` or ``module:attribute``, and give it and its broker; by default an entry point's.
+    """Import ``module`` or ``module:attribute`` and return the module and its broker.
 
-    Without an attribute it is the broker that the module has set as dramatiq's. Raises WorkersError where
-    there is none, or it is not a KafkaBroker; errors of the module's own code pass.
+    Without ``app`` it takes the first entry point; without an attribute, the broker that the module has set
+    as dramatiq's. Raises WorkersError if there is no such module or no KafkaBroker in it; errors of the
+    module's own code pass through.
     """
     name = app or _installed()
     module_name, _, attribute = name.partition(":")

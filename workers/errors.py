@@ -1,7 +1,7 @@
-"""Every error the pool raises, on dramatiq's own types where dramatiq has one.
+"""Every error that the pool raises, derived from dramatiq's own type if dramatiq has one.
 
-dramatiq's worker retries an ack only on ``BrokerConnectionError``, so each error that says
-"Kafka would not take it now" is one: the job stays where it is until Kafka does.
+dramatiq's worker retries an ack only on ``BrokerConnectionError``. So each error that means "Kafka does not
+take it now" is one: the job stays where it is until Kafka does.
 """
 
 from __future__ import annotations

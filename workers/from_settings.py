@@ -1,4 +1,4 @@
-"""From settings to the pool's plain values."""
+"""Makes a cluster and a broker from the settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .middleware.retries import Retries
 
 
 def cluster_from(settings: Settings) -> Cluster:
-    """Where the settings say Kafka is, and who we are there."""
+    """The cluster that the settings name, and the user to log in as."""
     kafka = settings.kafka
     return Cluster(
         bootstrap_servers=kafka.bootstrap_servers,
@@ -25,7 +25,7 @@ def cluster_from(settings: Settings) -> Cluster:
 
 
 def broker_from(settings: Settings, *, retries: Retries | None = None) -> KafkaBroker:
-    """A broker as the settings want it; does no I/O. ``retries``: see :class:`KafkaBroker`."""
+    """A broker with these settings; does no I/O. ``retries``: see :class:`KafkaBroker`."""
     return KafkaBroker(
         cluster_from(settings),
         namespace=settings.kafka.namespace,

@@ -1,4 +1,4 @@
-"""Messages that were handed to the client and are waited for together."""
+"""The messages of one block of ``with broker.batch()``, whose confirmations are awaited together."""
 
 from __future__ import annotations
 

@@ -45,20 +45,19 @@ class KafkaBroker(SignallingBroker):
         namespace: first part of the names of all topics and consumer groups.
         partitions, replication_factor: for topics that do not exist yet; a replication factor of None is
             the cluster's default.
-        commit_interval_ms: how often a consumer commits, at most.
-        revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker; one
-            that takes longer runs there a second time.
-        trim_interval_ms: how often a consumer deletes from the log what is done, at most.
-        keep_done_ms: records younger than that are not deleted. What is kept runs again where a queue has no
-            worker for longer than Kafka keeps a group's offsets (7 days, if not set otherwise).
+        commit_interval_ms: shortest time between two commits of a consumer.
+        revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker. A job
+            that takes longer runs a second time there.
+        trim_interval_ms: shortest time between two deletions of what is done from the log.
+        keep_done_ms: records younger than this are not deleted. They run again if a queue has no worker for
+            longer than Kafka keeps the offsets of a group (7 days by default).
         max_delay_ms: longest delay that is accepted; 366 days.
-        delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must have the same.
-        run_mover: whether a worker process moves delayed jobs; somebody must (``todo-workers mover``).
-        health_dir: a folder where each worker process keeps a file fresh while it is well, its mover too.
+        delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must use the same.
+        run_mover: whether a worker process moves delayed jobs. If not, run ``todo-workers mover``.
+        health_dir: a folder where each worker process keeps a file fresh while it and its mover are well.
         consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
-        retries: which jobs that fail are tried again, and when; by default as dramatiq does.
-        middleware: as for any broker of dramatiq, instead of the default ones and ``retries``; the broker
-            adds its own to it.
+        retries: decides which failed jobs are tried again, and when; by default as in dramatiq.
+        middleware: replaces dramatiq's default middleware and ``retries``; the broker adds its own.
     """
 
     def __init__(
@@ -113,9 +112,9 @@ class KafkaBroker(SignallingBroker):
         add_own(self, run_mover=run_mover, health_dir=health_dir)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue; does no I/O. Declaring it again does nothing. Raises InvalidName.
+        """Declare a queue; declaring it again does nothing. Does no I/O. Raises InvalidName.
 
-        dramatiq's delay queues are not declared: delays are not kept in the memory of workers.
+        It declares no delay queue, which dramatiq's own brokers have: delayed jobs wait in Kafka.
         """
         if queue_name in self.queues:
             return
@@ -127,12 +126,12 @@ class KafkaBroker(SignallingBroker):
     def add_source(
         self, queue_name: str, topic: str, decode: Decode, *, retention_ms: int | None = None
     ) -> None:
-        """Let a queue read ``topic`` too: ``decode`` makes each of its records a job of the queue, or none.
+        """Let a queue read ``topic`` as well: ``decode`` turns each of its records into a job, or into None.
 
-        Others own the topic: nothing is deleted from it, and what follows from such a job, its retry for
-        example, goes by way of the queue's own topic. A group that is new, or that was away for longer than
-        Kafka keeps its position, starts at the earliest record. Where the topic does not exist it is created
-        with ``retention_ms``; without that, as the cluster's defaults say. Does no I/O.
+        The topic belongs to others: nothing is deleted from it, and a job's retry or delay goes through the
+        queue's own topic. A new group, or one that was away for longer than Kafka keeps its position, starts
+        at the earliest record. A topic that does not exist is created with ``retention_ms``, or with the
+        cluster's default if that is None. Does no I/O.
 
         Raises InvalidName, also for a topic that the queue reads already.
         """
@@ -150,9 +149,9 @@ class KafkaBroker(SignallingBroker):
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
 
-        The option ``key`` chooses the partition: same key, same partition. Without it all get their turn.
-        Inside :meth:`batch` it does not wait. ``delay`` is in ms; a job that is due already goes straight to
-        its queue, another one by way of the delay topics.
+        The option ``key`` chooses the partition: same key, same partition. Without a key the partitions take
+        turns. Inside :meth:`batch` it does not wait. ``delay`` is in ms; a delayed job goes through the delay
+        topics first.
 
         Raises:
             UnknownQueue: the queue was never declared.
@@ -178,14 +177,13 @@ class KafkaBroker(SignallingBroker):
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Send many messages with one wait: inside the block enqueue only hands them to the client.
+        """Send many messages and wait once: inside the block, enqueue only hands them to the client.
 
-        Leaving the block waits until Kafka has confirmed all, also where the block raises. The block is of
-        one thread or asyncio task; others that enqueue meanwhile wait for theirs as ever. dramatiq's
-        ``after_enqueue`` hooks run when a message is handed over.
+        Leaving the block waits until Kafka has confirmed all of them, even if the block raises. The block
+        applies to one thread or asyncio task; others that enqueue meanwhile wait for their own messages.
+        dramatiq's ``after_enqueue`` hooks run when a message is handed over.
 
-        Raises BatchNotDelivered, whose ``failures`` are the messages that were not confirmed, each with its
-        error.
+        Raises BatchNotDelivered, whose ``failures`` pairs each unconfirmed message with its error.
         """
         batch = Batch(self.cluster)
         token = self._batch.set(batch)
@@ -198,9 +196,9 @@ class KafkaBroker(SignallingBroker):
     async def enqueue_async(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
     ) -> dramatiq.Message[Any]:
-        """:meth:`enqueue` for asyncio code: the event loop runs on while Kafka confirms.
+        """Do as :meth:`enqueue` does without blocking the event loop; for asyncio code.
 
-        dramatiq's enqueue hooks run on the loop's thread.
+        dramatiq's enqueue hooks run on the thread of the loop.
         """
         topic, record = self._outgoing(message, delay)
         await self.prepare_async()
@@ -209,7 +207,7 @@ class KafkaBroker(SignallingBroker):
         return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> QueueConsumer:
-        """Join the queue's consumer group; at most ``prefetch`` messages are outstanding, ``timeout`` is ms.
+        """Join the queue's consumer group, with at most ``prefetch`` messages in hand; ``timeout`` is in ms.
 
         Raises UnknownQueue, or KafkaUnreachable where the group cannot be joined.
         """
@@ -224,10 +222,10 @@ class KafkaBroker(SignallingBroker):
         return self._consumers.mover()
 
     def prepare(self) -> list[str]:
-        """Connect, and create the topics of the declared queues that do not exist yet; returns their names.
+        """Connect and create the missing topics of the declared queues; returns the names of those created.
 
-        Sending and consuming call it; call it at start-up to fail early. Once the topics are known to
-        exist it costs nothing. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
+        Sending and consuming call it; call it at start-up to fail early. Blocks, but costs nothing once the
+        topics are known to exist. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
         """
         return [] if self._provisioning.is_prepared(self.queues) else self._provisioning.prepare(self.queues)
 
@@ -237,17 +235,17 @@ class KafkaBroker(SignallingBroker):
             await asyncio.to_thread(self.prepare)
 
     def topic_specs(self) -> list[TopicSpec]:
-        """The topics of the declared queues and all that goes with them, as this broker would create them."""
+        """The topics that the declared queues need, as this broker would create them."""
         return self._provisioning.specs(self.queues)
 
     def close(self) -> None:
-        """Send what is buffered and disconnect. A later call connects anew."""
+        """Send what is buffered and disconnect; a later call connects again."""
         self.producer.close()
 
     def flush(self, queue_name: str) -> None:
-        """Drop all messages that wait in a queue, its delayed ones, and its dead letters.
+        """Drop all messages that wait in a queue, its delayed jobs and its dead letters.
 
-        Its sources are left alone: what waits there are facts, not jobs, and still becomes jobs.
+        It leaves the queue's sources alone: they hold facts, which still become jobs.
 
         Raises UnknownQueue.
         """
@@ -256,12 +254,12 @@ class KafkaBroker(SignallingBroker):
         self._emptying.drop([queue_name])
 
     def flush_all(self) -> None:
-        """Drop all messages of all declared queues, the delayed ones too, and their dead letters."""
+        """Drop all messages of all declared queues, their delayed jobs and their dead letters."""
         self.prepare()
         self._emptying.drop(list(self.queues))
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
-        """Wait until every message of a queue is done, in whichever process it runs, the delayed ones too.
+        """Wait until all messages of a queue are done, in whichever process they run, delayed ones included.
 
         For tests. Raises UnknownQueue, or QueueJoinTimeout after ``timeout`` ms.
         """
@@ -294,7 +292,7 @@ class KafkaBroker(SignallingBroker):
         return self._messages.record(message, eta_ms, now_ms)
 
     def require_queue(self, queue_name: str) -> None:
-        """Raise UnknownQueue for one that is not declared."""
+        """Raise UnknownQueue for a queue that is not declared; the text names the nearest one."""
         if queue_name not in self.queues:
             raise UnknownQueue(f"queue {queue_name!r} is not declared{_suggestion(queue_name, self.queues)}")
 

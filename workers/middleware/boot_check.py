@@ -1,4 +1,4 @@
-"""Starts a worker only where Kafka is there."""
+"""Lets a worker process start only if Kafka and the pool's topics are there."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CANNOT_CONNECT = 3
 
 
 class Prepares(Protocol):
-    """What is needed of the broker."""
+    """What it needs from the broker."""
 
     def prepare(self) -> list[str]:
         """See :meth:`KafkaBroker.prepare`."""
 
 
 class BootCheck(dramatiq.Middleware):
-    """Lets a worker process start only when Kafka is there and has the pool's topics."""
+    """Prepares the broker before a worker boots, and ends the process with one line if that fails."""
 
     def __init__(self) -> None:
         self._in_command = False
@@ -34,15 +34,15 @@ class BootCheck(dramatiq.Middleware):
 
     def before_worker_boot(self, broker: Prepares, worker: dramatiq.Worker) -> None:  # type: ignore[override]  # noqa: ARG002
         library = logging.getLogger("kafka")
-        chatty = library.level == logging.NOTSET  # else somebody has set its level
+        chatty = library.level == logging.NOTSET  # else somebody has chosen a level
         if chatty:
-            library.setLevel(logging.CRITICAL)  # what matters of a failure is in our error
+            library.setLevel(logging.CRITICAL)  # our error says what matters
         try:
             broker.prepare()
         except KafkaUnreachable as exc:
             if not self._in_command:
                 raise WorkerCannotStart(str(exc)) from exc
-            # dramatiq would log it with its traceback, which helps nobody who has to start Kafka.
+            # dramatiq would log the traceback as well, which helps nobody to start Kafka.
             logger.critical("worker cannot start: %s", exc)
             sys.exit(_CANNOT_CONNECT)
         finally:

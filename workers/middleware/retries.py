@@ -1,4 +1,4 @@
-"""Which jobs that fail are tried again: dramatiq's Retries, and what it cannot know."""
+"""Decides which failed jobs are tried again: dramatiq's Retries, and what it cannot know."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from ..errors import InvalidArguments
 
 logger = logging.getLogger(__name__)
 
-#: How much of the last error's traceback rides with a retried job, in characters; it ends with the error.
+#: How many characters of the last error's traceback a retried job carries: the end, which has the error.
 MAX_TRACEBACK_CHARS = 2_500
 
 
 class Retries(DramatiqRetries):
-    """dramatiq's Retries; but an error that retrying cannot mend makes its job a dead letter at once.
+    """dramatiq's Retries, except that an error that no retry can mend makes its job a dead letter at once.
 
-    That is so for arguments that the actor does not take, and for what ``is_permanent`` says. It comes
-    before every option of an actor or a message; ``on_retry_exhausted`` is not told, as with ``throws``.
+    Such errors are arguments that the actor does not take, and those that ``is_permanent`` names. This takes
+    precedence over all options of an actor or a message. As with ``throws``, the actor named in
+    ``on_retry_exhausted`` does not run.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Retries(DramatiqRetries):
         self._is_permanent = is_permanent
 
     def before_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int) -> None:  # noqa: ARG002
-        """Cut the traceback that rides with a retry: the largest job must be able to be tried again."""
+        """Cut the traceback that a retry carries, so that the largest allowed job can be tried again."""
         trace = message.options.get("traceback")
         if isinstance(trace, str) and len(trace) > MAX_TRACEBACK_CHARS:
             message.options["traceback"] = "..." + trace[-MAX_TRACEBACK_CHARS:]
@@ -59,7 +60,7 @@ class Retries(DramatiqRetries):
     def _explained(
         self, broker: dramatiq.Broker, message: dramatiq.MessageProxy, error: TypeError
     ) -> BaseException:
-        """The error itself, unless it is that the actor does not take the message's arguments."""
+        """InvalidArguments if the actor does not take the message's arguments, else the error itself."""
         try:
             inspect.signature(broker.get_actor(message.actor_name).fn).bind(*message.args, **message.kwargs)
         except TypeError as exc:

@@ -1,4 +1,4 @@
-"""Keeps jobs of a partition that was taken away from running here."""
+"""Keeps jobs of a revoked partition from running in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..partitions.owned_partition import TakenMessage
 
 
 class RevocationGuard(dramatiq.Middleware):
-    """Skips jobs that wait in this process while their partition is taken away: its next owner runs them."""
+    """Skips a job whose partition was revoked while the job waited here: the next owner runs it."""
 
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
         if isinstance(message, TakenMessage) and not message.start():

@@ -1,4 +1,4 @@
-"""Runs a mover of delayed jobs beside every worker."""
+"""Runs a mover of delayed jobs in every worker process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..health import HealthFile
 
 
 class MovesJobs(Protocol):
-    """What is needed of the broker."""
+    """What it needs from the broker."""
 
     def make_mover(self) -> Mover:
         """See :meth:`KafkaBroker.make_mover`."""
 
 
 class RunsMover(dramatiq.Middleware):
-    """Moves delayed jobs on a thread of every worker process."""
+    """Moves delayed jobs on a thread that lives as long as the worker."""
 
     def __init__(self, health_dir: Path | None = None) -> None:
         """``health_dir``: see :class:`KafkaBroker`."""
@@ -29,7 +29,7 @@ class RunsMover(dramatiq.Middleware):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every worker of this process has its mover; False where there is no worker."""
+        """Whether each worker of this process has a healthy mover; False if there is no worker."""
         threads = list(self._threads.values())
         return bool(threads) and all(thread.is_healthy for thread in threads)
 
@@ -39,7 +39,7 @@ class RunsMover(dramatiq.Middleware):
         thread.start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        # It leaves its group while the worker's jobs finish.
+        # It leaves its group while the jobs of the worker finish.
         if worker in self._threads:
             self._threads[worker].stop()
 

@@ -1,4 +1,4 @@
-"""Takes the two signals that a process group gets for one stop as one."""
+"""Treats the two signals that a worker process may get for one stop as one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from types import FrameType
 
 import dramatiq
 
-#: How long after a signal to stop the same one may come again by another way.
+#: How long after a first signal a second one may mean the same stop.
 _ONE_STOP_S = 5.0
 
 
 class StopsOnce(dramatiq.Middleware):
-    """Makes a worker process of dramatiq's command take one stop for one.
+    """Lets a worker process of dramatiq's command finish its jobs when its whole process group is signalled.
 
-    Who signals a whole process group, as honcho and systemd do, reaches a worker process twice: itself, and
-    by way of dramatiq's main process, which passes the signal on. dramatiq takes the second for an order to
-    die at once, and another worker would repeat what runs.
+    honcho and systemd signal a whole process group. That reaches a worker process twice: directly, and
+    through dramatiq's main process, which passes the signal on. dramatiq takes the second signal for an order
+    to exit at once, and another worker would repeat the jobs that run.
     """
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002
@@ -32,7 +32,7 @@ class StopsOnce(dramatiq.Middleware):
 
 
 class OneStop:
-    """A signal handler that passes on all signals but the second, where that follows soon."""
+    """A signal handler that passes on each signal except a second one that follows soon."""
 
     def __init__(
         self, handler: Callable[[int, FrameType | None], object], clock: Callable[[], float] = time.monotonic
