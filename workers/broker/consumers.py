@@ -14,7 +14,8 @@ from ..delays.tiers import Tier
 from ..kafka import connect_consumer
 from ..kafka.producer import DurableProducer
 from ..partitions.trimming import Trimmer
-from ..records.sources import QueueDecoder, Source
+from ..records.decoding import QueueDecoder
+from ..records.sources import Source
 from ..topics import Topics
 from .provisioning import Provisioning
 
@@ -56,7 +57,7 @@ class Consumers:
         intake = QueueDecoder(queue, sources)
         return QueueConsumer(
             connect_consumer(self._cluster, group, **self._options.kafka_options),
-            DeadLetterWriter(self._producer, self._topics.dead_letters, group, intake),
+            DeadLetterWriter(self._producer, self._topics.dead_letters, group, intake.topics),
             self._trimmer(self._topics.jobs(queue), spared=intake.topics),
             self._solo,
             queue_name=queue,
@@ -74,7 +75,7 @@ class Consumers:
         return Mover(
             connect_consumer(self._cluster, group, **CONSUMER_OPTIONS),
             self._producer,
-            DeadLetterWriter(self._producer, self._topics.dead_letters, group, QueueDecoder("")),
+            DeadLetterWriter(self._producer, self._topics.dead_letters, group),
             self._trimmer(self._topics.delay("*")),
             topics=self._topics,
             tiers=self._tiers,

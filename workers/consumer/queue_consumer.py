@@ -25,7 +25,7 @@ from ..partitions.crash_counts import ALONE_FROM, GIVEN_UP_FROM
 from ..partitions.owned_partition import OwnedPartition, TakenMessage
 from ..partitions.trimming import Trimmer
 from ..records.consumed import ConsumedRecord
-from ..records.sources import QueueDecoder
+from ..records.decoding import QueueDecoder
 from .run_alone import RunAlone
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from typing import Any
 
 import dramatiq
@@ -12,8 +13,9 @@ from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..partitions.owned_partition import TakenMessage, attempt_of
 from ..records.consumed import ConsumedRecord
-from ..records.sources import QueueDecoder
+from ..records.decoding import source_of
 from .cause import error_fields, reason_of
+from .kept_record import kept_of
 from .keys import id_of
 from .letter import DeadLetter, Origin, Reason
 from .letter_record import encode
@@ -24,10 +26,12 @@ logger = logging.getLogger(__name__)
 class DeadLetterWriter:
     """Writes to one dead-letter topic for one consumer group. Safe to call from any thread."""
 
-    def __init__(self, producer: DurableProducer, topic: str, group: str, intake: QueueDecoder) -> None:
-        """``intake`` knows which records are not jobs yet."""
+    def __init__(
+        self, producer: DurableProducer, topic: str, group: str, sources: Collection[str] = ()
+    ) -> None:
+        """``sources``: the topics whose records are not jobs yet."""
         self._producer = producer
-        self._intake = intake
+        self._sources = sources
         self._topic = topic
         self._group = group
 
@@ -79,7 +83,7 @@ class DeadLetterWriter:
     def _letter(
         self, record: ConsumedRecord, message: dramatiq.Message[Any] | None, reason: Reason, **fields: Any
     ) -> DeadLetter:
-        kept = self._intake.to_keep(record, message)
+        kept = kept_of(record, message, source_of(record, self._sources))
         return DeadLetter(
             reason=reason,
             origin=Origin(record.topic, record.partition, record.offset, record.timestamp),

@@ -1,0 +1,53 @@
+"""A queue's record as its message. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import dramatiq
+
+from ..errors import Undecodable
+from . import envelope
+from .consumed import ConsumedRecord
+from .headers import source_named_in
+from .sources import Incoming, Source
+
+
+class QueueDecoder:
+    """Reads the messages of one queue's records: of its own topic, and of its sources."""
+
+    def __init__(self, queue: str, sources: Iterable[Source] = ()) -> None:
+        self._queue = queue
+        self._decoders = {source.topic: source.decode for source in sources}
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics of the sources."""
+        return frozenset(self._decoders)
+
+    def decode(self, record: ConsumedRecord) -> dramatiq.Message[Any] | None:
+        """The message of a record; None where a source says that it is no job.
+
+        Raises Undecodable.
+        """
+        topic = self._decoders and source_of(record, self._decoders)
+        if not topic:
+            return envelope.decode(record.value, self._queue)
+        decode = self._decoders.get(topic)
+        if decode is None:
+            raise Undecodable(f"queue {self._queue} has no source {topic} any more", record.value or b"")
+        try:
+            message = decode(Incoming(record.key, record.value, record.headers, record.timestamp))
+        except Undecodable:
+            raise
+        except Exception as exc:
+            # It is somebody's code on somebody's bytes, and the partition must go on.
+            text = f"the record of {topic} cannot be decoded: {type(exc).__name__}: {exc}"
+            raise Undecodable(text, record.value or b"") from exc
+        return message and envelope.checked(message, self._queue, record.value or b"")
+
+
+def source_of(record: ConsumedRecord, sources: Collection[str]) -> str | None:
+    """The source whose bytes the record has, also where it is outside of its topic; None for a job."""
+    return record.topic if record.topic in sources else source_named_in(record.headers)
