@@ -27,8 +27,8 @@ DEFERRALS = 2
 #: How far ahead the reminder is set: longer than the steps before it take.
 _REMIND_IN = timedelta(seconds=8)
 
-HTML_TITLE = 'AlarmToSet <b>Zoë</b> & 東京 <script>alert("hi")</script>'
-ESCAPED_TITLE = 'AlarmToSet &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
+HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
+ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
 
 #: No JSON, and no UTF-8 either: what a broken producer might write.
 UNDECODABLE = b'{"specversion": "1.0", "type": "todo.created", "data": [\xff\xfe'
