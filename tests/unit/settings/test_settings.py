@@ -497,8 +497,8 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     assert load({row.variable: row.default for row in rows if row.default}) == load({})
 
 
-def test_the_readme_has_the_table_of_settings() -> None:
-    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+def test_the_documentation_has_the_table_of_settings() -> None:
+    lines = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8").splitlines()
     table = [
         line
         for line in lines

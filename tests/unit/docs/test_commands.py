@@ -1,0 +1,74 @@
+"""The commands, options, make targets and variables that the pages name exist."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import shlex
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from itertools import takewhile
+
+import pytest
+
+from settings.names import setting_names
+from tests.helpers.pages import PAGES, blocks, inline_code
+from tests.helpers.repository import REPOSITORY
+from workers.cli import main
+
+_VARIABLE = re.compile(r"\b(?:KAFKA|SMTP|WORKER|REMINDER|DATABASE)_[A-Z_]+\b")
+
+
+def _typed(page: str) -> list[str]:
+    """The lines that a page tells people to type, and all that its prose shows as code."""
+    lines = [
+        line.strip().removeprefix("$ ")
+        for language in ("console", "text")
+        for block in blocks(page, language)
+        for line in block.splitlines()
+        if line.strip().startswith("$ ")
+    ]
+    return [line.partition(" #")[0] for line in lines] + inline_code(page)
+
+
+@cache
+def _help(*words: str) -> str | None:
+    """What a command says about itself; None where there is no such command."""
+    out = io.StringIO()
+    library = logging.getLogger("kafka")
+    level = library.level
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
+        patch.setattr("sys.argv", ["todo-workers", *words, "--help"])
+        patch.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as exc:
+            return None if exc.code else out.getvalue()
+        finally:
+            library.setLevel(level)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_is_named_exists_with_its_options(page: str) -> None:
+    for line in _typed(page):
+        words = shlex.split(line)
+        if words[:1] != ["todo-workers"] or len(words) == 1:
+            continue
+        shown = _help(*takewhile(lambda word: not word.startswith("-"), words[1:]))
+        assert shown is not None, line
+        for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+            assert re.search(rf"(?m)(?<![\w-]){option}(?![\w-])", shown), line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_that_is_named_exists(page: str) -> None:
+    targets = set(re.findall(r"^([\w.-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = [found[1] for line in _typed(page) if (found := re.match(r"make ([a-z][\w.-]*)", line))]
+    assert [name for name in named if name not in targets] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_that_is_named_exists(page: str) -> None:
+    named = {name for line in _typed(page) for name in _VARIABLE.findall(line)}
+    assert named - setting_names() == set()

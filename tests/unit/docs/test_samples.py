@@ -1,0 +1,56 @@
+"""The Python samples of the pages compile, and what they import and call is there.
+
+A sample is a part of a program: names that the text around it has introduced are free in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from types import ModuleType
+
+import pytest
+
+import tasks
+from tasks.notifications.recipients import RecipientStore
+from tests.helpers.pages import PAGES, blocks
+from workers import KafkaBroker
+
+#: Frameworks that a page shows and that the tests do not install.
+_NOT_INSTALLED: set[str] = set()
+
+SAMPLES = [
+    pytest.param(text, id=f"{page}-{number}")
+    for page in PAGES
+    for number, text in enumerate(blocks(page, "python"), start=1)
+]
+
+#: Values that samples call by these names.
+_KNOWN = {"tasks": tasks, "broker": KafkaBroker, "recipients": RecipientStore}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_compiles_and_what_it_imports_is_there(sample: str) -> None:
+    compile(sample, "sample", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for node in ast.walk(ast.parse(sample)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                _module(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            module = _module(node.module or "")
+            for alias in node.names:
+                assert module is None or hasattr(module, alias.name), alias.name
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_what_a_sample_uses_of_ours_is_there(sample: str) -> None:
+    for node in ast.walk(ast.parse(sample)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = _KNOWN.get(node.value.id)
+            assert owner is None or hasattr(owner, node.attr), ast.unparse(node)
+
+
+def _module(name: str) -> ModuleType | None:
+    if name.partition(".")[0] in _NOT_INSTALLED:
+        return None
+    return importlib.import_module(name)
