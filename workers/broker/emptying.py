@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dramatiq.errors import QueueJoinTimeout
 
 from ..dead_letters import reader as dead_letter_reader
-from ..dead_letters.resolving import Outcome, resolve
+from ..dead_letters.resolving import Resolution, resolve
 from ..delays import waiting_jobs
 from ..delays.tiers import Tier
 from ..kafka.producer import DurableProducer
@@ -38,7 +38,7 @@ class Emptying:
         topic = self._topics.dead_letters
         letters = dead_letter_reader.unresolved(self._cluster, topic)
         wanted = (entry for entry in letters if entry.letter.queue in queues)
-        outcome = Outcome()
+        outcome = Resolution()
         resolve(self._producer, topic, wanted, lambda _: None, outcome)
         if outcome.failures:
             raise outcome.failures[0][1]

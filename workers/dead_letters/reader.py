@@ -24,7 +24,7 @@ from .letter_record import decode
 T = TypeVar("T")
 
 #: Called with how many records were read, and how many there are to read.
-Progress = Callable[[int, int], object]
+Advance = Callable[[int, int], object]
 
 #: Keys that are looked at together: some 200 bytes each.
 _KEYS_AT_ONCE = 200_000
@@ -42,7 +42,7 @@ class Entry:
     older: tuple[bytes, ...] = ()
 
 
-def unresolved(cluster: Cluster, topic: str, progress: Progress = lambda *_: None) -> Iterator[Entry]:
+def unresolved(cluster: Cluster, topic: str, progress: Advance = lambda *_: None) -> Iterator[Entry]:
     """The dead letters that the topic holds now and that no tombstone has resolved, each once.
 
     Records that are none are left out. Raises KafkaUnreachable or NotAuthorized.
@@ -74,7 +74,7 @@ class Counts:
         self._topic = topic
         self._known: dict[tuple[TopicPartition, tuple[int, int]], Counter[str]] = {}
 
-    def count(self, progress: Progress = lambda *_: None) -> Counter[str]:
+    def count(self, progress: Advance = lambda *_: None) -> Counter[str]:
         """Dead letters by queue; "" is that of those whose queue is not known.
 
         Raises KafkaUnreachable or NotAuthorized.
@@ -105,7 +105,7 @@ class Counts:
 class _Reading:
     """Looks at the partitions of a topic; a context manager."""
 
-    def __init__(self, cluster: Cluster, topic: str, progress: Progress, *, looks: int = 2) -> None:
+    def __init__(self, cluster: Cluster, topic: str, progress: Advance, *, looks: int = 2) -> None:
         self._reader = TopicReader(cluster, topic)
         self._progress = progress
         self._looks = looks

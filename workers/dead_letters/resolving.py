@@ -19,16 +19,16 @@ from .reader import Entry
 
 #: Dead letters whose acks are awaited together.
 _BATCH = 200
-#: Failures that are told one by one.
-_TOLD = 20
+#: Failures that are kept, to be named one by one.
+_KEPT_FAILURES = 20
 
-#: What becomes of an entry: the topic and the record of its job; None: nothing but its end. Raises
-#: WorkersError where that is impossible.
+#: What becomes of an entry: the topic and the record of its job; None: nothing but its end. It may raise
+#: anything where that is impossible: the entry then stays, and the others go on.
 Revive = Callable[[Entry], tuple[str, Record] | None]
 
 
 @dataclass(slots=True)
-class Outcome:
+class Resolution:
     """How far it came. ``failures`` pairs the first ids with what went wrong; those stay dead letters.
 
     ``away`` is an error that shows that Kafka takes no others either.
@@ -41,7 +41,7 @@ class Outcome:
 
     def fail(self, entry: Entry, error: WorkersError) -> None:
         self.failed += 1
-        if len(self.failures) < _TOLD:
+        if len(self.failures) < _KEPT_FAILURES:
             self.failures.append((entry.letter.id, error))
         if isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized):
             self.away = error
@@ -52,14 +52,15 @@ def resolve(
     topic: str,
     entries: Iterable[Entry],
     revive: Revive,
-    outcome: Outcome,
+    resolution: Resolution,
     *,
     rate_per_s: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Revive each entry's job, then end the entry; ``outcome`` is right also where this is interrupted.
+    """Revive each entry's job, then end the entry; ``resolution`` is right also where this is interrupted.
 
-    It ends early where Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
+    An entry that cannot be revived, for whatever reason, stays as it is and stops no other. It ends early
+    where Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
     """
 
     def job(entry: Entry) -> list[Any]:
@@ -73,33 +74,37 @@ def resolve(
         return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
 
     for batch in _paced(entries, rate_per_s):
-        revived = _confirmed(producer.cluster, batch, job, outcome)
-        outcome.done += len(_confirmed(producer.cluster, revived, tombstones, outcome))
+        revived = _confirmed(producer.cluster, batch, job, resolution)
+        resolution.done += len(_confirmed(producer.cluster, revived, tombstones, resolution))
         progress(len(batch))
-        if outcome.away is not None:
+        if resolution.away is not None:
             return
 
 
 def _confirmed(
-    cluster: Cluster, entries: Iterable[Entry], send: Callable[[Entry], list[Any]], outcome: Outcome
+    cluster: Cluster, entries: Iterable[Entry], send: Callable[[Entry], list[Any]], resolution: Resolution
 ) -> list[Entry]:
     """Send for each entry, then wait for all; gives the entries where Kafka has confirmed everything."""
     sent: list[tuple[Entry, list[Any]]] = []
     for entry in entries:
         try:
             sent.append((entry, send(entry)))
-        except WorkersError as exc:
-            outcome.fail(entry, exc)
+        except Exception as exc:  # noqa: BLE001 - the application's encoder and middleware may raise anything
+            resolution.fail(entry, _ours(exc))
     confirmed = []
     for entry, futures in sent:
         try:
             for future in futures:
                 awaited(future, cluster, f"write for dead letter {entry.letter.id}")
         except WorkersError as exc:
-            outcome.fail(entry, exc)
+            resolution.fail(entry, exc)
         else:
             confirmed.append(entry)
     return confirmed
+
+
+def _ours(error: Exception) -> WorkersError:
+    return error if isinstance(error, WorkersError) else WorkersError(f"{type(error).__name__}: {error}")
 
 
 def _paced(entries: Iterable[Entry], rate_per_s: float | None) -> Iterator[list[Entry]]:

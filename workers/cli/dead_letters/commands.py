@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from ...application import load_broker
+from ...dead_letters.edits import parse_edit
 from ...dead_letters.filter import Filter, parse_time
 from ...dead_letters.letter import Reason
-from ...dead_letters.replay import parse_edit
 from ...errors import WrongUsage
 from ..options import command_group
 from . import files

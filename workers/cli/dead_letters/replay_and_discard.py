@@ -20,10 +20,11 @@ from dramatiq.errors import ActorNotFound
 
 from ...broker.kafka_broker import KafkaBroker
 from ...dead_letters import reader as dead_letter_reader
+from ...dead_letters.edits import Edit, check_arguments
 from ...dead_letters.filter import Filter
 from ...dead_letters.reader import Entry
-from ...dead_letters.replay import Edit, check_arguments, revived
-from ...dead_letters.resolving import Outcome, Revive, resolve
+from ...dead_letters.replay import revived
+from ...dead_letters.resolving import Resolution, Revive, resolve
 from ...errors import KafkaUnreachable, UnknownQueue, WorkersError, WrongUsage
 from ...records import envelope
 from ...records.envelope import Record
@@ -258,7 +259,7 @@ def _dead_letters(count: int) -> str:
 
 
 def _do(broker: KafkaBroker, options: Options, action: Action, meant: _Meant) -> int:
-    outcome = Outcome()
+    outcome = Resolution()
     topic = broker.topics.dead_letters
     interrupted = False
     with progress(action.verb) as advance:
@@ -287,7 +288,7 @@ def _do(broker: KafkaBroker, options: Options, action: Action, meant: _Meant) ->
     return _summary(action, meant.total, outcome, interrupted=interrupted)
 
 
-def _summary(action: Action, total: int, outcome: Outcome, *, interrupted: bool) -> int:
+def _summary(action: Action, total: int, outcome: Resolution, *, interrupted: bool) -> int:
     print(f"{outcome.done} of {_dead_letters(total)} {action.done}")  # noqa: T201
     for letter_id, error in outcome.failures:
         _say(f"not {action.done}: {letter_id}: {error}")

@@ -14,7 +14,7 @@ from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.letter_record import encode
 from workers.dead_letters.reader import Counts
-from workers.dead_letters.resolving import Outcome, resolve
+from workers.dead_letters.resolving import Resolution, resolve
 from workers.errors import KafkaUnreachable, UnknownQueue
 from workers.records.envelope import Record
 from workers.records.headers import REPLAYS_HEADER
@@ -53,8 +53,8 @@ def shown(broker: KafkaBroker) -> list[tuple[str, int]]:
     return sorted((letter.id, letter.replays) for letter in letters_of(broker))
 
 
-def end_all(broker: KafkaBroker) -> Outcome:
-    outcome = Outcome()
+def end_all(broker: KafkaBroker) -> Resolution:
+    outcome = Resolution()
     topic = broker.topics.dead_letters
     entries = dead_letter_reader.unresolved(broker.cluster, topic)
     resolve(broker.producer, topic, entries, lambda _: None, outcome)
@@ -123,7 +123,7 @@ def test_counting_again_reads_only_what_changed(broker: KafkaBroker, write: Writ
 
 def test_what_cannot_be_revived_stays_and_is_named(broker: KafkaBroker, write: Write) -> None:
     write(a_letter(1), a_letter(2, queue="gone"))
-    outcome = Outcome()
+    outcome = Resolution()
     topic = broker.topics.dead_letters
 
     def revive(entry: dead_letter_reader.Entry) -> tuple[str, Record]:
@@ -140,7 +140,7 @@ def test_what_cannot_be_revived_stays_and_is_named(broker: KafkaBroker, write: W
 
 def test_a_kafka_that_goes_away_ends_it_early_and_nothing_is_lost(broker: KafkaBroker, write: Write) -> None:
     write(*(a_letter(number) for number in range(10)))
-    outcome = Outcome()
+    outcome = Resolution()
     tried: list[str] = []
 
     def revive(entry: dead_letter_reader.Entry) -> tuple[str, Record]:

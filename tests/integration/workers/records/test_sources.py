@@ -17,8 +17,9 @@ from tests.helpers.kafka_reading import read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.dead_letters import reader as dead_letter_reader
+from workers.dead_letters.edits import parse_edit
 from workers.dead_letters.reader import Entry
-from workers.dead_letters.replay import parse_edit, revived
+from workers.dead_letters.replay import revived
 from workers.errors import InvalidName, WrongUsage
 from workers.operations.queue_status import StatusReader
 from workers.records.envelope import Record

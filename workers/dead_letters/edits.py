@@ -1,0 +1,123 @@
+"""Edited arguments of a job that is replayed, and the check that its actor takes them. Pure."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dramatiq
+import pydantic
+
+from ..errors import WrongUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A new value for one place in a message, such as ``args.0.email``."""
+
+    path: tuple[str, ...]
+    value: Any
+
+    @property
+    def place(self) -> str:
+        return ".".join(self.path)
+
+
+def parse_edit(text: str) -> Edit:
+    """Read ``args.0.email=ann@example.com``; a value that is not JSON is text. Raises WrongUsage."""
+    place, equals, value = text.partition("=")
+    path = tuple(place.split("."))
+    if not equals or len(path) < 2 or path[0] not in {"args", "kwargs"}:
+        raise WrongUsage(
+            f"--set {text!r} should be a place and a value, such as args.0.email=ann@example.com"
+        )
+    try:
+        return Edit(path, json.loads(value))
+    except ValueError:
+        return Edit(path, value)
+
+
+def edited(message: dramatiq.Message[Any], edits: Sequence[Edit]) -> dramatiq.Message[Any]:
+    """The message with other arguments; itself where there are no edits.
+
+    Only what stands around an edited place is copied: the rest may be of types that only the application's
+    encoder knows. Raises WrongUsage for a place that the message does not have.
+    """
+    if not edits:
+        return message
+    arguments: Any = {"args": list(message.args), "kwargs": message.kwargs}
+    for edit in edits:
+        try:
+            arguments = _replaced(arguments, edit.path, edit.value)
+        except (KeyError, IndexError, ValueError, TypeError) as exc:
+            text = f"message {message.message_id} has no {edit.place}; `show` prints what it has"
+            raise WrongUsage(text) from exc
+    return message.copy(args=tuple(arguments["args"]), kwargs=arguments["kwargs"])
+
+
+def _replaced(container: Any, path: Sequence[str], value: Any) -> Any:
+    """A copy of a list or a dict with another value at the end of ``path``.
+
+    A dict takes a new key there. Raises KeyError, IndexError, ValueError or TypeError for other places that
+    are not there.
+    """
+    step, *rest = path
+    if isinstance(container, dict):
+        new = _replaced(container[step], rest, value) if rest else value
+        return container | {step: new}
+    if isinstance(container, list | tuple):
+        items, at = list(container), int(step)
+        items[at] = _replaced(items[at], rest, value) if rest else value
+        return items
+    raise TypeError(f"{type(container).__name__} has no places")
+
+
+def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]) -> None:
+    """Raise WrongUsage where the actor's function does not take the message's arguments.
+
+    Their number and names are checked, and their values against the annotations.
+    """
+    signature = inspect.signature(function)
+    try:
+        bound = signature.bind(*message.args, **message.kwargs)
+    except TypeError as exc:
+        raise WrongUsage(f"actor {message.actor_name} does not take these arguments: {exc}") from exc
+    annotations = _annotations(function)
+    for name, given in bound.arguments.items():
+        if name not in annotations:
+            continue
+        for value in _values(signature.parameters[name], given):
+            _check_value(message.actor_name, name, annotations[name], value)
+
+
+def _values(parameter: inspect.Parameter, given: Any) -> Iterable[Any]:
+    """The values that the parameter's annotation is about: of ``*args`` and ``**kwargs`` each one."""
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return tuple(given)
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        return tuple(given.values())
+    return (given,)
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+    except Exception:  # noqa: BLE001 - names that only type checkers see; then there is nothing to check by
+        return {}
+
+
+def _check_value(actor: str, name: str, annotation: Any, given: Any) -> None:
+    try:
+        pydantic.TypeAdapter(annotation).validate_python(given)
+    except pydantic.ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join([name, *map(str, one['loc'])])}: {one['msg'].removeprefix('Value error, ')}"
+            for one in exc.errors()
+        )
+        raise WrongUsage(f"actor {actor} does not take this {name}: {problems}") from exc
+    except pydantic.PydanticSchemaGenerationError:
+        return
