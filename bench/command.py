@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+
+from settings.spelling import did_you_mean
 
 from . import report
 from .benchmarks import BENCHMARKS
@@ -51,9 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def unknown(name: str) -> str:
     """Says that there is no such benchmark, and which there are."""
     names = [benchmark.name for benchmark in BENCHMARKS]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-    return f"There is no benchmark {name!r}; {hint}"
+    hint = did_you_mean(name, names, quoted=True, otherwise=f"; there are: {', '.join(names)}")
+    return f"There is no benchmark {name!r}{hint}"
 
 
 def _conclude(figures: Sequence[Figure], console: Console) -> int:

@@ -1,9 +1,16 @@
-"""The project's settings, read once at start-up from the environment and from `.env`."""
+"""The project's settings, read once at start-up from the environment and from `.env`.
 
-from settings.load import load_settings
-from settings.models import KafkaSettings, ReminderSettings, Settings, SmtpSettings, WorkerSettings
-from settings.names import describe
-from settings.problems import SettingsError
+A name here is imported when it is first asked for: a command that needs no setting does not load pydantic.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from settings.load import load_settings
+    from settings.models import KafkaSettings, ReminderSettings, Settings, SmtpSettings, WorkerSettings
+    from settings.names import describe
+    from settings.problems import SettingsError
 
 __all__ = [
     "KafkaSettings",
@@ -15,3 +22,11 @@ __all__ = [
     "describe",
     "load_settings",
 ]
+
+_MODULES = {"describe": "names", "load_settings": "load", "SettingsError": "problems"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"settings.{_MODULES.get(name, 'models')}"), name)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 #: Bidirectional embeddings, overrides and isolates: left open, they would reorder the text that follows.
 _BIDI_CONTROLS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
@@ -26,9 +23,3 @@ def paragraphs(text: str) -> str:
 def shorten(text: str, limit: int) -> str:
     """Cut ``text`` to ``limit`` characters, the last one an ellipsis where something was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """End a sentence about a ``name`` that is not known with the one that was meant, where there is one."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

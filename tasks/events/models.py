@@ -20,9 +20,9 @@ from pydantic import (
     field_validator,
 )
 
+from settings.spelling import did_you_mean
 from workers.errors import InvalidArguments
 
-from ..text import nearest
 from .fields import (
     Identifier,
     Json,
@@ -213,7 +213,7 @@ def _problem(kind: str, place: list[str], details: Any) -> str:
     text = str(details["msg"]).removeprefix("Value error, ")
     if kind == "union_tag_invalid":
         tag = details["ctx"]["tag"]
-        text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{nearest(tag, EVENT_TYPES)}"
+        text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{did_you_mean(tag, EVENT_TYPES)}"
     elif kind == "union_tag_not_found":
         text = f"type: missing; it is one of {', '.join(EVENT_TYPES)}"
     return f"{'.'.join(place)}: {text}" if place else text

@@ -5,7 +5,6 @@ Pure but for reading the templates.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from jinja2 import PackageLoader, StrictUndefined, TemplateError, Undefined, pas
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
+from settings.spelling import did_you_mean
 from workers.errors import WorkersError
 
 from ..events.todos import Owner
@@ -65,9 +65,8 @@ def kinds() -> tuple[str, ...]:
 def require_kind(kind: str) -> str:
     """Give ``kind``. Raises RenderError where there are no templates for it."""
     if kind not in kinds():
-        near = difflib.get_close_matches(kind, kinds(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"those are {', '.join(kinds())}"
-        raise RenderError(f"There are no mail templates for the kind {kind!r}; {hint}")
+        hint = did_you_mean(kind, kinds(), otherwise=f"; those are {', '.join(kinds())}")
+        raise RenderError(f"There are no mail templates for the kind {kind!r}{hint}")
     return kind
 
 

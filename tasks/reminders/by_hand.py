@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from settings.spelling import near
 from workers.errors import WorkersError
 
 from ..storage.database import Database
@@ -186,8 +186,8 @@ def _row(connection: Connection, beginning: str, *, lock: bool = False) -> Row[A
         ids = ", ".join(row.id for row in rows)
         raise NoSuchReminder(f"More than one reminder begins with {beginning!r}: {ids}")
     known = connection.execute(select(_R.id).order_by(_R.id).limit(_LOOKED_AT)).scalars().all()
-    near = difflib.get_close_matches(beginning, known, n=_NEAR, cutoff=0.5)
-    hint = f"; near ones: {', '.join(near)}" if near else "; todo-workers reminders list shows them"
+    found = near(beginning, known, at_most=_NEAR, cutoff=0.5)
+    hint = f"; near ones: {', '.join(found)}" if found else "; todo-workers reminders list shows them"
     raise NoSuchReminder(f"No reminder has the id {beginning}{hint}")
 
 

@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo
 
 from dateutil import rrule
 
+from settings.spelling import did_you_mean
 from workers.errors import WorkersError
-
-from ..text import nearest
 
 #: Longest text of a rule, in characters.
 MAX_RULE_LENGTH = 500
@@ -132,7 +131,7 @@ def _split(text: str) -> dict[str, str]:
         if not equals or not value:
             raise InvalidRule(f"needs NAME=VALUE with ; between, as in FREQ=DAILY;COUNT=5, not {part[:40]!r}")
         if name not in _PARTS:
-            raise InvalidRule(f"has no part {name[:40]!r}{nearest(name, _PARTS)}")
+            raise InvalidRule(f"has no part {name[:40]!r}{did_you_mean(name, _PARTS)}")
         if name in parts:
             raise InvalidRule(f"has {name} twice")
         parts[name] = value
@@ -144,7 +143,7 @@ def _frequency(value: str) -> Frequency:
         raise InvalidRule(f"may not come every second: {MIN_GAP_MIN} minutes must lie between two times")
     if value not in _FREQUENCIES:
         raise InvalidRule(
-            f"FREQ may be {', '.join(_FREQUENCIES)}, not {value[:40]!r}{nearest(value, _FREQUENCIES)}"
+            f"FREQ may be {', '.join(_FREQUENCIES)}, not {value[:40]!r}{did_you_mean(value, _FREQUENCIES)}"
         )
     return _FREQUENCIES[value]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import dramatiq
+
+from settings.spelling import did_you_mean
 
 from ..consumer.queue_consumer import QueueConsumer
 from ..delays.mover import Mover
@@ -294,11 +295,6 @@ class KafkaBroker(SignallingBroker):
     def require_queue(self, queue_name: str) -> None:
         """Raise UnknownQueue for a queue that is not declared; the text names the nearest one."""
         if queue_name not in self.queues:
-            raise UnknownQueue(f"queue {queue_name!r} is not declared{_suggestion(queue_name, self.queues)}")
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; declared are: {', '.join(sorted(known)) or 'none'}"
+            declared = f"; declared are: {', '.join(sorted(self.queues)) or 'none'}"
+            hint = did_you_mean(queue_name, self.queues, quoted=True, otherwise=declared)
+            raise UnknownQueue(f"queue {queue_name!r} is not declared{hint}")
