@@ -212,7 +212,7 @@ def test_workers_killed_while_they_read_the_log_lose_no_event(chatbot: Chatbot) 
 
 PUBLISHER = """
 import asyncio, tasks
-from tests.samples import an_event
+from tests.helpers.samples import an_event
 event = tasks.publish(an_event())
 async def publish_all():
     ticks = 0
