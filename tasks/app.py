@@ -20,7 +20,7 @@ from .audit.trail import AuditStore
 from .notifications.delivery_store import DeliveryStore
 from .notifications.mail_message import Sender
 from .notifications.recipients import RecipientStore
-from .reminders.known_todo import Policy
+from .reminders.outcomes import Policy
 from .reminders.store import ReminderStore
 from .retry_policy import retries
 from .smtp.mailer import Mailer

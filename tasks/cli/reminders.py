@@ -15,7 +15,7 @@ from workers.cli.options import command_group
 from ..actors.reminders import keeping
 from ..app import broker, database
 from ..reminders.by_hand import ReminderDesk
-from ..reminders.known_todo import State
+from ..reminders.outcomes import State
 from ..reminders.store import AlarmToSet
 from . import reminders_output as commands
 

@@ -16,7 +16,7 @@ from workers.cli.terminal import console
 from workers.errors import WorkersError, WrongUsage
 
 from ..reminders.by_hand import Firing, Reminder, ReminderDesk
-from ..reminders.known_todo import State
+from ..reminders.outcomes import State
 from ..reminders.store import AlarmToSet
 from ..text import one_line
 

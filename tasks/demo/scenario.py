@@ -16,7 +16,8 @@ from ..actors.events import EFFECTS, handle_event
 from ..actors.notifications import send_notification
 from ..events.models import Change, Event, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
 from ..events.todos import Owner, Todo
-from ..reminders.known_todo import firing_id, reminder_id
+from ..reminders.firings import firing_id
+from ..reminders.plans import reminder_id
 from ..schedules.alarms import Alarm
 
 #: The recipient that the demo's mail server refuses, until his mailbox is made.

@@ -12,7 +12,8 @@ from settings.spelling import near
 from workers.errors import WorkersError
 
 from ..storage.database import Database
-from .known_todo import Outcome, State, todo_of
+from .known_todo import todo_of
+from .outcomes import Outcome, State
 from .store import AlarmToSet
 from .tables import reminded_todos, reminder_firings, reminders
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from ..events.models import TodoEvent
 from ..notifications.notice import InvalidNotice, Notice, parse_notice
-from .known_todo import Policy
+from .outcomes import Policy
 from .store import AlarmToSet, Fired, ReminderStore
 
 #: What fired is given that long to be sent by the job that claimed it, before `reconcile` sends it.

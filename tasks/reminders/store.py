@@ -13,19 +13,10 @@ from ..events.models import TodoEvent
 from ..events.todos import Todo
 from ..schedules.alarms import Alarm, Due, Plan, next_alarm, what_is_due
 from ..storage.database import Database
-from .known_todo import (
-    Known,
-    Outcome,
-    Policy,
-    State,
-    firing_id,
-    learn,
-    may_be_ignored,
-    notice_for,
-    plan_of,
-    plans,
-    todo_of,
-)
+from .firings import firing_id, notice_for
+from .known_todo import Known, learn, may_be_ignored, todo_of
+from .outcomes import Outcome, Policy, State
+from .plans import plan_of, plans
 from .tables import reminded_todos, reminder_firings, reminders
 
 #: Reminders that are handled with one statement.

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tasks.events.models import TodoEvent
 from tasks.notifications.notice import Notice
 from tasks.reminders.keeper import ReminderKeeping
-from tasks.reminders.known_todo import Policy, State
+from tasks.reminders.outcomes import Policy, State
 from tasks.reminders.store import AlarmToSet, ReminderStore
 from tasks.reminders.tables import reminder_firings, reminders
 from tasks.storage.database import Database

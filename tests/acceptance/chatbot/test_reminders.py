@@ -18,7 +18,7 @@ from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
 from tasks.reminders.by_hand import Reminder, ReminderDesk
-from tasks.reminders.known_todo import State
+from tasks.reminders.outcomes import State
 from tasks.reminders.tables import reminders
 from tasks.storage.database import Database
 from tests.helpers.fleet import Fleet

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.cli import reminders_output as commands
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, ReminderDesk
-from tasks.reminders.known_todo import Outcome, State
+from tasks.reminders.outcomes import Outcome, State
 from tasks.reminders.store import AlarmToSet
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, NOW, World, at, event, later

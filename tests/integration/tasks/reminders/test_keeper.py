@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import select
 
 from tasks.notifications.notice import InvalidNotice
-from tasks.reminders.known_todo import Outcome, State, reminder_id
+from tasks.reminders.outcomes import Outcome, State
+from tasks.reminders.plans import reminder_id
 from tasks.reminders.store import PAGE, AlarmToSet
 from tasks.reminders.tables import reminded_todos, reminder_firings, reminders
 from tasks.storage.database import Database
