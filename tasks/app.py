@@ -20,7 +20,7 @@ from .audit.trail import AuditStore
 from .notifications.delivery_store import DeliveryStore
 from .notifications.mail_message import Sender
 from .notifications.recipients import RecipientStore
-from .reminders.outcomes import Policy
+from .reminders.outcomes import LatePolicy
 from .reminders.store import ReminderStore
 from .retry_policy import retries
 from .smtp.mailer import Mailer
@@ -44,7 +44,7 @@ sender = Sender(
 )
 
 #: What is done about reminders that come late, and how far ahead alarms are set, and set again.
-reminder_policy = Policy(
+reminder_policy = LatePolicy(
     skips=settings.reminder.missed == "skip", grace_s=settings.reminder.grace.total_seconds()
 )
 reconcile_every = settings.reminder.reconcile_every

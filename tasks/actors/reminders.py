@@ -13,8 +13,8 @@ import dramatiq
 from ..app import broker, database, max_delay, reconcile_every, reminder_policy, reminder_store
 from ..events.models import parse_event
 from ..notifications.notice import Notice
-from ..reminders.keeper import ReminderKeeping
-from ..reminders.reconcile_timer import RunsWatch, Watch
+from ..reminders.keeper import ReminderKeeper
+from ..reminders.reconcile_timer import ReconcileTimer, RunsReconcileTimer
 from ..reminders.store import AlarmToSet
 from ..storage.shared_work import SharedWork
 from .arguments import EventData
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 
 @dramatiq.actor(broker=broker, queue_name="reminders")
 def sync_reminder(event: EventData) -> None:
-    """Bring the reminders of a todo in step with an event about it; events may come in any order."""
-    keeping().sync(parse_event(event), datetime.now(UTC))
+    """Bring the reminders of a todo in step with an event about it; events may arrive in any order."""
+    keeper().sync(parse_event(event), datetime.now(UTC))
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")
 def fire_reminder(reminder_id: str, version: int) -> None:
-    """Remind, and set the next alarm; does nothing where the reminder has another version by now."""
-    fired = keeping().fire(reminder_id, version, datetime.now(UTC))
+    """Send a reminder and set its next alarm; does nothing if the reminder has another version by now."""
+    fired = keeper().fire(reminder_id, version, datetime.now(UTC))
     if fired is None:
         logger.info("reminder.outdated reminder_id=%s version=%d", reminder_id, version)
     else:
@@ -48,37 +48,39 @@ def fire_reminder(reminder_id: str, version: int) -> None:
 
 @dramatiq.actor(broker=broker, queue_name="reminders", time_limit=3_600_000)
 def reconcile_reminders() -> None:
-    """Set the alarms and send the notices that are missing, whatever lost them."""
-    done = keeping().reconcile(datetime.now(UTC))
+    """Set the alarms and send the notices that are missing, however they were lost."""
+    done = keeper().reconcile(datetime.now(UTC))
     logger.info("reminders.reconciled alarms=%d notices=%d", done.alarms, done.notices)
 
 
-def keeping() -> ReminderKeeping:
-    """Give the work on reminders, with this process's database."""
-    return ReminderKeeping(
+def keeper() -> ReminderKeeper:
+    """The keeper of the reminders in this process's database."""
+    return ReminderKeeper(
         reminder_store(),
-        ring=set_alarms,
-        tell=send_notices,
+        set_alarms=set_alarms,
+        send_notices=send_notices,
         policy=reminder_policy,
         max_delay=max_delay,
         horizon=2 * reconcile_every,
     )
 
 
-def set_alarms(rings: Sequence[AlarmToSet]) -> None:
+def set_alarms(alarms: Sequence[AlarmToSet]) -> None:
     """Enqueue a delayed job for each alarm; returns when Kafka has them. Raises KafkaUnreachable."""
     now = datetime.now(UTC)
     with broker.batch():
-        for ring in rings:
+        for alarm in alarms:
             # Rounded up: an alarm that comes a moment early is set again.
-            delay_ms = math.ceil((ring.at - now).total_seconds() * 1000)
-            broker.enqueue(alarm_job(ring), delay=max(0, delay_ms))
+            delay_ms = math.ceil((alarm.at - now).total_seconds() * 1000)
+            broker.enqueue(alarm_job(alarm), delay=max(0, delay_ms))
 
 
-def alarm_job(ring: AlarmToSet) -> dramatiq.Message[None]:
-    """Give the job that is an alarm: always with the same id."""
-    message = fire_reminder.message_with_options(args=(ring.reminder_id, ring.version), key=ring.reminder_id)
-    return message.copy(message_id=str(uuid5(UUID(ring.reminder_id), f"alarm {ring.version}")))
+def alarm_job(alarm: AlarmToSet) -> dramatiq.Message[None]:
+    """The job that is an alarm: always the same id for the same version of a reminder."""
+    message = fire_reminder.message_with_options(
+        args=(alarm.reminder_id, alarm.version), key=alarm.reminder_id
+    )
+    return message.copy(message_id=str(uuid5(UUID(alarm.reminder_id), f"alarm {alarm.version}")))
 
 
 def send_notices(notices: Sequence[Notice]) -> None:
@@ -88,12 +90,12 @@ def send_notices(notices: Sequence[Notice]) -> None:
             broker.enqueue(notice_job(notice))
 
 
-def _watch() -> Watch:
-    return Watch(
+def _reconcile_timer() -> ReconcileTimer:
+    return ReconcileTimer(
         lambda: SharedWork(database(), "reconcile reminders"),
         reconcile_reminders.send,
         reconcile_every,
     )
 
 
-broker.add_middleware(RunsWatch(_watch))
+broker.add_middleware(RunsReconcileTimer(_reconcile_timer))

@@ -12,10 +12,10 @@ import typer
 
 from workers.cli.options import command_group
 
-from ..actors.reminders import keeping
+from ..actors.reminders import keeper
 from ..app import broker, database
-from ..reminders.by_hand import ReminderDesk
-from ..reminders.outcomes import State
+from ..reminders.by_hand import RemindersByHand
+from ..reminders.outcomes import ReminderState
 from ..reminders.store import AlarmToSet
 from . import reminders_output as commands
 
@@ -29,24 +29,24 @@ _Json = Annotated[bool, typer.Option("--json", help="JSON, one object per line."
 def list_(
     todo: Annotated[str | None, typer.Option(metavar="ID", help="Only of this todo.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Only of this owner's todos.")] = None,
-    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    state: Annotated[ReminderState | None, typer.Option(help="Only in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 50,
     json: _Json = False,
 ) -> None:
     """Show the reminders that fire first, in their owners' time."""
-    commands.show_list(_desk(), todo=todo, owner=owner, state=state, limit=limit, as_json=json)
+    commands.show_list(_by_hand(), todo=todo, owner=owner, state=state, limit=limit, as_json=json)
 
 
 @app.command()
 def show(id: _Id, json: _Json = False) -> None:  # noqa: A002
     """Show all about one reminder, and what its last alarms came to."""
-    commands.show(_desk(), id, as_json=json)
+    commands.show(_by_hand(), id, as_json=json)
 
 
 @app.command()
 def cancel(id: _Id) -> None:  # noqa: A002
     """Call a reminder off, with all that would follow. A change of the due time sets it again."""
-    commands.cancel(_desk(), id)
+    commands.cancel(_by_hand(), id)
 
 
 @app.command()
@@ -55,7 +55,7 @@ def reschedule(
     when: Annotated[str, typer.Argument(metavar="WHEN", help="2026-06-05T09:00 in the owner's zone, or 2h.")],
 ) -> None:
     """Let a reminder fire at another time, once. A series then goes on as before."""
-    commands.reschedule(_desk(), id, when, datetime.now(UTC), _set_alarm)
+    commands.reschedule(_by_hand(), id, when, datetime.now(UTC), _set_alarm)
 
 
 @app.command()
@@ -64,13 +64,13 @@ def snooze(
     length: Annotated[str, typer.Argument(metavar="LENGTH", help="15m, 2h or 1d.")] = "1h",
 ) -> None:
     """Put a reminder off; one that has fired fires again."""
-    commands.snooze(_desk(), id, length, datetime.now(UTC), _set_alarm)
+    commands.snooze(_by_hand(), id, length, datetime.now(UTC), _set_alarm)
 
 
-def _desk() -> ReminderDesk:
-    return ReminderDesk(database())
+def _by_hand() -> RemindersByHand:
+    return RemindersByHand(database())
 
 
-def _set_alarm(ring: AlarmToSet) -> None:
-    keeping().set_alarms([ring], datetime.now(UTC))
+def _set_alarm(alarm: AlarmToSet) -> None:
+    keeper().set_alarms([alarm], datetime.now(UTC))
     broker.close()

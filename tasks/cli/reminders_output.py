@@ -15,8 +15,8 @@ from settings.formats import parse_duration
 from workers.cli.terminal import console
 from workers.errors import WorkersError, WrongUsage
 
-from ..reminders.by_hand import Firing, Reminder, ReminderDesk
-from ..reminders.outcomes import State
+from ..reminders.by_hand import Firing, Reminder, RemindersByHand
+from ..reminders.outcomes import ReminderState
 from ..reminders.store import AlarmToSet
 from ..text import one_line
 
@@ -24,16 +24,16 @@ SetAlarm = Callable[[AlarmToSet], None]
 
 
 def show_list(
-    desk: ReminderDesk,
+    by_hand: RemindersByHand,
     *,
     todo: str | None,
     owner: str | None,
-    state: State | None,
+    state: ReminderState | None,
     limit: int,
     as_json: bool,
 ) -> None:
     """Print the reminders that fire first; as JSON Lines where ``as_json``."""
-    found, total = desk.find(todo_id=todo, owner=owner, state=state, limit=limit)
+    found, total = by_hand.find(todo_id=todo, owner=owner, state=state, limit=limit)
     if as_json:
         for reminder in found:
             print(json.dumps(_as_json(reminder)))  # noqa: T201
@@ -46,10 +46,10 @@ def show_list(
         console().print(f"{len(found)} of {total} reminders, those that fire first; --limit shows more")
 
 
-def show(desk: ReminderDesk, beginning: str, *, as_json: bool) -> None:
+def show(by_hand: RemindersByHand, beginning: str, *, as_json: bool) -> None:
     """Print all about one reminder, and what its last alarms came to."""
-    reminder = desk.one(beginning)
-    history = desk.history(reminder.id)
+    reminder = by_hand.one(beginning)
+    history = by_hand.history(reminder.id)
     if as_json:
         fired = [_firing_as_json(firing, reminder.time_zone) for firing in history]
         print(json.dumps(_as_json(reminder) | {"fired": fired}))  # noqa: T201
@@ -64,21 +64,23 @@ def show(desk: ReminderDesk, beginning: str, *, as_json: bool) -> None:
     console().print(table)
 
 
-def cancel(desk: ReminderDesk, beginning: str) -> None:
+def cancel(by_hand: RemindersByHand, beginning: str) -> None:
     """Call one off, and say so."""
-    reminder = desk.cancel(beginning)
+    reminder = by_hand.cancel(beginning)
     print(f"{_named(reminder)} is cancelled")  # noqa: T201
 
 
-def reschedule(desk: ReminderDesk, beginning: str, when: str, now: datetime, set_alarm: SetAlarm) -> None:
+def reschedule(
+    by_hand: RemindersByHand, beginning: str, when: str, now: datetime, set_alarm: SetAlarm
+) -> None:
     """Set one to another time, and say to which."""
-    at = read_time(when, desk.one(beginning).time_zone, now)
-    _set(*desk.reschedule(beginning, at, now), set_alarm)
+    at = read_time(when, by_hand.one(beginning).time_zone, now)
+    _set(*by_hand.reschedule(beginning, at, now), set_alarm)
 
 
-def snooze(desk: ReminderDesk, beginning: str, length: str, now: datetime, set_alarm: SetAlarm) -> None:
+def snooze(by_hand: RemindersByHand, beginning: str, length: str, now: datetime, set_alarm: SetAlarm) -> None:
     """Put one off, and say until when."""
-    _set(*desk.snooze(beginning, read_length(length), now), set_alarm)
+    _set(*by_hand.snooze(beginning, read_length(length), now), set_alarm)
 
 
 def read_time(text: str, time_zone: str, now: datetime) -> datetime:
@@ -111,11 +113,11 @@ def read_length(text: str) -> timedelta:
     return length
 
 
-def _set(reminder: Reminder, ring: AlarmToSet, set_alarm: SetAlarm) -> None:
+def _set(reminder: Reminder, alarm: AlarmToSet, set_alarm: SetAlarm) -> None:
     assert reminder.alarm_at is not None
     said = f"{_named(reminder)} fires {_time(reminder.alarm_at, reminder.time_zone)}"
     try:
-        set_alarm(ring)
+        set_alarm(alarm)
     except WorkersError as exc:
         raise WorkersError(f"{said}; workers set its alarm later, as it cannot be set now: {exc}") from exc
     print(said)  # noqa: T201
@@ -157,7 +159,7 @@ def _details(reminder: Reminder) -> dict[str, str]:
 
 
 def _state(reminder: Reminder) -> str:
-    if reminder.state is not State.WAITING:
+    if reminder.state is not ReminderState.WAITING:
         return reminder.state
     return (
         "waiting"

@@ -1,4 +1,4 @@
-"""Reminders as an operator sees and changes them: looked up, cancelled, set to another time, put off."""
+"""Lets an operator look up reminders, cancel them, set them to another time, or put them off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.errors import WorkersError
 
 from ..storage.database import Database
 from .known_todo import todo_of
-from .outcomes import Outcome, State
+from .outcomes import FiringOutcome, ReminderState
 from .store import AlarmToSet
 from .tables import reminded_todos, reminder_firings, reminders
 
@@ -21,10 +21,10 @@ _R = reminders.c
 _T = reminded_todos.c
 _F = reminder_firings.c
 
-#: How many ids are named where the one that was asked for is not there.
+#: How many similar ids an error names.
 _NEAR = 3
-#: Of how many ids the nearest are looked for.
-_LOOKED_AT = 10_000
+#: Among how many ids the similar ones are searched.
+_SEARCHED = 10_000
 
 
 class NoSuchReminder(WorkersError):
@@ -37,9 +37,9 @@ class NotPossible(WorkersError):
 
 @dataclass(frozen=True)
 class Reminder:
-    """A reminder with what its todo is. Times are in UTC; ``time_zone`` is the owner's.
+    """A reminder with what matters of its todo. Times are in UTC; ``time_zone`` is the owner's.
 
-    ``occurrence`` is the due time that ``alarm_at`` reminds of; ``has_alarm`` is whether Kafka was given a
+    ``occurrence`` is the due time that ``alarm_at`` reminds of; ``has_alarm`` says whether Kafka has the
     delayed job for it; ``is_moved`` whether the time was set by hand.
     """
 
@@ -50,7 +50,7 @@ class Reminder:
     time_zone: str
     before_due: str
     recurrence: str | None
-    state: State
+    state: ReminderState
     version: int
     occurrence: datetime | None
     alarm_at: datetime | None
@@ -62,25 +62,30 @@ class Reminder:
 
 @dataclass(frozen=True)
 class Firing:
-    """What came of an alarm that was due."""
+    """An alarm that was due, and what came of it."""
 
     occurrence: datetime
     alarm_at: datetime
     fired_at: datetime
-    outcome: Outcome
+    outcome: FiringOutcome
     is_sent: bool
 
 
-class ReminderDesk:
-    """The reminders of one database, by hand. Every method raises DatabaseError where the database fails."""
+class RemindersByHand:
+    """The reminders of one database. Every method raises DatabaseError if the database fails."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(
-        self, *, todo_id: str | None = None, owner: str | None = None, state: State | None = None, limit: int
+        self,
+        *,
+        todo_id: str | None = None,
+        owner: str | None = None,
+        state: ReminderState | None = None,
+        limit: int,
     ) -> tuple[list[Reminder], int]:
-        """Give the reminders that fire first, and how many match. ``owner`` is an e-mail address."""
+        """The matching reminders that fire first, and how many match. ``owner`` is an e-mail address."""
         wanted = _both()
         if todo_id is not None:
             wanted = wanted.where(_R.todo_id == todo_id)
@@ -95,36 +100,42 @@ class ReminderDesk:
             return [_reminder(row) for row in found], total
 
     def one(self, beginning: str) -> Reminder:
-        """Give the reminder whose id begins so. Raises NoSuchReminder, which names near ones."""
+        """The reminder whose id begins so. Raises NoSuchReminder, which names similar ids."""
         with self._database.reading() as connection:
             return _reminder(_row(connection, beginning))
 
     def history(self, reminder_id: str, limit: int = 20) -> list[Firing]:
-        """Give what the reminder's alarms came to, the last first."""
+        """The firings of a reminder, the last one first."""
         wanted = select(reminder_firings).where(_F.reminder_id == reminder_id)
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(_F.fired_at.desc()).limit(limit)).all()
         return [
-            Firing(row.occurrence, row.alarm_at, row.fired_at, Outcome(row.outcome), row.sent_at is not None)
+            Firing(
+                row.occurrence,
+                row.alarm_at,
+                row.fired_at,
+                FiringOutcome(row.outcome),
+                row.sent_at is not None,
+            )
             for row in rows
         ]
 
     def cancel(self, beginning: str) -> Reminder:
-        """Call a reminder off, with all that would follow; a change of the due time sets it again.
+        """Call off a reminder with its whole series; a change of the due time sets it again.
 
-        Raises NoSuchReminder, or NotPossible where no alarm is left.
+        Raises NoSuchReminder, or NotPossible if it has no alarm left.
         """
         with self._database.writing() as connection:
             row = _row(connection, beginning, lock=True)
-            if row.state == State.DONE:
+            if row.state == ReminderState.DONE:
                 raise NotPossible(f"Reminder {row.id} has no alarm left to cancel")
-            _set(connection, row, state=State.CANCELLED, occurrence=None, alarm_at=None, moved=False)
+            _set(connection, row, state=ReminderState.CANCELLED, occurrence=None, alarm_at=None, moved=False)
             return _reminder(_row(connection, row.id))
 
     def reschedule(self, beginning: str, at: datetime, now: datetime) -> tuple[Reminder, AlarmToSet]:
-        """Let a reminder fire at another time, once; a series then goes on. Gives the alarm to set.
+        """Let a reminder fire at another time, once; a series then goes on. Returns the alarm to set.
 
-        Raises NoSuchReminder, or NotPossible where the time has passed or the todo has no such reminder now.
+        Raises NoSuchReminder, or NotPossible if the time has passed or the todo has no such reminder now.
         """
         if at <= now:
             raise NotPossible(f"{at.isoformat(timespec='minutes')} has passed; nothing was changed")
@@ -133,19 +144,20 @@ class ReminderDesk:
             return _moved(connection, row, _pending(row), at)
 
     def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, AlarmToSet]:
-        """Put a reminder off until ``length`` from now; gives the alarm to set.
+        """Put a reminder off until ``length`` from now; returns the alarm to set.
 
-        What would fire until then fires then instead; where nothing would, what fired last fires again.
+        An alarm that is due until then fires then instead. If there is none, the last one that fired fires
+        again.
 
-        Raises NoSuchReminder, or NotPossible where neither is the case.
+        Raises NoSuchReminder, or NotPossible if the reminder has neither.
         """
         until = now + length
         with self._database.writing() as connection:
             row = _row(connection, beginning, lock=True)
             occurrence: datetime | None = _pending(row)
-            if row.state != State.WAITING or row.alarm_at > until:
+            if row.state != ReminderState.WAITING or row.alarm_at > until:
                 occurrence = row.fired_occurrence
-            if occurrence is None or row.state == State.CANCELLED:
+            if occurrence is None or row.state == ReminderState.CANCELLED:
                 raise NotPossible(
                     f"Reminder {row.id} has not fired and is not due until then: reschedule it instead"
                 )
@@ -153,7 +165,7 @@ class ReminderDesk:
 
 
 def _pending(row: Row[Any]) -> datetime:
-    """The occurrence that a reminder is about, or was last."""
+    """The occurrence that a reminder is set for, or was set for last."""
     due = row.occurrence or row.fired_occurrence or todo_of(row.todo).due
     if row.plan is None or due is None:
         raise NotPossible(
@@ -165,7 +177,7 @@ def _pending(row: Row[Any]) -> datetime:
 def _moved(
     connection: Connection, row: Row[Any], occurrence: datetime, at: datetime
 ) -> tuple[Reminder, AlarmToSet]:
-    _set(connection, row, state=State.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
+    _set(connection, row, state=ReminderState.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
     return _reminder(_row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
 
 
@@ -186,7 +198,7 @@ def _row(connection: Connection, beginning: str, *, lock: bool = False) -> Row[A
     if rows:
         ids = ", ".join(row.id for row in rows)
         raise NoSuchReminder(f"More than one reminder begins with {beginning!r}: {ids}")
-    known = connection.execute(select(_R.id).order_by(_R.id).limit(_LOOKED_AT)).scalars().all()
+    known = connection.execute(select(_R.id).order_by(_R.id).limit(_SEARCHED)).scalars().all()
     found = near(beginning, known, at_most=_NEAR, cutoff=0.5)
     hint = f"; near ones: {', '.join(found)}" if found else "; todo-workers reminders list shows them"
     raise NoSuchReminder(f"No reminder has the id {beginning}{hint}")
@@ -202,12 +214,12 @@ def _reminder(row: Row[Any]) -> Reminder:
         time_zone=todo["owner"]["time_zone"],
         before_due=row.before_due,
         recurrence=todo["recurrence"],
-        state=State(row.state),
+        state=ReminderState(row.state),
         version=row.version,
         occurrence=row.occurrence,
         alarm_at=row.alarm_at,
         is_moved=row.moved,
-        has_alarm=row.state == State.WAITING and row.alarm_version == row.version,
+        has_alarm=row.state == ReminderState.WAITING and row.alarm_version == row.version,
         fired_occurrence=row.fired_occurrence,
         fired_at=row.fired_at,
     )

@@ -1,6 +1,6 @@
-"""What is done about reminders: the database first, then the alarms and the notices that follow from it.
+"""Keeps reminders in step: the database first, then the alarms and notices that follow from it.
 
-A crash between the two leaves what the next try of the job, or `reconcile`, finds and completes.
+A crash between the two leaves work that the next try of the job, or `reconcile`, finds and completes.
 """
 
 from __future__ import annotations
@@ -11,44 +11,44 @@ from datetime import datetime, timedelta
 
 from ..events.models import TodoEvent
 from ..notifications.notice import InvalidNotice, Notice, parse_notice
-from .outcomes import Policy
+from .outcomes import LatePolicy
 from .store import AlarmToSet, Fired, ReminderStore
 
-#: What fired is given that long to be sent by the job that claimed it, before `reconcile` sends it.
+#: The job that claimed an alarm has this long to send its notice, before `reconcile` sends it.
 _SENDING_TIME = timedelta(minutes=1)
-#: What fired is kept that long, to be looked at.
+#: Firings are kept this long for operators to look at.
 _KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True)
 class Reconciled:
-    """How many alarms were set, and how many notices sent."""
+    """How many alarms were set, and how many notices were sent."""
 
     alarms: int
     notices: int
 
 
-class ReminderKeeping:
+class ReminderKeeper:
     """Keeps the reminders, their alarms and their notices together; safe for use by many threads.
 
-    ``ring`` sets alarms and ``tell`` sends notices; both return when that is durable, and may do the same
-    again. An alarm that is further away than ``max_delay`` is set by `reconcile` when it has come nearer;
-    ``horizon`` is how far ahead `reconcile` sets alarms whether they were set before or not.
+    ``set_alarms`` and ``send_notices`` return once their work is durable, and may do the same work again. An
+    alarm further away than ``max_delay`` is set by a later `reconcile`. ``horizon`` is how far ahead
+    `reconcile` sets alarms even if they were set before, as Kafka may have lost them.
     """
 
     def __init__(
         self,
         store: ReminderStore,
         *,
-        ring: Callable[[Sequence[AlarmToSet]], None],
-        tell: Callable[[Sequence[Notice]], None],
-        policy: Policy,
+        set_alarms: Callable[[Sequence[AlarmToSet]], None],
+        send_notices: Callable[[Sequence[Notice]], None],
+        policy: LatePolicy,
         max_delay: timedelta,
         horizon: timedelta,
     ) -> None:
         self._store = store
-        self._ring = ring
-        self._tell = tell
+        self._set_alarms = set_alarms
+        self._send_notices = send_notices
         self._policy = policy
         self._max_delay = max_delay
         self._horizon = horizon
@@ -58,37 +58,37 @@ class ReminderKeeping:
         self.set_alarms(self._store.sync(event, now), now)
 
     def fire(self, reminder_id: str, version: int, now: datetime) -> Fired | None:
-        """Do what an alarm is for; None where there was nothing to do. Raises DatabaseError, InvalidRule."""
+        """Do what an alarm is for; None if nothing was to be done. Raises DatabaseError, InvalidRule."""
         fired = self._store.fire(reminder_id, version, now, self._policy)
         if isinstance(fired, AlarmToSet):
-            self._ring([fired])
+            self._set_alarms([fired])
             return None
-        # Also where the alarm was outdated: it may be a second try, after a crash between claim and sending.
+        # Also if the alarm was outdated: this may be the second try, after a crash between claim and sending.
         self._send(self._store.unsent(reminder_id=reminder_id), now)
-        self.set_alarms(self._store.rings_of(reminder_id), now)
+        self.set_alarms(self._store.alarm_of(reminder_id), now)
         return fired
 
     def reconcile(self, now: datetime) -> Reconciled:
         """Set the alarms and send the notices that are missing.
 
-        Raises DatabaseError, and InvalidNotice after all others were sent.
+        Raises DatabaseError; raises InvalidNotice after all other notices were sent.
         """
-        alarms, last = 0, ""
-        while rings := self._store.rings_to_set(now + self._max_delay, now + self._horizon, last):
-            self.set_alarms(rings, now)
-            alarms, last = alarms + len(rings), rings[-1].reminder_id
+        count, last = 0, ""
+        while alarms := self._store.alarms_to_set(now + self._max_delay, now + self._horizon, last):
+            self.set_alarms(alarms, now)
+            count, last = count + len(alarms), alarms[-1].reminder_id
         notices = 0
         while page := self._store.unsent(fired_until=now - _SENDING_TIME):
             self._send(page, now)
             notices += len(page)
         self._store.forget_firings(now - _KEPT)
-        return Reconciled(alarms, notices)
+        return Reconciled(count, notices)
 
-    def set_alarms(self, rings: Sequence[AlarmToSet], now: datetime) -> None:
-        """Set the alarms that are near enough, and note that they are."""
-        near = [ring for ring in rings if ring.at <= now + self._max_delay]
+    def set_alarms(self, alarms: Sequence[AlarmToSet], now: datetime) -> None:
+        """Set the alarms that are near enough, and record that they are set."""
+        near = [alarm for alarm in alarms if alarm.at <= now + self._max_delay]
         if near:
-            self._ring(near)
+            self._set_alarms(near)
             self._store.note_set(near)
 
     def _send(self, notices: Sequence[object], now: datetime) -> None:
@@ -100,7 +100,7 @@ class ReminderKeeping:
             except InvalidNotice as exc:
                 invalid.append(exc)
         if valid:
-            self._tell(valid)
+            self._send_notices(valid)
             self._store.note_sent([str(notice.id) for notice in valid], now)
         if invalid:
             raise invalid[0]

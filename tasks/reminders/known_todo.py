@@ -1,8 +1,17 @@
-"""What events say about the reminders of a todo, in whichever order they come. Pure.
+"""What the events of a todo add up to, in whichever order they arrive. Pure.
 
-Of each todo three things are known: the newest event, with the todo as it was then; the newest that opened it
-(created); the newest that closed it (completed, deleted). Each is replaced by a newer one only, so the same
-events give the same result in any order and however often they come.
+How reminders stay in step with events in any order: an event does not set or cancel anything by itself. It
+is added to what is known of its todo, and the reminders follow from the sum:
+
+    event ──► learn ──► KnownTodo ──► plans ──► rows of reminders ──► alarms
+              (here)    newest, opening,        (store: one transaction,
+                        closing event            a new version for each change)
+
+Of each todo three events are known: the newest, with the todo as it was then; the newest that opened it
+(created); the newest that closed it (completed, deleted). Each is replaced only by a newer one, so the same
+events give the same result in any order and however often they come. A late event that is older changes
+nothing. A change of plan gives the reminder a new version; the alarm of an older version does nothing when
+it comes, so alarms never need to be taken back.
 """
 
 from __future__ import annotations
@@ -15,13 +24,13 @@ from ..events.models import TodoCompleted, TodoCreated, TodoDeleted, TodoEvent, 
 from ..events.todos import Todo
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%f"
-#: Of events at the same time, which is the newer one.
+#: Among events at the same time, the higher rank is the newer one.
 _RANKS = {TodoCreated: 0, TodoUpdated: 1, TodoCompleted: 2, TodoDeleted: 3}
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known of a todo; the events are given by `order_of`."""
+class KnownTodo:
+    """What is known of a todo; the three events are stated as `order_of` writes them."""
 
     newest: str
     opening: str | None
@@ -30,7 +39,7 @@ class Known:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may have reminders. Who completes or deletes a todo ends a series, too."""
+        """Whether it may have reminders. Completing or deleting a todo ends its whole series."""
         return self.closing is None or (self.opening is not None and self.opening > self.closing)
 
     @property
@@ -40,16 +49,16 @@ class Known:
 
 
 def order_of(event: TodoEvent) -> str:
-    """Give a text that is greater for the newer of two events of a todo."""
+    """A text that is greater for the newer of two events of a todo."""
     return f"{event.time.astimezone(UTC).strftime(_TIME)} {_RANKS.get(type(event), 0)} {event.event_id}"
 
 
-def learn(known: Known | None, event: TodoEvent) -> Known:
-    """Add what an event says to what is known of its todo."""
+def learn(known: KnownTodo | None, event: TodoEvent) -> KnownTodo:
+    """Add an event to what is known of its todo."""
     order = order_of(event)
     todo = event.todo.model_dump(mode="json")
     if known is None:
-        known = Known(order, None, None, todo)
+        known = KnownTodo(order, None, None, todo)
     elif order > known.newest:
         known = replace(known, newest=order, todo=todo)
     if isinstance(event, TodoCreated):
@@ -60,15 +69,15 @@ def learn(known: Known | None, event: TodoEvent) -> Known:
 
 
 def may_be_ignored(event: TodoEvent) -> bool:
-    """Whether an event says nothing about reminders, where nothing is known of its todo yet.
+    """Whether an event needs no row while nothing is known of its todo: it has and removes no reminders.
 
-    So a todo that never had reminders costs no row. An event has its todo as it is afterwards: of one that
-    had reminders, an older event may still be on its way, but then this one has them too, or their removal.
+    A todo that never had reminders so costs no row. If an older event with reminders is still in flight,
+    this event repeats its reminders or says that they were removed, and is not ignored.
     """
     removed = isinstance(event, TodoUpdated) and "reminders" in event.changes
     return not event.todo.reminders and not removed
 
 
 def todo_of(data: dict[str, Any]) -> Todo:
-    """Read a todo that was kept. Raises pydantic's ValidationError."""
+    """Read a todo that was stored. Raises pydantic's ValidationError."""
     return Todo.model_validate(data)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The states of a reminder, what came of its alarms, and what happens to an alarm that comes late. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class State(StrEnum):
-    """Of a reminder: it waits for its alarm; no alarm is left; it was called off."""
+class ReminderState(StrEnum):
+    """A reminder waits for its alarm, has no alarm left, or was called off."""
 
     WAITING = "waiting"
     DONE = "done"
     CANCELLED = "cancelled"
 
 
-class Outcome(StrEnum):
-    """What came of an alarm: told in time, told late, or not told because it was too late."""
+class FiringOutcome(StrEnum):
+    """An alarm's mail went out in time, went out late, or was left out because it was too late."""
 
     SENT = "sent"
     LATE = "late"
@@ -24,13 +24,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What is done about an alarm that comes more than ``grace`` late: skip it, or tell late that it is."""
+class LatePolicy:
+    """Decides about an alarm that comes more than ``grace_s`` late: skip it, or mail that it is late."""
 
     skips: bool
     grace_s: float
 
-    def outcome(self, at: datetime, now: datetime) -> Outcome:
+    def outcome(self, at: datetime, now: datetime) -> FiringOutcome:
+        """Decide about an alarm that was set for ``at`` and is handled at ``now``."""
         if (now - at).total_seconds() <= self.grace_s:
-            return Outcome.SENT
-        return Outcome.SKIPPED if self.skips else Outcome.LATE
+            return FiringOutcome.SENT
+        return FiringOutcome.SKIPPED if self.skips else FiringOutcome.LATE

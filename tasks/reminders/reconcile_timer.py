@@ -1,4 +1,4 @@
-"""Has the reminders reconciled: when a worker starts, and every hour, by one worker of all."""
+"""Starts the reconciling of reminders: when a worker starts, and regularly, by one worker of the fleet."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..storage.shared_work import SharedWork
 
 logger = logging.getLogger(__name__)
 
-#: A worker that starts reconciles at once, unless another did within that time.
+#: A worker that starts reconciles at once, unless another one did within this time.
 START_GAP = timedelta(minutes=1)
-#: How often a worker looks whether it is time.
-_LOOK_EVERY_S = 30.0
+#: How often a worker checks whether it is time.
+_CHECK_EVERY_S = 30.0
 
 
-class Watch:
-    """A thread that enqueues work when it is time for it, as `SharedWork` says, until it is stopped."""
+class ReconcileTimer:
+    """A thread that enqueues work whenever `SharedWork` says that it is time, until it is stopped."""
 
     def __init__(
         self, work: Callable[[], SharedWork], enqueue: Callable[[], object], every: timedelta
@@ -31,7 +31,7 @@ class Watch:
         self._enqueue = enqueue
         self._every = every
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reminder-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reminder-timer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -44,8 +44,11 @@ class Watch:
         """Wait until it has stopped."""
         self._thread.join()
 
-    def look(self, now: datetime, *, at_start: bool) -> bool:
-        """Enqueue the work if it is time; give whether it was. Raises WorkersError; then it is still time."""
+    def check(self, now: datetime, *, at_start: bool) -> bool:
+        """Enqueue the work if it is time; returns whether it was.
+
+        Raises WorkersError if it could not be enqueued; then it is still time.
+        """
         work = self._work()
         if not work.begin(now, min(START_GAP, self._every) if at_start else self._every):
             return False
@@ -60,31 +63,31 @@ class Watch:
         at_start = True
         while not self._stopping.is_set():
             try:
-                self.look(datetime.now(UTC), at_start=at_start)
+                self.check(datetime.now(UTC), at_start=at_start)
                 at_start = False
             except WorkersError as exc:
-                logger.warning("reminders not reconciled, trying again in %g s: %s", _LOOK_EVERY_S, exc)
+                logger.warning("reminders not reconciled, trying again in %g s: %s", _CHECK_EVERY_S, exc)
             except Exception:
-                logger.exception("reminders not reconciled, trying again in %g s", _LOOK_EVERY_S)
-            self._stopping.wait(min(_LOOK_EVERY_S, self._every.total_seconds()))
+                logger.exception("reminders not reconciled, trying again in %g s", _CHECK_EVERY_S)
+            self._stopping.wait(min(_CHECK_EVERY_S, self._every.total_seconds()))
 
 
-class RunsWatch(dramatiq.Middleware):
-    """Runs a watch in every worker process."""
+class RunsReconcileTimer(dramatiq.Middleware):
+    """Runs a reconcile timer in every worker process."""
 
-    def __init__(self, make: Callable[[], Watch]) -> None:
+    def __init__(self, make: Callable[[], ReconcileTimer]) -> None:
         self._make = make
-        self._watches: dict[dramatiq.Worker, Watch] = {}
+        self._timers: dict[dramatiq.Worker, ReconcileTimer] = {}
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        watch = self._watches[worker] = self._make()
-        watch.start()
+        timer = self._timers[worker] = self._make()
+        timer.start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        if worker in self._watches:
-            self._watches[worker].stop()
+        if worker in self._timers:
+            self._timers[worker].stop()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        watch = self._watches.pop(worker, None)
-        if watch is not None:
-            watch.join()
+        timer = self._timers.pop(worker, None)
+        if timer is not None:
+            timer.join()

@@ -1,4 +1,4 @@
-"""The reminders in the database: every change is one transaction, safe against others at the same time."""
+"""Stores the reminders: each change is one transaction, safe against other workers at the same time."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ from ..events.todos import Todo
 from ..schedules.alarms import Alarm, Due, Plan, next_alarm, what_is_due
 from ..storage.database import Database
 from .firings import firing_id, notice_for
-from .known_todo import Known, learn, may_be_ignored, todo_of
-from .outcomes import Outcome, Policy, State
+from .known_todo import may_be_ignored, todo_of
+from .known_todo_rows import is_known, learn_event
+from .outcomes import FiringOutcome, LatePolicy, ReminderState
 from .plans import plan_of, plans
 from .tables import reminded_todos, reminder_firings, reminders
 
-#: Reminders that are handled with one statement.
+#: How many reminders one statement handles.
 PAGE = 500
 
 _R = reminders.c
 _T = reminded_todos.c
 _F = reminder_firings.c
 
-# Built once: that costs more than what the database does with it.
-_KNOWN = select(_T.todo_id).where(_T.todo_id == bindparam("todo"))
-
 
 @dataclass(frozen=True)
 class AlarmToSet:
-    """An alarm to set: at ``at`` it fires the reminder, if that is still at ``version``."""
+    """An alarm to set: at ``at`` it fires the reminder, if the reminder still has this ``version``."""
 
     reminder_id: str
     version: int
@@ -41,9 +39,9 @@ class AlarmToSet:
 
 @dataclass(frozen=True)
 class Fired:
-    """What came of an alarm. ``passed`` counts those before it that it stands for."""
+    """An alarm that fired. ``passed`` counts the missed alarms before it that it stands for."""
 
-    outcome: Outcome
+    outcome: FiringOutcome
     occurrence: datetime
     passed: int
 
@@ -51,45 +49,47 @@ class Fired:
 class ReminderStore:
     """The reminders of one database; safe for use by many threads.
 
-    Every method raises `DatabaseError` where the database did not do it; then nothing was changed.
+    Every method raises `DatabaseError` if the database fails; then nothing was changed.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def sync(self, event: TodoEvent, now: datetime) -> list[AlarmToSet]:
-        """Bring the reminders of the event's todo in step with it, and give the alarms to set.
+        """Bring the reminders of the event's todo in step with it; return the alarms to set.
 
-        An event that is older than what is known, or known already, changes nothing; alarms that are not set
-        are given again. An alarm whose time had passed when the event happened does not fire.
+        An event that is known already, or older than what is known, changes nothing; alarms that are not set
+        yet are returned again. An alarm whose time had passed when the event happened does not fire.
 
         Raises:
             InvalidRule: the recurrence cannot be followed.
         """
-        if may_be_ignored(event) and not self._knows(event.todo.id):
-            return []
+        if may_be_ignored(event):
+            with self._database.reading() as connection:
+                if not is_known(connection, event.todo.id):
+                    return []
 
         def follow(connection: Connection) -> list[AlarmToSet]:
-            known = self._learn(connection, event)
-            self._follow(connection, event.todo.id, plans(known), min(known.since, now))
-            return _rings(connection, and_(_R.todo_id == event.todo.id, _not_set()))
+            known = learn_event(self._database, connection, event)
+            _follow(connection, event.todo.id, plans(known), min(known.since, now))
+            return _alarms(connection, and_(_R.todo_id == event.todo.id, _not_set()))
 
         return self._database.write(follow)
 
     def fire(
-        self, reminder_id: str, version: int, now: datetime, policy: Policy
+        self, reminder_id: str, version: int, now: datetime, policy: LatePolicy
     ) -> Fired | AlarmToSet | None:
-        """Claim an alarm: note what fires, and put the reminder on its next alarm; both or neither.
+        """Claim an alarm: store its firing, and move the reminder to its next alarm; both or neither.
 
-        What is to be sent is in `unsent` then, and the next alarm in `rings_of`. Gives the alarm itself where
-        it came before its time and must be set again; None where it is outdated, or was told before.
+        Afterwards `unsent` has the notice to send and `alarm_of` the next alarm. Returns the alarm itself if
+        it came before its time and must be set again; None if it is outdated or has fired before.
 
         Raises:
             InvalidRule: the next occurrence cannot be found.
         """
         with self._database.writing() as connection:
             row = _locked(connection, reminder_id)
-            if row is None or row.version != version or row.state != State.WAITING:
+            if row is None or row.version != version or row.state != ReminderState.WAITING:
                 return None
             if row.alarm_at > now:
                 return AlarmToSet(reminder_id, version, row.alarm_at)
@@ -100,38 +100,38 @@ class ReminderStore:
             outcome = policy.outcome(due.latest.at, now)
             firing = _firing(row.id, todo, due.latest, moved=moved, outcome=outcome, now=now)
             is_new = self._note_firing(connection, firing)
-            _advance(connection, row, due, now if is_new and outcome is not Outcome.SKIPPED else None)
+            _advance(connection, row, due, now if is_new and outcome is not FiringOutcome.SKIPPED else None)
             return Fired(outcome, due.latest.occurrence, due.passed) if is_new else None
 
-    def rings_of(self, reminder_id: str) -> list[AlarmToSet]:
-        """Give the alarm of a reminder, where it is not set."""
+    def alarm_of(self, reminder_id: str) -> list[AlarmToSet]:
+        """The alarm of a reminder, if it has one that is not set yet."""
         with self._database.reading() as connection:
-            return _rings(connection, and_(_R.id == reminder_id, _not_set()))
+            return _alarms(connection, and_(_R.id == reminder_id, _not_set()))
 
-    def rings_to_set(self, until: datetime, again_until: datetime, after_id: str) -> list[AlarmToSet]:
-        """Give alarms to set, a page of them in the order of their ids, from after ``after_id`` on.
+    def alarms_to_set(self, until: datetime, again_until: datetime, after_id: str) -> list[AlarmToSet]:
+        """One page of alarms to set, ordered by reminder id, after ``after_id``.
 
-        Those are the alarms up to ``until`` that were never set, and all up to ``again_until``, as those that
-        were set may have been lost.
+        These are all alarms up to ``until`` that were never set, and all alarms up to ``again_until``, as
+        those that were set may have been lost.
         """
         wanted = or_(and_(_not_set(), _R.alarm_at <= until), _R.alarm_at <= again_until)
         with self._database.reading() as connection:
-            return _rings(connection, and_(_R.state == State.WAITING, wanted, _R.id > after_id))
+            return _alarms(connection, and_(_R.state == ReminderState.WAITING, wanted, _R.id > after_id))
 
-    def note_set(self, rings: Sequence[AlarmToSet]) -> None:
-        """Note that Kafka has these alarms."""
-        if not rings:
+    def note_set(self, alarms: Sequence[AlarmToSet]) -> None:
+        """Record that Kafka has these alarms."""
+        if not alarms:
             return
         statement = (
             update(reminders)
             .where(_R.id == bindparam("reminder"), _R.version == bindparam("set_version"))
             .values(alarm_version=bindparam("set_version"))
         )
-        rows = [{"reminder": ring.reminder_id, "set_version": ring.version} for ring in _in_order(rings)]
+        rows = [{"reminder": alarm.reminder_id, "set_version": alarm.version} for alarm in _in_order(alarms)]
         self._database.write(lambda connection: connection.execute(statement, rows))
 
     def unsent(self, *, reminder_id: str | None = None, fired_until: datetime | None = None) -> list[Any]:
-        """Give the notices of what fired and was not handed to the queue yet, the oldest first; one page."""
+        """One page of the notices of firings that the queue has not got yet, the oldest first."""
         wanted = select(_F.notice).where(_F.sent_at.is_(None)).order_by(_F.fired_at, _F.id).limit(PAGE)
         if reminder_id is not None:
             wanted = wanted.where(_F.reminder_id == reminder_id)
@@ -141,7 +141,7 @@ class ReminderStore:
             return list(connection.execute(wanted).scalars())
 
     def note_sent(self, firings: Sequence[str], now: datetime) -> None:
-        """Note that the queue has the notices of these firings; what they said is not kept."""
+        """Record that the queue has the notices of these firings; their content is dropped."""
         if not firings:
             return
         done = update(reminder_firings).where(_F.id.in_(firings)).values(sent_at=now, notice=None)
@@ -149,68 +149,47 @@ class ReminderStore:
             connection.execute(done)
 
     def forget_firings(self, before: datetime) -> int:
-        """Delete what fired, and was sent, before a time; gives how many."""
+        """Delete the firings before a time whose notices were sent; returns how many."""
         old = delete(reminder_firings).where(_F.fired_at < before, _F.sent_at.is_not(None))
         with self._database.writing() as connection:
             return connection.execute(old).rowcount
 
     def _note_firing(self, connection: Connection, firing: dict[str, Any]) -> bool:
-        """Add what fires; give False where it has fired before."""
+        """Store a firing; False if it is there already."""
         insert = self._database.insert(reminder_firings).values(firing)
         # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
         added = insert.on_conflict_do_nothing(index_elements=["id"]).execution_options(preserve_rowcount=True)
         return connection.execute(added).rowcount == 1
 
-    def _knows(self, todo_id: str) -> bool:
-        with self._database.reading() as connection:
-            return connection.execute(_KNOWN, {"todo": todo_id}).first() is not None
 
-    def _learn(self, connection: Connection, event: TodoEvent) -> Known:
-        """Keep what the event says of its todo; until the end of the transaction nobody else does."""
-        first = learn(None, event)
-        insert = self._database.insert(reminded_todos).values(_columns(event.todo.id, first))
-        connection.execute(insert.on_conflict_do_nothing(index_elements=["todo_id"]))
-        where = _T.todo_id == event.todo.id
-        row = connection.execute(select(reminded_todos).where(where).with_for_update()).one()
-        before = Known(row.newest_event, row.opening_event, row.closing_event, row.todo)
-        known = learn(before, event)
-        if known != before:
-            connection.execute(update(reminded_todos).where(where).values(_columns(event.todo.id, known)))
-        return known
-
-    def _follow(self, connection: Connection, todo_id: str, wanted: dict[str, Plan], since: datetime) -> None:
-        """Change the reminders whose plan is another than ``wanted`` has; new alarms are after ``since``."""
-        rows = connection.execute(
-            select(reminders).where(_R.todo_id == todo_id).order_by(_R.id).with_for_update()
-        ).all()
-        for row in rows:
-            plan = wanted.get(row.id)
-            if row.plan != (str(plan) if plan else None):
-                connection.execute(
-                    update(reminders).where(_R.id == row.id).values(_planned(plan, since, row.version))
-                )
-        for missing in sorted(wanted.keys() - {row.id for row in rows}):
-            plan = wanted[missing]
-            identity = {"id": missing, "todo_id": todo_id, "before_due": str(plan.offset), "alarm_version": 0}
-            connection.execute(reminders.insert().values(identity | _planned(plan, since, 0)))
-
-
-def _columns(todo_id: str, known: Known) -> dict[str, Any]:
-    return {
-        "todo_id": todo_id,
-        "newest_event": known.newest,
-        "opening_event": known.opening,
-        "closing_event": known.closing,
-        "todo": known.todo,
-    }
+def _follow(connection: Connection, todo_id: str, wanted: dict[str, Plan], since: datetime) -> None:
+    """Change the reminders whose plan differs from the ``wanted`` one; new alarms are after ``since``."""
+    rows = connection.execute(
+        select(reminders).where(_R.todo_id == todo_id).order_by(_R.id).with_for_update()
+    ).all()
+    for row in rows:
+        plan = wanted.get(row.id)
+        if row.plan != (str(plan) if plan else None):
+            connection.execute(
+                update(reminders).where(_R.id == row.id).values(_planned(plan, since, row.version))
+            )
+    for missing in sorted(wanted.keys() - {row.id for row in rows}):
+        plan = wanted[missing]
+        identity = {"id": missing, "todo_id": todo_id, "before_due": str(plan.offset), "alarm_version": 0}
+        connection.execute(reminders.insert().values(identity | _planned(plan, since, 0)))
 
 
 def _planned(plan: Plan | None, since: datetime, version: int) -> dict[str, Any]:
-    """What a reminder becomes that gets another plan, or none."""
-    alarm = next_alarm(plan, since) if plan else None
+    """The columns of a reminder that gets another plan, or none."""
+    if plan is None:
+        return {"plan": None, **_on_alarm(None, version), "state": ReminderState.CANCELLED}
+    return {"plan": str(plan), **_on_alarm(next_alarm(plan, since), version)}
+
+
+def _on_alarm(alarm: Alarm | None, version: int) -> dict[str, Any]:
+    """The columns of a reminder that goes on from ``version`` to its next alarm, or has none left."""
     return {
-        "plan": str(plan) if plan else None,
-        "state": State.CANCELLED if plan is None else State.WAITING if alarm else State.DONE,
+        "state": ReminderState.WAITING if alarm else ReminderState.DONE,
         "version": version + 1,
         "occurrence": alarm.occurrence if alarm else None,
         "alarm_at": alarm.at if alarm else None,
@@ -219,11 +198,11 @@ def _planned(plan: Plan | None, since: datetime, version: int) -> dict[str, Any]
 
 
 def _firing(
-    reminder_id: str, todo: Todo, alarm: Alarm, *, moved: int | None, outcome: Outcome, now: datetime
+    reminder_id: str, todo: Todo, alarm: Alarm, *, moved: int | None, outcome: FiringOutcome, now: datetime
 ) -> dict[str, Any]:
-    skipped = outcome is Outcome.SKIPPED
+    skipped = outcome is FiringOutcome.SKIPPED
     firing = firing_id(reminder_id, alarm, moved)
-    notice = notice_for(firing, todo, alarm, late=outcome is Outcome.LATE)
+    notice = notice_for(firing, todo, alarm, late=outcome is FiringOutcome.LATE)
     return {
         "id": firing,
         "reminder_id": reminder_id,
@@ -236,35 +215,28 @@ def _firing(
     }
 
 
-def _advance(connection: Connection, row: Row[Any], due: Due, told_at: datetime | None) -> None:
-    following = due.following
-    values: dict[str, Any] = {
-        "state": State.WAITING if following else State.DONE,
-        "version": row.version + 1,
-        "occurrence": following.occurrence if following else None,
-        "alarm_at": following.at if following else None,
-        "moved": False,
-    }
-    if told_at is not None:
-        values |= {"fired_occurrence": due.latest.occurrence, "fired_at": told_at}
+def _advance(connection: Connection, row: Row[Any], due: Due, fired_at: datetime | None) -> None:
+    values = _on_alarm(due.following, row.version)
+    if fired_at is not None:
+        values |= {"fired_occurrence": due.latest.occurrence, "fired_at": fired_at}
     connection.execute(update(reminders).where(_R.id == row.id).values(values))
 
 
 def _locked(connection: Connection, reminder_id: str) -> Row[Any] | None:
-    """A reminder with its todo; until the end of the transaction nobody else changes the reminder."""
+    """A reminder with its todo; the reminder stays locked until the transaction ends."""
     both = select(reminders, _T.todo).join(reminded_todos, _T.todo_id == _R.todo_id)
     return connection.execute(both.where(_R.id == reminder_id).with_for_update(of=reminders)).first()
 
 
 def _not_set() -> Any:
-    return and_(_R.state == State.WAITING, _R.alarm_version < _R.version)
+    return and_(_R.state == ReminderState.WAITING, _R.alarm_version < _R.version)
 
 
-def _rings(connection: Connection, wanted: Any) -> list[AlarmToSet]:
+def _alarms(connection: Connection, wanted: Any) -> list[AlarmToSet]:
     found = select(_R.id, _R.version, _R.alarm_at).where(wanted).order_by(_R.id).limit(PAGE)
     return [AlarmToSet(row.id, row.version, row.alarm_at) for row in connection.execute(found)]
 
 
-def _in_order(rings: Sequence[AlarmToSet]) -> list[AlarmToSet]:
+def _in_order(alarms: Sequence[AlarmToSet]) -> list[AlarmToSet]:
     # Two transactions that lock rows in different orders would wait for each other for ever.
-    return sorted(rings, key=lambda ring: ring.reminder_id)
+    return sorted(alarms, key=lambda alarm: alarm.reminder_id)

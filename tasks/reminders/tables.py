@@ -1,4 +1,4 @@
-"""The tables of the reminders: the truth about what fires when. The delayed jobs are only the alarm clock."""
+"""The tables of the reminders. They decide what fires when; the delayed jobs in Kafka only wake it up."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from sqlalchemy import Boolean, Column, Index, String, Table, Text
 
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
 
-#: Todos that have had reminders, as they are after the newest event that is known. The three columns of
-#: events hold `reminder_state.order_of`: which event that was, which one opened the todo last, which one
-#: closed it.
+#: One row for each todo that has had reminders. ``todo`` is the todo after the newest event that is known;
+#: the three columns of events say, as `known_todo.order_of` writes it, which event is the newest, which one
+#: opened the todo last, and which one closed it last.
 reminded_todos = Table(
     "reminded_todos",
     metadata,
@@ -19,9 +19,9 @@ reminded_todos = Table(
     Column("todo", ExactJson, nullable=False),
 )
 
-#: One row for each offset of a todo, kept also when it is cancelled, so that its version only ever grows.
-#: ``occurrence`` is the due time that it reminds of, ``moved`` whether ``alarm_at`` was set by hand;
-#: ``alarm_version`` is the version that the last delayed job was sent for.
+#: One row for each offset of a todo. It stays when the reminder is cancelled, so that its version only ever
+#: grows. ``occurrence`` is the due time that it reminds of; ``moved`` says whether ``alarm_at`` was set by
+#: hand; ``alarm_version`` is the version that the last delayed job was sent for.
 reminders = Table(
     "reminders",
     metadata,
@@ -40,8 +40,8 @@ reminders = Table(
     Index("ix_reminders_state_alarm_at", "state", "alarm_at"),
 )
 
-#: What fired: written with the reminder's next state in one transaction, and sent afterwards. ``notice`` is
-#: there until it was handed to the queue.
+#: One row for each firing, stored in one transaction with the reminder's next state; its notice is sent
+#: afterwards. ``notice`` is dropped once the queue has it.
 reminder_firings = Table(
     "reminder_firings",
     metadata,

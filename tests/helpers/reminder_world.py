@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from tasks.events.models import TodoEvent
 from tasks.notifications.notice import Notice
-from tasks.reminders.keeper import ReminderKeeping
-from tasks.reminders.outcomes import Policy, State
+from tasks.reminders.keeper import ReminderKeeper
+from tasks.reminders.outcomes import LatePolicy, ReminderState
 from tasks.reminders.store import AlarmToSet, ReminderStore
 from tasks.reminders.tables import reminder_firings, reminders
 from tasks.storage.database import Database
@@ -21,8 +21,8 @@ from tests.helpers.samples import a_todo, an_event
 BERLIN = ZoneInfo("Europe/Berlin")
 MAX_DELAY = timedelta(days=200)
 HORIZON = timedelta(hours=2)
-IN_TIME = Policy(skips=False, grace_s=900)
-SKIPS = Policy(skips=True, grace_s=900)
+IN_TIME = LatePolicy(skips=False, grace_s=900)
+SKIPS = LatePolicy(skips=True, grace_s=900)
 
 
 def at(text: str) -> datetime:
@@ -41,34 +41,34 @@ class Crash(Exception):
 class World:
     """Reminders in a database; alarms and notices go nowhere, but are kept."""
 
-    def __init__(self, database: Database, policy: Policy = IN_TIME) -> None:
+    def __init__(self, database: Database, policy: LatePolicy = IN_TIME) -> None:
         self.database = database
         self.store = ReminderStore(database)
-        self.rung: list[AlarmToSet] = []
-        self.told: list[Notice] = []
+        self.alarms_set: list[AlarmToSet] = []
+        self.notices_sent: list[Notice] = []
         self.crash_at: str | None = None
-        self.keeping = ReminderKeeping(
+        self.keeper = ReminderKeeper(
             self.store,
-            ring=self._ring,
-            tell=self._tell,
+            set_alarms=self._set_alarms,
+            send_notices=self._send_notices,
             policy=policy,
             max_delay=MAX_DELAY,
             horizon=HORIZON,
         )
 
-    def _ring(self, rings: Sequence[AlarmToSet]) -> None:
-        if self.crash_at == "ring":
+    def _set_alarms(self, alarms: Sequence[AlarmToSet]) -> None:
+        if self.crash_at == "set_alarms":
             raise Crash
-        self.rung += rings
+        self.alarms_set += alarms
 
-    def _tell(self, notices: Sequence[Notice]) -> None:
-        if self.crash_at == "tell":
+    def _send_notices(self, notices: Sequence[Notice]) -> None:
+        if self.crash_at == "send_notices":
             raise Crash
-        self.told += notices
+        self.notices_sent += notices
 
     def sync(self, *events: TodoEvent, now: datetime = NOW) -> None:
         for event in events:
-            self.keeping.sync(event, now)
+            self.keeper.sync(event, now)
 
     def all_rows(self) -> list[Any]:
         with self.database.reading() as connection:
@@ -82,7 +82,9 @@ class World:
         return self.rows()[offset]
 
     def waiting(self) -> dict[str, datetime]:
-        return {offset: row.alarm_at for offset, row in self.rows().items() if row.state == State.WAITING}
+        return {
+            offset: row.alarm_at for offset, row in self.rows().items() if row.state == ReminderState.WAITING
+        }
 
     def firings(self) -> list[Any]:
         with self.database.reading() as connection:
@@ -90,7 +92,7 @@ class World:
 
     def fire(self, now: datetime, offset: str = "-1h", version: int | None = None) -> Any:
         row = self.row(offset)
-        return self.keeping.fire(row.id, version or row.version, now)
+        return self.keeper.fire(row.id, version or row.version, now)
 
 
 def event(kind: str = "todo.created", *, time: datetime = NOW, **todo: Any) -> TodoEvent:

@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
-from tasks.reminders.by_hand import Reminder, ReminderDesk
-from tasks.reminders.outcomes import State
+from tasks.reminders.by_hand import Reminder, RemindersByHand
+from tasks.reminders.outcomes import ReminderState
 from tasks.reminders.tables import reminders
 from tasks.storage.database import Database
 from tests.helpers.fleet import Fleet
@@ -60,7 +60,7 @@ class Chatbot:
         self.broker.enqueue(dramatiq.Message("reminders", actor, arguments, {}, {}))
 
     def reminders(self) -> list[Reminder]:
-        return ReminderDesk(self.database).find(limit=50)[0]
+        return RemindersByHand(self.database).find(limit=50)[0]
 
     def wait_for_alarm(self) -> None:
         """Wait until Kafka has the alarm of the one reminder."""
@@ -129,14 +129,14 @@ def test_a_reminder_arrives_once_though_a_worker_dies_after_its_claim_and_its_al
         fleet.start()
         wait_for(chatbot.subjects, timeout_s=60)
         assert datetime.now(UTC) >= due
-        (told, _passed) = sorted(chatbot.reminders(), key=lambda reminder: reminder.before_due, reverse=True)
+        (fired, _passed) = sorted(chatbot.reminders(), key=lambda reminder: reminder.before_due, reverse=True)
         # Alarms that come again, and once more: one that is outdated, one of the version that there is.
-        for version in (1, 1, told.version):
-            chatbot.enqueue("fire_reminder", told.id, version)
+        for version in (1, 1, fired.version):
+            chatbot.enqueue("fire_reminder", fired.id, version)
         chatbot.broker.join("reminders", timeout=60_000)
         assert fleet.stop() == 0
     assert chatbot.subjects() == ["Reminder: Buy milk"]
-    assert [reminder.state for reminder in chatbot.reminders()] == [State.DONE] * 2
+    assert [reminder.state for reminder in chatbot.reminders()] == [ReminderState.DONE] * 2
 
 
 @on_sqlite

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tasks.cli import reminders_output as commands
-from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, ReminderDesk
-from tasks.reminders.outcomes import Outcome, State
+from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand
+from tasks.reminders.outcomes import FiringOutcome, ReminderState
 from tasks.reminders.store import AlarmToSet
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, NOW, World, at, event, later
@@ -27,130 +27,134 @@ def world(database: Database) -> World:
 
 
 @pytest.fixture
-def desk(database: Database) -> ReminderDesk:
-    return ReminderDesk(database)
+def by_hand(database: Database) -> RemindersByHand:
+    return RemindersByHand(database)
 
 
-def the_one(desk: ReminderDesk) -> Reminder:
-    (found,), _ = desk.find(limit=10)
+def the_one(by_hand: RemindersByHand) -> Reminder:
+    (found,), _ = by_hand.find(limit=10)
     return found
 
 
-def test_reminders_are_found_by_what_they_are_about(world: World, desk: ReminderDesk) -> None:
+def test_reminders_are_found_by_what_they_are_about(world: World, by_hand: RemindersByHand) -> None:
     ben = an_owner(email="ben@example.com", time_zone="Asia/Tokyo")
     world.sync(event(), event(id="todo-2", owner=ben, reminders=["0m"], recurrence="FREQ=DAILY"))
-    found, total = desk.find(limit=2)
+    found, total = by_hand.find(limit=2)
     assert (total, [reminder.before_due for reminder in found]) == (3, ["-1d", "-1h"])
-    (his,), _ = desk.find(owner="ben@example.com", limit=10)
+    (his,), _ = by_hand.find(owner="ben@example.com", limit=10)
     assert (his.todo_id, his.title, his.time_zone) == ("todo-2", "Buy milk", "Asia/Tokyo")
     assert (his.recurrence, his.occurrence, his.alarm_at) == ("FREQ=DAILY", DUE, DUE)
-    assert (his.state, his.version, his.has_alarm, his.is_moved) == (State.WAITING, 1, True, False)
-    assert desk.find(todo_id="todo-2", limit=10) == ([his], 1)
-    assert desk.find(state=State.DONE, limit=10) == ([], 0)
-    assert desk.one(his.id[:13]) == his
+    assert (his.state, his.version, his.has_alarm, his.is_moved) == (ReminderState.WAITING, 1, True, False)
+    assert by_hand.find(todo_id="todo-2", limit=10) == ([his], 1)
+    assert by_hand.find(state=ReminderState.DONE, limit=10) == ([], 0)
+    assert by_hand.one(his.id[:13]) == his
 
 
-def test_an_id_that_is_not_there_is_answered_with_near_ones(world: World, desk: ReminderDesk) -> None:
+def test_an_id_that_is_not_there_is_answered_with_near_ones(world: World, by_hand: RemindersByHand) -> None:
     with pytest.raises(NoSuchReminder, match="No reminder has the id x; todo-workers reminders list"):
-        desk.one("x")
+        by_hand.one("x")
     world.sync(event())
-    ids = [reminder.id for reminder in desk.find(limit=10)[0]]
+    ids = [reminder.id for reminder in by_hand.find(limit=10)[0]]
     with pytest.raises(NoSuchReminder, match=f"near ones: .*{ids[0]}"):
-        desk.one(ids[0][:-1] + "x")
+        by_hand.one(ids[0][:-1] + "x")
     with pytest.raises(NoSuchReminder, match="No reminder has the id %"):
-        desk.one("%")
+        by_hand.one("%")
     with pytest.raises(NoSuchReminder, match="More than one reminder begins with ''"):
-        desk.one("")
+        by_hand.one("")
 
 
-def test_what_is_cancelled_does_not_fire_until_the_todo_changes(world: World, desk: ReminderDesk) -> None:
+def test_what_is_cancelled_does_not_fire_until_the_todo_changes(
+    world: World, by_hand: RemindersByHand
+) -> None:
     world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
-    cancelled = desk.cancel(the_one(desk).id)
-    assert (cancelled.state, cancelled.alarm_at, cancelled.version) == (State.CANCELLED, None, 2)
+    cancelled = by_hand.cancel(the_one(by_hand).id)
+    assert (cancelled.state, cancelled.alarm_at, cancelled.version) == (ReminderState.CANCELLED, None, 2)
     assert world.fire(ALARM, version=1) is None
     world.sync(event("todo.updated", time=later(1), reminders=["-1h"], recurrence="FREQ=DAILY", title="New"))
-    assert the_one(desk).state is State.CANCELLED
+    assert the_one(by_hand).state is ReminderState.CANCELLED
     world.sync(event("todo.updated", time=later(2), reminders=["-1h"], due=DUE + timedelta(days=1)))
-    assert the_one(desk).alarm_at == ALARM + timedelta(days=1)
+    assert the_one(by_hand).alarm_at == ALARM + timedelta(days=1)
 
 
 def test_what_is_set_to_another_time_fires_then_and_the_series_goes_on(
-    world: World, desk: ReminderDesk
+    world: World, by_hand: RemindersByHand
 ) -> None:
     world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
-    moved, ring = desk.reschedule(the_one(desk).id, later(10), NOW)
+    moved, alarm = by_hand.reschedule(the_one(by_hand).id, later(10), NOW)
     assert (moved.alarm_at, moved.occurrence, moved.is_moved) == (later(10), DUE, True)
-    assert ring == AlarmToSet(moved.id, 2, later(10))
-    assert world.fire(later(10)).outcome is Outcome.SENT
+    assert alarm == AlarmToSet(moved.id, 2, later(10))
+    assert world.fire(later(10)).outcome is FiringOutcome.SENT
     assert world.waiting() == {"-1h": ALARM + timedelta(days=1)}
-    assert not the_one(desk).is_moved
+    assert not the_one(by_hand).is_moved
 
 
-def test_one_that_is_done_or_was_cancelled_can_be_set_again(world: World, desk: ReminderDesk) -> None:
+def test_one_that_is_done_or_was_cancelled_can_be_set_again(world: World, by_hand: RemindersByHand) -> None:
     world.sync(event(reminders=["-1h"]))
     world.fire(ALARM)
-    desk.reschedule(the_one(desk).id, ALARM + MINUTE, ALARM)
-    assert world.fire(ALARM + MINUTE).outcome is Outcome.SENT
-    assert len({notice.id for notice in world.told}) == 2
-    desk.reschedule(the_one(desk).id, ALARM + 3 * MINUTE, ALARM + 2 * MINUTE)
-    desk.cancel(the_one(desk).id)
-    desk.reschedule(the_one(desk).id, ALARM + 4 * MINUTE, ALARM + 2 * MINUTE)
-    assert world.fire(ALARM + 4 * MINUTE).outcome is Outcome.SENT
+    by_hand.reschedule(the_one(by_hand).id, ALARM + MINUTE, ALARM)
+    assert world.fire(ALARM + MINUTE).outcome is FiringOutcome.SENT
+    assert len({notice.id for notice in world.notices_sent}) == 2
+    by_hand.reschedule(the_one(by_hand).id, ALARM + 3 * MINUTE, ALARM + 2 * MINUTE)
+    by_hand.cancel(the_one(by_hand).id)
+    by_hand.reschedule(the_one(by_hand).id, ALARM + 4 * MINUTE, ALARM + 2 * MINUTE)
+    assert world.fire(ALARM + 4 * MINUTE).outcome is FiringOutcome.SENT
     with pytest.raises(NotPossible, match="no alarm left to cancel"):
-        desk.cancel(the_one(desk).id)
+        by_hand.cancel(the_one(by_hand).id)
 
 
-def test_a_time_that_has_passed_and_a_closed_todo_are_refused(world: World, desk: ReminderDesk) -> None:
+def test_a_time_that_has_passed_and_a_closed_todo_are_refused(world: World, by_hand: RemindersByHand) -> None:
     world.sync(event(reminders=["-1h"]))
     with pytest.raises(NotPossible, match="has passed; nothing was changed"):
-        desk.reschedule(the_one(desk).id, NOW, NOW)
+        by_hand.reschedule(the_one(by_hand).id, NOW, NOW)
     world.sync(event("todo.completed", time=later(1), reminders=["-1h"]))
     with pytest.raises(NotPossible, match="its todo todo-1 is closed"):
-        desk.reschedule(the_one(desk).id, later(9), NOW)
+        by_hand.reschedule(the_one(by_hand).id, later(9), NOW)
     with pytest.raises(NotPossible, match="its todo todo-1 is closed"):
-        desk.snooze(the_one(desk).id, MINUTE, NOW)
+        by_hand.snooze(the_one(by_hand).id, MINUTE, NOW)
 
 
 def test_snoozing_what_has_fired_tells_it_again_and_the_series_goes_on(
-    world: World, desk: ReminderDesk
+    world: World, by_hand: RemindersByHand
 ) -> None:
     world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
     world.fire(ALARM)
-    snoozed, _ = desk.snooze(the_one(desk).id, 10 * MINUTE, ALARM + MINUTE)
+    snoozed, _ = by_hand.snooze(the_one(by_hand).id, 10 * MINUTE, ALARM + MINUTE)
     assert (snoozed.occurrence, snoozed.alarm_at) == (DUE, ALARM + 11 * MINUTE)
     world.fire(ALARM + 11 * MINUTE)
-    desk.snooze(the_one(desk).id, 10 * MINUTE, ALARM + 12 * MINUTE)
+    by_hand.snooze(the_one(by_hand).id, 10 * MINUTE, ALARM + 12 * MINUTE)
     world.fire(ALARM + 22 * MINUTE)
-    assert len({notice.id for notice in world.told}) == 3
-    assert {notice.values["due"] for notice in world.told} == {DUE.isoformat()}
+    assert len({notice.id for notice in world.notices_sent}) == 3
+    assert {notice.values["due"] for notice in world.notices_sent} == {DUE.isoformat()}
     assert world.waiting() == {"-1h": ALARM + timedelta(days=1)}
 
 
-def test_snoozing_what_is_about_to_fire_puts_it_off(world: World, desk: ReminderDesk) -> None:
+def test_snoozing_what_is_about_to_fire_puts_it_off(world: World, by_hand: RemindersByHand) -> None:
     world.sync(event(reminders=["-1h"]))
-    desk.snooze(the_one(desk).id, 30 * MINUTE, ALARM - MINUTE)
+    by_hand.snooze(the_one(by_hand).id, 30 * MINUTE, ALARM - MINUTE)
     assert world.fire(ALARM, version=1) is None
     assert world.waiting() == {"-1h": ALARM + 29 * MINUTE}
     with pytest.raises(NotPossible, match="has not fired and is not due until then: reschedule it"):
-        desk.snooze(the_one(desk).id, MINUTE, ALARM)
+        by_hand.snooze(the_one(by_hand).id, MINUTE, ALARM)
 
 
-def test_a_change_of_the_due_time_takes_back_what_was_set_by_hand(world: World, desk: ReminderDesk) -> None:
+def test_a_change_of_the_due_time_takes_back_what_was_set_by_hand(
+    world: World, by_hand: RemindersByHand
+) -> None:
     world.sync(event(reminders=["-1h"]))
-    desk.reschedule(the_one(desk).id, later(10), NOW)
+    by_hand.reschedule(the_one(by_hand).id, later(10), NOW)
     world.sync(event("todo.updated", time=later(5), reminders=["-1h"], title="Other"))
-    assert the_one(desk).is_moved
+    assert the_one(by_hand).is_moved
     world.sync(event("todo.updated", time=later(6), reminders=["-1h"], due=DUE + timedelta(days=1)))
-    assert (the_one(desk).alarm_at, the_one(desk).is_moved) == (ALARM + timedelta(days=1), False)
+    assert (the_one(by_hand).alarm_at, the_one(by_hand).is_moved) == (ALARM + timedelta(days=1), False)
 
 
 def test_lists_show_the_owner_s_time(
-    world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]
+    world: World, by_hand: RemindersByHand, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands.show_list(desk, todo=None, owner=None, state=None, limit=1, as_json=False)
+    commands.show_list(by_hand, todo=None, owner=None, state=None, limit=1, as_json=False)
     assert capsys.readouterr().out == "no reminders match\n"
     world.sync(event(title="Café\n\x1b[31m"), event(id="todo-2", owner=an_owner(time_zone="Asia/Tokyo")))
-    commands.show_list(desk, todo=None, owner=None, state=None, limit=3, as_json=False)
+    commands.show_list(by_hand, todo=None, owner=None, state=None, limit=3, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["fires", "due", "before", "state", "todo", "title", "owner", "id"]
     assert "2026-06-04 17:00 CEST" in lines[1]
@@ -158,60 +162,64 @@ def test_lists_show_the_owner_s_time(
     assert "2026-06-05 16:00 CEST" in lines[3]
     assert "\x1b" not in "".join(lines)
     assert lines[4] == "3 of 4 reminders, those that fire first; --limit shows more"
-    commands.show_list(desk, todo="todo-2", owner=None, state=State.WAITING, limit=9, as_json=True)
+    commands.show_list(by_hand, todo="todo-2", owner=None, state=ReminderState.WAITING, limit=9, as_json=True)
     (first, _second) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first["alarm_at"] == "2026-06-05T00:00:00+09:00"
     assert (first["state"], first["before_due"], first["has_alarm"]) == ("waiting", "-1d", True)
 
 
-def test_a_title_is_no_markup(world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_title_is_no_markup(
+    world: World, by_hand: RemindersByHand, capsys: pytest.CaptureFixture[str]
+) -> None:
     title = "[red]Mend[/x] :warning:"
     world.sync(event(title=title, reminders=["-1h"]))
-    commands.show_list(desk, todo=None, owner=None, state=None, limit=1, as_json=False)
+    commands.show_list(by_hand, todo=None, owner=None, state=None, limit=1, as_json=False)
     assert title in capsys.readouterr().out
-    commands.show(desk, the_one(desk).id, as_json=False)
+    commands.show(by_hand, the_one(by_hand).id, as_json=False)
     assert title in capsys.readouterr().out
 
 
 def test_one_is_shown_with_what_its_alarms_came_to(
-    world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]
+    world: World, by_hand: RemindersByHand, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.sync(event(reminders=["-1h"], recurrence="FREQ=WEEKLY"))
     world.fire(ALARM)
-    commands.show(desk, the_one(desk).id[:8], as_json=False)
+    commands.show(by_hand, the_one(by_hand).id[:8], as_json=False)
     shown = capsys.readouterr().out
     for words in ("FREQ=WEEKLY", "2026-06-12 16:00 CEST", "sent 2026-06-05 16:00 CEST, set for"):
         assert words in shown
-    commands.show(desk, the_one(desk).id, as_json=True)
+    commands.show(by_hand, the_one(by_hand).id, as_json=True)
     (fired,) = json.loads(capsys.readouterr().out)["fired"]
     assert (fired["outcome"], fired["is_sent"]) == ("sent", True)
     assert fired["fired_at"] == "2026-06-05T16:00:00+02:00"
 
 
 def test_a_time_without_a_zone_is_the_owner_s(
-    world: World, desk: ReminderDesk, capsys: pytest.CaptureFixture[str]
+    world: World, by_hand: RemindersByHand, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.sync(event(reminders=["-1h"], owner=an_owner(time_zone="Asia/Tokyo")))
-    rings: list[AlarmToSet] = []
-    commands.reschedule(desk, the_one(desk).id, "2026-06-03T09:00", NOW, rings.append)
-    assert rings[0].at == datetime(2026, 6, 3, 0, 0, tzinfo=UTC)
+    alarms: list[AlarmToSet] = []
+    commands.reschedule(by_hand, the_one(by_hand).id, "2026-06-03T09:00", NOW, alarms.append)
+    assert alarms[0].at == datetime(2026, 6, 3, 0, 0, tzinfo=UTC)
     assert "(-1h) of 'Buy milk' fires 2026-06-03 09:00 JST" in capsys.readouterr().out
-    commands.snooze(desk, the_one(desk).id, "3d", NOW, rings.append)
-    assert rings[1].at == NOW + timedelta(days=3)
+    commands.snooze(by_hand, the_one(by_hand).id, "3d", NOW, alarms.append)
+    assert alarms[1].at == NOW + timedelta(days=3)
 
 
-def test_without_kafka_the_change_is_kept_and_its_alarm_comes_later(world: World, desk: ReminderDesk) -> None:
-    def away(_ring: AlarmToSet) -> None:
+def test_without_kafka_the_change_is_kept_and_its_alarm_comes_later(
+    world: World, by_hand: RemindersByHand
+) -> None:
+    def away(_alarm: AlarmToSet) -> None:
         raise KafkaUnreachable("Kafka at nowhere cannot be reached")
 
     world.sync(event(reminders=["-1h"]))
     with pytest.raises(
         WorkersError, match=r"fires 2026-06-01 14:00 CEST; workers set its alarm later.*nowhere"
     ):
-        commands.reschedule(desk, the_one(desk).id, "2h", NOW, away)
-    assert not the_one(desk).has_alarm
-    world.keeping.reconcile(NOW)
-    assert the_one(desk).has_alarm
+        commands.reschedule(by_hand, the_one(by_hand).id, "2h", NOW, away)
+    assert not the_one(by_hand).has_alarm
+    world.keeper.reconcile(NOW)
+    assert the_one(by_hand).has_alarm
 
 
 @pytest.mark.parametrize(
@@ -233,7 +241,7 @@ def test_what_is_no_time_is_wrong_usage(text: str) -> None:
         commands.read_time(text, "Europe/Berlin", NOW)
 
 
-def test_the_id_of_a_todo_may_hold_anything(world: World, desk: ReminderDesk) -> None:
+def test_the_id_of_a_todo_may_hold_anything(world: World, by_hand: RemindersByHand) -> None:
     odd: dict[str, Any] = {"id": "50%_\\x", "reminders": ["0m"]}
     world.sync(event(**odd))
-    assert the_one(desk).todo_id == "50%_\\x"
+    assert the_one(by_hand).todo_id == "50%_\\x"

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from tasks.notifications.notice import InvalidNotice
-from tasks.reminders.outcomes import Outcome, State
+from tasks.reminders.outcomes import FiringOutcome, ReminderState
 from tasks.reminders.plans import reminder_id
 from tasks.reminders.store import PAGE, AlarmToSet
 from tasks.reminders.tables import reminded_todos, reminder_firings, reminders
@@ -29,14 +29,11 @@ def world(database: Database) -> World:
     return World(database)
 
 
-# -- in step with events
-
-
 def test_a_todo_with_a_due_time_has_its_alarms(world: World) -> None:
     world.sync(event())
     assert world.waiting() == {"-1d": at("2026-06-04 17:00"), "-1h": at("2026-06-05 16:00")}
     rows = world.rows().values()
-    assert {(ring.reminder_id, ring.version, ring.at) for ring in world.rung} == {
+    assert {(alarm.reminder_id, alarm.version, alarm.at) for alarm in world.alarms_set} == {
         (row.id, row.version, row.alarm_at) for row in rows
     }
     assert all(row.alarm_version == row.version == 1 for row in rows)
@@ -51,7 +48,7 @@ def test_a_repeated_event_changes_nothing_and_sets_no_alarm_again(world: World) 
     created = event()
     world.sync(created, created)
     world.sync(created, now=later(60))
-    assert len(world.rung) == 2
+    assert len(world.alarms_set) == 2
     assert {row.version for row in world.rows().values()} == {1}
 
 
@@ -59,24 +56,24 @@ def test_moving_the_due_time_moves_the_alarms_and_outdates_the_old_ones(world: W
     world.sync(event(), event("todo.updated", time=later(1), due=DUE + timedelta(days=2)))
     assert world.waiting() == {"-1d": at("2026-06-06 17:00"), "-1h": at("2026-06-07 16:00")}
     assert world.fire(at("2026-06-05 16:00"), version=1) is None
-    assert world.told == []
+    assert world.notices_sent == []
 
 
 def test_changing_the_offsets_cancels_those_that_are_gone(world: World) -> None:
     world.sync(event(), event("todo.updated", time=later(1), reminders=["-1h", "-15m"]))
     assert world.waiting() == {"-1h": at("2026-06-05 16:00"), "-15m": at("2026-06-05 16:45")}
-    assert (world.row("-1d").state, world.row("-1d").version) == (State.CANCELLED, 2)
+    assert (world.row("-1d").state, world.row("-1d").version) == (ReminderState.CANCELLED, 2)
     assert world.row("-1h").version == 1
     world.sync(event("todo.updated", time=later(2)))
-    assert world.row("-1d").state == State.WAITING
+    assert world.row("-1d").state == ReminderState.WAITING
     assert world.row("-1d").version == 3, "a version never comes again, or an outdated alarm would fire"
 
 
 def test_a_change_of_something_else_leaves_the_alarms_alone(world: World) -> None:
     world.sync(event(), event("todo.updated", time=later(1), title="Buy oat milk"))
     assert {row.version for row in world.rows().values()} == {1}
-    assert world.fire(at("2026-06-05 16:00")).outcome is Outcome.SENT
-    assert world.told[0].values["title"] == "Buy oat milk"
+    assert world.fire(at("2026-06-05 16:00")).outcome is FiringOutcome.SENT
+    assert world.notices_sent[0].values["title"] == "Buy oat milk"
 
 
 def test_moving_to_another_zone_moves_what_is_on_the_calendar(world: World) -> None:
@@ -93,7 +90,7 @@ def test_moving_to_another_zone_moves_what_is_on_the_calendar(world: World) -> N
 @pytest.mark.parametrize("recurrence", [None, "FREQ=DAILY"])
 def test_completing_and_deleting_cancel_a_series_too(world: World, kind: str, recurrence: str | None) -> None:
     world.sync(event(recurrence=recurrence), event(kind, time=later(1), recurrence=recurrence))
-    assert {row.state for row in world.rows().values()} == {State.CANCELLED}
+    assert {row.state for row in world.rows().values()} == {ReminderState.CANCELLED}
     assert world.fire(at("2026-06-05 16:00"), version=1) is None
     world.sync(event("todo.updated", time=later(2), due=DUE + timedelta(days=1)))
     assert world.waiting() == {}, "an edit does not open it again"
@@ -103,7 +100,7 @@ def test_completing_and_deleting_cancel_a_series_too(world: World, kind: str, re
 
 def test_an_event_whose_todo_has_no_reminders_any_more_cancels_those_that_are_known(world: World) -> None:
     world.sync(event(), event("todo.completed", time=later(1), reminders=[], due=None))
-    assert {row.state for row in world.all_rows()} == {State.CANCELLED}
+    assert {row.state for row in world.all_rows()} == {ReminderState.CANCELLED}
 
 
 def test_without_a_due_time_there_is_nothing_to_remind_of(world: World) -> None:
@@ -128,7 +125,7 @@ def test_events_in_any_order_and_twice_give_the_same(world: World) -> None:
     with world.database.reading() as connection:
         states = set(connection.execute(select(reminders.c.state)).scalars())
         titles = [todo["title"] for todo in connection.execute(select(reminded_todos.c.todo)).scalars()]
-    assert states == {State.CANCELLED}
+    assert states == {ReminderState.CANCELLED}
     assert titles == ["Done"] * 24
 
 
@@ -152,7 +149,7 @@ def test_a_todo_without_reminders_costs_no_row(world: World) -> None:
 def test_a_time_that_had_passed_when_the_event_happened_does_not_fire(world: World) -> None:
     world.sync(event(due=NOW + timedelta(minutes=30), reminders=["-1h", "-30m", "-15m"]))
     assert world.waiting() == {"-15m": later(15)}
-    assert world.row("-1h").state == world.row("-30m").state == State.DONE
+    assert world.row("-1h").state == world.row("-30m").state == ReminderState.DONE
     world.sync(event("todo.updated", time=later(5), due=NOW - timedelta(days=1)))
     assert world.waiting() == {}
 
@@ -160,18 +157,15 @@ def test_a_time_that_had_passed_when_the_event_happened_does_not_fire(world: Wor
 def test_a_time_that_passed_while_the_event_waited_to_be_handled_fires_late(world: World) -> None:
     world.sync(event(), now=at("2026-06-05 18:00"))
     assert world.waiting()["-1h"] == at("2026-06-05 16:00")
-    assert world.fire(at("2026-06-05 18:00")).outcome is Outcome.LATE
-    assert world.told[0].values["late"] is True
-
-
-# -- firing
+    assert world.fire(at("2026-06-05 18:00")).outcome is FiringOutcome.LATE
+    assert world.notices_sent[0].values["late"] is True
 
 
 def test_an_alarm_tells_once_what_for_and_for_when(world: World) -> None:
     world.sync(event(owner=an_owner(language="de")))
     fired = world.fire(at("2026-06-05 16:00") + timedelta(seconds=1))
-    assert (fired.outcome, fired.occurrence, fired.passed) == (Outcome.SENT, DUE, 0)
-    (notice,) = world.told
+    assert (fired.outcome, fired.occurrence, fired.passed) == (FiringOutcome.SENT, DUE, 0)
+    (notice,) = world.notices_sent
     assert (notice.kind, notice.urgent, notice.recipient.language) == ("todo_reminder", True, "de")
     assert notice.values == {
         "title": "Buy milk",
@@ -180,8 +174,8 @@ def test_an_alarm_tells_once_what_for_and_for_when(world: World) -> None:
         "late": False,
     }
     (firing,) = world.firings()
-    assert (firing.id, firing.outcome, firing.notice) == (str(notice.id), Outcome.SENT, None)
-    assert world.row().state == State.DONE
+    assert (firing.id, firing.outcome, firing.notice) == (str(notice.id), FiringOutcome.SENT, None)
+    assert world.row().state == ReminderState.DONE
 
 
 def test_an_alarm_that_comes_twice_tells_once(world: World) -> None:
@@ -189,20 +183,20 @@ def test_an_alarm_that_comes_twice_tells_once(world: World) -> None:
     now = at("2026-06-05 16:00")
     assert world.fire(now, version=1) is not None
     assert world.fire(now, version=1) is None
-    assert len(world.told) == 1
+    assert len(world.notices_sent) == 1
 
 
 def test_an_alarm_that_comes_early_is_set_again(world: World) -> None:
     world.sync(event())
     row = world.row()
-    world.rung.clear()
+    world.alarms_set.clear()
     assert world.fire(row.alarm_at - timedelta(milliseconds=5)) is None
-    assert world.rung == [AlarmToSet(row.id, row.version, row.alarm_at)]
-    assert world.told == []
+    assert world.alarms_set == [AlarmToSet(row.id, row.version, row.alarm_at)]
+    assert world.notices_sent == []
 
 
 def test_an_alarm_of_nothing_does_nothing(world: World) -> None:
-    assert world.keeping.fire(reminder_id("todo-9", "-1h"), 1, NOW) is None
+    assert world.keeper.fire(reminder_id("todo-9", "-1h"), 1, NOW) is None
 
 
 def test_a_series_goes_on_at_the_same_time_of_day_across_the_change_of_clocks(world: World) -> None:
@@ -218,15 +212,15 @@ def test_a_series_goes_on_at_the_same_time_of_day_across_the_change_of_clocks(wo
         world.fire(waiting["-15m"], "-15m")
     assert fired == [at("2026-10-24 08:45"), at("2026-10-25 08:45"), at("2026-10-26 08:45")]
     assert fired[1] - fired[0] == timedelta(hours=25)
-    assert len({notice.id for notice in world.told}) == 3
-    assert [ring.version for ring in world.rung] == [1, 2, 3]
+    assert len({notice.id for notice in world.notices_sent}) == 3
+    assert [alarm.version for alarm in world.alarms_set] == [1, 2, 3]
 
 
 def test_an_alarm_that_was_missed_is_told_late_once_and_the_series_goes_on(world: World) -> None:
     world.sync(event(due=at("2026-06-01 17:00"), recurrence="FREQ=DAILY", reminders=["0m"]))
     fired = world.fire(at("2026-06-04 19:00"), "0m")
-    assert (fired.outcome, fired.passed) == (Outcome.LATE, 3)
-    (notice,) = world.told
+    assert (fired.outcome, fired.passed) == (FiringOutcome.LATE, 3)
+    (notice,) = world.notices_sent
     assert notice.values["when"] == at("2026-06-04 17:00").isoformat()
     assert world.waiting() == {"0m": at("2026-06-05 17:00")}
 
@@ -234,11 +228,11 @@ def test_an_alarm_that_was_missed_is_told_late_once_and_the_series_goes_on(world
 def test_an_alarm_that_was_missed_is_skipped_where_that_is_wanted(database: Database) -> None:
     world = World(database, SKIPS)
     world.sync(event(due=at("2026-06-01 17:00"), recurrence="FREQ=DAILY", reminders=["0m"]))
-    assert world.fire(at("2026-06-04 19:00"), "0m").outcome is Outcome.SKIPPED
-    assert world.told == []
+    assert world.fire(at("2026-06-04 19:00"), "0m").outcome is FiringOutcome.SKIPPED
+    assert world.notices_sent == []
     assert world.waiting() == {"0m": at("2026-06-05 17:00")}
-    assert world.fire(at("2026-06-05 17:14"), "0m").outcome is Outcome.SENT
-    assert [row.outcome for row in world.firings()] == [Outcome.SKIPPED, Outcome.SENT]
+    assert world.fire(at("2026-06-05 17:14"), "0m").outcome is FiringOutcome.SENT
+    assert [row.outcome for row in world.firings()] == [FiringOutcome.SKIPPED, FiringOutcome.SENT]
 
 
 def test_an_occurrence_that_was_told_is_not_told_again_because_a_change_was_late(world: World) -> None:
@@ -251,14 +245,11 @@ def test_an_occurrence_that_was_told_is_not_told_again_because_a_change_was_late
     )
     world.sync(changed, now=alarm + timedelta(seconds=5))
     assert world.fire(alarm + timedelta(seconds=6)) is None
-    assert len(world.told) == 1
-    assert world.row().state == State.DONE
+    assert len(world.notices_sent) == 1
+    assert world.row().state == ReminderState.DONE
 
 
-# -- crashes and what completes them
-
-
-@pytest.mark.parametrize("place", ["tell", "ring"])
+@pytest.mark.parametrize("place", ["send_notices", "set_alarms"])
 def test_a_worker_that_dies_after_the_claim_is_completed_by_the_next_try(world: World, place: str) -> None:
     world.sync(event(recurrence="FREQ=DAILY"))
     alarm = world.row().alarm_at
@@ -267,13 +258,13 @@ def test_a_worker_that_dies_after_the_claim_is_completed_by_the_next_try(world: 
         world.fire(alarm, version=1)
     world.crash_at = None
     assert world.fire(alarm + timedelta(seconds=10), version=1) is None
-    assert len({notice.id for notice in world.told}) == 1
-    assert world.rung[-1] == AlarmToSet(world.row().id, 2, alarm + timedelta(days=1))
+    assert len({notice.id for notice in world.notices_sent}) == 1
+    assert world.alarms_set[-1] == AlarmToSet(world.row().id, 2, alarm + timedelta(days=1))
     assert world.row().alarm_version == 2
     assert all(row.sent_at for row in world.firings())
 
 
-@pytest.mark.parametrize("place", ["tell", "ring"])
+@pytest.mark.parametrize("place", ["send_notices", "set_alarms"])
 def test_a_worker_that_dies_after_the_claim_is_completed_by_reconciling(world: World, place: str) -> None:
     world.sync(event(recurrence="FREQ=DAILY"))
     alarm = world.row().alarm_at
@@ -281,64 +272,66 @@ def test_a_worker_that_dies_after_the_claim_is_completed_by_reconciling(world: W
     with pytest.raises(Crash):
         world.fire(alarm, version=1)
     world.crash_at = None
-    world.keeping.reconcile(alarm + timedelta(minutes=5))
-    assert len({notice.id for notice in world.told}) == 1
-    assert AlarmToSet(world.row().id, 2, alarm + timedelta(days=1)) in world.rung
-    done = world.keeping.reconcile(alarm + timedelta(minutes=6))
+    world.keeper.reconcile(alarm + timedelta(minutes=5))
+    assert len({notice.id for notice in world.notices_sent}) == 1
+    assert AlarmToSet(world.row().id, 2, alarm + timedelta(days=1)) in world.alarms_set
+    done = world.keeper.reconcile(alarm + timedelta(minutes=6))
     assert done.notices == 0
 
 
 def test_a_sync_that_dies_before_its_alarms_are_set_is_completed_by_the_next_try(world: World) -> None:
     created = event()
-    world.crash_at = "ring"
+    world.crash_at = "set_alarms"
     with pytest.raises(Crash):
         world.sync(created)
     world.crash_at = None
     world.sync(created)
-    assert len(world.rung) == 2
+    assert len(world.alarms_set) == 2
     assert {row.alarm_version for row in world.rows().values()} == {1}
 
 
 def test_what_a_claim_has_just_written_is_left_to_its_own_job(world: World) -> None:
     world.sync(event())
     alarm = world.row().alarm_at
-    world.crash_at = "tell"
+    world.crash_at = "send_notices"
     with pytest.raises(Crash):
         world.fire(alarm)
     world.crash_at = None
-    assert world.keeping.reconcile(alarm + timedelta(seconds=30)).notices == 0
-    assert world.keeping.reconcile(alarm + timedelta(seconds=61)).notices == 1
+    assert world.keeper.reconcile(alarm + timedelta(seconds=30)).notices == 0
+    assert world.keeper.reconcile(alarm + timedelta(seconds=61)).notices == 1
 
 
 def test_reconciling_sets_the_alarms_that_were_lost(world: World) -> None:
     world.sync(event(), event(id="todo-2", due=DUE + timedelta(days=5)))
-    world.rung.clear()
+    world.alarms_set.clear()
     now = at("2026-06-05 14:30")  # the alarms of 4 June, 17:00, and of 5 June, 16:00, are gone
-    done = world.keeping.reconcile(now)
+    done = world.keeper.reconcile(now)
     assert done.alarms == 2
-    assert {ring.at for ring in world.rung} == {at("2026-06-04 17:00"), at("2026-06-05 16:00")}
-    for ring in world.rung:
-        world.keeping.fire(ring.reminder_id, ring.version, max(ring.at, now))
-    assert [notice.values["late"] for notice in world.told] == [ring.at < now for ring in world.rung[:2]]
+    assert {alarm.at for alarm in world.alarms_set} == {at("2026-06-04 17:00"), at("2026-06-05 16:00")}
+    for alarm in world.alarms_set:
+        world.keeper.fire(alarm.reminder_id, alarm.version, max(alarm.at, now))
+    assert [notice.values["late"] for notice in world.notices_sent] == [
+        alarm.at < now for alarm in world.alarms_set[:2]
+    ]
 
 
 def test_an_alarm_beyond_the_longest_delay_is_set_when_it_has_come_nearer(world: World) -> None:
     far = NOW + timedelta(days=400)
     world.sync(event(due=far, reminders=["0m"]))
-    assert world.rung == []
-    assert world.keeping.reconcile(NOW + timedelta(days=100)).alarms == 0
-    assert world.keeping.reconcile(far - MAX_DELAY).alarms == 1
-    assert [ring.at for ring in world.rung] == [far]
+    assert world.alarms_set == []
+    assert world.keeper.reconcile(NOW + timedelta(days=100)).alarms == 0
+    assert world.keeper.reconcile(far - MAX_DELAY).alarms == 1
+    assert [alarm.at for alarm in world.alarms_set] == [far]
 
 
 def test_reconciling_again_is_harmless(world: World) -> None:
     world.sync(event())
-    alarm = world.row().alarm_at
+    alarm_at = world.row().alarm_at
     for _ in range(3):
-        world.keeping.reconcile(alarm - timedelta(minutes=30))
-    for ring in [ring for ring in world.rung if ring.at == alarm]:
-        world.keeping.fire(ring.reminder_id, ring.version, alarm)
-    assert len(world.told) == 1
+        world.keeper.reconcile(alarm_at - timedelta(minutes=30))
+    for alarm in [alarm for alarm in world.alarms_set if alarm.at == alarm_at]:
+        world.keeper.fire(alarm.reminder_id, alarm.version, alarm_at)
+    assert len(world.notices_sent) == 1
 
 
 def test_reconciling_takes_more_than_a_page(world: World) -> None:
@@ -352,7 +345,7 @@ def test_reconciling_takes_more_than_a_page(world: World) -> None:
                     "todo_id": f"todo-{number}",
                     "before_due": "0m",
                     "plan": "x",
-                    "state": State.WAITING,
+                    "state": ReminderState.WAITING,
                     "version": 1,
                     "occurrence": NOW,
                     "alarm_at": NOW,
@@ -362,39 +355,36 @@ def test_reconciling_takes_more_than_a_page(world: World) -> None:
                 for number in range(count)
             ],
         )
-    assert world.keeping.reconcile(NOW).alarms == count
-    assert len({ring.reminder_id for ring in world.rung}) == count
+    assert world.keeper.reconcile(NOW).alarms == count
+    assert len({alarm.reminder_id for alarm in world.alarms_set}) == count
 
 
 def test_a_notice_that_cannot_be_sent_holds_up_no_other_and_no_alarm(world: World) -> None:
     world.sync(event(recurrence="FREQ=DAILY"), event(id="todo-2"))
-    world.crash_at = "tell"
+    world.crash_at = "send_notices"
     for row in [row for row in world.all_rows() if row.before_due == "-1h"]:
         with pytest.raises(Crash):
-            world.keeping.fire(row.id, 1, row.alarm_at)
+            world.keeper.fire(row.id, 1, row.alarm_at)
     world.crash_at = None
     broken, whole = world.firings()
     with world.database.writing() as connection:
         notice = broken.notice | {"recipient": {}}
         spoil = reminder_firings.update().where(reminder_firings.c.id == broken.id)
         connection.execute(spoil.values(notice=notice))
-    world.rung.clear()
+    world.alarms_set.clear()
     with pytest.raises(InvalidNotice, match=r"recipient\.name"):
-        world.keeping.reconcile(at("2026-06-05 16:05"))
-    assert [str(notice.id) for notice in world.told] == [whole.id]
-    assert at("2026-06-06 16:00") in {ring.at for ring in world.rung}
+        world.keeper.reconcile(at("2026-06-05 16:05"))
+    assert [str(notice.id) for notice in world.notices_sent] == [whole.id]
+    assert at("2026-06-06 16:00") in {alarm.at for alarm in world.alarms_set}
 
 
 def test_what_fired_long_ago_is_forgotten(world: World) -> None:
     world.sync(event())
     world.fire(at("2026-06-05 16:00"))
-    world.keeping.reconcile(DUE + timedelta(days=89))
+    world.keeper.reconcile(DUE + timedelta(days=89))
     assert len(world.firings()) == 1
-    world.keeping.reconcile(DUE + timedelta(days=91))
+    world.keeper.reconcile(DUE + timedelta(days=91))
     assert world.firings() == []
-
-
-# -- at the same time, and without a database
 
 
 def test_two_workers_that_fire_the_same_alarm_at_once_tell_once(world: World, database_url: str) -> None:
@@ -403,18 +393,18 @@ def test_two_workers_that_fire_the_same_alarm_at_once_tell_once(world: World, da
     worlds = [World(other) for other in others]
     for number in range(10):
         world.sync(event(id=f"todo-{number}", reminders=["-1h"], recurrence="FREQ=DAILY"))
-    for row in [world.rung[number] for number in range(10)]:
+    for row in [world.alarms_set[number] for number in range(10)]:
         start = threading.Barrier(len(worlds))
 
         def fire(each: World, row: AlarmToSet = row, start: threading.Barrier = start) -> Any:
             start.wait(10)
-            return each.keeping.fire(row.reminder_id, row.version, row.at)
+            return each.keeper.fire(row.reminder_id, row.version, row.at)
 
         with ThreadPoolExecutor(len(worlds)) as threads:
             outcomes = list(threads.map(fire, worlds))
         assert sum(outcome is not None for outcome in outcomes) == 1
-    told = [notice.id for each in worlds for notice in each.told]
-    assert len(set(told)) == 10
+    notices_sent = [notice.id for each in worlds for notice in each.notices_sent]
+    assert len(set(notices_sent)) == 10
     assert len(world.firings()) == 10
     for other in others:
         other.dispose()
@@ -441,14 +431,14 @@ def test_without_a_database_nothing_is_told_and_the_next_try_tells_once(world: W
     row = world.row()
     away = World(Database("postgresql://bot@127.0.0.1:1/todo"))
     with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/todo failed"):
-        away.keeping.fire(row.id, row.version, row.alarm_at)
-    assert away.told == []
+        away.keeper.fire(row.id, row.version, row.alarm_at)
+    assert away.notices_sent == []
     world.fire(row.alarm_at)
-    assert len(world.told) == 1
+    assert len(world.notices_sent) == 1
 
 
 def test_the_policy_of_lateness() -> None:
     alarm = NOW
-    assert IN_TIME.outcome(alarm, alarm + timedelta(minutes=15)) is Outcome.SENT
-    assert IN_TIME.outcome(alarm, alarm + timedelta(minutes=15, seconds=1)) is Outcome.LATE
-    assert replace(IN_TIME, skips=True).outcome(alarm, alarm + timedelta(hours=1)) is Outcome.SKIPPED
+    assert IN_TIME.outcome(alarm, alarm + timedelta(minutes=15)) is FiringOutcome.SENT
+    assert IN_TIME.outcome(alarm, alarm + timedelta(minutes=15, seconds=1)) is FiringOutcome.LATE
+    assert replace(IN_TIME, skips=True).outcome(alarm, alarm + timedelta(hours=1)) is FiringOutcome.SKIPPED

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.reminders.reconcile_timer import START_GAP, Watch
+from tasks.reminders.reconcile_timer import START_GAP, ReconcileTimer
 from tasks.storage.database import Database
 from tasks.storage.shared_work import SharedWork
 from tests.helpers.reminder_world import NOW
@@ -64,14 +64,14 @@ def test_workers_that_start_together_reconcile_once_and_one_that_starts_later_ag
 ) -> None:
     enqueued: list[int] = []
     watches = [
-        Watch(lambda: work(database), lambda number=number: enqueued.append(number), HOUR)  # type: ignore[misc]
+        ReconcileTimer(lambda: work(database), lambda number=number: enqueued.append(number), HOUR)  # type: ignore[misc]
         for number in range(3)
     ]
-    assert [watch.look(NOW, at_start=True) for watch in watches] == [True, False, False]
-    assert not watches[1].look(NOW + HOUR - SECOND, at_start=False)
-    assert watches[2].look(NOW + HOUR - SECOND, at_start=True), "an hour is for those that run"
-    assert not watches[0].look(NOW + HOUR - SECOND + START_GAP, at_start=False)
-    assert watches[1].look(NOW + 2 * HOUR, at_start=False)
+    assert [timer.check(NOW, at_start=True) for timer in watches] == [True, False, False]
+    assert not watches[1].check(NOW + HOUR - SECOND, at_start=False)
+    assert watches[2].check(NOW + HOUR - SECOND, at_start=True), "an hour is for those that run"
+    assert not watches[0].check(NOW + HOUR - SECOND + START_GAP, at_start=False)
+    assert watches[1].check(NOW + 2 * HOUR, at_start=False)
     assert enqueued == [0, 2, 1]
 
 
@@ -80,22 +80,24 @@ def test_where_kafka_is_away_it_is_still_time(database: Database) -> None:
         raise KafkaUnreachable
 
     with pytest.raises(KafkaUnreachable):
-        Watch(lambda: work(database), away, HOUR).look(NOW, at_start=True)
-    assert Watch(lambda: work(database), lambda: None, HOUR).look(NOW, at_start=True)
+        ReconcileTimer(lambda: work(database), away, HOUR).check(NOW, at_start=True)
+    assert ReconcileTimer(lambda: work(database), lambda: None, HOUR).check(NOW, at_start=True)
 
 
 def test_a_watch_goes_on_while_the_database_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "later"
     database = Database(f"sqlite:///{folder}/todo.db")
     enqueued: list[str] = []
-    watch = Watch(lambda: work(database), lambda: enqueued.append("reconcile"), timedelta(milliseconds=50))
-    watch.start()
+    timer = ReconcileTimer(
+        lambda: work(database), lambda: enqueued.append("reconcile"), timedelta(milliseconds=50)
+    )
+    timer.start()
     try:
         wait_for(lambda: "reminders not reconciled" in caplog.text)
         folder.mkdir()
         wait_for(lambda: len(enqueued) > 1)
     finally:
-        watch.stop()
-        watch.join()
+        timer.stop()
+        timer.join()
     database.dispose()
     assert "unable to open database file" in caplog.text
