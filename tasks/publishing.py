@@ -1,4 +1,4 @@
-"""How chatbot code tells the workers what happened."""
+"""Publishes events: the way chatbot code tells the workers that something happened."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .events.models import Event, InvalidEvent, TodoEvent, parse_event
 
 
 def publish(event: TodoEvent | Mapping[str, Any]) -> Event:
-    """Write ``event`` into the event log, as one record, and give it as it was written.
+    """Write ``event`` into the event log, as one record; returns it as it was written.
 
-    Blocks until all in-sync replicas have it. An event may be published again, after an error or for safety:
-    its effects happen once.
+    Blocks until all in-sync replicas have it; safe for use by many threads. An event may be published again,
+    after an error or for safety: its effects happen once.
 
     Raises:
         InvalidEvent: it does not validate; nothing was written.
@@ -31,7 +31,7 @@ def publish(event: TodoEvent | Mapping[str, Any]) -> Event:
 
 
 async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
-    """As `publish`, for asyncio code: the event loop runs on while Kafka confirms."""
+    """As `publish`, for asyncio code: the event loop keeps running until Kafka confirms."""
     parsed, record = _checked(event)
     await broker.prepare_async()
     await broker.producer.deliver_async(event_log, record)
@@ -39,7 +39,7 @@ async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
 
 
 def _checked(event: TodoEvent | Mapping[str, Any]) -> tuple[Event, Record]:
-    # A model is checked again: `model_copy` and `model_construct` check nothing.
+    # A model is validated again, as `model_copy` and `model_construct` validate nothing.
     parsed = parse_event(_as_mapping(event) if isinstance(event, TodoEvent) else event)
     record = record_of(parsed)
     require_size(record, f"the event {parsed.event_id}")

@@ -1,8 +1,8 @@
 """The two ways in which a Kafka record is a CloudEvent: binary and structured mode. Pure.
 
 In binary mode the attributes are headers and the value is the event's data; in structured mode the value is
-the whole event. The reading is our own, as that of cloudevents 2 makes up an id where there is none, another
-at each reading, takes a record with both for a binary one, and cannot tell in words what is wrong.
+the whole event. We read records ourselves: the reader of cloudevents 2 invents a new id at each reading if an
+event has none, takes a record with headers of both modes for a binary one, and cannot say what is wrong.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _JSON_TYPE = re.compile(r"(application|text)/([\w.-]+\+)?json")
 
 
 def attributes_and_data(record: Incoming) -> tuple[dict[str, Any], Any]:
-    """Give a record's attributes and its data, which is a JSON value, or text where it is something else.
+    """A record's attributes and its data: a JSON value, or text if it is something else.
 
-    A record whose headers say nothing is taken for one in structured mode: many tools write no headers.
+    A record without telling headers is read in structured mode, as many tools write no headers.
 
     Raises:
-        Undecodable: it is not a CloudEvent; the text says why.
+        Undecodable: it is no CloudEvent; the text says why.
     """
     if record.value is None:
         raise Undecodable("the record is no CloudEvent: it has no value", b"")

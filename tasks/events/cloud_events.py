@@ -1,7 +1,7 @@
-"""Events as CloudEvents 1.0 on Kafka, and back: the envelope, not what is in it. Pure.
+"""Writes events as CloudEvents 1.0 on Kafka, and reads them: the envelope, not the content. Pure.
 
-What is in an event is checked by the actor that handles it, so that one that is wrong can be mended and
-replayed like any other job. The rules are at https://github.com/cloudevents/spec, and in its Kafka binding.
+The actor that handles an event checks its content, so that a wrong one can be mended and replayed like any
+other job. The rules are at https://github.com/cloudevents/spec, and in its Kafka binding.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from workers.records.sources import Incoming
 from .cloud_event_modes import attributes_and_data
 from .models import EVENT_TYPES, InvalidEvent, TodoEvent
 
-#: What Kafka's binding of CloudEvents says of a record that is a whole event in JSON.
+#: The content type of a record that is a whole event in JSON, by CloudEvents' Kafka binding.
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 
-#: Major version of the events' schemas. It grows only where a reader of the old one would misunderstand.
+#: Major version of the events' schemas. It grows only if a reader of the old version would misunderstand.
 SCHEMA_VERSION = 1
 
 _DATASCHEMA = re.compile(r"urn:todo-workers:event:([^:]+):([0-9]{1,9})")
 _REQUIRED = ("specversion", "id", "source", "type")
-#: Attributes that are fields of an event, and say nothing beside it.
+#: Attributes that repeat fields of the event, so they need not be kept.
 _FIELDS = frozenset({"specversion", "type", "time", "datacontenttype"})
-#: Fields of an event that are attributes of its CloudEvent, and not in its data.
+#: Fields of an event that are attributes of its CloudEvent, not part of its data.
 OUTSIDE_DATA = ("type", "event_id", "time", "cloudevent")
-#: Ids that are no UUID are unique only together with their source: both make a UUID in this namespace.
+#: An id that is no UUID is unique only together with its source: a UUID in this namespace is made of both.
 _IDS = UUID("6d5f1f6e-5b0a-5d5b-9a0e-0f3f7f0a6a11")
 
 
 def dataschema(event_type: str) -> str:
-    """Give the URI of the schema of an event's data, as this version writes it."""
+    """The URI of the schema of an event's data, as this version writes it."""
     return f"urn:todo-workers:event:{event_type}:{SCHEMA_VERSION}"
 
 
 def record_of(event: TodoEvent) -> Record:
-    """Make the record that publishes ``event``: in structured mode, keyed by the todo.
+    """The record that publishes ``event``: in structured mode, keyed by the todo.
 
     Raises:
-        InvalidEvent: ``cloudevent`` holds what no CloudEvent can.
+        InvalidEvent: ``cloudevent`` has something that no CloudEvent can have.
     """
     data = event.model_dump(mode="json")
     context = data["cloudevent"]
@@ -76,7 +76,7 @@ def record_of(event: TodoEvent) -> Record:
 def event_of(record: Incoming) -> dict[str, Any]:
     """Read the event of a record that anybody may have written, in binary or in structured mode.
 
-    It is what `events.parse_any_event` reads, and not checked yet.
+    The result is input for `models.parse_any_event` and not validated yet.
 
     Raises:
         Undecodable: the record is no CloudEvent that this version understands; the text says why.
@@ -101,7 +101,7 @@ def event_of(record: Incoming) -> dict[str, Any]:
     todo = data.get("todo")
     if isinstance(todo, dict) and context.get("subject") == todo.get("id"):
         context.pop("subject", None)
-    # They would be taken for the event's own; equal ones say nothing new.
+    # These would be taken for the event's own fields; equal ones say nothing new.
     homonyms = {name: data[name] for name in OUTSIDE_DATA if name in data and data[name] != event.get(name)}
     if homonyms:
         context["data"] = homonyms
@@ -110,7 +110,7 @@ def event_of(record: Incoming) -> dict[str, Any]:
 
 
 def event_id_of(source: str, cloud_event_id: str) -> UUID:
-    """Give the id of an event: its CloudEvent's, where that is a UUID; else one that follows from both."""
+    """The id of an event: its CloudEvent's id if that is a UUID, else one derived from source and id."""
     try:
         event_id = UUID(cloud_event_id)
     except ValueError:
@@ -132,7 +132,7 @@ def _unknown(
 
 
 def _require_understood(kind: str, context: dict[str, Any], record: Incoming) -> None:
-    """Take our own dataschema out of the context. Raises Undecodable for that of another type or version."""
+    """Remove our own dataschema from the context. Raises Undecodable if it is of another type or version."""
     match = _DATASCHEMA.fullmatch(context.get("dataschema", ""))
     if match is None:
         return

@@ -1,4 +1,4 @@
-"""The kinds of values that events are made of, each with its check. Pure."""
+"""The field types of events, each with its check. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..schedules.offsets import parse_offset
 from ..schedules.rules import parse_rule
 from ..text import one_line
 
-#: Longest title and longest description, in characters. An update carries each three times, and a
-#: character takes up to 12 bytes in JSON: the largest event stays below the 1 MB that Kafka accepts.
+#: Longest title and longest description, in characters. An update carries each of them three times and a
+#: character takes up to 12 bytes in JSON, so the largest event stays below the 1 MB that Kafka accepts.
 MAX_TEXT_LENGTH = 10_000
 
-#: Most reminders of a todo.
+#: How many reminders a todo may have.
 MAX_REMINDERS = 20
 
-#: Times in this range exist in every time zone.
+#: Times within this range exist in every time zone.
 _OUT_OF_RANGE = "must lie between the years 1970 and 9998"
 
 _NUMBER = re.compile(r"[\d\s.+-]*")
@@ -75,11 +75,11 @@ def _without_controls(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1_000)  # an event is read by each of its jobs
+@lru_cache(maxsize=1_000)  # the same few owners come again and again
 def email_address(address: str) -> str:
-    """Give the address, its domain as the mail server needs it. Raises ValueError where it is none."""
+    """The address with its domain as the mail server needs it. Raises ValueError if it is no address."""
     try:
-        # Whether the domain exists is the mail server's to say: it may be one of an intranet.
+        # Whether the domain exists is for the mail server to say: it may be one of an intranet.
         valid = validate_email(
             address, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
         )
@@ -105,7 +105,7 @@ def _time_zone(name: str) -> str:
 
 
 def _not_a_number(value: object) -> object:
-    # pydantic takes numbers for times, and guesses between seconds and milliseconds.
+    # pydantic reads numbers as times, and guesses between seconds and milliseconds.
     if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         raise ValueError("must be a time with its zone, like 2026-06-05T17:00:00+02:00")
     return value
@@ -131,7 +131,7 @@ def _recurrence(text: str) -> str:
     return text
 
 
-#: What the schema can say of a text that must not be blank.
+#: The part of "must not be blank" that a JSON Schema can state.
 _MIN_1 = Field(json_schema_extra={"minLength": 1})
 
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_without_nul)]

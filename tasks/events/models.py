@@ -1,8 +1,7 @@
-"""The facts that the chatbot publishes about todos. Pure: no I/O; the clock is read only for default values.
+"""The events that the chatbot publishes about todos. Pure: no I/O; the clock is read only for default values.
 
-Models are frozen. Fields that they do not know are kept: who publishes may be newer than who reads. Every
-time is kept in UTC, so that an event equals itself after a trip through JSON; the zone that a person reads
-times in is ``Owner.time_zone``.
+Models are frozen and keep fields that they do not know. Every time is stored in UTC, so that an event equals
+itself after a trip through JSON; people see times in the zone ``Owner.time_zone``.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ from .fields import (
     Time,
     Title,
 )
-from .todos import _DISCREET, Owner, Todo, _Model
+from .todos import HIDES_INPUT, OpenModel, Owner, Todo
 
 T = TypeVar("T")
 
 
-#: ``CloudEvent.source`` of what this package publishes: a URI reference to whoever saw it happen.
+#: The CloudEvents ``source`` of the events that this package publishes: a URI reference to their origin.
 DEFAULT_SOURCE = "/todo-chatbot"
 
 
@@ -47,36 +46,36 @@ class InvalidEvent(InvalidArguments, ValueError):
     """The data is not a valid todo event."""
 
 
-class Change(_Model):
-    """What one field of a todo was and what it is now, as JSON values; None is no value."""
+class Change(OpenModel):
+    """The value of one field before and after an update, as JSON values; None is no value."""
 
     before: Json
     after: Json
 
 
-#: The fields that an update may change, with the type of their values; one that is not known may be anything.
+#: The types of the fields that an update may change; a field that is not listed may have any value.
 CHANGEABLE: dict[str, TypeAdapter[Any]] = {
-    "title": TypeAdapter(Title | None, config=_DISCREET),
-    "description": TypeAdapter(Text | None, config=_DISCREET),
-    "due": TypeAdapter(Time | None, config=_DISCREET),
-    "reminders": TypeAdapter(Reminders | None, config=_DISCREET),
-    "recurrence": TypeAdapter(Recurrence | None, config=_DISCREET),
-    "owner": TypeAdapter(Owner | None, config=_DISCREET),
+    "title": TypeAdapter(Title | None, config=HIDES_INPUT),
+    "description": TypeAdapter(Text | None, config=HIDES_INPUT),
+    "due": TypeAdapter(Time | None, config=HIDES_INPUT),
+    "reminders": TypeAdapter(Reminders | None, config=HIDES_INPUT),
+    "recurrence": TypeAdapter(Recurrence | None, config=HIDES_INPUT),
+    "owner": TypeAdapter(Owner | None, config=HIDES_INPUT),
 }
 
 
-class Context(_Model):
-    """What an event's CloudEvent says beside the event: its source, its extension attributes.
+class Context(OpenModel):
+    """The rest of an event's CloudEvent: its source and its extension attributes.
 
-    ``id`` is that of the CloudEvent where it is no UUID: ``event_id`` then follows from source and id.
-    ``data`` has the fields of its data that are named like one of the event itself.
+    ``id`` is the CloudEvent's own id if that is no UUID; ``event_id`` is then derived from source and id.
+    ``data`` has those fields of the CloudEvent's data that are named like a field of the event itself.
     """
 
     source: Source = DEFAULT_SOURCE
 
 
-class AnyEvent(_Model):
-    """What every event carries, of whatever type."""
+class AnyEvent(OpenModel):
+    """The fields that an event of any type has."""
 
     type: str
     event_id: UUID = Field(default_factory=uuid4)
@@ -86,14 +85,14 @@ class AnyEvent(_Model):
 
     @property
     def todo_id(self) -> str | None:
-        """The todo that it is about, where that is known."""
+        """The id of the todo that it is about, if known."""
         return None
 
 
 class OtherEvent(AnyEvent):
-    """An event of a type that this version does not know: kept as it is.
+    """An event of a type that this version does not know, kept as it is.
 
-    ``subject`` is what it is about, as its publisher says.
+    ``subject`` names what it is about, in its publisher's words.
     """
 
     type: Identifier
@@ -106,7 +105,7 @@ class OtherEvent(AnyEvent):
 
 
 class TodoEvent(AnyEvent):
-    """What the events carry that are about a todo. ``actor`` is whoever did it, for example ``user:42``."""
+    """The fields of an event about a todo. ``actor`` names who did it, for example ``user:42``."""
 
     actor: Name
     todo: Todo
@@ -123,7 +122,7 @@ class TodoCreated(TodoEvent):
 
 
 class TodoUpdated(TodoEvent):
-    """A todo was changed; ``changes`` has an entry for each field that was."""
+    """A todo was changed; ``changes`` has an entry for each field that changed."""
 
     type: Literal["todo.updated"] = "todo.updated"
     changes: dict[str, Change] = Field(min_length=1)
@@ -156,23 +155,22 @@ Event = Annotated[TodoCreated | TodoUpdated | TodoCompleted | TodoDeleted, Field
 #: The values of ``type``.
 EVENT_TYPES = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=_DISCREET)
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=HIDES_INPUT)
 _OTHER: TypeAdapter[OtherEvent] = TypeAdapter(OtherEvent)
 
 
 def parse_event(data: object) -> Event:
-    """Read an event from what ``event.model_dump(mode="json")`` gives, or from a mapping like it.
+    """Read an event from the output of ``event.model_dump(mode="json")``, or from a mapping like it.
 
     Raises:
-        InvalidEvent: it does not validate, or its type is not known; the text says what is wrong with each
-            field.
+        InvalidEvent: it does not validate, or its type is unknown; the text names each wrong field.
     """
     event: Event = _validated(_EVENT, data)
     return event
 
 
 def parse_any_event(data: object) -> Event | OtherEvent:
-    """As `parse_event`, but an event of an unknown type is given with what every event carries.
+    """As `parse_event`, but also read an event of an unknown type, as `OtherEvent`.
 
     Raises:
         InvalidEvent: it does not validate.
@@ -203,6 +201,7 @@ def _fit(name: str, value: JsonValue) -> Any:
 
 
 def problems_of(error: ValidationError) -> str:
+    """The problems of a failed validation in one line, without the input."""
     return "; ".join(
         _problem(details["type"], [str(part) for part in details["loc"] if part not in EVENT_TYPES], details)
         for details in error.errors(include_url=False, include_input=False)

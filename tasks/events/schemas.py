@@ -1,4 +1,4 @@
-"""What an event looks like, for other services: JSON Schema and AsyncAPI, made from the models. Pure."""
+"""Describes the events for other services, as JSON Schema and AsyncAPI made from the models. Pure."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _MODELS: dict[str, type[TodoEvent]] = {
 
 
 def files(retention_ms: int) -> dict[str, str]:
-    """Give the text of every published file by its path; ``retention_ms`` is that of the event log."""
+    """The text of each published file by its path; ``retention_ms`` is that of the event log."""
     schemas = {f"events/{kind}.json": data_schema(kind) for kind in EVENT_TYPES}
     documents = {**schemas, "asyncapi.json": asyncapi(retention_ms)}
     return {path: as_text(document) for path, document in documents.items()}
 
 
 def as_text(document: Mapping[str, Any]) -> str:
-    """Write a document as it is published."""
+    """A document as it is published."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def data_schema(event_type: str) -> dict[str, Any]:
-    """Give the JSON Schema of the data of an event's CloudEvent; its id is the event's ``dataschema``.
+    """The JSON Schema of the data of an event's CloudEvent; its id is the event's ``dataschema``.
 
-    Fields that it does not name are allowed. Some checks it cannot say: that a title is not blank, that a
-    zone exists.
+    Fields that it does not name are allowed. It cannot state every check, such as that a title is not blank
+    or that a zone exists.
     """
     schema = _MODELS[event_type].model_json_schema(mode="validation")
     for name in OUTSIDE_DATA:
@@ -47,7 +47,7 @@ def data_schema(event_type: str) -> dict[str, Any]:
 
 
 def asyncapi(retention_ms: int) -> dict[str, Any]:
-    """Give the AsyncAPI 3.0 document of the event log, as the workers see it."""
+    """The AsyncAPI 3.0 document of the event log, as the workers see it."""
     messages = {_name(kind): {"$ref": f"#/components/messages/{_name(kind)}"} for kind in EVENT_TYPES}
     channel = {
         "address": "{namespace}.events",
@@ -89,7 +89,7 @@ def asyncapi(retention_ms: int) -> dict[str, Any]:
 
 
 def sample(event_type: str) -> Event:
-    """Give an event for examples: always the same."""
+    """An event for examples, always the same."""
     owner = Owner(name="Ana Petrović", email="ana@example.com", time_zone="Europe/Berlin")
     due = datetime(2026, 6, 5, 15, 0, tzinfo=UTC)
     todo = Todo(id="todo-1", title="Book flights", description="Aisle seats.", due=due, owner=owner)
@@ -157,7 +157,7 @@ def _name(kind: str) -> str:
 
 
 def _without_markup(value: Any) -> Any:
-    """Descriptions come from docstrings, which mark code in their own way."""
+    """Replace the mark-up of docstrings, which the descriptions come from, by plain backquotes."""
     if isinstance(value, dict):
         return {name: _without_markup(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A todo and its owner, as events tell of them."""
+"""The models of a todo and its owner, as events carry them."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ from .fields import (
     Title,
 )
 
-#: Errors come into logs, and what was given may be the name or the address of a person.
-_DISCREET = ConfigDict(hide_input_in_errors=True)
+#: Errors end up in logs, and the input may be the name or the address of a person.
+HIDES_INPUT = ConfigDict(hide_input_in_errors=True)
 
 
-class _Model(BaseModel):
+class OpenModel(BaseModel):
+    """A frozen model that keeps the fields it does not know: who publishes may be newer than who reads."""
+
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     __pydantic_extra__: dict[str, Json]
 
 
-class Owner(_Model):
-    """The person whose todo it is, and who is notified."""
+class Owner(OpenModel):
+    """The person who owns a todo and is notified about it."""
 
     name: Name
     email: Email
@@ -48,12 +50,12 @@ class Owner(_Model):
     language: Language = "en"
 
 
-class Todo(_Model):
-    """A todo as it is after the event; for a deleted one, as it was last.
+class Todo(OpenModel):
+    """A todo as it is after the event; a deleted one as it was before.
 
-    ``reminders`` says when to remind of it: offsets before ``due``, such as ``-1d``, ``-1h`` or ``0m``.
+    ``reminders`` are offsets before ``due`` at which to remind of it, such as ``-1d``, ``-1h`` or ``0m``.
     ``recurrence`` is an RRULE of RFC 5545, such as ``FREQ=WEEKLY;BYDAY=MO``; it counts from ``due``, on the
-    clock of the owner's zone, and needs it.
+    clock of the owner's zone, and needs a due time.
     """
 
     id: Identifier

@@ -1,7 +1,7 @@
-"""When the reminders of a todo fire. Pure: no I/O, no clock; times are aware, and UTC where they are given.
+"""Computes when the reminders of a todo fire. Pure: no I/O, no clock; times are aware, results are in UTC.
 
-An offset in days is days on the calendar of the owner's zone: a day before Monday 09:00 is Sunday 09:00, also
-where the clocks change that night. Hours and minutes are exact.
+An offset in days counts days on the calendar of the owner's zone: a day before Monday 09:00 is Sunday 09:00,
+even if the clocks change that night. Hours and minutes are exact.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from .occurrences import occurrences
-from .offsets import _DAY_DIFFERENCE, Offset
+from .offsets import MAX_DAY_DIFFERENCE, Offset
 from .rules import parse_rule
 
-#: How far back alarms that were missed are looked for one by one.
+#: How far back missed alarms are counted one by one.
 _LOOK_BACK = timedelta(days=400)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides when one reminder fires. ``recurrence`` is an RRULE; None: once."""
+    """Everything that decides when one reminder fires. ``recurrence`` is an RRULE; None: once."""
 
     due: datetime
     zone: str
@@ -29,13 +29,13 @@ class Plan:
     recurrence: str | None = None
 
     def __str__(self) -> str:
-        """Give what two plans have in common only where they are the same."""
+        """A text that two plans share only if they are the same."""
         return f"{self.due.astimezone(UTC).isoformat()} {self.zone} {self.offset} {self.recurrence or 'once'}"
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A reminder of one occurrence: ``at`` is when it fires, ``occurrence`` when the todo is due."""
+    """The reminder of one occurrence: it fires at ``at``, the todo is due at ``occurrence``."""
 
     occurrence: datetime
     at: datetime
@@ -43,9 +43,9 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Due:
-    """What a reminder has to do now: remind of ``latest``, then wait for ``following``.
+    """The work of a reminder whose alarm is due: remind of ``latest``, then wait for ``following``.
 
-    ``passed`` counts the alarms before ``latest`` that did not fire; one mail stands for all of them.
+    ``passed`` counts the missed alarms before ``latest``; one mail stands for all of them.
     """
 
     latest: Alarm
@@ -54,27 +54,27 @@ class Due:
 
 
 def alarms(plan: Plan, after: datetime) -> Iterator[Alarm]:
-    """Give the alarms after ``after``, in order.
+    """The alarms after ``after``, in order.
 
     Raises:
         InvalidRule: the next occurrence could not be found.
     """
     zone = ZoneInfo(plan.zone)
-    for occurrence in _occurrences(plan, zone, after + plan.offset.length - _DAY_DIFFERENCE):
+    for occurrence in _occurrences(plan, zone, after + plan.offset.length - MAX_DAY_DIFFERENCE):
         at = plan.offset.before(occurrence, zone)
         if at > after:
             yield Alarm(occurrence, at)
 
 
 def next_alarm(plan: Plan, after: datetime) -> Alarm | None:
-    """Give the first alarm after ``after``; None where there is none any more."""
+    """The first alarm after ``after``; None if none is left."""
     return next(alarms(plan, after), None)
 
 
 def what_is_due(plan: Plan, alarm: Alarm, now: datetime) -> Due:
-    """Say what comes of ``alarm``, which is due at ``now`` or was before.
+    """The work that ``alarm`` causes, which is due at ``now`` or was due before.
 
-    ``alarm`` may be at another time than the plan has it: then it was put off.
+    ``alarm`` may be at another time than the plan has it, if it was set by hand.
     """
     latest, passed = alarm, 0
     planned = plan.offset.before(alarm.occurrence, ZoneInfo(plan.zone))

@@ -1,4 +1,4 @@
-"""How long before its due time a reminder comes: -1d, -1h, 0m. Pure."""
+"""Offsets: how long before the due time a reminder comes, such as -1d, -1h or 0m. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from workers.errors import WorkersError
 
-#: A reminder may come that long before the due time, at most.
+#: The longest time between a reminder and the due time.
 MAX_OFFSET = timedelta(days=366)
 
 
-#: A calendar day may be that much longer or shorter than 24 hours.
-_DAY_DIFFERENCE = timedelta(hours=26)
+#: By how much calendar days before a time may differ from as many times 24 hours.
+MAX_DAY_DIFFERENCE = timedelta(hours=26)
 
 
 _OFFSET = re.compile(r"-(\d{1,6})([mhdw])|-?0([mhdw])")
@@ -32,7 +32,7 @@ class InvalidOffset(WorkersError, ValueError):
 
 @dataclass(frozen=True)
 class Offset:
-    """How long before an occurrence to remind: calendar days, then exact minutes."""
+    """A length of time before an occurrence: either calendar days or exact minutes."""
 
     days: int = 0
     minutes: int = 0
@@ -45,11 +45,11 @@ class Offset:
 
     @property
     def length(self) -> timedelta:
-        """Its length where no clock changes."""
+        """Its length if no clock changes."""
         return timedelta(days=self.days, minutes=self.minutes)
 
     def before(self, occurrence: datetime, zone: ZoneInfo) -> datetime:
-        """Give the time to remind at."""
+        """The time to remind at, in UTC, for an occurrence on the calendar of ``zone``."""
         if not self.days:
             return occurrence.astimezone(UTC) - timedelta(minutes=self.minutes)
         # Arithmetic on a time with a zone is on its wall clock; its fold must not outlive it.
@@ -61,7 +61,7 @@ def parse_offset(text: str) -> Offset:
     """Read an offset like ``-1d``: minutes, hours, days or weeks before the due time; ``0m`` is at that time.
 
     Raises:
-        InvalidOffset: it is not one, or more than a year.
+        InvalidOffset: it is no offset, or longer than a year.
     """
     match = _OFFSET.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""Recurrence rules (RRULE of RFC 5545) as text: which are accepted, what is wrong with the others. Pure."""
+"""Reads recurrence rules (RRULE of RFC 5545) and says what is wrong with those that it refuses. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from workers.errors import WorkersError
 
 #: Longest text of a rule, in characters.
 MAX_RULE_LENGTH = 500
-#: Most occurrences that COUNT may ask for: finding the next one means counting them all.
+#: The largest COUNT: finding the next occurrence means counting all of them.
 MAX_COUNT = 10_000
-#: Occurrences must be this far apart, at least.
+#: The least distance of two occurrences, in minutes.
 MIN_GAP_MIN = 5
-#: INTERVAL may be that long, at most.
+#: The longest INTERVAL.
 MAX_INTERVAL = timedelta(days=36_525)
-#: Most values of BYSETPOS: each is looked up in each period.
+#: How many values BYSETPOS may have: each is looked up in each period.
 MAX_POSITIONS = 12
-#: The last year that times may lie in: those of 9999 do not exist in every zone.
+#: The last year of any occurrence: times of 9999 do not exist in every zone.
 LAST_YEAR = 9998
 
 #: dateutil's numbers.
@@ -37,7 +37,7 @@ DAILY: Frequency = 3
 HOURLY: Frequency = 4
 MINUTELY: Frequency = 5
 
-#: The length of a period of each frequency; of a year and a month, the shortest.
+#: The length of a period of each frequency; the shortest one for years and months.
 PERIODS = (
     timedelta(days=365),
     timedelta(days=28),
@@ -59,17 +59,36 @@ _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _NUMBER = re.compile(r"[+-]?\d{1,18}")
 _UNTIL = re.compile(r"\d{8}(T\d{6}Z?)?")
-#: The parts with lists of numbers: dateutil's name, the largest number, whether it may be negative, whether
-#: zero is one, and the frequencies that RFC 5545 has it without.
-_LISTS: dict[str, tuple[str, int, bool, bool, tuple[int, ...]]] = {
-    "BYSECOND": ("bysecond", 59, False, True, ()),
-    "BYMINUTE": ("byminute", 59, False, True, ()),
-    "BYHOUR": ("byhour", 23, False, True, ()),
-    "BYMONTHDAY": ("bymonthday", 31, True, False, (WEEKLY,)),
-    "BYYEARDAY": ("byyearday", 366, True, False, (MONTHLY, WEEKLY, DAILY)),
-    "BYWEEKNO": ("byweekno", 53, True, False, (MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY)),
-    "BYMONTH": ("bymonth", 12, False, False, ()),
-    "BYSETPOS": ("bysetpos", 366, True, False, ()),
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """A part with a list of numbers: from ``lowest`` to ``largest``, or also counted from the end."""
+
+    lowest: int
+    largest: int
+    from_end: bool = False
+    #: The frequencies that RFC 5545 does not allow it with.
+    not_with: tuple[Frequency, ...] = ()
+
+    def allows(self, number: int) -> bool:
+        """Whether ``number`` is in range."""
+        return self.lowest <= number <= self.largest or (self.from_end and -self.largest <= number <= -1)
+
+    def __str__(self) -> str:
+        """The range in words."""
+        return f"{self.lowest} to {self.largest}" + (f" or -{self.largest} to -1" if self.from_end else "")
+
+
+_LISTS = {
+    "BYSECOND": _Numbers(0, 59),
+    "BYMINUTE": _Numbers(0, 59),
+    "BYHOUR": _Numbers(0, 23),
+    "BYMONTHDAY": _Numbers(1, 31, from_end=True, not_with=(WEEKLY,)),
+    "BYYEARDAY": _Numbers(1, 366, from_end=True, not_with=(MONTHLY, WEEKLY, DAILY)),
+    "BYWEEKNO": _Numbers(1, 53, from_end=True, not_with=(MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY)),
+    "BYMONTH": _Numbers(1, 12),
+    "BYSETPOS": _Numbers(1, 366, from_end=True),
 }
 _PARTS = ("FREQ", "UNTIL", "COUNT", "INTERVAL", "WKST", "BYDAY", *_LISTS)
 
@@ -80,7 +99,7 @@ class InvalidRule(WorkersError, ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """A recurrence rule that was read; ``chosen`` has dateutil's names for the parts that choose times."""
+    """A recurrence rule. ``chosen`` has the parts that choose times, under dateutil's names."""
 
     frequency: Frequency
     interval: int = 1
@@ -95,8 +114,8 @@ def parse_rule(text: str) -> Rule:
     """Read a rule like ``FREQ=WEEKLY;BYDAY=MO,FR``; ``RRULE:`` may stand before it.
 
     Raises:
-        InvalidRule: it is not one, or asks for more than can be done: occurrences less than five minutes
-            apart, a COUNT above 10,000, an INTERVAL above a hundred years.
+        InvalidRule: it is no rule, or beyond a limit: occurrences less than five minutes apart, a COUNT
+            above 10,000, an INTERVAL above a hundred years.
     """
     if len(text) > MAX_RULE_LENGTH:
         raise InvalidRule(f"may have {MAX_RULE_LENGTH} characters, not {len(text)}")
@@ -117,7 +136,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def end_of(until: str, zone: ZoneInfo) -> datetime:
-    """UNTIL as a moment: a date is its end, and without a Z it is read on the zone's clock."""
+    """UNTIL as a moment: a date means the end of that day; without a Z it is read on the zone's clock."""
     if len(until) == 8:
         until += "T235959"
     time = datetime.strptime(until.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007 - the zone follows
@@ -176,13 +195,13 @@ def _week_start(value: str) -> int:
 def _chosen(parts: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
     frequency = _frequency(parts["FREQ"])
     chosen: dict[str, tuple[Any, ...]] = {}
-    for name, (keyword, largest, negative, zero, not_with) in _LISTS.items():
+    for name, numbers in _LISTS.items():
         if name not in parts:
             continue
-        if frequency in not_with:
+        if frequency in numbers.not_with:
             raise InvalidRule(f"{name} does not go with FREQ={parts['FREQ']}")
-        values = [_listed(name, value, largest, negative, zero) for value in parts[name].split(",")]
-        chosen[keyword] = tuple(dict.fromkeys(values))
+        values = [_number(name, value, numbers) for value in parts[name].split(",")]
+        chosen[name.lower()] = tuple(dict.fromkeys(values))
     if "BYDAY" in parts:
         numbered = frequency <= MONTHLY and "byweekno" not in chosen
         chosen["byweekday"] = tuple(_weekday(value, numbered) for value in parts["BYDAY"].split(","))
@@ -191,13 +210,10 @@ def _chosen(parts: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
     return chosen
 
 
-def _listed(name: str, value: str, largest: int, negative: bool, zero: bool) -> int:
-    number = int(value) if _NUMBER.fullmatch(value) else None
-    if number is None or abs(number) > largest or (number < 0 and not negative) or (number == 0 and not zero):
-        lowest = 0 if zero else 1
-        also = f" or -{largest} to -1" if negative else ""
-        raise InvalidRule(f"{name} takes {lowest} to {largest}{also}, not {value[:40]!r}")
-    return number
+def _number(name: str, value: str, numbers: _Numbers) -> int:
+    if not (_NUMBER.fullmatch(value) and numbers.allows(int(value))):
+        raise InvalidRule(f"{name} takes {numbers}, not {value[:40]!r}")
+    return int(value)
 
 
 def _weekday(value: str, numbered: bool) -> Any:
@@ -224,7 +240,7 @@ def _check_limits(rule: Rule) -> None:
 
 
 def _check_distance(rule: Rule) -> None:
-    """Refuse what comes more often than every five minutes, from the rule's form alone."""
+    """Refuse a rule whose form alone says that it recurs more often than every five minutes."""
     minutes = sorted(rule.chosen.get("byminute", ()))
     gaps = [
         later - earlier
