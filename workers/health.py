@@ -1,4 +1,4 @@
-"""How a supervisor sees from outside whether a worker process is well: a file that it keeps fresh."""
+"""Shows a supervisor whether a worker process is well: by a file that the process keeps fresh."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ class HealthFile:
     hangs leaves it to grow old, one that is not well takes it away.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, interval_s: float = _INTERVAL_S) -> None:
+        """``interval_s``: see :meth:`is_well`."""
         self._path = folder / f"worker-{os.getpid()}"
+        self._interval_s = interval_s
         self._touched_at: float | None = None
 
     def is_well(self) -> None:
-        """Touch the file, at most once a second. A folder that cannot be written is logged, once."""
+        """Touch the file, at most once in every interval. A folder that cannot be written is logged, once."""
         now = time.monotonic()
-        if self._touched_at is not None and now - self._touched_at < _INTERVAL_S:
+        if self._touched_at is not None and now - self._touched_at < self._interval_s:
             return
         first, self._touched_at = self._touched_at is None, now
         try:

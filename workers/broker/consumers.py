@@ -48,28 +48,31 @@ class Consumers:
         self._tiers = tiers
         self._provisioning = provisioning
         self._options = options
-        self._solo = RunAlone()
+        self._run_alone = RunAlone()
 
-    def consumer(self, queue: str, topics: Sequence[str], *, prefetch: int, timeout_ms: int) -> QueueConsumer:
+    def consumer(
+        self, queue: str, topics: Sequence[str], *, prefetch: int, timeout_ms: int, blocked_after_s: float
+    ) -> QueueConsumer:
         """Join a queue's group, which reads ``topics``. Raises KafkaUnreachable."""
         group = self._topics.group(queue)
         sources: Sequence[Source] = self._provisioning.sources_of(queue)
-        intake = QueueDecoder(queue, sources)
+        decoder = QueueDecoder(queue, sources)
         return QueueConsumer(
             connect_consumer(self._cluster, group, **self._options.kafka_options),
-            DeadLetterWriter(self._producer, self._topics.dead_letters, group, intake.topics),
-            self._trimmer(self._topics.jobs(queue), spared=intake.topics),
-            self._solo,
+            DeadLetterWriter(self._producer, self._topics.dead_letters, group, decoder.topics),
+            self._trimmer(self._topics.jobs(queue), not_trimmed=decoder.topics),
+            self._run_alone,
             queue_name=queue,
             topics=topics,
-            intake=intake,
+            decoder=decoder,
             prefetch=prefetch,
             timeout_ms=timeout_ms,
             commit_interval_ms=self._options.commit_interval_ms,
             revoke_timeout_ms=self._options.revoke_timeout_ms,
+            blocked_after_s=blocked_after_s,
         )
 
-    def mover(self) -> Mover:
+    def mover(self, max_ahead_bytes: int) -> Mover:
         """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""
         group = self._topics.movers
         return Mover(
@@ -82,13 +85,14 @@ class Consumers:
             create_queue=self._provisioning.prepare_foreign,
             commit_interval_ms=self._options.commit_interval_ms,
             revoke_timeout_ms=self._options.revoke_timeout_ms,
+            max_ahead_bytes=max_ahead_bytes,
         )
 
-    def _trimmer(self, topic: str, spared: frozenset[str] = frozenset()) -> Trimmer:
+    def _trimmer(self, topic: str, not_trimmed: frozenset[str] = frozenset()) -> Trimmer:
         return Trimmer(
             self._cluster,
             topic,
             interval_ms=self._options.trim_interval_ms,
             keep_done_ms=self._options.keep_done_ms,
-            spared=spared,
+            not_trimmed=not_trimmed,
         )

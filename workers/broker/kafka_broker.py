@@ -14,15 +14,17 @@ import dramatiq
 
 from settings.spelling import did_you_mean
 
+from ..consumer.blocked import BLOCKED_AFTER_S
 from ..consumer.queue_consumer import QueueConsumer
 from ..delays.mover import Mover
+from ..delays.read_ahead import MAX_AHEAD_BYTES
 from ..delays.tiers import TIERS, Tier
 from ..errors import InvalidName, UnknownQueue, WorkersError
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..middleware.installation import add_own, defaults
 from ..middleware.retries import Retries
-from ..partitions.owned_partition import TakenMessage
+from ..partitions.taken_message import TakenMessage
 from ..records.envelope import Record
 from ..records.sources import Decode, Source
 from ..topics import Topics, TopicSpec, log_config
@@ -207,20 +209,34 @@ class KafkaBroker(SignallingBroker):
         self.emit_after("enqueue", message, delay)
         return message
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> QueueConsumer:
+    def consume(
+        self,
+        queue_name: str,
+        prefetch: int = 1,
+        timeout: int = 30_000,
+        *,
+        blocked_after_s: float = BLOCKED_AFTER_S,
+    ) -> QueueConsumer:
         """Join the queue's consumer group, with at most ``prefetch`` messages in hand; ``timeout`` is in ms.
+
+        A job that keeps its partition waiting for ``blocked_after_s`` is named in the log.
 
         Raises UnknownQueue, or KafkaUnreachable where the group cannot be joined.
         """
         self.require_queue(queue_name)
         self.prepare()
         topics = self.topics_of(queue_name)
-        return self._consumers.consumer(queue_name, topics, prefetch=prefetch, timeout_ms=timeout)
+        return self._consumers.consumer(
+            queue_name, topics, prefetch=prefetch, timeout_ms=timeout, blocked_after_s=blocked_after_s
+        )
 
-    def make_mover(self) -> Mover:
-        """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""
+    def make_mover(self, *, max_ahead_bytes: int = MAX_AHEAD_BYTES) -> Mover:
+        """Join the group of those that move delayed jobs. Raises KafkaUnreachable.
+
+        ``max_ahead_bytes``: see :class:`Mover`.
+        """
         self.prepare()
-        return self._consumers.mover()
+        return self._consumers.mover(max_ahead_bytes)
 
     def prepare(self) -> list[str]:
         """Connect and create the missing topics of the declared queues; returns the names of those created.
@@ -274,7 +290,7 @@ class KafkaBroker(SignallingBroker):
         A job that another worker runs instead was not skipped: the Results middleware would store None for
         it. A job whose follow-up could not be sent becomes a dead letter, see :class:`FollowUps`.
         """
-        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].lane.closed:
+        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].owned.closed:
             return
         if signal != "process_message":
             super().emit_after(signal, *args, **kwargs)

@@ -8,7 +8,7 @@ from typing import Any
 import dramatiq
 
 from ..delays.tiers import Tier, eta_of, next_tier
-from ..partitions.owned_partition import TakenMessage
+from ..partitions.taken_message import TakenMessage
 from ..records import envelope
 from ..records.headers import carried
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics

@@ -1,4 +1,4 @@
-"""Lets one suspected job run with no other in its process."""
+"""Makes room for one suspected job, so that it runs with no other in its process."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from collections.abc import Callable
 
 #: How long a process hands out nothing so that what it has in hand can finish before a suspected job.
 _DRAIN_S = 30.0
-#: Pause before that is tried again, where something runs for longer.
+#: Pause before that is tried again, if something runs for longer.
 _RETRY_S = 60.0
 
 
 class RunAlone:
-    """Counts what all consumers of a process have in hand. Safe to call from any thread; never blocks."""
+    """Counts the jobs that a process has in hand, of all consumers. Safe for any thread; never blocks.
+
+    A suspected job asks again and again to run alone; from its first asking on no other job starts, for a
+    while, so that what is in hand can finish.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._in_hand = 0
         self._alone = False
-        #: Until when nothing is handed out, for the sake of a suspected job.
+        #: Nothing is handed out before then, for the sake of a suspected job.
         self._draining_until: float | None = None
         self._retry_at = 0.0
 
     def enter(self) -> bool:
-        """Count a job that is to be handed out; False where none may be now."""
+        """Count a job that is to be handed out; False if none may be now."""
         with self._lock:
             if self._alone or (self._draining_until is not None and self._draining()):
                 return False
@@ -38,10 +42,7 @@ class RunAlone:
             self._in_hand -= count
 
     def enter_alone(self) -> bool:
-        """Count a suspected job that is handed out; False where others are in hand: ask again soon.
-
-        From the first call on no other job is handed out, for a while.
-        """
+        """Count a suspected job that is handed out; False if others are in hand: then ask again soon."""
         with self._lock:
             now = self._clock()
             if self._alone or now < self._retry_at:
@@ -62,7 +63,7 @@ class RunAlone:
             self._in_hand -= 1
 
     def abandon(self) -> None:
-        """The suspected job that others made room for will not run here: let them start again."""
+        """Let jobs start again, as the suspected one that they made room for will not run here."""
         with self._lock:
             if not self._alone:
                 self._draining_until = None

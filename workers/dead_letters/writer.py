@@ -11,7 +11,7 @@ import dramatiq
 
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
-from ..partitions.owned_partition import TakenMessage, attempt_of
+from ..partitions.taken_message import TakenMessage, attempt_of
 from ..records.consumed import ConsumedRecord
 from ..records.decoding import source_of
 from .cause import error_fields, reason_of

@@ -1,4 +1,4 @@
-"""A record of a delay topic: the job it holds, and when that is due. Pure."""
+"""Reads a record of a delay topic: the job it holds, and when that is due. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..records.headers import filled
 
 
 class Delayed(NamedTuple):
-    """What a record of a delay topic holds. ``record`` is what its next topic gets."""
+    """The job that a record of a delay topic holds. ``record`` is what its next topic gets."""
 
     eta_ms: int
     queue: str
@@ -19,7 +19,7 @@ class Delayed(NamedTuple):
 
 
 def delayed(consumed: ConsumedRecord) -> Delayed:
-    """Read a record of a delay topic. Raises Undecodable where it is no delayed job."""
+    """Read a record of a delay topic. Raises Undecodable if it is no delayed job."""
     headers = filled(consumed.headers)
     found = dict(headers)
     try:
@@ -30,3 +30,11 @@ def delayed(consumed: ConsumedRecord) -> Delayed:
         raise Undecodable(
             "the record is not a delayed job: no header says when it is due, and where", b""
         ) from exc
+
+
+def job_of(consumed: ConsumedRecord) -> Delayed | Undecodable:
+    """The delayed job that a record holds, or why it holds none."""
+    try:
+        return delayed(consumed)
+    except Undecodable as exc:
+        return exc

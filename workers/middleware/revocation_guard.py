@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from ..partitions.owned_partition import TakenMessage
+from ..partitions.taken_message import TakenMessage
 
 
 class RevocationGuard(dramatiq.Middleware):

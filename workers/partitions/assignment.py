@@ -1,5 +1,19 @@
 """The partitions that one consumer owns, and the commits of what is done in them.
 
+An assignment's life, as the members of a group come and go (cooperative-sticky: only what moves stops)::
+
+    subscribe() ──► poll: Kafka assigns ──► first record of a partition ──► owned() makes its object
+                      │                                                      │
+                      │      every commit interval: commit_if_due()  ◄───────┤
+                      │      before some jobs: commit_before_handing_out() ◄─┘
+                      │
+                      ├──► revoked: _hand_over(): start nothing more, wait for what runs, commit, forget
+                      ├──► lost (session over, another owns it by now): forget, commit nothing
+                      └──► close(): as a revoke of all, then leave the group
+
+Commits go out in the order in which they were asked for, and each says all that is known of its partition, so
+a later one only ever adds. What was done and is in no commit is repeated by the next owner.
+
 Belongs to the thread that consumes. kafka-python runs the rebalance listener on its own I/O thread, but only
 while the consuming thread waits inside ``poll`` or ``close`` for that to end: the two never run at the same
 time, so there are no locks.
@@ -31,7 +45,7 @@ logger = logging.getLogger(__name__)
 #: Wait before a commit that Kafka did not take is tried again.
 RETRY_DELAY_S = 1.0
 #: How long a commit may take that jobs wait for.
-_TELL_TIMEOUT_MS = 2_000
+_COMMIT_FIRST_TIMEOUT_MS = 2_000
 #: How long close waits for its last commit.
 _CLOSE_TIMEOUT_S = 5.0
 #: Between two looks at what still runs in partitions that are being taken away.
@@ -39,7 +53,7 @@ _REVOKE_INTERVAL_S = 0.01
 
 
 class Assignment:
-    """Lanes by partition. ``open_mail`` is called where acks may have come that the lanes must know."""
+    """The partitions that a consumer owns now, from joining the group to leaving it."""
 
     def __init__(
         self,
@@ -47,64 +61,67 @@ class Assignment:
         cluster: Cluster,
         name: str,
         *,
-        open_mail: Callable[[], None],
+        read_inbox: Callable[[], None],
         commit_interval_ms: int,
         revoke_timeout_ms: int,
-        suspicious: bool = True,
+        counts_crashes: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``name`` says in logs whose partitions these are, such as ``queue letters``.
 
-        ``suspicious``: see :class:`OwnedPartition`.
+        ``read_inbox`` notes the acks that have come; it is called before a commit that must not miss one.
+        ``counts_crashes``: see :class:`OwnedPartition`.
         """
         self._client = client
         self._cluster = cluster
         self._name = name
-        self._open_mail = open_mail
+        self._read_inbox = read_inbox
         self._commit_interval_s = commit_interval_ms / 1000
         self._revoke_timeout_s = revoke_timeout_ms / 1000
-        self._suspicious = suspicious
+        self._counts_crashes = counts_crashes
         self._clock = clock
         self._committing = False
         self._commit_at = clock()
-        self.lanes: dict[TopicPartition, OwnedPartition] = {}
+        self.partitions: dict[TopicPartition, OwnedPartition] = {}
         #: Something was done since the last commit was sent.
         self.unsaved = False
 
-    def tell(self) -> bool:
-        """Commit at once what the lanes hold; False where Kafka takes no commit just now: try again soon."""
-        offsets = self._to_commit(self.lanes)
+    def commit_before_handing_out(self) -> bool:
+        """Commit at once, and wait for it; False if Kafka takes no commit just now: try again soon."""
+        offsets = self._to_commit(self.partitions)
         try:
             with kafka_errors(self._cluster, f"commit for {self._name}"):
                 if offsets:
-                    self._client.commit(offsets, timeout_ms=_TELL_TIMEOUT_MS)
+                    self._client.commit(offsets, timeout_ms=_COMMIT_FIRST_TIMEOUT_MS)
         except WorkersError as exc:
             logger.debug("commit before handing out failed %s: %s", self._name, exc)
             return False
         self._note_committed(offsets)
-        for lane in self.lanes.values():
-            if lane.suspicion is not None:
-                lane.suspicion.told()
+        for owned in self.partitions.values():
+            if owned.crashes is not None:
+                owned.crashes.committed()
         return True
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Join the group."""
+        """Ask to join the group, which the next polls do. Blocks while a topic's metadata is unknown."""
         names = list(topics)
         self._client.subscribe(names, listener=_Listener(self))
         # Else the first join happens before the topics are known, assigns nothing, and a second one follows.
         for name in names:
             self._client.partitions_for_topic(name)
 
-    def lane(self, partition: TopicPartition, first_offset: int) -> OwnedPartition:
-        """The lane of a partition whose first fetched record is at ``first_offset``."""
-        lane = self.lanes.get(partition)
-        if lane is None:
+    def owned(self, partition: TopicPartition, first_offset: int) -> OwnedPartition:
+        """The object of a partition of which records from ``first_offset`` on were fetched."""
+        owned = self.partitions.get(partition)
+        if owned is None:
             committed = self._client.committed(partition, metadata=True)
-            # Where the committed position was trimmed or never was, the log starts later.
+            # The log starts later if the committed position was trimmed, or there never was one.
             if committed is None or committed.offset > first_offset or committed.offset < 0:
                 committed = OffsetAndMetadata(first_offset, "", -1)
-            lane = self.lanes[partition] = OwnedPartition(partition, committed, suspicious=self._suspicious)
-        return lane
+            owned = self.partitions[partition] = OwnedPartition(
+                partition, committed, counts_crashes=self._counts_crashes
+            )
+        return owned
 
     @property
     def is_saving(self) -> bool:
@@ -116,26 +133,26 @@ class Assignment:
         if now < self._commit_at or self._committing:
             return
         self._commit_at = now + self._commit_interval_s
-        offsets = self._to_commit(self.lanes)
+        offsets = self._to_commit(self.partitions)
         self.unsaved = False
         if offsets:
             self._committing = True
             self._client.commit_async(offsets, callback=self._on_committed)
 
     def committed_positions(self) -> dict[TopicPartition, int]:
-        """What Kafka has confirmed, of the partitions that are owned now."""
-        return {partition: lane.committed_position for partition, lane in self.lanes.items()}
+        """The positions that Kafka has confirmed, of the partitions that are owned now."""
+        return {partition: owned.committed_position for partition, owned in self.partitions.items()}
 
     def close(self) -> dict[TopicPartition, int]:
         """Commit what is done, leave the group and disconnect; returns the committed positions."""
-        self._open_mail()
-        for lane in self.lanes.values():
-            lane.close()
+        self._read_inbox()
+        for owned in self.partitions.values():
+            owned.close()
         offsets: dict[TopicPartition, OffsetAndMetadata] = {}
 
         def to_commit() -> dict[TopicPartition, OffsetAndMetadata]:
             nonlocal offsets
-            offsets = self._to_commit(self.lanes)
+            offsets = self._to_commit(self.partitions)
             return offsets
 
         try:
@@ -147,7 +164,7 @@ class Assignment:
                 "last commit failed %s, what was done since the one before is repeated: %s", self._name, exc
             )
         committed = self.committed_positions()
-        self._forget(list(self.lanes))
+        self._forget(list(self.partitions))
         try:
             with kafka_errors(self._cluster, f"leave the group of {self._name}"):
                 self._client.close(autocommit=False, timeout_ms=int(_CLOSE_TIMEOUT_S * 1000))
@@ -155,9 +172,9 @@ class Assignment:
             logger.warning("consumer not closed cleanly %s: %s", self._name, exc)
         return committed
 
-    def _to_commit(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+    def _to_commit(self, wanted: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
         now = self._clock()
-        found = {partition: self.lanes[partition].to_commit(now) for partition in partitions}
+        found = {partition: self.partitions[partition].to_commit(now) for partition in wanted}
         return {partition: offset for partition, offset in found.items() if offset is not None}
 
     def _on_committed(self, offsets: dict[TopicPartition, OffsetAndMetadata], result: Any) -> None:
@@ -172,19 +189,21 @@ class Assignment:
 
     def _note_committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
         for partition, offset in offsets.items():
-            if partition in self.lanes:
-                self.lanes[partition].committed(offset)
+            if partition in self.partitions:
+                self.partitions[partition].committed(offset)
 
-    async def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
+    async def _hand_over(self, partitions: Iterable[TopicPartition]) -> None:
         """Hand partitions over: start nothing more, let what runs finish for a while, commit, forget."""
-        leaving = [partition for partition in partitions if partition in self.lanes]
+        leaving = [partition for partition in partitions if partition in self.partitions]
         for partition in leaving:
-            self.lanes[partition].close()
+            self.partitions[partition].close()
         deadline = self._clock() + self._revoke_timeout_s
-        self._open_mail()
-        while any(self.lanes[partition].is_running for partition in leaving) and self._clock() < deadline:
+        self._read_inbox()
+        while (
+            any(self.partitions[partition].is_running for partition in leaving) and self._clock() < deadline
+        ):
             await sleep_on_io_thread(self._client, _REVOKE_INTERVAL_S)
-            self._open_mail()
+            self._read_inbox()
         offsets = self._to_commit(leaving)
         try:
             if offsets:
@@ -200,11 +219,11 @@ class Assignment:
         self._forget(leaving)
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """Drop lanes. Jobs of theirs that are still out keep their place in the prefetch until acked."""
+        """Drop partitions. Jobs of theirs that still run keep their place in the prefetch until acked."""
         for partition in partitions:
-            lane = self.lanes.pop(partition, None)
-            if lane is not None:
-                lane.close()
+            owned = self.partitions.pop(partition, None)
+            if owned is not None:
+                owned.close()
 
 
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
@@ -212,10 +231,10 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._assignment = assignment
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._assignment._give_up(revoked)
+        await self._assignment._hand_over(revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """A partition's lane is made with its first record."""
+        """Does nothing: a partition's object is made with its first record."""
 
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         self._assignment._forget(lost)

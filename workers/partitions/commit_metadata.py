@@ -11,7 +11,7 @@ section  payload
 ``r``    run lengths as LEB128 varints: undone, done, undone ... from the position on, up to the end
 ``b``    a raw deflated bitmap: bit n (lowest first) is set where position + n is undone, then the
          length in bits as four bytes, big-endian, in front
-``d``    custody: a byte that is 1 where a live owner holds the partition, else 0; then pairs of
+``d``    deaths: a byte that is 1 where a live owner holds the partition, else 0; then pairs of
          varints, in rising order: offset above the one before (the first: above the position) and
          deaths seen
 =======  =====================================================================================
@@ -25,7 +25,7 @@ import base64
 import zlib
 from collections.abc import Iterator
 
-from .crash_counts import Custody
+from .crash_counts import CrashCounts
 from .ledger import Progress
 
 #: Kafka's default ``offset.metadata.max.bytes``: a longer one is refused, with the whole commit.
@@ -39,13 +39,13 @@ _MAX_BITS = 1 << 20
 _MAX_UNDONE = 1 << 17
 
 
-def encode(progress: Progress, custody: Custody = Custody()) -> str:  # noqa: B008 - frozen, and empty
+def encode(progress: Progress, crashes: CrashCounts = CrashCounts()) -> str:  # noqa: B008 - frozen, and empty
     """Write what is open and what is done above ``progress.position``, and who holds the partition.
 
     Empty where nothing is open and nobody holds it. Where it would be longer than MAX_CHARS, the offsets
     furthest above the position are left out: they count as unknown, so after a crash they run again.
     """
-    held = _custody_section(progress.position, custody)
+    held = _crash_section(progress.position, crashes)
     if not progress.undone:
         return f"{_MAGIC}{held}" if held else ""
     while len(text := f"{_MAGIC}{held} {_shortest(progress)}") > MAX_CHARS:
@@ -71,23 +71,23 @@ def decode(position: int, text: str) -> Progress:
     return unknown
 
 
-def decode_custody(position: int, text: str) -> Custody:
+def decode_crash_counts(position: int, text: str) -> CrashCounts:
     """Read the custody that :func:`encode` wrote; nobody holds the partition where the text is not ours."""
     magic, *sections = text.split(" ")
     try:
         for section in sections if magic == _MAGIC else ():
             if section.startswith("d"):
-                return _to_custody(position, _checked(position, section))
+                return _to_crash_counts(position, _checked(position, section))
     except ValueError:
         pass
-    return Custody()
+    return CrashCounts()
 
 
-def _custody_section(position: int, custody: Custody) -> str:
-    deaths = {offset: seen for offset, seen in sorted(custody.deaths.items()) if offset >= position}
-    if not custody.held and not deaths:
+def _crash_section(position: int, crashes: CrashCounts) -> str:
+    deaths = {offset: seen for offset, seen in sorted(crashes.deaths.items()) if offset >= position}
+    if not crashes.held and not deaths:
         return ""
-    payload = bytearray([custody.held])
+    payload = bytearray([crashes.held])
     before = position
     for offset, seen in deaths.items():
         payload += _varint(offset - before) + _varint(seen)
@@ -95,14 +95,14 @@ def _custody_section(position: int, custody: Custody) -> str:
     return f" d{_sealed(position, bytes(payload))}"
 
 
-def _to_custody(position: int, payload: bytes) -> Custody:
+def _to_crash_counts(position: int, payload: bytes) -> CrashCounts:
     numbers = list(_varints(payload[1:]))
     deaths: dict[int, int] = {}
     offset = position
     for gap, seen in zip(numbers[::2], numbers[1::2], strict=True):
         offset += gap
         deaths[offset] = seen
-    return Custody(payload[:1] == b"\1", deaths)
+    return CrashCounts(payload[:1] == b"\1", deaths)
 
 
 def _shortest(progress: Progress) -> str:

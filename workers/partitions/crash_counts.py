@@ -1,12 +1,18 @@
-"""Which jobs of a partition may have killed the process that held them. Pure: no I/O, no clock.
+"""Counts how often the process that held a job has died, by job. Pure: no I/O, no clock.
 
-A job can end its whole process: by a crash of native code, by its hunger for memory. Nobody is left to say
-so; what tells is that the partition's last owner did not hand it over. So an owner writes into its commits
-that it holds the partition, and takes that back when it leaves. Who finds such a mark takes over carefully:
-the first jobs may all have been in hand, and count as having seen one death. They are handed out in small
-windows, each of which is committed before it starts, with the deaths that its jobs will have seen if the
-process dies now. A job that has seen two runs alone in its process, so that no other is blamed for the
-third; one that has seen three is given up.
+A job can end its whole process: by a crash of native code, or because it takes all memory. Nobody is left to
+report that. The sign is that the partition's last owner did not hand it over: an owner writes into its
+commits that it holds the partition, and takes that back in the commit with which it leaves. ::
+
+    owner A   commit "held" ── jobs ── commit "held" ── dies
+    owner B   finds "held": the next PRESUMED jobs may all have been in A's hands: one death each
+              commit "held, jobs 0..31 have seen 2 deaths"   before the first of them starts
+              jobs 0..31 ── commit "held, jobs 32..63 ..." ── and so on
+              leaves: commit without "held"
+
+An owner that finds the mark hands the first jobs out in small windows. Before a window starts, a commit says
+how many deaths its jobs will have seen if the process dies now. A job that has seen ALONE_FROM deaths runs
+alone in its process, so that no other job is counted with it; one that has seen GIVEN_UP_FROM is given up.
 """
 
 from __future__ import annotations
@@ -18,50 +24,58 @@ from dataclasses import dataclass, field
 ALONE_FROM = 2
 #: With so many deaths a job is given up.
 GIVEN_UP_FROM = 3
-#: How many jobs count as in hand when the owner died; as many of those behind as it did since its last commit
-#: were done, and are repeated.
+#: How many jobs after the position we presume the dead owner held. It had done some of them since its last
+#: commit; those are repeated.
 PRESUMED = 1_000
-#: Jobs in one window: more cost a death more suspects, fewer cost more commits.
+#: Jobs in one window: a larger one lets each death suspect more jobs, a smaller one needs more commits.
 WINDOW = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Custody:
-    """What a commit says: whether a live owner holds the partition, and the deaths jobs have seen by offset.
+class CrashCounts:
+    """The part of a commit that is about crashes: is the partition held, and the deaths of jobs, by offset.
 
-    With ``held``, the deaths are those if the owner dies without another commit.
+    With ``held``, the deaths are those that count if the owner dies without another commit.
     """
 
     held: bool = False
     deaths: Mapping[int, int] = field(default_factory=dict)
 
 
-class Suspicion:
-    """The deaths that the jobs of one assignment of one partition have seen. Owned by one thread."""
+class CrashCounter:
+    """Counts the deaths of one assignment's jobs, and says what must be committed first. For one thread."""
 
-    __slots__ = ("_before", "_careful_until", "_if_now", "_planned_until", "_presumed_left", "_told_until")
+    __slots__ = (
+        "_careful_until",
+        "_committed_until",
+        "_deaths",
+        "_if_it_dies_now",
+        "_planned_until",
+        "_presumed_left",
+    )
 
-    def __init__(self, inherited: Custody) -> None:
-        self._before = dict(inherited.deaths)
-        self._if_now: dict[int, int] = {}
+    def __init__(self, inherited: CrashCounts) -> None:
+        self._deaths = dict(inherited.deaths)
+        #: What a commit says instead of `_deaths`, of jobs that are or may be running.
+        self._if_it_dies_now: dict[int, int] = {}
         #: How many more jobs count as held by the owner that died.
         self._presumed_left = PRESUMED if inherited.held else 0
         #: Jobs with recorded deaths are below.
         self._careful_until = max(inherited.deaths, default=-1) + 1
-        self._planned_until = self._told_until = -1
+        self._planned_until = self._committed_until = -1
 
     def deaths_of(self, offset: int) -> int:
-        """The deaths that a job has seen; of a careful partition, once its window is planned."""
-        return self._before.get(offset, 0)
+        """The deaths that a job has seen; right only once the job's window is planned."""
+        return self._deaths.get(offset, 0)
 
-    def must_tell(self, offset: int) -> bool:
-        """Whether a commit must tell of the job before it starts."""
-        if self._told_until < 0:  # not even that the partition is held
+    def must_commit_before(self, offset: int) -> bool:
+        """Whether the job may start only after a commit, for which :meth:`plan_window` comes first."""
+        if self._committed_until < 0:  # not even that the partition is held
             return True
-        return offset >= self._told_until and (self._presumed_left > 0 or offset < self._careful_until)
+        return offset >= self._committed_until and (self._presumed_left > 0 or offset < self._careful_until)
 
-    def plan(self, offsets: Iterable[int]) -> None:
-        """Make a window of the jobs that come next: what the next commit tells of."""
+    def plan_window(self, offsets: Iterable[int]) -> None:
+        """Make a window of the next jobs, in rising order: the next commit names them."""
         self._planned_until = max(self._planned_until, 0)
         for offset, _ in zip(offsets, range(WINDOW), strict=False):
             if self._presumed_left <= 0 and offset >= self._careful_until:
@@ -70,30 +84,30 @@ class Suspicion:
                 continue
             self._presumed_left -= 1
             if self._presumed_left >= 0:
-                self._before.setdefault(offset, 1)
+                self._deaths.setdefault(offset, 1)
             deaths = self.deaths_of(offset)
             if deaths < ALONE_FROM:
-                self._if_now[offset] = deaths + 1
+                self._if_it_dies_now[offset] = deaths + 1
             self._planned_until = offset + 1
 
     def plan_alone(self, offset: int) -> None:
-        """The job is to start with no other in its process: the next commit tells of that."""
-        self._if_now[offset] = self.deaths_of(offset) + 1
+        """The job is to start with no other in its process: the next commit says so."""
+        self._if_it_dies_now[offset] = self.deaths_of(offset) + 1
 
     def unplan_alone(self, offset: int) -> None:
         """It does not start yet."""
-        del self._if_now[offset]
+        del self._if_it_dies_now[offset]
 
-    def told(self) -> None:
-        """A commit has told of what was planned."""
-        self._told_until = self._planned_until
+    def committed(self) -> None:
+        """Note that Kafka has stored a commit of all that was planned."""
+        self._committed_until = self._planned_until
 
     def done(self, offset: int) -> None:
-        """The job is done; it is no longer suspected."""
-        if self._before or self._if_now:
-            self._before.pop(offset, None)
-            self._if_now.pop(offset, None)
+        """Forget a job that is done."""
+        if self._deaths or self._if_it_dies_now:
+            self._deaths.pop(offset, None)
+            self._if_it_dies_now.pop(offset, None)
 
-    def custody(self, *, held: bool) -> Custody:
-        """What a commit says; ``held``: it is not a last one."""
-        return Custody(held, self._before | self._if_now if held else self._before)
+    def to_commit(self, *, held: bool) -> CrashCounts:
+        """What a commit says; ``held`` is False for the last one of an owner that leaves."""
+        return CrashCounts(held, self._deaths | self._if_it_dies_now if held else self._deaths)

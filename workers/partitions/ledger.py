@@ -1,8 +1,19 @@
-"""Which offsets of a partition are done, and how far its group may commit. Pure: no I/O, no clock.
+"""Notes which offsets of a partition are done, and how far its group may commit. Pure: no I/O, no clock.
 
-Kafka keeps one number per partition and group: everything below it is done. Jobs finish in any order, so
-the committable position is the lowest offset that was received and is not done, never "the highest seen",
-which loses jobs at a crash. What is done above the position rides along in the commit's metadata.
+Kafka keeps one number per partition and group: everything below it is done. Jobs finish in any order, so the
+position to commit is the lowest offset that was received and is not done, never "the highest seen", which
+loses jobs at a crash. What is done above it travels in the commit's metadata::
+
+    offset     40  41  42  43  44  45  46  47 ...
+               ✓   ✓   ·   ✓   ·   ✓   ✓   not received yet
+                       │                   │
+               position = 42            end = 47        undone = 42, 44
+
+    committed: position 42, metadata "undone 42 and 44, all others below 47 done"
+
+The next owner starts at 42, runs 42 and 44, and passes over 43, 45 and 46. Only if metadata would be too long
+does it name fewer offsets, and then some jobs are repeated (see `commit_metadata`). A job is never taken for
+done that was not acked.
 """
 
 from __future__ import annotations
@@ -13,7 +24,7 @@ from itertools import takewhile
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a partition is: everything below ``end`` is done but for the offsets in ``undone``.
+    """How far a partition is: everything below ``end`` is done except the offsets in ``undone``.
 
     ``undone`` is sorted. Nothing is known of ``end`` and above.
     """
@@ -30,7 +41,7 @@ class Progress:
 class Ledger:
     """The offsets of one assignment of one partition. Owned by one thread.
 
-    Every offset that was passed is either open or done; those that the log skips (compaction, transaction
+    Every offset below the next is either open or done; those that the log skips (compaction, transaction
     markers) count as done. So it holds only what is open, however much was done since.
     """
 
@@ -42,13 +53,13 @@ class Ledger:
         self._inherited_undone = frozenset(inherited.undone)
         self._next = inherited.position
         self._last_done = inherited.position - 1
-        #: A dict, as that keeps the order in which they came: the rising one.
+        #: A dict, because it keeps the order in which they came: the rising one.
         self._open: dict[int, None] = {}
 
     def receive(self, offset: int) -> bool:
-        """Note a received offset; False where an earlier owner has done it already.
+        """Note a received offset; False if an earlier owner has done it already.
 
-        Offsets come in rising order. Raises ValueError for one that was passed before.
+        Offsets come in rising order. Raises ValueError for one that does not.
         """
         if offset < self._next:
             raise ValueError(f"offset {offset} received after {self._next - 1}")
@@ -66,7 +77,7 @@ class Ledger:
         return offset < self._inherited.end and offset not in self._inherited_undone
 
     def done(self, offset: int) -> bool:
-        """Note that ``offset`` is done; False where it was not open (a repeated or unknown ack)."""
+        """Note that ``offset`` is done; False if it was not open (a repeated or unknown ack)."""
         if offset not in self._open:
             return False
         del self._open[offset]
@@ -78,9 +89,9 @@ class Ledger:
         return len(self._open)
 
     def progress(self, *, brief: bool = False) -> Progress:
-        """What is done, counting what earlier owners did and this one has not received yet.
+        """What is done, including what earlier owners did and this one has not received yet.
 
-        ``brief``: as if what is open behind the last that is done had not been received yet.
+        ``brief``: leaves out the open offsets above the last one that is done, as if not received yet.
         """
         if self._next < self._inherited.end:
             ahead = (offset for offset in self._inherited.undone if offset >= self._next)

@@ -1,6 +1,6 @@
 """Deletes from a job topic what is done, so that a topic without retention stays small.
 
-Only what lies below a position that Kafka has confirmed as committed is ever deleted. That is done whoever
+Only what lies below a position that Kafka has confirmed as committed is ever deleted. It is done, whoever
 owns the partition by now, so a trim that comes late does no harm.
 """
 
@@ -16,15 +16,14 @@ from ..kafka import Cluster, KafkaAdminClient, TopicPartition, connect_admin, ka
 
 logger = logging.getLogger(__name__)
 
-#: How long a worker that stops waits for its last trim; what is left is trimmed by the next owner.
+#: How long a worker that stops waits for its last trim; the next owner trims what is left.
 _LAST_TRIM_S = 3.0
 
 
 class Trimmer:
     """Trims the partitions of one topic, rarely and in bulk.
 
-    Called by one thread. The calls to Kafka, some 30 ms each, run on a thread of their own: they hold up no
-    job.
+    For one thread. A call to Kafka takes some 30 ms, so it runs on a thread of its own and holds up no job.
     """
 
     def __init__(
@@ -34,18 +33,18 @@ class Trimmer:
         *,
         interval_ms: int,
         keep_done_ms: int,
-        spared: Collection[str] = (),
+        not_trimmed: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``keep_done_ms``: records younger than that stay for inspection, done or not.
 
-        ``spared``: topics that others own, and that are left alone.
+        ``not_trimmed``: topics that others own; nothing is deleted from them.
         """
         self._cluster = cluster
         self._topic = topic
         self._interval_s = interval_ms / 1000
         self._keep_done_ms = keep_done_ms
-        self._spared = spared
+        self._not_trimmed = not_trimmed
         self._clock = clock
         self._next_at = clock() + self._interval_s
         self._trimmed: dict[TopicPartition, int] = {}
@@ -62,7 +61,7 @@ class Trimmer:
         grown = {
             partition: position
             for partition, position in committed.items()
-            if partition.topic not in self._spared and position > self._trimmed.get(partition, 0)
+            if partition.topic not in self._not_trimmed and position > self._trimmed.get(partition, 0)
         }
         if grown:
             self._round = threading.Thread(
@@ -71,7 +70,7 @@ class Trimmer:
             self._round.start()
 
     def close(self, committed: Mapping[TopicPartition, int]) -> None:
-        """Trim a last time, for a bounded while."""
+        """Trim a last time; blocks for a few seconds at most."""
         deadline = self._clock() + _LAST_TRIM_S
         if self._round is not None:
             self._round.join(_LAST_TRIM_S)

@@ -14,7 +14,7 @@ from workers import Retries as OwnRetries
 from workers.broker.signals import SignallingBroker
 from workers.errors import KafkaUnreachable, WorkerCannotStart
 from workers.middleware import boot_check
-from workers.partitions.owned_partition import TakenMessage
+from workers.partitions.taken_message import TakenMessage
 
 MESSAGE: dramatiq.Message[None] = dramatiq.Message("default", "work", (1,), {"a": 2}, {"retries": 3})
 

@@ -17,7 +17,6 @@ from dramatiq import Worker
 from tests.helpers.kafka_reading import committed_position
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.consumer import queue_consumer as consumer
 from workers.kafka import connect_admin
 from workers.partitions import commit_metadata
 
@@ -112,7 +111,7 @@ def test_a_member_whose_threads_are_all_busy_lets_another_join(
 
 
 def test_commit_metadata_never_grows_beyond_what_kafka_takes(cluster: Cluster, namespace: str) -> None:
-    """Half of very many jobs block, at random: the worst there is for what a commit must tell."""
+    """Half of very many jobs block, at random: the worst case for the length of a commit's metadata."""
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1, commit_interval_ms=50)
     broker.declare_queue("default")
     count = 24_000
@@ -125,7 +124,7 @@ def test_commit_metadata_never_grows_beyond_what_kafka_takes(cluster: Cluster, n
     held: list[dramatiq.MessageProxy] = []
     while len(done) + len(held) < count:
         delivery = next(first)
-        if delivery is None and any(lane.full for lane in first._assignment.lanes.values()):
+        if delivery is None and any(owned.full for owned in first._assignment.partitions.values()):
             break
         if delivery is None:
             continue
@@ -159,14 +158,13 @@ def test_commit_metadata_never_grows_beyond_what_kafka_takes(cluster: Cluster, n
 
 
 def test_a_job_that_blocks_its_partition_is_named_in_the_log(
-    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(consumer, "_BLOCKED_AFTER_S", 0.3)
     caplog.set_level(logging.WARNING, logger="workers.consumer")
     broker.declare_queue("default")
     oldest = broker.enqueue(job(0))
     broker.enqueue(job(1))
-    consuming = broker.consume("default", prefetch=2, timeout=100)
+    consuming = broker.consume("default", prefetch=2, timeout=100, blocked_after_s=0.3)
     held, other = [wait_for(lambda: next(consuming)) for _ in range(2)]
     consuming.ack(other)
     wait_for(lambda: (next(consuming), "partition blocked by a job" in caplog.text)[1])

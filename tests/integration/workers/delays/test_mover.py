@@ -14,9 +14,10 @@ import pytest
 from dramatiq import Worker
 from dramatiq.errors import QueueJoinTimeout
 
+from tests.helpers.dying import dies
 from tests.helpers.kafka_reading import letters_of, read_topic
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker, health
+from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import Reason
 from workers.delays import waiting_jobs as delayed
 from workers.delays.mover import Mover
@@ -106,17 +107,32 @@ def test_jobs_run_at_their_time_never_early_and_through_all_tiers(
 
 
 def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(
-    broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
+    make_broker: MakeBroker,
 ) -> None:
-    monkeypatch.setattr("workers.delays.mover._MAX_AHEAD_BYTES", 0)
+    broker = make_broker(run_mover=False)
+    ran: Ran = []
+
+    @dramatiq.actor(broker=broker, actor_name="note")
+    def note_it(number: int) -> None:
+        ran.append((number, time.time()))
+
+    thread = MoverThread(lambda: broker.make_mover(max_ahead_bytes=0))
+    thread.start()
+    wait_for(lambda: thread.is_healthy)
     with broker.batch():
         for number in range(20):
             broker.enqueue(note(number), delay=2_500)
-    worker()
-    wait_for(lambda: len(ran) >= 20, timeout_s=20)
-    broker.join("default", timeout=10_000)
-    assert sorted(number for number, _ in ran) == list(range(20))
-    assert len(read_topic(broker.cluster, broker.topics.delay("soon"))) > 0
+    worker = Worker(broker, worker_timeout=50, worker_threads=4)
+    worker.start()
+    try:
+        wait_for(lambda: len(ran) >= 20, timeout_s=20)
+        broker.join("default", timeout=10_000)
+        assert sorted(number for number, _ in ran) == list(range(20))
+        assert len(read_topic(broker.cluster, broker.topics.delay("soon"))) > 0
+    finally:
+        thread.stop()
+        thread.join(10)
+        worker.stop()
 
 
 def test_more_jobs_than_one_poll_reads_leave_a_tier_and_all_run(
@@ -231,8 +247,7 @@ def test_a_mover_that_ends_between_produce_and_commit_loses_nothing(make_broker:
 
     crashed = broker.make_mover()
     move_until(crashed, lambda: moved() == 10)
-    crashed._assignment._forget(list(crashed._assignment.lanes))  # as a crash: nothing is committed
-    crashed._client.close(autocommit=False)
+    dies(crashed)
     successor = broker.make_mover()
     move_until(successor, lambda: moved() == 20)
     successor.close()
@@ -334,11 +349,10 @@ def test_a_worker_process_is_well_only_while_its_mover_runs(
 
 
 def test_a_health_folder_that_cannot_be_made_is_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(health, "_INTERVAL_S", 0)
-    written = HealthFile(tmp_path / "file" / "below")
+    written = HealthFile(tmp_path / "file" / "below", interval_s=0)
     for _ in range(3):
         written.is_well()
     written.is_not_well()

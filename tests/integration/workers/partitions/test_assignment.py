@@ -93,7 +93,7 @@ def test_a_job_that_is_skipped_while_its_partition_leaves_is_not_done(
     send(leaving, range(1))
     consumer = leaving.consume("default", prefetch=2, timeout=100)
     waiting = wait_for(lambda: next(consumer))
-    waiting.lane.close()  # as at the beginning of a revoke, before its commit
+    waiting.owned.close()  # as at the beginning of a revoke, before its commit
     assert not waiting.start()
     consumer.ack(waiting)
     consumer.close()
@@ -110,7 +110,7 @@ def test_a_job_longer_than_the_poll_interval_is_not_delivered_again(join: Join, 
 
 
 class Seen(dramatiq.Middleware):
-    """Notes what it was told of jobs."""
+    """Notes which of its hooks ran."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []
@@ -136,7 +136,7 @@ def test_a_job_that_another_worker_runs_is_hidden_from_middleware(cluster: Clust
     work.send()
     consumer = broker.consume("default", timeout=500)
     delivery = wait_for(lambda: next(consumer))
-    delivery.lane.close()  # as when its partition is taken away
+    delivery.owned.close()  # as when its partition is taken away
     worker = Worker(broker, worker_threads=1)
     acked = threading.Event()
     consumers: Any = {"default": Consumers(acked)}

@@ -1,0 +1,47 @@
+"""The acks that other threads post to the thread that consumes, and its inbox.
+
+kafka-python's consumer is not thread-safe, and jobs end on worker threads. So nobody but the consuming thread
+touches partitions or commits: the others post what has happened, and it reads that between two jobs.
+"""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import dramatiq
+
+from ..dead_letters.letter import Reason
+from ..errors import WorkersError
+from ..partitions.owned_partition import OwnedPartition
+from ..partitions.taken_message import TakenMessage
+from ..records.consumed import ConsumedRecord
+
+
+class GivenUp(NamedTuple):
+    """A record that is not handed out, and why; ``message`` is what it holds, if that can be read."""
+
+    owned: OwnedPartition
+    record: ConsumedRecord
+    reason: Reason
+    error: WorkersError
+    message: dramatiq.Message[Any] | None = None
+
+
+class Settled(NamedTuple):
+    """Posted when nothing more is to be done about a record that is not handed out."""
+
+    owned: OwnedPartition
+    record: ConsumedRecord
+
+
+class NotWritten(NamedTuple):
+    """Posted when the dead letter of a record could not be written."""
+
+    given_up: GivenUp
+    error: BaseException
+
+
+#: A TakenMessage says that its job is done, or was handed back.
+Ack = TakenMessage | Settled | NotWritten
+Inbox = SimpleQueue[Ack]

@@ -1,0 +1,71 @@
+"""Makes dead letters of records that are not handed out: nobody waits for them, and none is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from ..dead_letters.writer import DeadLetterWriter
+from ..errors import WorkersError
+from ..partitions.assignment import RETRY_DELAY_S
+from .acks import GivenUp, Inbox, NotWritten, Settled
+
+logger = logging.getLogger(__name__)
+
+
+class GivenUpRecords:
+    """Writes their dead letters without blocking, again and again until Kafka has them.
+
+    For the consuming thread. The inbox gets a Settled once Kafka has confirmed a dead letter; until then the
+    record's offset is not done.
+    """
+
+    def __init__(
+        self,
+        dead_letters: DeadLetterWriter,
+        queue_name: str,
+        inbox: Inbox,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dead_letters = dead_letters
+        self._queue_name = queue_name
+        self._inbox = inbox
+        self._clock = clock
+        self._to_retry: list[GivenUp] = []
+        self._retry_at = 0.0
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether a dead letter is to be written again."""
+        return bool(self._to_retry)
+
+    def write(self, given_up: GivenUp) -> None:
+        """Send the record's dead letter; the inbox gets a Settled or a NotWritten."""
+        owned, record, reason, error, message = given_up
+        try:
+            future = self._dead_letters.send(record, self._queue_name, reason, error, message)
+        except WorkersError as exc:
+            self._inbox.put(NotWritten(given_up, exc))
+            return
+        future.add_callback(lambda _: self._inbox.put(Settled(owned, record)))
+        future.add_errback(lambda exc: self._inbox.put(NotWritten(given_up, exc)))
+
+    def note(self, failure: NotWritten) -> None:
+        """Plan another try."""
+        given_up = failure.given_up
+        logger.error(
+            "dead letter not written topic=%s partition=%d offset=%d, trying again: %s",
+            *given_up.owned.partition,
+            given_up.record.offset,
+            failure.error,
+        )
+        self._to_retry.append(given_up)
+        self._retry_at = self._clock() + RETRY_DELAY_S
+
+    def retry_if_due(self, now: float) -> None:
+        """Write again what was not written, after a pause."""
+        if self._to_retry and now >= self._retry_at:
+            again, self._to_retry = self._to_retry, []
+            for given_up in again:
+                self.write(given_up)

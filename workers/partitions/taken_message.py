@@ -1,0 +1,81 @@
+"""A message that was taken from a partition and handed out to dramatiq."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import Any
+
+import dramatiq
+
+from ..records.consumed import ConsumedRecord
+from .owned_partition import OwnedPartition
+
+
+class TakenMessage(dramatiq.MessageProxy):
+    """dramatiq's MessageProxy with the record it came from, its partition, and where its ack goes.
+
+    In the inbox it means that its job is done, or, with ``handed_back``, that it will not run here.
+    """
+
+    __slots__ = (
+        "_exception",
+        "_message",
+        "actor_name",
+        "args",
+        "attempt",
+        "failed",
+        "handed_back",
+        "inbox",
+        "kwargs",
+        "message_id",
+        "message_timestamp",
+        "options",
+        "owned",
+        "queue_name",
+        "record",
+        "started",
+    )
+
+    def __init__(
+        self,
+        message: dramatiq.Message[Any],
+        record: ConsumedRecord,
+        owned: OwnedPartition,
+        inbox: SimpleQueue[Any],
+    ) -> None:
+        # dramatiq's worker and middleware ask for the message's fields some thirty times; as attributes they
+        # need not go through MessageProxy's __getattr__. Its __init__ is not called: this sets the same.
+        self.queue_name = message.queue_name
+        self.actor_name = message.actor_name
+        self.args = message.args
+        self.kwargs = message.kwargs
+        self.options = message.options
+        self.message_id = message.message_id
+        self.message_timestamp = message.message_timestamp
+        self.failed = False
+        self._message = message
+        self._exception: BaseException | None = None
+        self.record = record
+        self.owned = owned
+        self.inbox = inbox
+        self.started = False
+        #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
+        self.handed_back = False
+        self.attempt = attempt_of(message)
+
+    def __str__(self) -> str:
+        """For logs: dramatiq's own would show the arguments, and with them names and addresses of people."""
+        return f"{self.actor_name} {self.message_id}"
+
+    def start(self) -> bool:
+        """Note that a worker thread is about to run the job; False if its partition was taken away."""
+        # In this order: either the thread sees the partition closed, or the closing sees the job started.
+        self.started = True
+        self.handed_back = self.owned.closed
+        return not self.handed_back
+
+
+def attempt_of(message: dramatiq.Message[Any]) -> int:
+    """Which attempt this is, from 1; dramatiq's Retries counts those before it on the message."""
+    retries = message.options.get("retries")
+    return retries + 1 if isinstance(retries, int) else 1
