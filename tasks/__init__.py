@@ -1,15 +1,24 @@
 """The todo chatbot's work: publish events here; `dramatiq tasks` runs what they cause.
 
-Importing it reads the settings, sets dramatiq's broker and declares the actors; it opens no connection.
-"""
+Importing it is the composition root: it reads the settings, sets dramatiq's broker, declares the actors and
+opens no connection. The rooms:
 
-from tasks.app import broker, recipient_store
-from tasks.publishing import publish, publish_async
+    publishing            tell the workers what happened
+    actors                the jobs: parse, call, log
+    events                what the chatbot publishes: models, CloudEvents, schemas
+    audit                 the append-only trail of all events
+    notifications, smtp   a notice, its mail, that it goes out once; the mail server
+    reminders, schedules  which reminders there are and when they fire; recurrences
+    storage               the database: transactions, schema, migrations
+    app                   all of it put together, from the settings; doctor, retry_policy
+    cli, demo             commands of `todo-workers`
+"""
 
 from .actors.audit import record_audit
 from .actors.events import handle_event
 from .actors.notifications import notice_job, send_notice, send_notification
 from .actors.reminders import fire_reminder, reconcile_reminders, sync_reminder
+from .app import broker, recipient_store
 from .doctor import doctor_checks
 from .events.models import (
     Change,
@@ -24,6 +33,7 @@ from .events.models import (
 from .events.todos import Owner, Todo
 from .notifications.notice import InvalidNotice, Notice
 from .notifications.quiet_hours import parse_quiet_hours
+from .publishing import publish, publish_async
 
 __all__ = [
     "Change",

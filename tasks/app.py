@@ -1,47 +1,67 @@
-"""The chatbot's parts, made from the settings: the only module here that sees them.
+"""The composition root: the chatbot's parts, made from the settings. No other module of `tasks` sees those.
 
-Importing it reads the settings and opens no connection.
+Importing it reads the settings, sets dramatiq's broker and opens no connection. The stores, the mailer and
+the notifier are imported and made when they are first asked for: a program that publishes, or a command that
+lists dead letters, loads no database, templates or mail. A worker asks for all of them as it starts.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import cache, wraps
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import dramatiq
 
-from settings import load_settings
+from settings import Settings, SettingsError, load_settings
 from workers.from_settings import broker_from
 
-from .audit.trail import AuditStore
-from .notifications.delivery_store import DeliveryStore
-from .notifications.mail_message import Sender
-from .notifications.recipients import RecipientStore
 from .reminders.outcomes import LatePolicy
-from .reminders.store import ReminderStore
 from .retry_policy import retries
-from .smtp.mailer import Mailer
-from .smtp.server import Server
-from .storage.database import Database
+
+if TYPE_CHECKING:
+    from .audit.trail import AuditStore
+    from .notifications.delivery_store import DeliveryStore
+    from .notifications.mail_message import Sender
+    from .notifications.notice import Notice
+    from .notifications.notifier import Notifier
+    from .notifications.recipients import RecipientStore
+    from .reminders.store import ReminderStore
+    from .smtp.mailer import Mailer
+    from .smtp.server import Server
+    from .storage.database import Database
 
 T = TypeVar("T")
 
-settings = load_settings()
+logger = logging.getLogger(__name__)
+
+#: dramatiq's exit status of a worker process that could not import its module.
+_CANNOT_IMPORT = 2
+
+
+def _load_settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as exc:
+        if "dramatiq.cli" not in sys.modules:
+            raise
+        # dramatiq's command would show a traceback, which helps nobody who has to mend a setting.
+        logger.critical("worker cannot start: %s", "; ".join(exc.problems))
+        sys.exit(_CANNOT_IMPORT)
+
+
+settings = _load_settings()
 
 broker = broker_from(settings, retries=retries())
 dramatiq.set_broker(broker)
 
 #: The topic that events are published to, by anybody.
 event_log = broker.topics.named("events")
-
-sender = Sender(
-    settings.smtp.sender,
-    unsubscribe_url=settings.smtp.unsubscribe_url,
-    unsubscribe_mailto=settings.smtp.unsubscribe_mailto,
-)
 
 #: What is done about reminders that come late, and how far ahead alarms are set, and set again.
 reminder_policy = LatePolicy(
@@ -54,7 +74,7 @@ _lock = threading.RLock()
 
 
 def _once(make: Callable[[], T]) -> Callable[[], T]:
-    """Have it made once in each process: a forked child gets its own, as no connection may cross a fork."""
+    """Call ``make`` once in each process: a forked child makes its own, as no connection may cross a fork."""
     made = cache(lambda _pid: make())
 
     @wraps(make)
@@ -67,45 +87,60 @@ def _once(make: Callable[[], T]) -> Callable[[], T]:
 
 @_once
 def database() -> Database:
-    """Give this process's database."""
+    """Return this process's database."""
+    from .storage.database import Database
+
     return Database(settings.database_url.get_secret_value(), pool_size=settings.worker.threads)
 
 
 @_once
 def audit_store() -> AuditStore:
-    """Give this process's audit store."""
+    """Return this process's audit store."""
+    from .audit.trail import AuditStore
+
     return AuditStore(database())
 
 
 @_once
 def reminder_store() -> ReminderStore:
-    """Give this process's reminders."""
+    """Return this process's reminders."""
+    from .reminders.store import ReminderStore
+
     return ReminderStore(database())
 
 
 @_once
 def delivery_store() -> DeliveryStore:
-    """Give this process's record of deliveries."""
+    """Return this process's record of deliveries."""
+    from .notifications.delivery_store import DeliveryStore
+
     return DeliveryStore(database())
 
 
 @_once
 def recipient_store() -> RecipientStore:
-    """Give this process's record of what recipients want."""
+    """Return this process's record of what recipients want."""
+    from .notifications.recipients import RecipientStore
+
     return RecipientStore(database())
 
 
 @_once
 def mailer() -> Mailer:
-    """Give this process's mailer."""
+    """Return this process's mailer."""
+    from .smtp.mailer import Mailer
+
     smtp = settings.smtp
-    # Half of the claim: what is left is for noting that the mail is sent.
+    # Half of the lease; the rest is for recording that the mail was sent.
     limit_s = smtp.lease_s / 2
     return Mailer(mail_server(), connections=smtp.connections, idle_s=smtp.idle_s, limit_s=limit_s)
 
 
+@_once
 def mail_server() -> Server:
-    """Give the server that takes the mails."""
+    """Return the server that takes the mails."""
+    from .smtp.server import Server
+
     smtp = settings.smtp
     return Server(
         host=smtp.host,
@@ -118,9 +153,42 @@ def mail_server() -> Server:
     )
 
 
-class _ClosesMailer(dramatiq.Middleware):
+@_once
+def sender() -> Sender:
+    """Return the sender of every mail."""
+    from .notifications.mail_message import Sender
+
+    smtp = settings.smtp
+    return Sender(
+        smtp.sender, unsubscribe_url=smtp.unsubscribe_url, unsubscribe_mailto=smtp.unsubscribe_mailto
+    )
+
+
+def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:
+    """Make a notifier; ``postpone`` has a job call it again at that time."""
+    from .notifications.notifier import Notifier
+
+    return Notifier(
+        delivery_store(),
+        recipient_store(),
+        mailer(),
+        sender(),
+        postpone=postpone,
+        lease=timedelta(seconds=settings.smtp.lease_s),
+    )
+
+
+class _LoadsAndCloses(dramatiq.Middleware):
+    """Makes what a worker works with before its first job, and closes the mailer after its last."""
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        from .notifications import notifier  # noqa: F401 - with the templates
+
+        for make in (audit_store, reminder_store, delivery_store, recipient_store, mailer, sender):
+            make()
+
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         mailer().close()
 
 
-broker.add_middleware(_ClosesMailer())
+broker.add_middleware(_LoadsAndCloses())

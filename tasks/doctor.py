@@ -6,15 +6,18 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .app import database, mail_server
-from .storage import schema
-from .storage.database import Database
-from .storage.engine import DatabaseError
+
+if TYPE_CHECKING:
+    from .storage.database import Database
 
 
 def check_database() -> str:
     """Say which schema the database has. Raises DatabaseError where workers could not use it."""
+    from .storage import schema
+
     found = database()
     if found.is_sqlite:
         return _check_file(found)
@@ -32,6 +35,8 @@ def check_smtp() -> str:
 
 def _check_file(found: Database) -> str:
     """Without making the file: that is for the first worker."""
+    from .storage.engine import DatabaseError
+
     file = Path(found.engine.url.database or "")
     if not file.exists():
         if not os.access(file.parent, os.W_OK):

@@ -12,10 +12,9 @@ from workers.errors import MessageTooLarge
 from workers.middleware.retries import Retries
 
 from .events.models import InvalidEvent
-from .notifications.notice import InvalidNotice
-from .notifications.rendering import RenderError
+from .notifications.notice import InvalidNotice, RenderError
 from .schedules.rules import InvalidRule
-from .smtp.server import MailRefused
+from .smtp.mail import MailRefused
 
 #: They would happen again: the data, or the code and its templates, must change first.
 PERMANENT = (

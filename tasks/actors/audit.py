@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import dramatiq
 
 from ..app import audit_store, broker
-from ..audit.trail import Outcome
 from ..events.models import parse_any_event
 from .arguments import EventData
 
@@ -18,6 +17,8 @@ logger = logging.getLogger(__name__)
 @dramatiq.actor(broker=broker, queue_name="audit")
 def record_audit(event: EventData) -> None:
     """Add the event to the audit trail, unless it is there; also one of a type that is not known."""
+    from ..audit.trail import Outcome
+
     parsed = parse_any_event(event)
     outcome = audit_store().record(parsed, recorded_at=datetime.now(UTC))
     level = logging.WARNING if outcome is Outcome.DIFFERS else logging.INFO

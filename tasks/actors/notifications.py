@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid5
 
 import dramatiq
 
-from ..app import broker, delivery_store, mailer, recipient_store, sender, settings
+from ..app import broker, notifier
 from ..events.models import parse_event
 from ..notifications.notice import Notice, notice_of, parse_notice
-from ..notifications.notifier import Notifier, Outcome
 from .arguments import EventData, NoticeData
 from .event_jobs import job_id
 
@@ -20,13 +19,13 @@ from .event_jobs import job_id
 def send_notification(event: EventData) -> None:
     """Mail the owner of the todo what happened to it."""
     parsed = parse_event(event)
-    deliver(notice_of(parsed, id=job_id(parsed.event_id, send_notification)))
+    _deliver(notice_of(parsed, id=job_id(parsed.event_id, send_notification)))
 
 
 @dramatiq.actor(broker=broker, queue_name="notifications")
 def send_notice(notice: NoticeData) -> None:
     """Mail a notice, given as JSON values, to its recipient; `notice_job` makes the job."""
-    deliver(parse_notice(notice))
+    _deliver(parse_notice(notice))
 
 
 def notice_job(notice: Notice) -> dramatiq.Message[None]:
@@ -37,17 +36,8 @@ def notice_job(notice: Notice) -> dramatiq.Message[None]:
     return message.copy(message_id=str(notice.id))
 
 
-def deliver(notice: Notice) -> Outcome:
-    """See `Notifier.deliver`."""
-    notifier = Notifier(
-        delivery_store(),
-        recipient_store(),
-        mailer(),
-        sender,
-        postpone=_enqueue_at,
-        lease=timedelta(seconds=settings.smtp.lease_s),
-    )
-    return notifier.deliver(notice)
+def _deliver(notice: Notice) -> None:
+    notifier(postpone=_enqueue_at).deliver(notice)
 
 
 def _enqueue_at(notice: Notice, until: datetime) -> None:

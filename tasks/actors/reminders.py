@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 import dramatiq
@@ -13,12 +14,13 @@ import dramatiq
 from ..app import broker, database, max_delay, reconcile_every, reminder_policy, reminder_store
 from ..events.models import parse_event
 from ..notifications.notice import Notice
-from ..reminders.keeper import ReminderKeeper
 from ..reminders.reconcile_timer import ReconcileTimer, RunsReconcileTimer
-from ..reminders.store import AlarmToSet
-from ..storage.shared_work import SharedWork
 from .arguments import EventData
 from .notifications import notice_job
+
+if TYPE_CHECKING:
+    from ..reminders.keeper import ReminderKeeper
+    from ..reminders.store import AlarmToSet
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ def reconcile_reminders() -> None:
 
 def keeper() -> ReminderKeeper:
     """The keeper of the reminders in this process's database."""
+    from ..reminders.keeper import ReminderKeeper
+
     return ReminderKeeper(
         reminder_store(),
         set_alarms=set_alarms,
@@ -91,6 +95,8 @@ def send_notices(notices: Sequence[Notice]) -> None:
 
 
 def _reconcile_timer() -> ReconcileTimer:
+    from ..storage.shared_work import SharedWork
+
     return ReconcileTimer(
         lambda: SharedWork(database(), "reconcile reminders"),
         reconcile_reminders.send,

@@ -19,8 +19,8 @@ from ..events.models import problems_of
 from ..events.todos import Owner
 from ..notifications.languages import available
 from ..notifications.mail_message import compose
-from ..notifications.notice import Notice
-from ..notifications.rendering import Notification, RenderError, kinds, render, require_kind, sample_values
+from ..notifications.notice import Notice, RenderError
+from ..notifications.rendering import Notification, kinds, render, require_kind, sample_values
 
 
 def show_list(*, as_json: bool) -> None:
@@ -83,5 +83,5 @@ def _mail(notice: Notice, content: Notification) -> bytes:
     from ..app import sender  # noqa: PLC0415 - only this needs the settings
 
     return compose(
-        content, sender=sender, recipient=notice.recipient, notice_id=notice.id, date=datetime.now(UTC)
+        content, sender=sender(), recipient=notice.recipient, notice_id=notice.id, date=datetime.now(UTC)
     )

@@ -77,3 +77,7 @@ def _values_of(event: TodoEvent) -> dict[str, Any]:
             if name in CHANGEABLE
         ]
     return values
+
+
+class RenderError(WorkersError):
+    """A mail template could not be rendered."""

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
-from ..smtp.server import Mail
 from ..storage.engine import DatabaseError, DatabaseUnavailable
 from .delivery_store import FINAL, DeliveryStore, State
 from .mail_message import Sender, compose

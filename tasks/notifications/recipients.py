@@ -16,8 +16,9 @@ from workers.errors import WrongUsage
 from ..events.fields import email_address
 from ..storage.column_types import ExactJson, metadata
 from ..storage.database import Database
-from . import rendering as notifications
+from . import rendering
 from .delivery_store import deliveries
+from .notice import RenderError
 from .quiet_hours import QuietHours, parse_quiet_hours
 
 #: Stands for every kind, also one that comes into being later.
@@ -83,7 +84,7 @@ class RecipientStore:
     def opt_in(self, address: str, kinds: Iterable[str]) -> Preferences:
         """Send the recipient notices of these kinds again."""
         wanted = _checked(kinds)
-        return self._change(address, lambda now: now.with_kinds(wanted, known=notifications.kinds()))
+        return self._change(address, lambda now: now.with_kinds(wanted, known=rendering.kinds()))
 
     def set_quiet_hours(self, address: str, quiet_hours: QuietHours | None) -> Preferences:
         """Leave the recipient alone in these hours, by the clock in its zone; None ends that."""
@@ -133,7 +134,7 @@ def _checked(kinds: Iterable[str]) -> frozenset[str]:
     wanted = frozenset(kinds)
     for kind in wanted - {EVERY_KIND}:
         try:
-            notifications.require_kind(kind)
-        except notifications.RenderError as exc:
+            rendering.require_kind(kind)
+        except RenderError as exc:
             raise WrongUsage(str(exc)) from exc
     return wanted

@@ -20,12 +20,11 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from settings.spelling import did_you_mean
-from workers.errors import WorkersError
 
 from ..events.todos import Owner
 from ..text import one_line, paragraphs, shorten
 from .languages import Language, language_for
-from .notice import Notice
+from .notice import Notice, RenderError
 from .schedule_words import offset_words, rule_words
 
 #: Longest subject, in characters.
@@ -39,10 +38,6 @@ PARTS = ("subject.txt", "body.txt", "body.html")
 
 # Rules for screens cannot be inlined; they stay in the page's style element.
 _INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-
-
-class RenderError(WorkersError):
-    """A mail template could not be rendered."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dramatiq
 
 from workers.errors import WorkersError
 
-from ..storage.shared_work import SharedWork
+if TYPE_CHECKING:
+    from ..storage.shared_work import SharedWork
 
 logger = logging.getLogger(__name__)
 

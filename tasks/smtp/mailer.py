@@ -6,7 +6,9 @@ import asyncio
 import logging
 import threading
 
-from .server import Mail, MailNotSent, MailRefused, Pool, Server
+from .mail import Mail, MailNotSent, MailRefused
+from .pool import Pool
+from .server import Server
 
 logger = logging.getLogger(__name__)
 

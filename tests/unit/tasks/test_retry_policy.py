@@ -8,10 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks import retry_policy as failures
 from tasks.events.models import InvalidEvent
-from tasks.notifications.notice import InvalidNotice
-from tasks.notifications.rendering import RenderError
+from tasks.notifications.notice import InvalidNotice, RenderError
 from tasks.retry_policy import is_permanent
-from tasks.smtp.server import MailNotSent, MailRefused
+from tasks.smtp.mail import MailNotSent, MailRefused
 from tasks.storage.engine import DatabaseError
 from workers import Retries
 from workers.errors import KafkaUnreachable

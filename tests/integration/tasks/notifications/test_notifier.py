@@ -22,14 +22,15 @@ from tasks.notifications import rendering as notifications
 from tasks.notifications.delivery_store import DeliveryBusy, DeliveryStore, State
 from tasks.notifications.languages import language_for
 from tasks.notifications.mail_message import Sender
-from tasks.notifications.notice import Notice
+from tasks.notifications.notice import Notice, RenderError
 from tasks.notifications.notifier import Notifier, Outcome
 from tasks.notifications.quiet_hours import QuietHours
 from tasks.notifications.recipients import EVERY_KIND, RecipientStore
-from tasks.notifications.rendering import RenderError, sample_values
+from tasks.notifications.rendering import sample_values
 from tasks.retry_policy import is_permanent
+from tasks.smtp.mail import MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
-from tasks.smtp.server import MailNotSent, MailRefused, Server
+from tasks.smtp.server import Server
 from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseUnavailable
 from tests.helpers.samples import an_owner

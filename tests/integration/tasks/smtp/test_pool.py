@@ -22,8 +22,9 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from tasks.notifications.mail_message import Sender, compose
 from tasks.notifications.notice import notice_of
 from tasks.notifications.rendering import render
+from tasks.smtp.mail import Mail, MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
-from tasks.smtp.server import Mail, MailNotSent, MailRefused, Server
+from tasks.smtp.server import Server
 from tests.helpers.samples import NOON, a_todo, an_event, an_owner
 from tests.helpers.smtp_server import REFUSED, SmtpServer, free_port
 from tests.helpers.waiting import wait_for

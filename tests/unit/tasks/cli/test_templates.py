@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tasks.cli.templates import app
-from tasks.notifications.rendering import RenderError, kinds
+from tasks.notifications.notice import RenderError
+from tasks.notifications.rendering import kinds
 from workers.errors import WrongUsage
 
 

@@ -17,8 +17,8 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 from tasks.notifications.languages import TIME_PATTERN, available, language_for
-from tasks.notifications.notice import Notice
-from tasks.notifications.rendering import RenderError, kinds, render, sample_values
+from tasks.notifications.notice import Notice, RenderError
+from tasks.notifications.rendering import kinds, render, sample_values
 from tasks.notifications.schedule_words import (
     AT_THAT_TIME,
     BEFORE,

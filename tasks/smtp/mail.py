@@ -1,0 +1,31 @@
+"""A mail as a mail server gets it, and the errors of one that was not taken. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workers.errors import WorkersError
+
+
+class MailNotSent(WorkersError):
+    """The mail server did not take the mail; it may do so later.
+
+    ``code`` is the server's SMTP reply code; None where it gave none, as when it cannot be reached.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MailRefused(MailNotSent):
+    """The mail server refused the mail for good: it would do so again."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail as the server gets it: bare addresses, and the message with its headers."""
+
+    sender: str
+    recipient: str
+    content: bytes
