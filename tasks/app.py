@@ -178,11 +178,13 @@ def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:
     )
 
 
-class _LoadsAndCloses(dramatiq.Middleware):
+class LoadsAndCloses(dramatiq.Middleware):
     """Makes what a worker works with before its first job, and closes the mailer after its last."""
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        from .notifications import notifier  # noqa: F401 - with the templates
+        from .notifications import notifier  # noqa: F401 - with what renders the templates
+        from .reminders import keeper  # noqa: F401
+        from .storage import shared_work  # noqa: F401
 
         for make in (audit_store, reminder_store, delivery_store, recipient_store, mailer, sender):
             make()
@@ -191,4 +193,4 @@ class _LoadsAndCloses(dramatiq.Middleware):
         mailer().close()
 
 
-broker.add_middleware(_LoadsAndCloses())
+broker.add_middleware(LoadsAndCloses())

@@ -190,7 +190,7 @@ def _upsert_on(database: Database) -> Executable:
     """Write a row that is given as parameters, where it is not final and nobody else has a claim to it."""
     columns, insert = deliveries.c, database.insert(deliveries)
     new = insert.excluded
-    upsert = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=[columns.id],
         set_={name: new[name] for name in ("state", "claim", "until", "updated_at")}
         | {"attempts": columns.attempts + new.attempts},
@@ -200,5 +200,3 @@ def _upsert_on(database: Database) -> Executable:
             or_(columns.claim.is_(None), columns.until <= new.updated_at),
         ),
     )
-    # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
-    return upsert.execution_options(preserve_rowcount=True)

@@ -157,8 +157,7 @@ class ReminderStore:
     def _note_firing(self, connection: Connection, firing: dict[str, Any]) -> bool:
         """Store a firing; False if it is there already."""
         insert = self._database.insert(reminder_firings).values(firing)
-        # SQLAlchemy forgets how many rows an insert added, unless told otherwise.
-        added = insert.on_conflict_do_nothing(index_elements=["id"]).execution_options(preserve_rowcount=True)
+        added = insert.on_conflict_do_nothing(index_elements=["id"])
         return connection.execute(added).rowcount == 1
 
 

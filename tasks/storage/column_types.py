@@ -1,6 +1,6 @@
-"""What the chatbot's tables share: one `MetaData`, and types that mean the same on SQLite and PostgreSQL.
+"""The parts that all tables share: one `MetaData`, and types that mean the same on SQLite and PostgreSQL.
 
-A table is declared here once and made by a migration (`tasks/migrations`); a test holds the two together.
+A table is declared once, next to its store, and made by a migration (`migrations/`); a test compares the two.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, TypeDecorator
-from sqlalchemy.dialects import postgresql
 
 #: Every table of the chatbot. Constraints have names, as a migration can only change what has one.
 metadata = MetaData(
@@ -21,18 +20,15 @@ metadata = MetaData(
     }
 )
 
-#: 64 bits on both: SQLite numbers rows only where the type is INTEGER, which holds as much.
+#: 64 bits on both databases: SQLite numbers rows only where the type is INTEGER, which holds as much.
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 
-#: JSON that the database can look into. PostgreSQL keeps its meaning, not its text: 1e2 may come back as 100.
-Json = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
-
-#: JSON that comes back exactly as it was written, on both.
+#: JSON that comes back exactly as it was written, on both databases.
 ExactJson = JSON(none_as_null=True)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no zone, so it is taken off and put on again here."""
+    """A time in UTC. SQLite keeps no zone: it is taken off on the way in and put on again on the way out."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

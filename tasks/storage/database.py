@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from . import schema
 from .engine import DatabaseUnavailable, errors_of, make_engine, name_of
 from .group_commit import GroupCommit
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,8 +96,21 @@ class Database:
             yield connection
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """Give an INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        """Return an INSERT that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``.
+
+        Its result's ``rowcount`` is how many rows it wrote.
+        """
+        # Each dialect takes long to load, and an engine loads only its own.
+        if self.is_sqlite:
+            from sqlalchemy.dialects import sqlite
+
+            statement: sqlite.Insert | postgresql.Insert = sqlite.insert(table)
+        else:
+            from sqlalchemy.dialects import postgresql
+
+            statement = postgresql.insert(table)
+        # SQLAlchemy forgets the rowcount of an insert, unless told otherwise.
+        return statement.execution_options(preserve_rowcount=True)
 
     def revision(self) -> str | None:
         """Give the revision of the schema that is there, whichever it is; None where there is none.

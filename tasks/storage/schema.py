@@ -1,17 +1,22 @@
-"""The schema of the chatbot's database and its revisions: which one is there, which one this code needs."""
+"""The schema of the chatbot's database: which revision is there, which one this code needs, how to migrate.
+
+A revision is a file `migrations/versions/r<revision>_<subject>.py`; the last one is needed. Alembic runs
+them, and is loaded only then: it takes longer to load than all else that a worker needs.
+"""
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
 
 from .engine import DatabaseError, name_of
+
+logger = logging.getLogger(__name__)
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
 
 #: Key of the advisory lock under which one process at a time migrates PostgreSQL.
 _SCHEMA_LOCK = 0x746F646F
@@ -25,25 +30,29 @@ class SchemaError(DatabaseError):
 
 
 @cache
+def revisions() -> tuple[str, ...]:
+    """Every revision that this code knows, in order."""
+    files = sorted(_MIGRATIONS.glob("versions/r*_*.py"))
+    return tuple(file.name[1:].partition("_")[0] for file in files)
+
+
 def needed() -> str:
-    """Give the revision that this code needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    """The revision that this code needs."""
+    return revisions()[-1]
 
 
 def current(connection: Connection) -> str | None:
-    """Give the revision of the database; None where it has no schema yet."""
+    """The revision of the database; None where it has no schema yet."""
     if not inspect(connection).has_table(_VERSION.name):
         return None
     return connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()
 
 
 def upgrade(connection: Connection) -> str | None:
-    """Migrate to the revision that is needed, and give the one that was there.
+    """Migrate to the revision that is needed, and return the one that was there.
 
-    The connection must be in a write transaction; all of the migration happens in it, or nothing. Any
-    number of processes may do so at the same moment: one migrates, the others wait for it.
+    The connection must be in a write transaction; all of the migration happens in it, or nothing. Any number
+    of processes may call it at the same moment: one migrates, the others wait for it.
 
     Raises:
         SchemaError: the database is newer than this code.
@@ -54,9 +63,9 @@ def upgrade(connection: Connection) -> str | None:
     found = current(connection)
     if found != needed():
         _refuse_newer(connection, found)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _migrate(connection)
+        where = name_of(connection.engine)
+        logger.info("database.migrated database=%s from=%s to=%s", where, found or "nothing", needed())
     return found
 
 
@@ -78,19 +87,21 @@ def require(connection: Connection) -> None:
 
 
 def _refuse_newer(connection: Connection, found: str | None) -> None:
-    if found is None:
-        return
-    try:
-        ScriptDirectory.from_config(_config()).get_revision(found)
-    except CommandError as exc:
+    if found is not None and found not in revisions():
         raise SchemaError(
             f"The database {name_of(connection.engine)} has the schema revision {found}, which is newer than "
             f"this version of todo-workers knows ({needed()}): install the version that upgraded it"
-        ) from exc
+        )
 
 
-def _config() -> Config:
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
-    folder = str(Path(__file__).with_name("migrations"))
-    config.set_main_option("script_location", folder.replace("%", "%%"))
-    return config
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    library = logging.getLogger("alembic")
+    if library.level == logging.NOTSET:  # else somebody has set its level
+        library.setLevel(logging.WARNING)  # our one line says the same
+    command.upgrade(config, "head")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +12,32 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from tasks.audit.trail import audit_trail
 from tasks.cli.db_commands import current, upgrade
+from tasks.notifications.delivery_store import deliveries
+from tasks.notifications.recipients import recipients
+from tasks.reminders.tables import reminded_todos, reminder_firings, reminders
 from tasks.storage import schema
 from tasks.storage.column_types import metadata
 from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseError, DatabaseUnavailable, make_engine
 from tasks.storage.schema import SchemaError
+from tasks.storage.shared_work import shared_work
+
+TABLES = {
+    audit_trail,
+    deliveries,
+    recipients,
+    reminded_todos,
+    reminder_firings,
+    reminders,
+    shared_work,
+}
 
 THREADS = 8
 PROCESSES = 3
@@ -30,7 +48,25 @@ def test_the_migrations_make_the_tables_that_the_code_declares(database: Databas
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-    assert metadata.tables
+    assert set(metadata.tables.values()) == TABLES
+
+
+def test_the_revisions_are_those_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).with_name("migrations")))
+    scripts = ScriptDirectory.from_config(config)
+    assert schema.revisions() == tuple(script.revision for script in scripts.walk_revisions())[::-1]
+    assert scripts.get_heads() == [schema.needed()]
+
+
+def test_a_migration_is_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    with caplog.at_level(logging.INFO), database.reading():
+        pass
+    database.dispose()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"database.migrated database=sqlite:///{tmp_path}/todo.db from=nothing to={schema.needed()}"
+    ]
 
 
 def test_everything_can_be_migrated_at_the_same_moment(new_database_url: str) -> None:

@@ -1,0 +1,60 @@
+"""What importing the chatbot loads, and what it does with settings that are wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.helpers.repository import REPOSITORY
+
+#: Only a worker needs these: neither a program that publishes nor a command about dead letters waits for them.
+HEAVY = {"aiosmtplib", "alembic", "babel", "css_inline", "jinja2", "psycopg", "sqlalchemy"}
+
+
+def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_importing_the_chatbot_loads_nothing_that_only_a_worker_needs() -> None:
+    loaded = run("import sys, tasks; print(*sys.modules)").stdout.split()
+    assert "tasks.actors.events" in loaded
+    assert HEAVY.isdisjoint(name.partition(".")[0] for name in loaded)
+
+
+def test_a_worker_loads_all_of_it_before_its_first_job() -> None:
+    code = """
+import sys, tasks, tasks.app
+tasks.app.LoadsAndCloses().before_worker_boot(tasks.broker, None)
+before = set(sys.modules)
+tasks.actors.reminders.keeper(), tasks.app.notifier(postpone=print)
+print(*before)
+print(*(set(sys.modules) - before))
+"""
+    loaded, later = run(code).stdout.splitlines()
+    assert HEAVY - {"alembic", "psycopg"} <= set(loaded.split())
+    assert later == ""
+
+
+def test_a_program_that_imports_it_gets_the_error_of_a_wrong_setting() -> None:
+    result = run("import tasks", KAFKA_PARTITIONS="many")
+    last = result.stderr.splitlines()[-1]
+    assert last == "settings.problems.SettingsError: KAFKA_PARTITIONS should be a whole number, not 'many'"
+
+
+def test_dramatiqs_command_shows_a_wrong_setting_in_one_line() -> None:
+    command = (
+        "import sys; sys.argv = ['dramatiq', 'tasks', '-p1', '-t1']; from dramatiq.cli import main; main()"
+    )
+    result = run(command, KAFKA_PARTITIONS="many", SMTP_PORT="0")
+    lines = [line for line in result.stderr.splitlines() if "dramatiq.MainProcess" not in line]
+    assert len(lines) == 1
+    assert "worker cannot start: KAFKA_PARTITIONS should be a whole number, not 'many'; SMTP_PORT" in lines[0]
