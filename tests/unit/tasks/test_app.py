@@ -52,8 +52,6 @@ def test_a_program_that_imports_it_gets_the_error_of_a_wrong_setting() -> None:
 
 def test_dramatiqs_command_shows_a_wrong_setting_in_one_line() -> None:
     command = "import sys; sys.argv[1:] = ['tasks', '-p1', '-t1']; from dramatiq.cli import main; main()"
-        "import sys; sys.argv = ['dramatiq', 'tasks', '-p1', '-t1']; from dramatiq.cli import main; main()"
-    )
     result = run(command, KAFKA_PARTITIONS="many", SMTP_PORT="0")
     lines = [line for line in result.stderr.splitlines() if "dramatiq.MainProcess" not in line]
     assert len(lines) == 1
