@@ -96,5 +96,17 @@ class WorkerDied(WorkersError):
     """The worker process died each time it held the job: look at its log, its memory, its native code."""
 
 
+class UnsupportedLibrary(WorkersError, SystemExit):
+    """Another release of a library is needed.
+
+    Also a SystemExit, so that a program that starts with the wrong one ends with this line and status 1
+    instead of a traceback.
+    """
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message)
+        self.code = str(self)
+
+
 class LocalKafkaError(WorkersError):
     """The local Kafka could not be started."""

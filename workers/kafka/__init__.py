@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# First, as it looks which kafka-python is installed before anything of that is imported.
+from . import patches  # noqa: F401  # isort: skip
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError

@@ -17,7 +17,11 @@ from kafka.partitioner import murmur2
 from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .error_translation import kafka_errors
-from .mended import Assignor, CoalescingSelector, ConnectionManager, PartitionRecords, PausingFetcher
+from .patches.assignor import Assignor
+from .patches.fetcher import PausingFetcher
+from .patches.login import ConnectionManager
+from .patches.partition_records import PartitionRecords
+from .patches.selector import CoalescingSelector
 
 T = TypeVar("T")
 

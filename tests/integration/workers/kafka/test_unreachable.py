@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 import dramatiq
+import kafka.errors
 import pytest
 from dramatiq import Worker
-from kafka.admin import ACLOperation, ResourceType
+from kafka.admin import ACLOperation, KafkaAdminClient, ResourceType
+from kafka.net.compat import KafkaNetClient
+from kafka.net.selector import NetworkSelector
 
 from tests.conftest import Login
 from tests.helpers.acls import grant
@@ -86,6 +91,18 @@ def test_a_wrong_password_says_so_and_names_the_user(
     assert time.monotonic() - started < 30
     assert "wrong" not in str(raised.value).replace("wrong user or password", "")
     assert isinstance(raised.value, dramatiq.BrokerConnectionError)
+
+
+@pytest.mark.xfail(raises=kafka.errors.KafkaTimeoutError, reason="kafka-python tries on, and forgets why")
+def test_a_wrong_password_is_told_by_kafka_python_itself(login: Login) -> None:
+    options = login("alice", "wrong", "PLAIN").client_options() | {"bootstrap_timeout_ms": 2_000}
+    with closing(NetworkSelector()) as net:
+
+        def client(**configs: Any) -> KafkaNetClient:
+            return KafkaNetClient(net=net, **configs)
+
+        with pytest.raises(kafka.errors.SaslAuthenticationFailedError):
+            KafkaAdminClient(**options, kafka_client=client)
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])

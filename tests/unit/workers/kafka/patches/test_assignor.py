@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from workers.kafka import mended
+from workers.kafka.patches.assignor import Assignor
 
 WANTED = {"jobs.letters": 8, "jobs.parcels": 3}
 
@@ -56,7 +56,14 @@ def counts(dealt: Any) -> dict[str, int]:
 )
 def test_deals_as_kafka_python_does_and_looks_at_no_other_topic(owned: list[dict[str, list[int]]]) -> None:
     cluster = Topics(others=5)
-    dealt = mended.Assignor().assign(cluster, members(*owned))
+    dealt = Assignor().assign(cluster, members(*owned))
     # Which of several equal partitions moves is up to the order of sets.
     assert counts(dealt) == counts(CooperativeStickyAssignor().assign(Topics(others=5), members(*owned)))
+    assert cluster.asked == set(WANTED)
+
+
+@pytest.mark.xfail(reason="kafka-python looks at all the topics of the cluster")
+def test_the_original_looks_at_no_other_topic() -> None:
+    cluster = Topics(others=5)
+    CooperativeStickyAssignor().assign(cluster, members({}, {}))
     assert cluster.asked == set(WANTED)

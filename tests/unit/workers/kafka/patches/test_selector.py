@@ -1,0 +1,54 @@
+"""The thread of a client is woken once, and each time it must be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kafka.net.selector import NetworkSelector
+
+from workers.kafka.patches.selector import CoalescingSelector
+
+
+@pytest.fixture
+def net(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.param()
+    yield made
+    made.close()
+
+
+upstream = pytest.mark.xfail(reason="kafka-python writes each time")
+
+
+@pytest.mark.parametrize(
+    "net", [CoalescingSelector, pytest.param(NetworkSelector, marks=upstream)], indirect=True
+)
+def test_it_is_woken_once_however_often_it_is_asked(net: Any) -> None:
+    for _ in range(5):
+        net.wakeup()
+    assert net._wakeup_r.recv(100) == b"\0"
+
+
+@pytest.mark.parametrize("net", [CoalescingSelector], indirect=True)
+def test_once_it_has_run_it_can_be_woken_again(net: Any) -> None:
+    for _ in range(3):
+        net.wakeup()
+        net.poll(timeout_ms=0)
+        with pytest.raises(BlockingIOError):
+            net._wakeup_r.recv(1)
+
+
+@pytest.mark.parametrize("net", [CoalescingSelector], indirect=True)
+def test_no_call_from_another_thread_is_missed(net: Any) -> None:
+    loop = threading.Thread(target=net.run_forever, daemon=True)
+    loop.start()
+    called = [threading.Event() for _ in range(2_000)]
+    for number, event in enumerate(called):
+        net.call_soon_threadsafe(event.set)
+        if number % 100 == 0:
+            assert event.wait(10)
+    assert all(event.wait(10) for event in called)
+    net.stop()
+    loop.join(10)

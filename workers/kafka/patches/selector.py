@@ -1,0 +1,31 @@
+"""A write to a socket for each record that is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka.net.selector import NetworkSelector
+
+
+class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
+    """Wakes its thread once, however often it is asked to before that has run.
+
+    kafka-python 3.0.12 writes to a socket each time: for almost every record of a producer, for example. A
+    thread that sends many gives Python's lock away with each, and gets it back some milliseconds later.
+    """
+
+    _woken = False
+
+    def wakeup(self) -> None:
+        if not self._woken:
+            self._woken = True
+            super().wakeup()
+
+    def _process_events(self, event_list: Any) -> None:
+        is_woken = any(key.fileobj is self._wakeup_r for key, _ in event_list)
+        super()._process_events(event_list)
+        if is_woken:
+            # Only once the byte is read: otherwise the next byte could be read together with it, and be
+            # missed. What is asked in between is seen all the same, as the loop looks at its work before it
+            # waits again.
+            self._woken = False

@@ -1,0 +1,66 @@
+"""Sockets of connections that do not come about, left open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kafka.errors
+from kafka.net.inet import KafkaNetSocket, create_connection
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+
+#: The scheme of a proxy's URL chooses the class of socket in kafka-python; this one is that of our clients.
+_SCHEME = "todo-workers"
+
+
+class ClosedOnFailure(KafkaNetSocket):  # type: ignore[misc]
+    """Closes the socket of a connection that does not come about.
+
+    kafka-python 3.0.12 drops it, open: where the client is closed while it connects, and where that fails.
+    """
+
+    SCHEMES = (_SCHEME,)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: Any = None) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
+    """Connects by :class:`ClosedOnFailure`, and closes a socket whose handshake fails, which is left as well.
+
+    Where a proxy is configured, connections go through that instead.
+    """
+
+    def __init__(self, net: Any, **configs: Any) -> None:
+        super().__init__(net, **configs)
+        self.config["proxy_url"] = self.config["proxy_url"] or f"{_SCHEME}://"
+
+    async def _build_transport(self, node: Any, timeout_at: Any = None) -> Any:
+        config = self.config
+        sock = await create_connection(
+            self._net,
+            node.host,
+            node.port,
+            config["socket_options"],
+            proxy_url=config["proxy_url"],
+            timeout_at=timeout_at,
+        )
+        transport = None
+        try:
+            if self.ssl_enabled:
+                ssl = {key: value for key, value in config.items() if key.startswith("ssl_")}
+                transport = KafkaSSLTransport(self._net, sock, host=node.host, **ssl)
+            else:
+                transport = KafkaTCPTransport(self._net, sock, host=node.host)
+            await transport.handshake()
+        except BaseException as exc:
+            # A transport has the socket, or, with TLS, one that took it over.
+            (sock if transport is None else transport._sock).close()
+            if not isinstance(exc, Exception):
+                raise
+            raise kafka.errors.KafkaConnectionError(f"Handshake failed: {exc}") from exc
+        return transport
