@@ -85,7 +85,8 @@ class KafkaSettings(_Section):
     )
     connect_timeout_s: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")
     send_timeout_s: Seconds = Field(
-        default=8.0, description="Seconds to wait until the cluster has confirmed a message."
+        default=20.0,
+        description="Seconds until a message must be confirmed; Kafka takes 9 to replace a broker that dies.",
     )
 
     @field_validator("sasl_mechanism", "sasl_username", "sasl_password", mode="after")

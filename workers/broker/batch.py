@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import dramatiq
@@ -21,11 +22,16 @@ class Batch:
         self._sent.append((message, future))
 
     def wait(self) -> None:
-        """Wait until Kafka has confirmed every message. Raises BatchNotDelivered."""
+        """Wait until Kafka has confirmed every message, all within one send time-out.
+
+        Raises BatchNotDelivered.
+        """
+        deadline = time.monotonic() + self._cluster.send_timeout_s
         failures: list[tuple[dramatiq.Message[Any], WorkersError]] = []
         for message, future in self._sent:
+            doing = f"write message {message.message_id} for {message.actor_name}"
             try:
-                awaited(future, self._cluster, f"write message {message.message_id} for {message.actor_name}")
+                awaited(future, self._cluster, doing, deadline=deadline)
             except WorkersError as exc:
                 failures.append((message, exc))
         if failures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,12 +164,12 @@ class KafkaBroker(SignallingBroker):
         """
         try:
             topic, record = self._outgoing(message, delay)
-            self.prepare()
             batch = self._batch.get()
             if batch is not None:
+                self.prepare()
                 batch.add(message, self.producer.send(topic, record))
             else:
-                self.producer.deliver(topic, record)
+                self.deliver(topic, record)
         except WorkersError as exc:
             self._follow_ups.lost(exc)
             raise
@@ -204,10 +203,25 @@ class KafkaBroker(SignallingBroker):
         dramatiq's enqueue hooks run on the thread of the loop.
         """
         topic, record = self._outgoing(message, delay)
-        await self.prepare_async()
-        await self.producer.deliver_async(topic, record)
+        await self.deliver_async(topic, record)
         self.emit_after("enqueue", message, delay)
         return message
+
+    def deliver(self, topic: str, record: Record) -> None:
+        """Write a record to a topic of this broker and wait until all in-sync replicas have it.
+
+        It has its answer within the send time-out, whatever it has to wait for. Raises KafkaUnreachable, or
+        NotDelivered, its subclass, where the record may have been written.
+        """
+        deadline = self.producer.deadline()
+        self._provisioning.prepare(self.queues, deadline)
+        self.producer.deliver(topic, record, deadline=deadline)
+
+    async def deliver_async(self, topic: str, record: Record) -> None:
+        """Do as :meth:`deliver` does without blocking the event loop."""
+        deadline = self.producer.deadline()
+        await self._provisioning.prepare_async(self.queues, deadline)
+        await self.producer.deliver_async(topic, record, deadline=deadline)
 
     def consume(
         self,
@@ -244,12 +258,11 @@ class KafkaBroker(SignallingBroker):
         Sending and consuming call it; call it at start-up to fail early. Blocks, but costs nothing once the
         topics are known to exist. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
         """
-        return [] if self._provisioning.is_prepared(self.queues) else self._provisioning.prepare(self.queues)
+        return self._provisioning.prepare(self.queues)
 
     async def prepare_async(self) -> None:
         """:meth:`prepare` without blocking the event loop."""
-        if not self._provisioning.is_prepared(self.queues):
-            await asyncio.to_thread(self.prepare)
+        await self._provisioning.prepare_async(self.queues)
 
     def topic_specs(self) -> list[TopicSpec]:
         """The topics that the declared queues need, as this broker would create them."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from collections.abc import Iterable, Sequence
 
 from ..delays.tiers import Tier
 from ..kafka import Cluster, create_missing_topics
+from ..kafka.shared_attempt import SharedAttempt
 from ..records.sources import Source
 from ..topics import Topics, TopicSpec, dead_letters_spec, delay_spec, jobs_spec
 
@@ -32,8 +33,10 @@ class Provisioning:
         self._tiers = tiers
         self._layout = (partitions, replication_factor)
         self._sources: dict[str, list[Source]] = {}
+        #: Queues whose topics are known to exist, and those that somebody waits for.
         self._prepared: set[str] = set()
-        self._lock = threading.Lock()
+        self._wanted: set[str] = set()
+        self._attempt = SharedAttempt(cluster, "look up topics", self._create_missing)
 
     def add_source(self, queue: str, source: Source) -> None:
         """Let a queue read one more topic."""
@@ -48,28 +51,39 @@ class Provisioning:
         """Whether the topics of these queues are known to exist."""
         return self._prepared.issuperset(queues)
 
-    def prepare(self, queues: Iterable[str]) -> list[str]:
+    def prepare(self, queues: Iterable[str], deadline: float | None = None) -> list[str]:
         """Create the topics of these queues that do not exist, and return their names.
 
-        Blocks; several threads that call it at once ask Kafka once. Raises KafkaUnreachable, TopicsMissing or
-        NotAuthorized.
+        Blocks until ``deadline`` at most, by the monotonic clock. Kafka is asked once for all who call it at
+        the same time. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
         """
-        wanted = list(queues)
-        with self._lock:
-            if self.is_prepared(wanted):
-                return []
-            created = create_missing_topics(self._cluster, self.specs(wanted))
-            if created:
-                logger.info("topics created %s", ", ".join(created))
-            self._prepared.update(wanted)
+        wanted, created = list(queues), []
+        while not self.is_prepared(wanted):
+            self._wanted.update(wanted)
+            created += self._attempt.wait(_left(deadline))
         return created
 
+    async def prepare_async(self, queues: Iterable[str], deadline: float | None = None) -> None:
+        """Do as :meth:`prepare` does without blocking the event loop."""
+        wanted = list(queues)
+        while not self.is_prepared(wanted):
+            self._wanted.update(wanted)
+            await self._attempt.wait_async(_left(deadline))
+
     def prepare_foreign(self, queue: str) -> None:
-        """Create the topic of a queue that another application declares, where it does not exist."""
-        with self._lock:
-            if queue not in self._prepared:
-                create_missing_topics(self._cluster, [jobs_spec(self._topics, queue, *self._layout)])
-                self._prepared.add(queue)
+        """Create the topic of a queue that another application declares, where it does not exist. Blocks."""
+        if queue not in self._prepared:
+            create_missing_topics(self._cluster, [jobs_spec(self._topics, queue, *self._layout)])
+            self._prepared.add(queue)
+
+    def _create_missing(self) -> list[str]:
+        queues = list(self._wanted)
+        created = create_missing_topics(self._cluster, self.specs(queues))
+        if created:
+            logger.info("topics created %s", ", ".join(created))
+        self._prepared.update(queues)
+        self._wanted.difference_update(queues)
+        return created
 
     def specs(self, queues: Iterable[str]) -> list[TopicSpec]:
         """The topics of these queues and all that goes with them, as they would be created."""
@@ -83,3 +97,7 @@ class Provisioning:
             for source in self.sources_of(queue)
         }
         return [*sources.values(), *jobs, *delayed, dead_letters_spec(self._topics, *self._layout)]
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -31,8 +31,13 @@ _RETRY_INTERVAL_S = 0.1
 _BATCH_BYTES = 64 * 1024
 #: With one of these options kafka-python reads what it fetched.
 _READS_ITSELF = frozenset({"isolation_level", "key_deserializer", "value_deserializer"})
-#: Share of the time-out that one request may take, so that a failed one can be sent again within it.
+#: Share of the send time-out after which a record that is not confirmed fails: who waits for it learns why
+#: before its own time is up.
+_DELIVERY_SHARE = 0.95
+#: Share of it that one request may take, so that a failed one can be sent again within it.
 _REQUEST_SHARE = 0.45
+#: How long the answer to an admin request may take, at most.
+_ADMIN_TIMEOUT_S = 8.0
 #: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
 #: delivery for as long.
 _HEARTBEAT_INTERVAL_MS = 500
@@ -55,7 +60,7 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
         enable_idempotence=True,
         allow_auto_create_topics=False,
         max_block_ms=timeout_ms,
-        delivery_timeout_ms=timeout_ms,
+        delivery_timeout_ms=int(timeout_ms * _DELIVERY_SHARE),
         request_timeout_ms=int(timeout_ms * _REQUEST_SHARE),
         max_request_size=MAX_DEAD_LETTER_BYTES,
     )
@@ -85,7 +90,8 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
 
 def connect_admin(cluster: Cluster) -> KafkaAdminClient:
     """Connect an admin client; the caller closes it."""
-    return _connect(cluster, KafkaAdminClient, request_timeout_ms=int(cluster.send_timeout_s * 1000))
+    timeout_s = min(cluster.send_timeout_s, _ADMIN_TIMEOUT_S)
+    return _connect(cluster, KafkaAdminClient, request_timeout_ms=int(timeout_s * 1000))
 
 
 def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
@@ -117,12 +123,14 @@ def abandon_producer(producer: KafkaProducer) -> None:
 
 
 def discard_producer(producer: KafkaProducer) -> None:
-    """Close a broken producer without waiting; the futures of what it still holds fail.
+    """Close a broken producer; the futures of all that it still holds fail.
 
-    kafka-python's ``close`` flushes first, also with a time-out of 0, and raises where records are left
-    before it tells the sender to end.
+    Blocks until its thread has ended, which takes as long as a request that it waits for. kafka-python's
+    ``close`` flushes first, also with a time-out of 0, and raises if records are left, before it tells the
+    sender to end.
     """
     producer._sender.force_close()
+    producer._sender.join(producer.config["request_timeout_ms"] / 1000 + 1)
     with suppress(kafka.errors.KafkaError):
         producer.close(timeout=0)
 
@@ -182,7 +190,27 @@ def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
             time.sleep(_RETRY_INTERVAL_S)
 
 
-def partition_of(producer: KafkaProducer, topic: str, key: bytes) -> int:
-    """The partition that Kafka's clients choose for a key. Blocks while the topic's metadata is unknown."""
-    partitions = sorted(producer.partitions_for(topic))
-    return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])
+def known_partitions(producer: KafkaProducer, topic: str) -> set[int] | None:
+    """A topic's partitions; None while its metadata is unknown: then a send would block."""
+    partitions: set[int] | None = producer._metadata.partitions_for_topic(topic)
+    return partitions
+
+
+def look_up_topic(producer: KafkaProducer, cluster: Cluster, topic: str) -> None:
+    """Ask Kafka for a topic's metadata. Blocks; raises KafkaUnreachable, TopicsMissing or NotAuthorized."""
+    metadata = producer._metadata
+    before = metadata._last_successful_refresh_ms
+    with kafka_errors(cluster, f"look up topic {topic}"):
+        try:
+            producer._wait_on_metadata(topic, int(cluster.connect_timeout_s * 1000))
+        except kafka.errors.KafkaTimeoutError as exc:
+            if metadata._last_successful_refresh_ms == before:
+                raise
+            # Kafka has answered, again and again: it does not know the topic.
+            raise kafka.errors.UnknownTopicOrPartitionError(topic) from exc
+
+
+def partition_of(partitions: set[int], key: bytes) -> int:
+    """The one of a topic's partitions that Kafka's clients choose for a key."""
+    turn: int = (murmur2(key) & 0x7FFFFFFF) % len(partitions)
+    return sorted(partitions)[turn]

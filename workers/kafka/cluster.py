@@ -10,8 +10,8 @@ from typing import Any
 class Cluster:
     """Where Kafka is and who we are there.
 
-    ``connect_timeout_s`` bounds the wait for a connection, ``send_timeout_s`` that for the confirmation of a
-    record.
+    ``connect_timeout_s`` bounds the wait for a connection. ``send_timeout_s`` bounds a send, from the call to
+    Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover.
     """
 
     bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)
@@ -21,7 +21,7 @@ class Cluster:
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     connect_timeout_s: float = 5.0
-    send_timeout_s: float = 8.0
+    send_timeout_s: float = 20.0
 
     @property
     def address(self) -> str:

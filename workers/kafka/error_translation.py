@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeGuard
@@ -111,14 +112,15 @@ def is_unauthorized(error_code: int) -> bool:
     return kafka.errors.for_code(error_code) is kafka.errors.TopicAuthorizationFailedError
 
 
-def awaited(future: Any, cluster: Cluster, doing: str) -> Any:
+def awaited(future: Any, cluster: Cluster, doing: str, *, deadline: float | None = None) -> Any:
     """Wait until Kafka has confirmed a produced record, and return its metadata.
 
-    Raises NotDelivered where no answer came in time: the record may or may not have been written.
+    Raises NotDelivered if no answer came until ``deadline``, by the monotonic clock; by default within the
+    send time-out. The record may or may not have been written then.
     """
+    timeout_s = cluster.send_timeout_s if deadline is None else max(0.0, deadline - time.monotonic())
     try:
-        # The producer's own time-out fails the future first; the margin only guards against its death.
-        return future.get(timeout=cluster.send_timeout_s + 2)
+        return future.get(timeout=timeout_s)
     except kafka.errors.KafkaError as exc:
         raise undelivered(exc, cluster, doing) from exc
 
@@ -126,13 +128,18 @@ def awaited(future: Any, cluster: Cluster, doing: str) -> Any:
 def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
     """Say in our words why a produced record was not confirmed."""
     if isinstance(exc, kafka.errors.KafkaTimeoutError):
-        return NotDelivered(
-            f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
-            f"the record may or may not have been written ({inner_text(exc)})"
-        )
+        return not_confirmed(cluster, doing, inner_text(exc))
     meaning = translated(exc, cluster, doing)
     # What is left is about the producer, such as its end: whoever waits for the record may send it again.
     return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
+
+
+def not_confirmed(cluster: Cluster, doing: str, why: str) -> NotDelivered:
+    """The error for a record that Kafka did not confirm in time."""
+    return NotDelivered(
+        f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
+        f"the record may or may not have been written ({why})"
+    )
 
 
 def is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:

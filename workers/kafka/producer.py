@@ -1,15 +1,23 @@
-"""Durable produces: one kafka-python producer per process, made at first use."""
+"""Durable produces: one kafka-python producer per process, made at first use and replaced when it breaks.
+
+Every send has one deadline, the cluster's send time-out, which covers all that it may have to wait for: the
+connection, the topic's metadata, and Kafka's confirmation. Connecting and looking topics up happen on their
+own thread, one attempt at a time for all senders; handing a record over then never blocks.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import threading
+import time
 import weakref
+from contextlib import suppress
 from typing import Any
 
-from ..errors import WorkersError
+from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
 from ..records.envelope import Record
 from . import (
     Cluster,
@@ -21,10 +29,16 @@ from . import (
     discard_producer,
     is_closed,
     is_fatal,
+    known_partitions,
+    look_up_topic,
+    not_confirmed,
     partition_of,
     translated,
     undelivered,
 )
+from .shared_attempt import SharedAttempt, again
+
+logger = logging.getLogger(__name__)
 
 
 class DurableProducer:
@@ -38,111 +52,171 @@ class DurableProducer:
         self.cluster = cluster
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
-        #: Topics that were written to: a send to them does not block.
-        self._warm: set[str] = set()
+        #: Counts the calls of :meth:`close`: a connection that was begun before one is not kept.
+        self._closings = 0
+        #: Topics whose metadata somebody waits for.
+        self._wanted: set[str] = set()
+        self._attempt = SharedAttempt(cluster, "connect", self._connect)
         self._turns = itertools.count()
         _instances.add(self)
+
+    def deadline(self) -> float:
+        """When a send that begins now must have its answer, by the monotonic clock."""
+        return time.monotonic() + self.cluster.send_timeout_s
 
     def prepare(self, topic: str) -> None:
         """Connect and look the topic up, so that the first :meth:`send` to it need not wait for that.
 
-        Blocks for at most the cluster's time-out. Raises KafkaUnreachable, or TopicsMissing.
+        Blocks, at most for the send time-out. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
         """
-        producer = self._producer or self._connect()
-        try:
-            producer.partitions_for(topic)
-        except KafkaError as exc:
-            raise translated(exc, self.cluster, f"look up topic {topic}") from exc
+        self._ready(topic, self.deadline())
 
     def send(
-        self, topic: str, record: Record, *, beside: bytes | None = None, partition: int | None = None
+        self,
+        topic: str,
+        record: Record,
+        *,
+        beside: bytes | None = None,
+        partition: int | None = None,
+        deadline: float | None = None,
     ) -> Any:
         """Hand a record to the client's buffer; returns a future of kafka-python.
 
-        Its key chooses the partition, unless ``partition`` names one, or the key that it is to be ``beside``,
-        or it may be anywhere.
-        Blocks while the topic's metadata is unknown or the buffer is full, at most the cluster's
-        time-out; then raises KafkaUnreachable. Raises NotAuthorized and MessageTooLarge at once.
+        The record goes to ``partition``, or to the partition of the key ``beside``, or to that of its own
+        key; a record that may be anywhere takes the next in turn. Blocks until ``deadline`` at most, and only
+        to connect or to look the topic up; then raises KafkaUnreachable. Raises TopicsMissing, NotAuthorized
+        and MessageTooLarge at once. The future is answered within the send time-out.
         """
-        producer = self._producer or self._connect()
+        deadline = deadline or self.deadline()
+        while True:
+            producer, partitions = self._ready(topic, deadline)
+            place = self._choose(partitions, record, beside) if partition is None else partition
+            future = self._hand_over(producer, topic, record, place)
+            if future is not None:
+                return future
+
+    def deliver(
+        self, topic: str, record: Record, *, beside: bytes | None = None, deadline: float | None = None
+    ) -> Any:
+        """Write a record and wait until Kafka has confirmed it; returns its metadata.
+
+        Raises what :meth:`send` raises, and NotDelivered if no answer came until ``deadline``.
+        """
+        deadline = deadline or self.deadline()
+        future = self.send(topic, record, beside=beside, deadline=deadline)
+        return awaited(future, self.cluster, f"write to topic {topic}", deadline=deadline)
+
+    async def deliver_async(self, topic: str, record: Record, *, deadline: float | None = None) -> Any:
+        """Do as :meth:`deliver` does without blocking the event loop."""
+        deadline = deadline or self.deadline()
+        doing = f"write to topic {topic}"
+        future = None
+        while future is None:
+            producer, partitions = await self._ready_async(topic, deadline)
+            future = self._hand_over(producer, topic, record, self._choose(partitions, record))
         try:
-            return self._hand_over(producer, topic, record, beside, partition)
-        except WorkersError:
-            # Another thread may have closed it just now: that one was broken, or the broker was closed.
-            if not is_closed(producer):
-                raise
-        return self._hand_over(self._connect(instead_of=producer), topic, record, beside, partition)
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await _as_asyncio(future)
+        except KafkaError as exc:
+            raise undelivered(exc, self.cluster, doing) from exc
+        except TimeoutError as exc:
+            raise not_confirmed(self.cluster, doing, "no answer") from exc
+
+    def close(self) -> None:
+        """Send what is buffered, within the send time-out, and disconnect; a later send connects again."""
+        with self._lock:
+            producer, self._producer = self._producer, None
+            self._closings += 1
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=self.cluster.send_timeout_s)
+        except KafkaError as exc:
+            # Whoever waits for one of these records is told.
+            logger.warning("records not sent when the producer was closed: %s", exc)
+            discard_producer(producer)
+
+    def _ready(self, topic: str, deadline: float) -> tuple[KafkaProducer, set[int]]:
+        """The client and the topic's partitions; waits for the attempt that finds them out."""
+        while (found := self._known(topic)) is None:
+            self._wanted.add(topic)
+            self._require(topic, self._attempt.wait(deadline - time.monotonic()))
+        return found
+
+    async def _ready_async(self, topic: str, deadline: float) -> tuple[KafkaProducer, set[int]]:
+        while (found := self._known(topic)) is None:
+            self._wanted.add(topic)
+            self._require(topic, await self._attempt.wait_async(deadline - time.monotonic()))
+        return found
+
+    def _known(self, topic: str) -> tuple[KafkaProducer, set[int]] | None:
+        producer = self._producer
+        partitions = known_partitions(producer, topic) if producer is not None else None
+        return (producer, partitions) if partitions is not None else None
+
+    def _require(self, topic: str, problems: dict[str, WorkersError]) -> None:
+        if topic in problems:
+            raise again(problems[topic]) from problems[topic].__cause__
+
+    def _connect(self) -> dict[str, WorkersError]:
+        """Connect if need be, and look the wanted topics up; returns what is wrong with single ones."""
+        producer = self._producer
+        if producer is None:
+            closings = self._closings
+            producer = connect_producer(self.cluster)
+            with self._lock:
+                kept = closings == self._closings
+                if kept:
+                    self._producer = producer
+            if not kept:
+                discard_producer(producer)
+                raise KafkaUnreachable("the producer was closed while it connected")
+        problems: dict[str, WorkersError] = {}
+        while self._wanted:
+            topic = self._wanted.pop()
+            try:
+                look_up_topic(producer, self.cluster, topic)
+            except (TopicsMissing, NotAuthorized) as exc:
+                problems[topic] = exc
+        return problems
 
     def _hand_over(
-        self, producer: KafkaProducer, topic: str, record: Record, beside: bytes | None, partition: int | None
-    ) -> Any:
+        self, producer: KafkaProducer, topic: str, record: Record, partition: int | None
+    ) -> Any | None:
+        """The record's future; None if another thread has just closed this producer. Does not block."""
         try:
-            if beside is not None:
-                partition = partition_of(producer, topic, beside)
-            elif partition is None and record.anywhere:
-                partition = self._next_partition(producer, topic)
             future = producer.send(topic, record.value, record.key, record.headers, partition)
         except KafkaError as exc:
+            if is_closed(producer):
+                self._drop(producer)
+                return None
             raise translated(exc, self.cluster, f"write to topic {topic}") from exc
         return future.add_errback(self._retire_broken, producer)
 
-    def _next_partition(self, producer: KafkaProducer, topic: str) -> int:
-        """In turns, which costs a tenth of hashing the key."""
-        partitions = producer.partitions_for(topic)
+    def _choose(self, partitions: set[int], record: Record, beside: bytes | None = None) -> int | None:
+        """The record's partition; None: that of its key. Taking turns costs a tenth of hashing a key."""
+        if beside is not None:
+            return partition_of(partitions, beside)
+        if not record.anywhere:
+            return None
         turn = next(self._turns) % len(partitions)
         return turn if turn in partitions else min(partitions)
 
-    def deliver(self, topic: str, record: Record, *, beside: bytes | None = None) -> Any:
-        """Write a record and wait until Kafka has confirmed it; returns its metadata.
-
-        Raises what :meth:`send` raises, and NotDelivered where no answer came in time.
-        """
-        return awaited(self.send(topic, record, beside=beside), self.cluster, f"write to topic {topic}")
-
-    async def deliver_async(self, topic: str, record: Record) -> Any:
-        """:meth:`deliver` without blocking the event loop."""
-        if topic not in self._warm:
-            # The first send connects and waits for the topic's metadata; later ones only fill a buffer.
-            result = await asyncio.to_thread(self.deliver, topic, record)
-            self._warm.add(topic)
-            return result
-        loop = asyncio.get_running_loop()
-        confirmed: asyncio.Future[Any] = loop.create_future()
-
-        def settle(result: Any, error: BaseException | None) -> None:
-            if confirmed.done():  # the waiting task was cancelled
-                return
-            if error is None:
-                confirmed.set_result(result)
-            else:
-                confirmed.set_exception(undelivered(error, self.cluster, f"write to topic {topic}"))
-
-        future = self.send(topic, record)
-        future.add_callback(lambda result: loop.call_soon_threadsafe(settle, result, None))
-        future.add_errback(lambda error: loop.call_soon_threadsafe(settle, None, error))
-        return await confirmed
-
-    def close(self) -> None:
-        """Send what is buffered, within the send time-out, and disconnect; a later send reconnects."""
+    def _drop(self, producer: KafkaProducer) -> bool:
+        """Let the next send connect anew; False if it would anyway."""
         with self._lock:
-            producer, self._producer = self._producer, None
-            self._warm.clear()
-        if producer is not None:
-            producer.close(timeout=self.cluster.send_timeout_s)
-
-    def _connect(self, instead_of: KafkaProducer | None = None) -> KafkaProducer:
-        with self._lock:
-            while _retired:
-                discard_producer(_retired.pop())
-            if self._producer is None or self._producer is instead_of:
-                self._producer = connect_producer(self.cluster)
-            return self._producer
+            if self._producer is not producer:
+                return False
+            self._producer = None
+            return True
 
     def _retire_broken(self, producer: KafkaProducer, error: BaseException) -> None:
-        """Let the next send connect anew after an error that this producer does not recover from."""
-        if is_fatal(error) and self._producer is producer:
-            self._producer = None
+        """Replace a producer that does not recover from an error; closing it answers all that it holds."""
+        if is_fatal(error) and self._drop(producer):
             _retired.append(producer)
+            # Not here: this is a callback of the producer's own thread.
+            with suppress(RuntimeError):  # no thread starts while the interpreter ends
+                threading.Thread(target=_close_retired, args=(producer,), daemon=True).start()
 
     def _forget_inherited(self) -> None:
         self._lock = threading.Lock()
@@ -150,11 +224,38 @@ class DurableProducer:
             abandon_producer(self._producer)
             _inherited.append(self._producer)
             self._producer = None
-        self._warm.clear()
+
+
+def _as_asyncio(future: Any) -> asyncio.Future[Any]:
+    """A future of kafka-python as one of the running event loop."""
+    loop = asyncio.get_running_loop()
+    confirmed: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if confirmed.done():  # nobody waits any more
+            return
+        if error is None:
+            confirmed.set_result(result)
+        else:
+            confirmed.set_exception(error)
+
+    def post(result: Any, error: BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result, error)
+
+    future.add_callback(lambda result: post(result, None))
+    future.add_errback(lambda error: post(None, error))
+    return confirmed
+
+
+def _close_retired(producer: KafkaProducer) -> None:
+    discard_producer(producer)
+    with suppress(ValueError):
+        _retired.remove(producer)
 
 
 _instances: weakref.WeakSet[DurableProducer] = weakref.WeakSet()
-#: Broken ones, to be closed outside of their own callbacks.
+#: Broken ones that are being closed.
 _retired: list[KafkaProducer] = []
 #: Never finalized: a finalizer in the child would touch the locks and sockets of the parent.
 _inherited: list[KafkaProducer] = []

@@ -42,7 +42,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         partitions=8,
         replication_factor=None,
         connect_timeout_s=5.0,
-        send_timeout_s=8.0,
+        send_timeout_s=20.0,
     )
     assert (settings.smtp.host, settings.smtp.port, settings.smtp.tls) == ("127.0.0.1", 1025, "none")
     assert (settings.smtp.sender, settings.smtp.timeout_s) == ("Todo <todo@localhost>", 10.0)
