@@ -39,7 +39,7 @@ def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zo
     found = newest(database, wanted, None if limit is None else limit + 1)
     rows = list(islice(found, limit))
     if not rows:
-        print("no audit rows" if wanted == AuditFilter() else "no audit rows match")  # noqa: T201
+        print("no audit rows" if wanted == AuditFilter() else "no audit rows match")
         return 0
     table = Table("#", "time", "who", "what", "todo", "about", box=None)
     for row in rows:
@@ -49,14 +49,14 @@ def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zo
         table.add_row(*(Text(cell) for cell in cells))
     console().print(table)
     if next(found, None) is not None:
-        print(f"the newest {len(rows)}; --limit or --all shows more")  # noqa: T201
+        print(f"the newest {len(rows)}; --limit or --all shows more")
     return 0
 
 
 def show_json(database: Database, wanted: AuditFilter, *, limit: int | None) -> int:
     """The rows that match, the newest first, a JSON object a line."""
     for row in newest(database, wanted, limit):
-        print(json.dumps(_plain(row), ensure_ascii=False))  # noqa: T201
+        print(json.dumps(_plain(row), ensure_ascii=False))
     return 0
 
 
@@ -84,9 +84,9 @@ def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:
     count = 0
     for count, row in enumerate(history(database, todo_id), 1):  # noqa: B007
         for line in story(row, zone):
-            print(line)  # noqa: T201
+            print(line)
     if not count:
-        print(f"the audit trail has no todo {todo_id}", file=sys.stderr)  # noqa: T201
+        print(f"the audit trail has no todo {todo_id}", file=sys.stderr)
         return 1
     return 0
 
@@ -96,18 +96,18 @@ def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
     with _progress("verifying") as advance:
         verdict = verify(database, expected, advance)
     if as_json:
-        print(json.dumps(_verdict(verdict)))  # noqa: T201
+        print(json.dumps(_verdict(verdict)))
         return int(not verdict.is_whole)
     for text in verdict.told:
-        print(text)  # noqa: T201
+        print(text)
     if verdict.flaws > len(verdict.told):
-        print(f"and {verdict.flaws - len(verdict.told)} more")  # noqa: T201
+        print(f"and {verdict.flaws - len(verdict.told)} more")
     if verdict.is_whole and not verdict.rows:
-        print(f"{database.name}: no audit rows, nothing to verify; check DATABASE_URL if there should be")  # noqa: T201
+        print(f"{database.name}: no audit rows, nothing to verify; check DATABASE_URL if there should be")
         return 0
     state = "whole" if verdict.is_whole else f"BROKEN, in {verdict.flaws} places"
-    print(f"{database.name}: {verdict.rows} audit rows, {state}")  # noqa: T201
-    print(f"head {verdict.head}")  # noqa: T201
+    print(f"{database.name}: {verdict.rows} audit rows, {state}")
+    print(f"head {verdict.head}")
     return int(not verdict.is_whole)
 
 
@@ -116,7 +116,7 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
     with closing(TopicReader(cluster, topic)) as reader:
         reader.open()
         if not reader.sizes():
-            print(f"there is no topic {topic}", file=sys.stderr)  # noqa: T201
+            print(f"there is no topic {topic}", file=sys.stderr)
             return 1
         with _progress("rebuilding") as advance:
             rebuilt = rebuild(
@@ -127,7 +127,7 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
                 progress=advance,
             )
     counts = rebuilt.outcomes
-    print(  # noqa: T201
+    print(
         f"{rebuilt.records} records in {topic}: {counts[Outcome.RECORDED]} added, "
         f"{counts[Outcome.REPEATED]} were there, {rebuilt.problems} without a row"
     )
@@ -135,7 +135,7 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
 
 
 def _say(text: str) -> None:
-    print(visible(text), file=sys.stderr)  # noqa: T201
+    print(visible(text), file=sys.stderr)
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

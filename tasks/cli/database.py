@@ -1,7 +1,4 @@
-"""Bring the database's schema up to date, or look at it.
-
-Commands only: what they do is in the modules they call.
-"""
+"""Bring the database's schema up to date, or look at it."""
 
 from __future__ import annotations
 
@@ -12,7 +9,8 @@ import typer
 from workers.cli.options import command_group
 
 from ..app import database
-from . import db_commands
+from ..storage import schema
+from ..storage.database import Database
 
 app = command_group("Bring the database's schema up to date, or look at it.")
 
@@ -20,7 +18,7 @@ app = command_group("Bring the database's schema up to date, or look at it.")
 @app.command()
 def upgrade() -> None:
     """Migrate the database to the schema of this version. Safe while workers run."""
-    db_commands.upgrade(database())
+    upgrade_schema(database())
 
 
 @app.command()
@@ -28,4 +26,21 @@ def current(
     check: Annotated[bool, typer.Option("--check", help="Exit 1 where it is not the one needed.")] = False,
 ) -> None:
     """Show which schema the database has and which one is needed."""
-    raise typer.Exit(db_commands.current(database(), check=check))
+    is_current = show_schema(database())
+    raise typer.Exit(int(check and not is_current))
+
+
+def upgrade_schema(database: Database) -> None:
+    """Migrate, and print from which revision to which."""
+    found, needed = database.upgrade(), schema.needed()
+    what = f"is at {needed} already" if found == needed else f"upgraded from {found or 'nothing'} to {needed}"
+    print(f"{database.name}: schema {what}")
+
+
+def show_schema(database: Database) -> bool:
+    """Print the revision that the database has; True if it is the one needed."""
+    found, needed = database.revision(), schema.needed()
+    is_current = found == needed
+    what = f"schema {found}" if found else "no schema"
+    print(f"{database.name}: {what}" + ("" if is_current else f", needed is {needed}"))
+    return is_current

@@ -36,10 +36,10 @@ def show_list(
     found, total = by_hand.find(todo_id=todo, owner=owner, state=state, limit=limit)
     if as_json:
         for reminder in found:
-            print(json.dumps(_as_json(reminder)))  # noqa: T201
+            print(json.dumps(_as_json(reminder)))
         return
     if not found:
-        print("no reminders match")  # noqa: T201
+        print("no reminders match")
         return
     console().print(_table(found))
     if total > len(found):
@@ -52,7 +52,7 @@ def show(by_hand: RemindersByHand, beginning: str, *, as_json: bool) -> None:
     history = by_hand.history(reminder.id)
     if as_json:
         fired = [_firing_as_json(firing, reminder.time_zone) for firing in history]
-        print(json.dumps(_as_json(reminder) | {"fired": fired}))  # noqa: T201
+        print(json.dumps(_as_json(reminder) | {"fired": fired}))
         return
     table = Table(box=None, show_header=False)
     for name, value in _details(reminder).items():
@@ -67,7 +67,7 @@ def show(by_hand: RemindersByHand, beginning: str, *, as_json: bool) -> None:
 def cancel(by_hand: RemindersByHand, beginning: str) -> None:
     """Call one off, and say so."""
     reminder = by_hand.cancel(beginning)
-    print(f"{_named(reminder)} is cancelled")  # noqa: T201
+    print(f"{_named(reminder)} is cancelled")
 
 
 def reschedule(
@@ -120,7 +120,7 @@ def _set(reminder: Reminder, alarm: AlarmToSet, set_alarm: SetAlarm) -> None:
         set_alarm(alarm)
     except WorkersError as exc:
         raise WorkersError(f"{said}; workers set its alarm later, as it cannot be set now: {exc}") from exc
-    print(said)  # noqa: T201
+    print(said)
 
 
 def _named(reminder: Reminder) -> str:
