@@ -148,7 +148,7 @@ Email = Annotated[
     str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_address)
 ]
 TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone)]
-Language = Annotated[str, Field(max_length=35), AfterValidator(_language)]
+LanguageTag = Annotated[str, Field(max_length=35), AfterValidator(_language)]
 Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]
 Reminders = Annotated[tuple[Annotated[str, AfterValidator(_offset)], ...], Field(max_length=MAX_REMINDERS)]
 Recurrence = Annotated[str, AfterValidator(_recurrence)]

@@ -19,7 +19,7 @@ from .fields import (
     Email,
     Identifier,
     Json,
-    Language,
+    LanguageTag,
     Name,
     Recurrence,
     Reminders,
@@ -47,7 +47,7 @@ class Owner(OpenModel):
     name: Name
     email: Email
     time_zone: TimeZone = "UTC"
-    language: Language = "en"
+    language: LanguageTag = "en"
 
 
 class Todo(OpenModel):

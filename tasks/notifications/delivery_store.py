@@ -35,7 +35,7 @@ from .notice import Notice
 _MAX_ERROR_LENGTH = 500
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     """Where a notice is on its way. What is SENT or OPTED_OUT stays so."""
 
     SENDING = "sending"  #: Claimed by a worker; ``until`` is when others may take the claim over.
@@ -45,7 +45,7 @@ class State(StrEnum):
     OPTED_OUT = "opted-out"
 
 
-FINAL = (State.SENT, State.OPTED_OUT)
+FINAL = (DeliveryState.SENT, DeliveryState.OPTED_OUT)
 
 deliveries = Table(
     "deliveries",
@@ -69,7 +69,7 @@ _FIND = select(deliveries).where(deliveries.c.id.in_(bindparam("ids", expanding=
 _OWN = and_(deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim"))
 _RELEASE = deliveries.update().where(_OWN)
 # The claim stays: it is who has sent it.
-_SETTLE = deliveries.update().where(_OWN).values(state=State.SENT, until=None, error=None)
+_SETTLE = deliveries.update().where(_OWN).values(state=DeliveryState.SENT, until=None, error=None)
 
 
 class _Settling(NamedTuple):
@@ -106,7 +106,7 @@ class DeliveryStore:
             DeliveryBusy: another worker has it in hand.
         """
         token = str(uuid4())
-        claimed = {"state": State.SENDING, "claim": token, "until": now + lease}
+        claimed = {"state": DeliveryState.SENDING, "claim": token, "until": now + lease}
         row = self._claim(_row(notice, claimed, now=now, attempts=1))
         if row is None:
             return token
@@ -121,17 +121,22 @@ class DeliveryStore:
 
     def release(self, notice: Notice, token: str, *, error: str, now: datetime) -> None:
         """Give the notice back, not sent: whoever comes next may try."""
-        values = {"state": State.FAILED, "claim": None, "until": None, "error": error[:_MAX_ERROR_LENGTH]}
+        values = {
+            "state": DeliveryState.FAILED,
+            "claim": None,
+            "until": None,
+            "error": error[:_MAX_ERROR_LENGTH],
+        }
         own = {"own_id": str(notice.id), "own_claim": token, "updated_at": now}
         self._database.write(lambda connection: connection.execute(_RELEASE, values | own))
 
     def postpone(self, notice: Notice, until: datetime, *, now: datetime) -> None:
         """Note that a job will send the notice at ``until``; a worker that has it in hand keeps it."""
-        self._write(notice, {"state": State.POSTPONED, "claim": None, "until": until}, now=now)
+        self._write(notice, {"state": DeliveryState.POSTPONED, "claim": None, "until": until}, now=now)
 
     def opt_out(self, notice: Notice, *, now: datetime) -> None:
         """Note that the recipient does not want it; a worker that has it in hand keeps it."""
-        self._write(notice, {"state": State.OPTED_OUT, "claim": None, "until": None}, now=now)
+        self._write(notice, {"state": DeliveryState.OPTED_OUT, "claim": None, "until": None}, now=now)
 
     def find(self, notice_id: UUID) -> Row[Any] | None:
         """Give the row of a notice."""

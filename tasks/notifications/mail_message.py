@@ -18,7 +18,7 @@ from uuid import UUID
 
 from ..events.todos import Owner
 from ..text import one_line
-from .rendering import Notification
+from .rendering import RenderedNotice
 
 #: What no encoded line can hold, so that it separates the parts of any mail.
 _BOUNDARY = "=_todo-workers"
@@ -62,7 +62,7 @@ class Sender:
 
 
 def compose(
-    content: Notification, *, sender: Sender, recipient: Owner, notice_id: UUID, date: datetime
+    content: RenderedNotice, *, sender: Sender, recipient: Owner, notice_id: UUID, date: datetime
 ) -> bytes:
     """Put together a mail with a text and an HTML part; its Message-ID follows from ``notice_id``.
 

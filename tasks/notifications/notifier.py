@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
 from ..storage.engine import DatabaseError, DatabaseUnavailable
-from .delivery_store import FINAL, DeliveryStore, State
+from .delivery_store import FINAL, DeliveryState, DeliveryStore
 from .mail_message import Sender, compose
 from .notice import Notice
 from .recipients import RecipientStore
@@ -27,7 +27,7 @@ SETTLE_PATIENCE_S = 120.0
 _SETTLE_INTERVAL_S = 0.25
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What was done about a notice."""
 
     SENT = "sent"
@@ -53,7 +53,7 @@ class Notifier:
     settle_patience_s: float = SETTLE_PATIENCE_S
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def deliver(self, notice: Notice) -> Outcome:
+    def deliver(self, notice: Notice) -> DeliveryOutcome:
         """Mail the notice to its recipient, unless that is done, or is not wanted, or not now.
 
         However often and wherever it is called for a notice, one mail goes out. One may go out again where
@@ -70,29 +70,29 @@ class Notifier:
         logger.info("notice.%s notice_id=%s kind=%s", outcome, notice.id, notice.kind)
         return outcome
 
-    def _deliver(self, notice: Notice) -> Outcome:
+    def _deliver(self, notice: Notice) -> DeliveryOutcome:
         now = self.clock()
         wanted = self.recipients.preferences(notice.recipient.email)
         if wanted.refuses(notice.kind):
             self.deliveries.opt_out(notice, now=now)
-            return Outcome.OPTED_OUT
+            return DeliveryOutcome.OPTED_OUT
         if not notice.urgent:
             until = wanted.quiet_until(now, ZoneInfo(notice.recipient.time_zone))
             if until is not None:
                 return self._postpone(notice, until, now)
         return self._send(notice, now)
 
-    def _postpone(self, notice: Notice, until: datetime, now: datetime) -> Outcome:
+    def _postpone(self, notice: Notice, until: datetime, now: datetime) -> DeliveryOutcome:
         row = self.deliveries.find(notice.id)
         if row is not None and row.state in FINAL:
-            return Outcome.DONE_BEFORE
-        if row is None or row.state != State.POSTPONED or row.until != until:
+            return DeliveryOutcome.DONE_BEFORE
+        if row is None or row.state != DeliveryState.POSTPONED or row.until != until:
             # First the job, then the note of it: a crash in between gives the same job once more.
             self.postpone(notice, until)
             self.deliveries.postpone(notice, until, now=now)
-        return Outcome.POSTPONED
+        return DeliveryOutcome.POSTPONED
 
-    def _send(self, notice: Notice, now: datetime) -> Outcome:
+    def _send(self, notice: Notice, now: datetime) -> DeliveryOutcome:
         # Before the claim: what cannot be rendered holds nothing up.
         content = compose(
             render(notice), sender=self.sender, recipient=notice.recipient, notice_id=notice.id, date=now
@@ -100,11 +100,11 @@ class Notifier:
         claimed_at = self.clock()
         token = self.deliveries.claim(notice, now=claimed_at, lease=self.lease)
         if token is None:
-            return Outcome.DONE_BEFORE
+            return DeliveryOutcome.DONE_BEFORE
         self._require_time(notice, token, claimed_at)
         self._hand_over(notice, Mail(self.sender.address, notice.recipient.email, content), token)
         self._settle(notice, token)
-        return Outcome.SENT
+        return DeliveryOutcome.SENT
 
     def _require_time(self, notice: Notice, token: str, claimed_at: datetime) -> None:
         """Where the claim took long to be noted, it could end while the mail is on its way."""

@@ -41,7 +41,7 @@ _INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 @dataclass(frozen=True)
-class Notification:
+class RenderedNotice:
     """A rendered mail without its addresses; the subject is one line, ``language`` a tag like de."""
 
     subject: str
@@ -72,7 +72,7 @@ def sample_values(kind: str) -> dict[str, Any]:
     return values
 
 
-def render(notice: Notice) -> Notification:
+def render(notice: Notice) -> RenderedNotice:
     """Render the mail of a notice, in its recipient's language and zone.
 
     Raises:
@@ -85,7 +85,7 @@ def render(notice: Notice) -> Notification:
     subject, text, html = (render_part(f"{notice.kind}/{part}", values, language) for part in PARTS)
     if not one_line(subject):
         raise RenderError(f"The mail template {notice.kind}/{PARTS[0]} gave an empty subject")
-    return Notification(
+    return RenderedNotice(
         one_line(subject, MAX_SUBJECT_LENGTH), text, _inlined(notice.kind, html), language.code
     )
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tasks.events.models import Event
-from tasks.notifications.delivery_store import DeliveryStore, State, deliveries
+from tasks.notifications.delivery_store import DeliveryState, DeliveryStore, deliveries
 from tasks.notifications.quiet_hours import parse_quiet_hours
 from tasks.notifications.recipients import RecipientStore
 from tasks.storage.database import Database
@@ -50,7 +50,7 @@ def once(count: int) -> Counter[str]:
     return Counter(f"New todo: Todo {n}" for n in range(count))
 
 
-def count_of(database: Database, state: State) -> int:
+def count_of(database: Database, state: DeliveryState) -> int:
     rows = select(func.count()).select_from(deliveries).where(deliveries.c.state == state)
     with database.reading() as connection:
         return connection.execute(rows).scalar_one()
@@ -67,12 +67,12 @@ def test_a_mail_server_that_is_down_for_a_while_gets_every_mail_once(
     server = SmtpServer()
     with Chatbot(broker, tmp_path, database_url=url(sqlite), smtp_port=server.port) as chatbot:
         chatbot.publish(events(30))
-        wait_for(lambda: count_of(sqlite, State.FAILED) == 30, timeout_s=60)
+        wait_for(lambda: count_of(sqlite, DeliveryState.FAILED) == 30, timeout_s=60)
         with server:
             wait_for(lambda: server.count >= 15, timeout_s=60)
             server.stop()
             server.start()
-            wait_for(lambda: count_of(sqlite, State.SENT) == 30, timeout_s=90)
+            wait_for(lambda: count_of(sqlite, DeliveryState.SENT) == 30, timeout_s=90)
             wait_until_done(broker)
             assert subjects(server) == once(30)
 
@@ -102,7 +102,7 @@ def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
         wait_for(lambda: server.count >= 60, timeout_s=90)
         wait_until_done(broker)
         assert subjects(server) == once(60)
-        assert count_of(database, State.SENT) == 60
+        assert count_of(database, DeliveryState.SENT) == 60
     database.dispose()
     postgresql.cleanup()
 
@@ -121,7 +121,7 @@ def test_what_is_published_in_quiet_hours_waits_as_one_job(
     ):
         chatbot.publish([event, event])
         row = wait_for(lambda: DeliveryStore(sqlite).latest("ana@example.com", limit=1), timeout_s=60)[0]
-        assert (row.state, row.until) == (State.POSTPONED, end.replace(second=0, microsecond=0))
+        assert (row.state, row.until) == (DeliveryState.POSTPONED, end.replace(second=0, microsecond=0))
         for queue in ("events", "audit"):
             broker.join(queue, timeout=60_000)
         listed = [json.loads(line) for line in chatbot.command("delayed", "list", "--json").splitlines()]

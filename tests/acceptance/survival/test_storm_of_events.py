@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from tasks.audit.trail import audit_trail
 from tasks.audit.verify import verify
 from tasks.events.models import Event
-from tasks.notifications.delivery_store import State, deliveries
+from tasks.notifications.delivery_store import DeliveryState, deliveries
 from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.kafka_reading import letters_of
@@ -65,7 +65,7 @@ def test_workers_killed_at_random_leave_each_event_with_its_row_and_its_mail(
             chatbot.kill_a_worker()
             chatbot.wait()
             chatbot.start()
-        wait_for(lambda: count_of(database, State.SENT) >= EVENTS, timeout_s=PATIENCE_S)
+        wait_for(lambda: count_of(database, DeliveryState.SENT) >= EVENTS, timeout_s=PATIENCE_S)
         for queue in QUEUES:
             broker.join(queue, timeout=int(PATIENCE_S * 1000))
         assert chatbot.stop() == 0
@@ -88,7 +88,7 @@ def test_workers_killed_at_random_leave_each_event_with_its_row_and_its_mail(
     assert max(mails.values()) <= 2
 
 
-def count_of(database: Database, state: State) -> int:
+def count_of(database: Database, state: DeliveryState) -> int:
     rows = select(func.count()).select_from(deliveries).where(deliveries.c.state == state)
     with database.reading() as connection:
         return connection.execute(rows).scalar_one()

@@ -19,11 +19,11 @@ from uuid import uuid4
 import pytest
 
 from tasks.notifications import rendering as notifications
-from tasks.notifications.delivery_store import DeliveryBusy, DeliveryStore, State
+from tasks.notifications.delivery_store import DeliveryBusy, DeliveryState, DeliveryStore
 from tasks.notifications.languages import language_for
 from tasks.notifications.mail_message import Sender
 from tasks.notifications.notice import Notice, RenderError
-from tasks.notifications.notifier import Notifier, Outcome
+from tasks.notifications.notifier import DeliveryOutcome, Notifier
 from tasks.notifications.quiet_hours import QuietHours
 from tasks.notifications.recipients import EVERY_KIND, RecipientStore
 from tasks.notifications.rendering import sample_values
@@ -106,13 +106,13 @@ def state(notifier: Notifier, notice: Notice) -> str | None:
 
 def test_a_job_that_runs_twice_sends_once(notifier: Notifier, server: SmtpServer) -> None:
     notice = a_notice()
-    assert notifier.deliver(notice) is Outcome.SENT
-    assert notifier.deliver(notice) is Outcome.DONE_BEFORE
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.DONE_BEFORE
     (mail,) = server.mails
     assert mail["Message-ID"] == f"<{notice.id}@todo-workers>"
     row = notifier.deliveries.find(notice.id)
     assert row is not None
-    assert (row.state, row.attempts, row.until, row.error) == (State.SENT, 1, None, None)
+    assert (row.state, row.attempts, row.until, row.error) == (DeliveryState.SENT, 1, None, None)
     assert row.claim, "who has sent it"
     assert (row.kind, row.recipient, row.updated_at) == ("todo_created", "ana@example.com", NOON)
 
@@ -134,7 +134,7 @@ def test_workers_that_have_the_same_notice_at_once_send_once(
     assert sorted(mail["Message-ID"] for mail in server.mails) == sorted(
         f"<{notice.id}@todo-workers>" for notice in notices
     )
-    assert sum(outcome == Outcome.SENT for each in outcomes for outcome in each) == len(notices)
+    assert sum(outcome == DeliveryOutcome.SENT for each in outcomes for outcome in each) == len(notices)
     for each in databases:
         each.dispose()
 
@@ -158,7 +158,7 @@ def test_what_a_live_worker_has_in_hand_is_tried_again_when_its_claim_ends(
     assert caught.value.delay == 41_000
     assert not is_permanent(caught.value)
     assert notifier.deliveries.settle(notice, token, now=clock.now)
-    assert notifier.deliver(notice) is Outcome.DONE_BEFORE
+    assert notifier.deliver(notice) is DeliveryOutcome.DONE_BEFORE
     assert not server.mails
 
 
@@ -169,7 +169,7 @@ def test_the_claim_of_a_worker_that_died_is_taken_over_when_it_ends(
     token = notifier.deliveries.claim(notice, now=NOON, lease=LEASE)
     assert token
     clock.now = NOON + LEASE
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
     assert len(server.mails) == 1
     # Had it only been slow, it would be told.
     assert not notifier.deliveries.settle(notice, token, now=clock.now)
@@ -211,7 +211,7 @@ def test_threads_that_share_a_transaction_learn_each_what_became_of_its_own(
 
         assert list(at_once(threads, settle, free)) == [False, False, True, True]
     states = [row.state for row in map(store.find, [n.id for n in free]) if row]
-    assert states == [State.SENDING, State.SENDING, State.SENT, State.SENT]
+    assert states == [DeliveryState.SENDING, DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.SENT]
 
 
 def at_once(threads: ThreadPoolExecutor, work: Callable[[Notice], T], notices: list[Notice]) -> Iterator[T]:
@@ -235,9 +235,9 @@ def test_a_mail_that_was_not_taken_can_be_sent_at_once_by_whoever_tries(
     assert not is_permanent(caught.value)
     row = notifier.deliveries.find(notice.id)
     assert row is not None
-    assert (row.state, row.claim) == (State.FAILED, None)
+    assert (row.state, row.claim) == (DeliveryState.FAILED, None)
     assert "451 4.3.0 Try again later" in row.error
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
     assert len(server.mails) == 1
 
 
@@ -249,7 +249,7 @@ def test_a_mail_that_is_refused_for_good_can_be_sent_after_a_replay(
         notifier.deliver(notice)
     assert is_permanent(caught.value)
     mended = notice.model_copy(update={"recipient": an_owner()})
-    assert notifier.deliver(mended) is Outcome.SENT
+    assert notifier.deliver(mended) is DeliveryOutcome.SENT
 
 
 def test_what_cannot_be_rendered_is_not_claimed_and_not_sent(notifier: Notifier, server: SmtpServer) -> None:
@@ -259,7 +259,7 @@ def test_what_cannot_be_rendered_is_not_claimed_and_not_sent(notifier: Notifier,
         notifier.deliver(broken)
     assert is_permanent(caught.value)
     assert state(notifier, notice) is None
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
     assert len(server.mails) == 1
 
 
@@ -278,7 +278,7 @@ def test_a_template_that_raises_sends_nothing(
         with pytest.raises(RenderError, match=rf"todo_created/subject\.txt .*{error}"):
             notifier.deliver(notice)
     assert not server.mails
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_a_hostile_title_arrives_as_text(
     )
     notice = a_notice(name=title[:200])
     notice = notice.model_copy(update={"values": notice.values | {"title": title, "actor": title}})
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
     ((envelope,), (mail,)) = server.envelopes, server.mails
     assert envelope.rcpt_tos == ["ana@example.com"]
     assert mail.keys().count("To") == mail.keys().count("Subject") == 1
@@ -323,17 +323,17 @@ def _never(notice: Notice, until: datetime) -> None:
 def test_who_opted_out_of_a_kind_gets_none_of_it(notifier: Notifier, server: SmtpServer) -> None:
     notifier.recipients.opt_out("Ana@Example.com", ["todo_created"])
     refused, wanted, urgent = a_notice(), a_notice("todo_deleted"), a_notice(urgent=True)
-    assert notifier.deliver(refused) is Outcome.OPTED_OUT
-    assert notifier.deliver(urgent) is Outcome.OPTED_OUT
-    assert notifier.deliver(wanted) is Outcome.SENT
+    assert notifier.deliver(refused) is DeliveryOutcome.OPTED_OUT
+    assert notifier.deliver(urgent) is DeliveryOutcome.OPTED_OUT
+    assert notifier.deliver(wanted) is DeliveryOutcome.SENT
     assert [mail["Subject"] for mail in server.mails] == ["Todo deleted: Book flights to Lisbon"]
     notifier.recipients.opt_in("ana@example.com", ["todo_created"])
-    assert notifier.deliver(a_notice()) is Outcome.SENT
+    assert notifier.deliver(a_notice()) is DeliveryOutcome.SENT
     # What was decided stays so.
-    assert notifier.deliver(refused) is Outcome.DONE_BEFORE
-    assert state(notifier, refused) == State.OPTED_OUT
+    assert notifier.deliver(refused) is DeliveryOutcome.DONE_BEFORE
+    assert state(notifier, refused) == DeliveryState.OPTED_OUT
     notifier.recipients.opt_out("ana@example.com", [EVERY_KIND])
-    assert notifier.deliver(a_notice("todo_deleted")) is Outcome.OPTED_OUT
+    assert notifier.deliver(a_notice("todo_deleted")) is DeliveryOutcome.OPTED_OUT
 
 
 def test_quiet_hours_postpone_what_is_not_urgent(
@@ -342,17 +342,17 @@ def test_quiet_hours_postpone_what_is_not_urgent(
     clock.now = NIGHT
     notifier.recipients.set_quiet_hours("ana@example.com", QUIET)
     notice = a_notice()
-    assert notifier.deliver(a_notice(urgent=True)) is Outcome.SENT
+    assert notifier.deliver(a_notice(urgent=True)) is DeliveryOutcome.SENT
     # Its job runs twice, its event is published twice: one job waits for the morning.
-    assert notifier.deliver(notice) is notifier.deliver(notice) is Outcome.POSTPONED
+    assert notifier.deliver(notice) is notifier.deliver(notice) is DeliveryOutcome.POSTPONED
     assert postponed == [(notice, MORNING)]
     row = notifier.deliveries.find(notice.id)
     assert row is not None
-    assert (row.state, row.until) == (State.POSTPONED, MORNING)
+    assert (row.state, row.until) == (DeliveryState.POSTPONED, MORNING)
     assert len(server.mails) == 1
     clock.now = MORNING
-    assert notifier.deliver(notice) is Outcome.SENT
-    assert notifier.deliver(notice) is Outcome.DONE_BEFORE
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.DONE_BEFORE
     assert len(server.mails) == 2
 
 
@@ -360,10 +360,10 @@ def test_what_is_sent_is_not_postponed(
     notifier: Notifier, clock: Clock, postponed: list[tuple[Notice, datetime]]
 ) -> None:
     notice = a_notice()
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
     clock.now = NIGHT
     notifier.recipients.set_quiet_hours("ana@example.com", QUIET)
-    assert notifier.deliver(notice) is Outcome.DONE_BEFORE
+    assert notifier.deliver(notice) is DeliveryOutcome.DONE_BEFORE
     assert not postponed
 
 
@@ -376,7 +376,7 @@ def test_quiet_hours_that_are_longer_now_postpone_once_more(
     notifier.deliver(notice)
     notifier.recipients.set_quiet_hours("ana@example.com", QuietHours(time(22), time(9)))
     clock.now = MORNING
-    assert notifier.deliver(notice) is Outcome.POSTPONED
+    assert notifier.deliver(notice) is DeliveryOutcome.POSTPONED
     assert [until for _, until in postponed] == [MORNING, MORNING + timedelta(hours=2)]
 
 
@@ -416,9 +416,9 @@ class Away(Unlike):
 def test_a_sent_mail_is_noted_when_the_database_is_back(notifier: Notifier, server: SmtpServer) -> None:
     away: Any = Away(notifier.deliveries, 2)
     notice = a_notice()
-    assert replace(notifier, deliveries=away).deliver(notice) is Outcome.SENT
+    assert replace(notifier, deliveries=away).deliver(notice) is DeliveryOutcome.SENT
     assert away.left == 0
-    assert notifier.deliver(notice) is Outcome.DONE_BEFORE
+    assert notifier.deliver(notice) is DeliveryOutcome.DONE_BEFORE
     assert len(server.mails) == 1
 
 
@@ -443,7 +443,7 @@ def test_nothing_is_sent_under_a_claim_that_is_about_to_end(
     with pytest.raises(DatabaseUnavailable, match=r"took 0:00:36 to let notice .* be sent"):
         replace(notifier, deliveries=slow).deliver(notice)
     assert not server.mails
-    assert notifier.deliver(notice) is Outcome.SENT
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
     assert len(server.mails) == 1
 
 
@@ -457,7 +457,7 @@ def test_a_database_that_stays_away_is_an_error_and_the_claim_ends(
     with pytest.raises(DeliveryBusy):
         notifier.deliver(notice)
     clock.now += LEASE
-    assert notifier.deliver(notice) is Outcome.SENT  # the window that the documentation tells of
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT  # the window that the documentation tells of
 
 
 def test_what_happened_is_shown_for_a_recipient(notifier: Notifier, clock: Clock) -> None:
@@ -491,14 +491,14 @@ def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
     server.on_content = None
     row = DeliveryStore(database).find(notice.id)
     assert row is not None
-    assert row.state == State.SENDING
+    assert row.state == DeliveryState.SENDING
     # Whoever comes before its claim ends comes back; whoever comes after sends.
     wait_for(lambda: send_elsewhere(notice, env, tmp_path).wait(60) == 0, timeout_s=90)
     assert send_elsewhere(notice, env, tmp_path).wait(60) == 0
     assert len(server.mails) == 1
     row = DeliveryStore(database).find(notice.id)
     assert row is not None
-    assert row.state == State.SENT
+    assert row.state == DeliveryState.SENT
     assert row.attempts >= 2
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.notifications.mail_message import Sender, compose
-from tasks.notifications.rendering import Notification
+from tasks.notifications.rendering import RenderedNotice
 from tasks.text import one_line
 from tests.helpers.samples import NOON, an_owner
 
@@ -44,7 +44,7 @@ def composed(
     sender: Sender = SENDER,
 ) -> bytes:
     return compose(
-        Notification(subject=subject, text=text, html=html),
+        RenderedNotice(subject=subject, text=text, html=html),
         sender=sender,
         recipient=an_owner(name=name),
         notice_id=NOTICE,

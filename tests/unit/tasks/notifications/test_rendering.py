@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tasks.events.models import Event
 from tasks.notifications.languages import language_for
 from tasks.notifications.notice import notice_of
-from tasks.notifications.rendering import MAX_SUBJECT_LENGTH, Notification, render
+from tasks.notifications.rendering import MAX_SUBJECT_LENGTH, RenderedNotice, render
 from tasks.text import one_line, paragraphs
 from tests.helpers.samples import KINDS, a_todo, an_event, an_owner
 
 
-def notification_for(event: Event) -> Notification:
+def notification_for(event: Event) -> RenderedNotice:
     return render(notice_of(event, id=event.event_id))
 
 
