@@ -1,4 +1,4 @@
-"""What a value must look like.
+"""Checks of the settings' values. Pure, but for looking whether a file exists.
 
 Each check returns the value or raises `ValueError` with the end of a sentence that begins with the variable.
 """
@@ -36,7 +36,7 @@ def check_not_empty(servers: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_server(server: str) -> str:
     """A broker's address: `host:port`, with an IPv6 address in brackets."""
-    if "@" in server:  # What stands before it may be a password, so it is not repeated.
+    if "@" in server:  # The text before it may be a password, so it is not repeated.
         raise ValueError("takes no user or password; those are KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
     if "://" in server:
         raise ValueError(f"takes host:port without a scheme, not {server!r}")
@@ -66,7 +66,7 @@ def check_smtp_host(host: str) -> str:
 
 
 def check_smtp_port(port: object) -> object:
-    """Anything but what Kubernetes sets for a service named smtp; the type says the rest."""
+    """Refuse the URL that Kubernetes sets for a service named smtp; the type checks the rest."""
     if isinstance(port, str) and port.startswith("tcp://"):
         raise ValueError(
             f"should be a port, not {port!r}: Kubernetes sets that for a service named smtp;"
@@ -76,7 +76,7 @@ def check_smtp_port(port: object) -> object:
 
 
 def check_namespace(namespace: str) -> str:
-    """The first part of topic names: what Kafka allows in them, and short enough for the rest to fit."""
+    """The first part of topic names: characters that Kafka allows, and short enough for the rest to fit."""
     if not _NAMESPACE.fullmatch(namespace):
         raise ValueError(f"may contain letters a-z and A-Z, digits, '.', '_' and '-', not {namespace!r}")
     length = len(namespace)
@@ -123,7 +123,7 @@ def check_unsubscribe_url(url: str) -> str:
 
 
 def existing_file(path: Path) -> Path:
-    """A file that is there."""
+    """A file that exists."""
     if not path.is_file():
         raise ValueError(f"should be the path of a file; there is none at {str(path)!r}")
     return path

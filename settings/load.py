@@ -1,4 +1,4 @@
-"""Reading the settings: the only place that looks at the environment and at `.env`."""
+"""Reads the settings: the only module that looks at the environment and at `.env`."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     problems += unknown_names(own.keys() - filed.keys(), in_our_file=False)
     known = setting_names()
     given = {name: value for name, value in (filed | own).items() if name in known and value}
-    # The source takes lower-case names. It has read the process's environment; what counts is `given`.
+    # The source takes lower-case names. It has read the process's environment, which `given` replaces.
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in given.items()}
     try:

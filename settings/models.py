@@ -193,7 +193,7 @@ class WorkerSettings(_Section):
 
 
 class ReminderSettings(_Section):
-    """What is done about reminders."""
+    """When reminders are sent, and when they are checked."""
 
     missed: Missed = Field(
         default="fire",
@@ -239,6 +239,6 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed in: `load_settings` is the one place that reads the environment."""
+        """Only the values that are passed in: `load_settings` is the one place that reads the environment."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)

@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in words for whoever set them."""
+"""The problems of the settings, in words for the person who set them."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What `todo-workers doctor` looks at for the chatbot: its database and its mail server."""
+"""The chatbot's checks in `todo-workers doctor`: its database and its mail server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_database() -> str:
-    """Say which schema the database has. Raises DatabaseError where workers could not use it."""
+    """Say which schema the database has. Raises DatabaseError if workers could not use it."""
     from .storage import schema
 
     found = database()
@@ -34,7 +34,7 @@ def check_smtp() -> str:
 
 
 def _check_file(found: Database) -> str:
-    """Without making the file: that is for the first worker."""
+    """Check the file without making it: the first worker does that."""
     from .storage.engine import DatabaseError
 
     file = Path(found.engine.url.database or "")
@@ -50,5 +50,5 @@ def _check_file(found: Database) -> str:
     return f"{found.name} has the schema {revision}" if revision else f"{found.name} is empty"
 
 
-#: By the names under which they are shown.
+#: The checks, by the names under which the doctor shows them.
 doctor_checks: Mapping[str, Callable[[], str]] = {"database": check_database, "smtp": check_smtp}

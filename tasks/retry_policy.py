@@ -1,7 +1,7 @@
-"""Which failures of the chatbot's jobs retrying can mend, and how often it is tried: said here alone.
+"""Which failures of the chatbot's jobs are permanent, and how often the others are tried again. Pure.
 
-Pure. The broker asks for every actor: what is permanent becomes a dead letter at once, whatever else fails
-(a database or a mail server that is away, a mail server that says "later") is tried again.
+A job with a permanent failure becomes a dead letter at once. Any other failure (a database or a mail server
+that is away, a mail server that says "later") is tried again. This holds for every actor.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .notifications.notice import InvalidNotice, RenderError
 from .schedules.rules import InvalidRule
 from .smtp.mail import MailRefused
 
-#: They would happen again: the data, or the code and its templates, must change first.
+#: Errors that come again until the data, the code or the templates change.
 PERMANENT = (
     InvalidEvent,
     InvalidNotice,
@@ -27,8 +27,8 @@ PERMANENT = (
     ValidationError,
 )
 
-#: The first retry comes after 1 to 2 s, each later one after about twice as long, up to an hour; the last one
-#: about a day after the first.
+#: The first retry comes after 1 to 2 s, each later one after about twice the time, up to an hour; the last
+#: one comes about a day after the first.
 MIN_BACKOFF_MS = 1_000
 MAX_BACKOFF_MS = 3_600_000
 MAX_RETRIES = 40
@@ -40,7 +40,7 @@ def is_permanent(error: BaseException) -> bool:
 
 
 def retries() -> Retries:
-    """How the broker tries the chatbot's jobs again."""
+    """The middleware that has the broker try the chatbot's jobs again."""
     return Retries(
         is_permanent=is_permanent,
         max_retries=MAX_RETRIES,

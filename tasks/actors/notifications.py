@@ -29,7 +29,7 @@ def send_notice(notice: NoticeData) -> None:
 
 
 def notice_job(notice: Notice) -> dramatiq.Message[None]:
-    """Give the job that sends ``notice``: always with the same id. Enqueue it, with a delay or without."""
+    """Make the job that mails ``notice``: always with the same id. Enqueue it, with a delay or without."""
     message = send_notice.message_with_options(
         args=(notice.model_dump(mode="json"),), key=notice.recipient.email
     )
@@ -41,8 +41,8 @@ def _deliver(notice: Notice) -> None:
 
 
 def _enqueue_at(notice: Notice, until: datetime) -> None:
-    # Always the same job for the same time.
+    # The same job for the same time, however often it is enqueued.
     job = notice_job(notice).copy(message_id=str(uuid5(notice.id, until.isoformat())))
-    # A delay is counted from now, and must not end before the time.
+    # Rounded up: the delay must not end before the time.
     delay_ms = math.ceil((until - datetime.now(UTC)).total_seconds() * 1000)
     broker.enqueue(job, delay=max(0, delay_ms))

@@ -1,4 +1,16 @@
-"""What became of each notice: the row that lets its mail go out once, however often its job runs."""
+"""The row that lets a notice go out as one mail, however often its job runs, and says what became of it.
+
+A row has a state, and while a worker sends the mail a claim: a token of that worker and the time at which the
+claim ends. Every write is one statement that says in its WHERE what may be overwritten, so that of any number
+of workers one wins:
+
+    nothing, failed,      claim                 settle
+    postponed, or a   ─────────────▶  sending  ─────────▶  sent
+    claim that ended                     │
+                                         └──────────────▶  failed      (the job is tried again)
+                                              release
+    nothing, failed, postponed  ─────────▶  postponed, opted-out      (what is sending keeps its claim)
+"""
 
 from __future__ import annotations
 
@@ -36,12 +48,12 @@ _MAX_ERROR_LENGTH = 500
 
 
 class DeliveryState(StrEnum):
-    """Where a notice is on its way. What is SENT or OPTED_OUT stays so."""
+    """The state of a delivery. SENT and OPTED_OUT are final."""
 
-    SENDING = "sending"  #: Claimed by a worker; ``until`` is when others may take the claim over.
+    SENDING = "sending"  #: A worker has the claim; from ``until`` on, another may take it over.
     SENT = "sent"
-    FAILED = "failed"  #: The server did not take it; the job is tried again, or is a dead letter.
-    POSTPONED = "postponed"  #: To the end of the recipient's quiet hours, which is ``until``.
+    FAILED = "failed"  #: The server did not take the mail; the job is tried again, or is a dead letter.
+    POSTPONED = "postponed"  #: Until the recipient's quiet hours end, at ``until``.
     OPTED_OUT = "opted-out"
 
 
@@ -50,7 +62,7 @@ FINAL = (DeliveryState.SENT, DeliveryState.OPTED_OUT)
 deliveries = Table(
     "deliveries",
     metadata,
-    # The notice's id.
+    # The id of the notice.
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("recipient", Text, nullable=False),
@@ -64,16 +76,16 @@ deliveries = Table(
     Index(None, "recipient", "updated_at"),
 )
 
-# Statements are built once: that costs more than what the database does with them.
+# Built once: building a statement costs more than what the database does with it.
 _FIND = select(deliveries).where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
 _OWN = and_(deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim"))
 _RELEASE = deliveries.update().where(_OWN)
-# The claim stays: it is who has sent it.
+# The claim stays: it says who has sent the mail.
 _SETTLE = deliveries.update().where(_OWN).values(state=DeliveryState.SENT, until=None, error=None)
 
 
 class _Settling(NamedTuple):
-    """A mail that was sent at ``now``, by whoever has the claim ``token``."""
+    """A mail that was sent at ``now`` by the holder of the claim ``token``."""
 
     id: str
     token: str
@@ -81,7 +93,7 @@ class _Settling(NamedTuple):
 
 
 class DeliveryBusy(WorkersError, Retry):
-    """Another worker is sending the same notice now: the job is tried again when its claim ends."""
+    """Another worker is sending the same notice now; the job is tried again when that claim ends."""
 
     def __init__(self, message: str, delay_ms: int) -> None:
         WorkersError.__init__(self, message)
@@ -89,7 +101,7 @@ class DeliveryBusy(WorkersError, Retry):
 
 
 class DeliveryStore:
-    """Keeps the rows. Any thread may use it; every method raises DatabaseError where the database fails."""
+    """Reads and writes the rows. Any thread may use it; every method raises DatabaseError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,12 +110,12 @@ class DeliveryStore:
         self._settle = database.together(_settle_all)
 
     def claim(self, notice: Notice, *, now: datetime, lease: timedelta) -> str | None:
-        """Take the notice in hand, and give the token to settle or release it with; None where it is done.
+        """Claim the notice; returns the token to settle or release it with, None if its state is final.
 
-        The claim ends after ``lease``, so that a worker that died holds nothing up for longer.
+        The claim ends after ``lease``: a worker that dies holds its notice up for no longer.
 
         Raises:
-            DeliveryBusy: another worker has it in hand.
+            DeliveryBusy: another worker has the claim.
         """
         token = str(uuid4())
         claimed = {"state": DeliveryState.SENDING, "claim": token, "until": now + lease}
@@ -116,11 +128,11 @@ class DeliveryStore:
         raise DeliveryBusy(f"the notice {notice.id} is being sent by another worker", left_ms + 1_000)
 
     def settle(self, notice: Notice, token: str, *, now: datetime) -> bool:
-        """Note that the mail is sent; give False where another worker took the claim over meanwhile."""
+        """Record that the mail is sent; returns False if another worker took the claim over meanwhile."""
         return self._settle(_Settling(str(notice.id), token, now))
 
     def release(self, notice: Notice, token: str, *, error: str, now: datetime) -> None:
-        """Give the notice back, not sent: whoever comes next may try."""
+        """Give the claim back: the mail is not sent, and the next worker may try."""
         values = {
             "state": DeliveryState.FAILED,
             "claim": None,
@@ -131,35 +143,35 @@ class DeliveryStore:
         self._database.write(lambda connection: connection.execute(_RELEASE, values | own))
 
     def postpone(self, notice: Notice, until: datetime, *, now: datetime) -> None:
-        """Note that a job will send the notice at ``until``; a worker that has it in hand keeps it."""
+        """Record that a job will send the notice at ``until``, unless a worker has the claim."""
         self._write(notice, {"state": DeliveryState.POSTPONED, "claim": None, "until": until}, now=now)
 
     def opt_out(self, notice: Notice, *, now: datetime) -> None:
-        """Note that the recipient does not want it; a worker that has it in hand keeps it."""
+        """Record that the recipient does not want the notice, unless a worker has the claim."""
         self._write(notice, {"state": DeliveryState.OPTED_OUT, "claim": None, "until": None}, now=now)
 
     def find(self, notice_id: UUID) -> Row[Any] | None:
-        """Give the row of a notice."""
+        """The row of a notice, if there is one."""
         with self._database.reading() as connection:
             return connection.execute(_FIND, {"ids": [str(notice_id)]}).first()
 
     def latest(self, address: str, *, limit: int) -> Sequence[Row[Any]]:
-        """Give the rows of a recipient, the latest first."""
+        """The rows of a recipient, the latest first."""
         columns = deliveries.c
         rows = select(deliveries).where(columns.recipient == address.lower())
         with self._database.reading() as connection:
             return connection.execute(rows.order_by(columns.updated_at.desc()).limit(limit)).all()
 
     def _write(self, notice: Notice, values: dict[str, Any], *, now: datetime) -> None:
-        """Write the row, unless it is final or another worker has a claim to it."""
+        """Write the row, unless its state is final or a worker has the claim."""
         row = _row(notice, values, now=now, attempts=0)
         self._database.write(lambda connection: connection.execute(self._upsert, row))
 
     def _claim_all(
         self, connection: Connection, wanted: Sequence[dict[str, Any]]
     ) -> Sequence[Row[Any] | None]:
-        """Write the rows that may be written; of another one, give what is there instead."""
-        # In order, as two transactions that lock rows in different orders would wait for each other for ever.
+        """Write the rows that may be written; returns None for each of them, else the row that is there."""
+        # Sorted: two transactions that lock rows in different orders would wait for each other for ever.
         written = connection.execute(self._upsert, sorted(wanted, key=itemgetter("id")))
         if written.rowcount == len(wanted):
             return [None] * len(wanted)
@@ -168,7 +180,7 @@ class DeliveryStore:
 
 
 def _settle_all(connection: Connection, wanted: Sequence[_Settling]) -> Sequence[bool]:
-    """Note that mails are sent, and give for each whether its claim still was its sender's."""
+    """Record that mails are sent; returns for each whether its claim was still its sender's."""
     values = [{"own_id": one.id, "own_claim": one.token, "updated_at": one.now} for one in sorted(wanted)]
     if connection.execute(_SETTLE, values).rowcount == len(wanted):
         return [True] * len(wanted)
@@ -192,14 +204,14 @@ def _row(notice: Notice, values: dict[str, Any], *, now: datetime, attempts: int
 
 
 def _upsert_on(database: Database) -> Executable:
-    """Write a row that is given as parameters, where it is not final and nobody else has a claim to it."""
+    """The statement that writes a row, given as parameters, unless it is final or a worker has the claim."""
     columns, insert = deliveries.c, database.insert(deliveries)
     new = insert.excluded
     return insert.on_conflict_do_update(
         index_elements=[columns.id],
         set_={name: new[name] for name in ("state", "claim", "until", "updated_at")}
         | {"attempts": columns.attempts + new.attempts},
-        # Not NOT IN, which SQLAlchemy would spell out anew each time.
+        # No NOT IN: SQLAlchemy would render it anew each time.
         where=and_(
             *(columns.state != state for state in FINAL),
             or_(columns.claim.is_(None), columns.until <= new.updated_at),

@@ -1,8 +1,7 @@
-"""The languages of the mails: which one a recipient gets, its words and how it writes times.
+"""The languages of the mails: which one a recipient gets, its words, and how it writes times.
 
-Pure but for reading the catalogs.
-
-English stands in the templates; every other language is one catalog, `templates/<language>.po`.
+The templates are in English; every other language is one catalog, `templates/<language>.po`. Pure but for
+reading the catalogs.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from babel.dates import format_datetime, get_timezone_name
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-#: The language of the templates, and of a recipient whose own there is no catalog for.
+#: The language of the templates, and of a recipient for whose language there is no catalog.
 DEFAULT = "en"
 
-#: How a time is written, as a pattern of CLDR; catalogs translate it.
+#: The pattern, as CLDR defines them, of a time; catalogs translate it.
 TIME_PATTERN = "EEEE, d MMMM y, HH:mm"
 
 _ABBREVIATION = re.compile(r"[A-Z]{2,5}")
@@ -33,7 +32,7 @@ _ABBREVIATION = re.compile(r"[A-Z]{2,5}")
 
 @dataclass(frozen=True)
 class Language:
-    """A language of the mails. ``code`` names its catalog; ``locale`` may be of a region: de and de_AT."""
+    """A language of the mails. ``code`` names its catalog (de); ``locale`` may be a region's (de_AT)."""
 
     code: str
     locale: Locale
@@ -55,9 +54,9 @@ def available() -> tuple[str, ...]:
     return (DEFAULT, *sorted(name.removesuffix(".po") for name in catalogs))
 
 
-@lru_cache(maxsize=1_000)  # not without a limit: recipients may write what they like
+@lru_cache(maxsize=1_000)  # limited: a tag may be anything
 def language_for(tag: str) -> Language:
-    """The best language for a tag like de-AT: of that region, else without it, else English."""
+    """The best language for a tag like de-AT: the region's, else the language's, else English."""
     wanted = tag
     while wanted.lower() not in available():
         wanted, _, rest = wanted.rpartition("-")
@@ -85,8 +84,8 @@ def _zone_name(local: datetime, locale: Locale) -> str:
     if _ABBREVIATION.fullmatch(name):
         return name
     name = local.tzname() or ""
-    # Zones without letters of their own are named by their offset, such as -03. At a minus sign, unlike at a
-    # hyphen, no line is broken.
+    # A zone without an abbreviation is named by its offset, such as -03. Lines break at a hyphen, but not at
+    # a minus sign.
     return "UTC" + name.replace("-", "\N{MINUS SIGN}") if name[:1] in {"+", "-"} else name
 
 

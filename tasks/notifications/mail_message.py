@@ -1,7 +1,7 @@
-"""E-mail: how a message is put together. Pure.
+"""The message of a mail: its headers, its text and its HTML as MIME. Pure.
 
-The few lines of MIME are our own: email.message reads and folds again every header that it is given, which
-took three times as long as rendering the mail.
+The few lines of MIME are our own: email.message parses and folds every header again, which took three times
+as long as rendering the mail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..events.todos import Owner
 from ..text import one_line
 from .rendering import RenderedNotice
 
-#: What no encoded line can hold, so that it separates the parts of any mail.
+#: The boundary between the parts of every mail. No quoted-printable line can contain it.
 _BOUNDARY = "=_todo-workers"
 
 _PLAIN = re.compile(r"[ -~]*")
@@ -28,11 +28,11 @@ _PLAIN = re.compile(r"[ -~]*")
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends the mails, and where a recipient can say that it wants no more of them.
+    """The sender of all mails, and where recipients unsubscribe.
 
     ``mailbox`` is written like ``Todo <todo@example.com>``. In ``unsubscribe_url``, ``{id}`` stands for the
-    notice's id, by which `RecipientStore.unsubscribe` knows its recipient. ``unsubscribe_mailto`` is an
-    address; without it, it is the sender's.
+    notice's id, from which `RecipientStore.unsubscribe` knows the recipient. ``unsubscribe_mailto`` is an
+    address, by default the sender's.
     """
 
     mailbox: str
@@ -49,7 +49,7 @@ class Sender:
         return parseaddr(self.mailbox)
 
     def unsubscribe_headers(self, notice_id: UUID) -> dict[str, str]:
-        """Give what a mail program unsubscribes with; one click does where there is a URL (RFC 8058)."""
+        """The headers by which mail programs unsubscribe: with one click if there is a URL (RFC 8058)."""
         address = self.unsubscribe_mailto or self.address
         mailto = f"<mailto:{address}?subject=unsubscribe%20{notice_id}>"
         if self.unsubscribe_url is None:
@@ -64,10 +64,10 @@ class Sender:
 def compose(
     content: RenderedNotice, *, sender: Sender, recipient: Owner, notice_id: UUID, date: datetime
 ) -> bytes:
-    """Put together a mail with a text and an HTML part; its Message-ID follows from ``notice_id``.
+    """Make a mail with a text and an HTML part; its Message-ID follows from ``notice_id``.
 
-    Names and subject may hold any characters: they cannot add a header, a line or a recipient. It is ASCII,
-    with lines as the mail server wants them.
+    Names and subject may contain any characters: they cannot add a header, a line or a recipient. The result
+    is ASCII, and its lines end in CRLF.
     """
     headers = {
         "From": _mailbox("From", *sender.name_and_address),

@@ -1,4 +1,4 @@
-"""What is to be told to whom: the model of a notice, and the notice that an event makes. Pure."""
+"""A notice: one thing that one person is told, once; and the notice that an event makes. Pure."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _kind(name: str) -> str:
 class Notice(BaseModel):
     """One thing that one person is told, once: notices with the same ``id`` are the same notice.
 
-    ``kind`` names the folder of its templates, ``values`` are their variables as JSON values: text as the
-    user wrote it, times in ISO 8601; how they are shown is up to the templates and the recipient's language
-    and zone. What is ``urgent`` does not wait for the end of the recipient's quiet hours.
+    ``kind`` names the folder of its templates. ``values`` are the templates' variables, as JSON values: text
+    as the user wrote it, times in ISO 8601. The templates and the recipient's language and zone decide how
+    they are shown. An ``urgent`` notice does not wait for the end of the recipient's quiet hours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -58,7 +58,7 @@ def parse_notice(data: object) -> Notice:
 
 
 def notice_of(event: TodoEvent, *, id: UUID) -> Notice:  # noqa: A002
-    """Give the notice that tells the owner of the todo about ``event``."""
+    """Make the notice that tells the owner of the todo about ``event``."""
     return Notice(
         id=id, kind=event.type.replace(".", "_"), recipient=event.todo.owner, values=_values_of(event)
     )
@@ -70,7 +70,7 @@ def _values_of(event: TodoEvent) -> dict[str, Any]:
     values = {name: todo[name] for name in ("title", "description", "due")}
     values |= {"actor": data["actor"], "time": data["time"]}
     if isinstance(event, TodoUpdated):
-        # A field of a newer version has no name in the templates.
+        # The templates have no name for a field of a newer version.
         values["changes"] = [
             {"field": name, "before": change["before"], "after": change["after"]}
             for name, change in data["changes"].items()

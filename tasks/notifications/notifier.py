@@ -1,4 +1,23 @@
-"""How a notice becomes one mail, whatever its job and its worker go through."""
+"""Delivers a notice: one mail goes out, however often the job runs and whatever happens to its worker.
+
+    notice ──▶ opted out? ──▶ quiet hours? ──▶ render ──▶ claim ──▶ send ──▶ settle
+                   │               │                        │        │
+               opted-out       postponed               done before   └─ not taken: release, then raise
+
+The steps are in this order because each may be the last one that a worker does:
+
+- The mail is rendered before the claim: a notice that cannot be rendered holds nothing up.
+- The claim is committed before the mail is sent. While it lasts, no other worker sends the notice; if this
+  worker dies, the claim ends after the lease and another worker takes the notice over.
+- A mail takes at most half of the lease (the mailer's limit), and none is sent when the claim itself took
+  that long to commit: a worker that is only slow never sends at the same time as the one that takes over.
+- The server's answer decides. A refusal gives the claim back (release), so that a retry need not wait for the
+  lease. An acceptance is recorded (settle) before anything else, for two minutes against a database that is
+  away: until then, a repetition would send the mail again.
+
+Between the server's answer and the settled row lies the one moment in which a crash costs a second mail; its
+Message-ID is the same, and many mailboxes show it once.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +40,14 @@ from .rendering import render
 
 logger = logging.getLogger(__name__)
 
-#: How long a worker tries to note that a mail is sent, while the database is away, and between two tries. The
-#: claim may end meanwhile; nobody can take it over, as that needs the database too.
+#: How long a worker tries to record that a mail is sent while the database is away, and the pause between two
+#: tries. The claim may end meanwhile; nobody can take it over, as that needs the database too.
 SETTLE_PATIENCE_S = 120.0
 _SETTLE_INTERVAL_S = 0.25
 
 
 class DeliveryOutcome(StrEnum):
-    """What was done about a notice."""
+    """The result of one call of `Notifier.deliver`."""
 
     SENT = "sent"
     DONE_BEFORE = "done-before"
@@ -40,8 +59,8 @@ class DeliveryOutcome(StrEnum):
 class Notifier:
     """Delivers notices.
 
-    ``lease`` is how long a worker may have a notice in hand before others take it over; the mailer's limit
-    is to be well below. ``postpone`` has a job call `deliver` again at that time.
+    ``lease`` is how long a claim lasts before another worker may take it over; the mailer's limit must be
+    well below it. ``postpone`` has a job call `deliver` again at that time.
     """
 
     deliveries: DeliveryStore
@@ -54,17 +73,16 @@ class Notifier:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def deliver(self, notice: Notice) -> DeliveryOutcome:
-        """Mail the notice to its recipient, unless that is done, or is not wanted, or not now.
+        """Mail the notice to its recipient, unless that is done, or is not wanted, or must wait.
 
-        However often and wherever it is called for a notice, one mail goes out. One may go out again where
-        it is not known that it did: where the worker or its host dies, or the database stays away for
-        minutes, in the moment between the mail server's answer and the note of it; or where the server took
-        the mail and its answer got lost.
+        However often and wherever it is called for a notice, one mail goes out. A second one can go out only
+        if nobody knows of the first: the worker or its host died, or the database stayed away for minutes,
+        between the mail server's answer and the record of it; or the server's answer got lost.
 
         Raises:
-            RenderError: the templates cannot show it; nothing was sent.
-            MailRefused: the server will not take it.
-            MailNotSent, DatabaseError, DeliveryBusy: not now; call it again later.
+            RenderError: the templates cannot show the notice; nothing was sent.
+            MailRefused: the server will never take the mail.
+            MailNotSent, DatabaseError, DeliveryBusy: call it again later.
         """
         outcome = self._deliver(notice)
         logger.info("notice.%s notice_id=%s kind=%s", outcome, notice.id, notice.kind)
@@ -87,7 +105,7 @@ class Notifier:
         if row is not None and row.state in FINAL:
             return DeliveryOutcome.DONE_BEFORE
         if row is None or row.state != DeliveryState.POSTPONED or row.until != until:
-            # First the job, then the note of it: a crash in between gives the same job once more.
+            # First the job, then the record of it: after a crash in between, the same job is enqueued again.
             self.postpone(notice, until)
             self.deliveries.postpone(notice, until, now=now)
         return DeliveryOutcome.POSTPONED
@@ -107,7 +125,7 @@ class Notifier:
         return DeliveryOutcome.SENT
 
     def _require_time(self, notice: Notice, token: str, claimed_at: datetime) -> None:
-        """Where the claim took long to be noted, it could end while the mail is on its way."""
+        """Refuse a claim that took so long to commit that it could end while the mail is on its way."""
         now = self.clock()
         if now - claimed_at > self.lease / 2:
             text = f"The database took {now - claimed_at} to let notice {notice.id} be sent"
@@ -121,12 +139,12 @@ class Notifier:
             try:
                 self.deliveries.release(notice, token, error=str(exc), now=self.clock())
             except DatabaseError:
-                # The claim ends by itself; what happened to the mail is the error to be told.
+                # The claim ends by itself; the error to raise is the one about the mail.
                 logger.warning("notice.not_released notice_id=%s", notice.id, exc_info=True)
             raise
 
     def _settle(self, notice: Notice, token: str) -> None:
-        """Note that the mail is sent: nothing may come between that and the server's answer."""
+        """Record that the mail is sent; nothing may come between the server's answer and this."""
         deadline = time.monotonic() + self.settle_patience_s
         waits = False
         while True:

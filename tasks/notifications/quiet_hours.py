@@ -1,4 +1,4 @@
-"""The hours of the day in which a person wants to be left alone. Pure."""
+"""The hours of the day in which a person wants no mail. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from workers.errors import WrongUsage
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From ``start`` to before ``end`` by the clock on the person's wall, each day.
+    """From ``start`` to before ``end`` each day, by the clock of the person's zone.
 
-    Where ``end`` is the earlier one, they go over midnight.
+    If ``end`` is the earlier one, they span midnight.
     """
 
     start: time
@@ -23,11 +23,11 @@ class QuietHours:
         return f"{self.start:%H:%M}-{self.end:%H:%M}"
 
     def end_of(self, now: datetime, zone: ZoneInfo) -> datetime | None:
-        """Give when the quiet hours end that ``now`` is in, in UTC; None where it is in none.
+        """When the quiet hours end that ``now`` is in, in UTC; None if it is in none.
 
-        A wall clock that is set back shows an hour twice: quiet hours begin when it shows their start first
-        and end when it shows their end last. One that is set forward skips an hour: a time in it counts as
-        much after the change.
+        A clock that is set back shows an hour twice: quiet hours begin when it first shows their start, and
+        end when it last shows their end. A clock that is set forward skips an hour: a time in that hour
+        counts as the same time after the change.
         """
         today = now.astimezone(zone).date()
         for day in (today - timedelta(days=1), today):
@@ -53,7 +53,7 @@ def parse_quiet_hours(text: str) -> QuietHours:
 
 
 def _clock(text: str) -> time:
-    return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - by the clock on the wall
+    return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - in whatever zone the person is
 
 
 def _moment(day: date, clock: time, zone: ZoneInfo, *, last: bool) -> datetime:

@@ -1,4 +1,4 @@
-"""What recipients want: which kinds of notices they do not want, and when they want to be left alone."""
+"""The preferences of recipients: which kinds of notices they have opted out of, and their quiet hours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .delivery_store import deliveries
 from .notice import RenderError
 from .quiet_hours import QuietHours, parse_quiet_hours
 
-#: Stands for every kind, also one that comes into being later.
+#: Stands for every kind, also for one that is added later.
 EVERY_KIND = "*"
 
 recipients = Table(
@@ -32,7 +32,7 @@ recipients = Table(
     Column("quiet_hours", Text),
 )
 
-# Built once: that costs more than what the database does with it.
+# Built once: building a statement costs more than what the database does with it.
 _ROW: Select[tuple[Any, ...]] = select(recipients.c.opted_out, recipients.c.quiet_hours).where(
     recipients.c.address == bindparam("key")
 )
@@ -40,21 +40,24 @@ _ROW: Select[tuple[Any, ...]] = select(recipients.c.opted_out, recipients.c.quie
 
 @dataclass(frozen=True)
 class Preferences:
-    """What one recipient wants; without any of it, every notice at once."""
+    """The preferences of one recipient; by default every notice goes out at once."""
 
     opted_out: frozenset[str] = frozenset()
     quiet_hours: QuietHours | None = None
 
     def refuses(self, kind: str) -> bool:
-        """Whether the recipient wants no notices of that kind."""
+        """Whether the recipient has opted out of that kind."""
         return not self.opted_out.isdisjoint({kind, EVERY_KIND})
 
     def quiet_until(self, now: datetime, zone: ZoneInfo) -> datetime | None:
-        """Give when the quiet hours end that ``now`` is in; None where it is in none."""
+        """When the quiet hours end that ``now`` is in; None if it is in none."""
         return self.quiet_hours.end_of(now, zone) if self.quiet_hours else None
 
     def with_kinds(self, kinds: frozenset[str], *, known: Iterable[str]) -> Preferences:
-        """Opt in to ``kinds``; ``known`` are all there are: those that one who wanted none still refuses."""
+        """The same preferences, opted in to ``kinds``.
+
+        Whoever had opted out of every kind stays opted out of the other ``known`` ones.
+        """
         if EVERY_KIND in kinds:
             return replace(self, opted_out=frozenset())
         refused = frozenset(known) if EVERY_KIND in self.opted_out else self.opted_out
@@ -62,22 +65,22 @@ class Preferences:
 
 
 class RecipientStore:
-    """Keeps what recipients want, by address, in whatever case that is written. Any thread may use it.
+    """Reads and writes preferences, by address in any case. Any thread may use it.
 
-    A method raises WrongUsage for an address or a kind that is none, and DatabaseError where the database
-    fails. One that changes something gives what the recipient wants now.
+    Every method raises WrongUsage if the address or a kind is not one, and DatabaseError. A method that
+    changes something returns the new preferences.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def preferences(self, address: str) -> Preferences:
-        """Give what the recipient wants."""
+        """The recipient's preferences."""
         with self._database.reading() as connection:
             return _preferences(connection.execute(_ROW, {"key": _key(address)}).first())
 
     def opt_out(self, address: str, kinds: Iterable[str]) -> Preferences:
-        """Send the recipient no notices of these kinds any more; EVERY_KIND is one, too."""
+        """Send the recipient no more notices of these kinds; EVERY_KIND is one of them."""
         refused = _checked(kinds)
         return self._change(address, lambda now: replace(now, opted_out=now.opted_out | refused))
 
@@ -87,13 +90,13 @@ class RecipientStore:
         return self._change(address, lambda now: now.with_kinds(wanted, known=rendering.kinds()))
 
     def set_quiet_hours(self, address: str, quiet_hours: QuietHours | None) -> Preferences:
-        """Leave the recipient alone in these hours, by the clock in its zone; None ends that."""
+        """Send the recipient nothing in these hours, by the clock of its zone; None ends that."""
         return self._change(address, lambda now: replace(now, quiet_hours=quiet_hours))
 
     def unsubscribe(self, notice_id: UUID) -> Preferences | None:
-        """Opt the recipient of a notice out of its kind: what the page does that a mail's headers name.
+        """Opt the recipient of a notice out of its kind; for the page that a mail's headers name.
 
-        Gives None where no such notice was sent.
+        Returns None if no such notice was sent.
         """
         sent = select(deliveries.c.recipient, deliveries.c.kind).where(deliveries.c.id == str(notice_id))
         with self._database.reading() as connection:
@@ -105,7 +108,7 @@ class RecipientStore:
         new = {"address": key, "opted_out": []}
         with self._database.writing() as connection:
             connection.execute(self._database.insert(recipients).values(new).on_conflict_do_nothing())
-            # Nobody else changes the row until the transaction ends.
+            # Locked: nobody else changes the row until the transaction ends.
             now = _preferences(connection.execute(_ROW.with_for_update(), {"key": key}).one())
             wanted = change(now)
             values = {

@@ -1,7 +1,4 @@
-"""What the mail about a notice says: subject, text and HTML, rendered from `templates/<kind>/`.
-
-Pure but for reading the templates.
-"""
+"""Renders a notice: subject, text and HTML from `templates/<kind>/`. Pure but for reading the templates."""
 
 from __future__ import annotations
 
@@ -36,13 +33,13 @@ MAX_CHANGE_LENGTH = 1_000
 #: The templates of a kind.
 PARTS = ("subject.txt", "body.txt", "body.html")
 
-# Rules for screens cannot be inlined; they stay in the page's style element.
+# At-rules (for dark and for narrow screens) cannot be inlined; they stay in the style element.
 _INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 @dataclass(frozen=True)
 class RenderedNotice:
-    """A rendered mail without its addresses; the subject is one line, ``language`` a tag like de."""
+    """The words of a notice's mail. The subject is one line; ``language`` is a tag like de."""
 
     subject: str
     text: str
@@ -58,7 +55,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def require_kind(kind: str) -> str:
-    """Give ``kind``. Raises RenderError where there are no templates for it."""
+    """Return ``kind``. Raises RenderError if there are no templates for it."""
     if kind not in kinds():
         hint = did_you_mean(kind, kinds(), otherwise=f"; those are {', '.join(kinds())}")
         raise RenderError(f"There are no mail templates for the kind {kind!r}{hint}")
@@ -66,18 +63,18 @@ def require_kind(kind: str) -> str:
 
 
 def sample_values(kind: str) -> dict[str, Any]:
-    """Values for a look at the templates of a kind; they name every variable. Raises RenderError."""
+    """Values for a preview of a kind's templates; every variable has one. Raises RenderError."""
     found = files("templates").joinpath(require_kind(kind), "sample.json").read_text(encoding="utf-8")
     values: dict[str, Any] = json.loads(found)
     return values
 
 
 def render(notice: Notice) -> RenderedNotice:
-    """Render the mail of a notice, in its recipient's language and zone.
+    """Render a notice in its recipient's language and zone.
 
     Raises:
-        RenderError: there is no such kind, a template is wrong, a value is missing or is not what the
-            template takes it for: never a mail with a gap in it.
+        RenderError: there is no such kind, a template is wrong, or a value is missing or of another type
+            than the template expects. A mail never has a gap.
     """
     require_kind(notice.kind)
     language = language_for(notice.recipient.language)
@@ -91,7 +88,7 @@ def render(notice: Notice) -> RenderedNotice:
 
 
 def context(notice: Notice) -> dict[str, Any]:
-    """Give the variables of the templates: those of every kind, and the notice's values."""
+    """The variables of the templates: those that every kind has, and the notice's values."""
     recipient = notice.recipient
     return notice.values | {
         "owner": one_line(recipient.name),
@@ -105,11 +102,11 @@ def render_part(template: str, values: Mapping[str, Any], language: Language) ->
 
     Raises:
         RenderError: it does not exist, is wrong, names a variable that is not in ``values``, or cannot use
-            what is.
+            a value.
     """
     try:
         return _environment(language).get_template(template).render(values)
-    except Exception as exc:  # whatever a template does with what it was given
+    except Exception as exc:  # a template may do anything with a value
         reason = f"{type(exc).__name__}: {exc}" if not isinstance(exc, TemplateError) else exc
         raise RenderError(f"The mail template {template} could not be rendered: {reason}") from exc
 
@@ -140,7 +137,7 @@ def _environment(language: Language) -> SandboxedEnvironment:
 def _filters(language: Language) -> dict[str, Callable[..., str]]:
     @pass_context
     def time(context: Context, value: object) -> str:
-        """A time, given in ISO 8601, as the recipient reads it."""
+        """A time, given in ISO 8601, in the recipient's zone and language."""
         moment = datetime.fromisoformat(_text(value))
         if moment.tzinfo is None:
             raise ValueError(f"the time {value!r} has no zone")
@@ -163,7 +160,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
 
     @pass_context
     def field_value(context: Context, value: Any, field: str) -> str:
-        """The value of a todo's field, for people; nothing as an empty text."""
+        """The value of a todo's field in words; no value is an empty text."""
         return "" if value is None or value == "" else fields.get(field, description)(context, value)
 
     return {"time": time, "field_value": field_value}
@@ -182,7 +179,7 @@ def _paragraphs(value: object) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, Undefined):
-        str(value)  # raises what names the variable
+        str(value)  # raises an error that names the variable
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     return value

@@ -1,4 +1,4 @@
-"""How a mail tells when a todo reminds and how it repeats, in the language of its recipient. Pure."""
+"""Reminder offsets and recurrence rules in words, in the language of the mail's recipient. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from babel.units import format_unit
 from ..schedules.offsets import parse_offset
 from .languages import Language
 
-#: What catalogs translate, in the context ``schedule``.
+#: The phrases that catalogs translate, in the context ``schedule``.
 BEFORE = "%(span)s before"
 AT_THAT_TIME = "at that time"
 EVERY = "every %(span)s"
@@ -18,7 +18,7 @@ CONTEXT = "schedule"
 
 
 def offset_words(offset: str, language: Language) -> str:
-    """Give an offset like ``-1d`` in words. Raises InvalidOffset."""
+    """An offset like ``-1d`` in words. Raises InvalidOffset."""
     parsed = parse_offset(offset)
     words = language.words
     if not parsed.length:
@@ -31,7 +31,7 @@ def offset_words(offset: str, language: Language) -> str:
 
 
 def rule_words(rule: str, language: Language) -> str:
-    """Give a recurrence rule in words where it says no more than how often; any other as it is written."""
+    """A recurrence rule in words if it says no more than how often; any other rule as it is written."""
     parts = dict(part.partition("=")[::2] for part in rule.upper().removeprefix("RRULE:").split(";"))
     frequency = parts.pop("FREQ", "")
     interval = parts.pop("INTERVAL", "1")

@@ -1,0 +1,1 @@
+"""Sends mails to an SMTP server over connections that are kept."""

@@ -1,0 +1,1 @@
+"""The chatbot's database, SQLite or PostgreSQL: engine, transactions, schema and migrations."""

@@ -1,4 +1,4 @@
-"""The one way to the chatbot's database: transactions to read and to write in, with the schema seen to."""
+"""The one way to the chatbot's database: transactions to read and to write, on a schema that is checked."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: What is done in a transaction.
+#: Work to do in a transaction.
 Work = Callable[[Connection], T]
-#: What is done in a transaction for many at once: it gives a result for each item, in order.
+#: Work for many items in one transaction: returns a result for each item, in order.
 WorkForMany = Callable[[Connection, Sequence[T]], Sequence[R]]
 
 
 class Database:
-    """SQLite or PostgreSQL, behind one engine; safe for use by many threads. Make it after a fork.
+    """SQLite or PostgreSQL behind one engine. Any thread may use it; make it after a fork.
 
-    Nothing is opened before the first use. That also sees to the schema: an SQLite file is upgraded by
-    itself, PostgreSQL is only looked at, as there an operator decides when (`todo-workers db upgrade`).
+    It opens nothing before its first use, which also checks the schema: an SQLite file is upgraded at once,
+    for PostgreSQL an operator decides when (`todo-workers db upgrade`).
 
-    Whatever goes wrong in a transaction is a `DatabaseError` that names the database: `DatabaseUnavailable`
-    where it may go well later, `schema.SchemaError` where the schema is not the one that is needed.
+    Every error in a transaction is a `DatabaseError` that names the database: `DatabaseUnavailable` if the
+    same may succeed later, `schema.SchemaError` if the schema is not the one that is needed.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.engine = make_engine(url, pool_size=pool_size)
-        # SQLite's engine has one connection, which is the writers'; readers need not wait for it.
+        # SQLite's engine has one connection, for writers; readers have their own and wait for none.
         self._readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
         self._group = GroupCommit(self._do_all, concerns_all=DatabaseUnavailable)
         self._groups: list[GroupCommit[Any, Any]] = [self._group]
@@ -45,7 +45,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The database in words for people: never with a password."""
+        """The database's URL for messages: never with a password."""
         return name_of(self.engine)
 
     @property
@@ -54,20 +54,20 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a connection in a transaction that is committed at the end of the block.
+        """A connection in a transaction that is committed at the end of the block.
 
-        On SQLite it keeps every other writer out from its beginning: keep it short.
+        On SQLite it excludes every other writer from its beginning: keep it short.
         """
-        self._see_to_schema()
+        self._check_schema()
         with errors_of(self.engine), self.engine.begin() as connection:
             yield connection
 
     def write(self, work: Work[T]) -> T:
-        """Do ``work`` in a transaction and give its result, once that is committed. Raises what it raises.
+        """Do ``work`` in a transaction and return its result, once that is committed. Raises what it raises.
 
-        SQLite lets in one writer at a time and waits for the disk at each commit: there, threads that write
-        at the same moment share a transaction. So ``work`` may run on another thread, and again where that of
-        another fails: it must do nothing that the end of a transaction does not undo.
+        SQLite has one writer at a time and waits for the disk at each commit: there, threads that write at
+        the same moment share a transaction. So ``work`` may run on another thread, and again if the work of
+        another thread fails: it must do nothing that a rollback does not undo.
         """
         if self.is_sqlite:
             return self._group.submit((_each, work))  # type: ignore[no-any-return]
@@ -75,10 +75,10 @@ class Database:
             return work(connection)
 
     def together(self, work: WorkForMany[T, R]) -> Callable[[T], R]:
-        """Give a function that has ``work`` done for an item and gives its result, once that is committed.
+        """A function that does ``work`` for one item and returns its result, once that is committed.
 
-        What threads ask for at the same moment is done with one call of ``work`` in one transaction, on both
-        databases; see `write` for what it may do.
+        Items of threads that call it at the same moment go into one call of ``work``, in one transaction, on
+        both databases; see `write` for what ``work`` may do.
         """
         if self.is_sqlite:
             return lambda item: self._group.submit((work, item))
@@ -90,8 +90,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection to read with: no writer waits for it, and it waits for none."""
-        self._see_to_schema()
+        """A connection to read with: no writer waits for it, and it waits for none."""
+        self._check_schema()
         with self._reading() as connection:
             yield connection
 
@@ -113,9 +113,9 @@ class Database:
         return statement.execution_options(preserve_rowcount=True)
 
     def revision(self) -> str | None:
-        """Give the revision of the schema that is there, whichever it is; None where there is none.
+        """The revision of the schema in the database, whichever it is; None if it has none.
 
-        It makes no SQLite file where there is none.
+        It makes no SQLite file.
         """
         file = Path(str(self.engine.url.database))
         if self.is_sqlite and file.parent.is_dir() and not file.exists():
@@ -124,7 +124,7 @@ class Database:
             return schema.current(connection)
 
     def upgrade(self) -> str | None:
-        """Migrate to the schema that this code needs, and give the revision that was there before."""
+        """Migrate to the schema that this code needs; returns the revision that was there before."""
         with errors_of(self.engine), self.engine.begin() as connection:
             return schema.upgrade(connection)
 
@@ -150,8 +150,8 @@ class Database:
                 results |= zip(own, done, strict=True)
         return [results[place] for place in range(len(wanted))]
 
-    def _see_to_schema(self) -> None:
-        # Several threads may do this at the same moment: none needs to wait for another.
+    def _check_schema(self) -> None:
+        # Several threads may do this at the same moment; none needs to wait for another.
         if self._ready:
             return
         if self.is_sqlite and self.revision() != schema.needed():

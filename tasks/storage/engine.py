@@ -1,4 +1,4 @@
-"""The chatbot's database: an engine for SQLite or PostgreSQL, and errors that name the database."""
+"""SQLAlchemy's engine for SQLite or PostgreSQL, and the errors of a database: they name it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from workers.errors import WorkersError
 
-#: How long a writer waits for its turn on SQLite, and a connection to PostgreSQL for an answer.
+#: How long a writer waits for its turn on SQLite, and a new connection to PostgreSQL for an answer.
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 8
 
@@ -31,9 +31,9 @@ class DatabaseUnavailable(DatabaseError):
 def make_engine(url: str, *, pool_size: int = 8, reads: bool = False) -> Engine:
     """Make an engine for ``url``; nothing is opened before its first use. Make it after a fork, not before.
 
-    PostgreSQL is reached by psycopg 3, with up to ``pool_size`` connections. SQLite lets in one writer at a
-    time, so a process has one connection to write: its threads queue for it here, and only processes wait in
-    SQLite. An engine that only ``reads`` has as many as on PostgreSQL; they wait for nobody.
+    PostgreSQL is reached by psycopg 3, with up to ``pool_size`` connections. SQLite has one writer at a time,
+    so a process has one connection to write: its threads queue for it in the pool, and only processes wait in
+    SQLite. An engine that only ``reads`` has ``pool_size`` connections on SQLite, too; they wait for nobody.
 
     Raises:
         DatabaseError: the URL is not one, or names something other than SQLite or PostgreSQL.
@@ -54,7 +54,7 @@ def make_engine(url: str, *, pool_size: int = 8, reads: bool = False) -> Engine:
 
 
 def name_of(engine: Engine) -> str:
-    """Name the engine's database in words for people: never with a password."""
+    """The engine's URL for messages: never with a password."""
     # The query part may hold a password too.
     url = engine.url.set(drivername=engine.url.get_backend_name(), query={})
     return url.render_as_string(hide_password=True)
@@ -119,7 +119,7 @@ def _begin_to_write(connection: Connection) -> None:
 
 
 def _execute(connection: Connection, statement: str) -> None:
-    """Have the driver do it: by way of SQLAlchemy it takes as long as all else of a small transaction."""
+    """By the driver: through SQLAlchemy it takes as long as the rest of a small transaction."""
     try:
         connection.connection.cursor().execute(statement)
     except sqlite3.Error as exc:
@@ -127,9 +127,9 @@ def _execute(connection: Connection, statement: str) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:
-    # Otherwise Python's driver would begin transactions, late and deferred; `_begin` does.
+    # Otherwise Python's driver would begin transactions itself, late and deferred.
     connection.isolation_level = None
-    # The change to WAL upgrades a read lock, so SQLite does not wait its timeout for it but fails at once.
+    # The change to WAL upgrades a read lock: SQLite does not wait for that but fails at once.
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Threads that write at the same time share one transaction: its costs, most of all the disk's, come once."""
+"""Lets threads that write at the same time share one transaction, and so wait for the disk once."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Between two batches, at least, while several come at a time: what each costs is shared by more then.
+#: The least pause between two batches while items come several at a time: more of them share the cost then.
 _PACE_S = 0.01
 
 
 class GroupCommit(Generic[T, R]):
-    """Hands what many threads submit to ``commit``, in batches: one at a time, in order of arrival.
+    """Passes the items of many threads to ``commit`` in batches: one batch at a time, in order of arrival.
 
-    ``commit`` gives a result for each item, in order. An error of the kind ``concerns_all`` is raised in all
-    whose items were in the batch; after any other, each item is committed alone, so that only what is wrong
+    ``commit`` returns a result for each item, in order. An error of the kind ``concerns_all`` is raised for
+    all items of its batch; after any other error each item is committed alone, so that only the wrong one
     fails.
 
-    The work is done by a thread that starts with the first item, as dramatiq interrupts threads that run
-    jobs: the one that works for others must not be such a one.
+    A thread of its own commits, from the first item on: dramatiq may interrupt a thread that runs a job, and
+    others must not lose their commits by that.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GroupCommit(Generic[T, R]):
         self._lock = threading.Lock()
 
     def submit(self, item: T) -> R:
-        """Block until ``item`` is committed, and give its result; raises what ``commit`` did."""
+        """Block until ``item`` is committed, and return its result; raises what ``commit`` raises."""
         future: Future[R] = Future()
         with self._lock:
             self._waiting.put((item, future))
@@ -53,11 +53,11 @@ class GroupCommit(Generic[T, R]):
 
     @property
     def waiting(self) -> int:
-        """How many items wait for the batch after the one that is under way."""
+        """How many items wait for the next batch."""
         return self._waiting.qsize()
 
     def close(self) -> None:
-        """Commit what waits, and end the thread; a later `submit` starts a new one."""
+        """Commit the items that wait, and end the thread; a later `submit` starts a new one."""
         with self._lock:
             if self._thread is not None:
                 self._waiting.put(None)
@@ -68,7 +68,7 @@ class GroupCommit(Generic[T, R]):
         not_before = 0.0
         while True:
             batch, is_last = self._gather(not_before)
-            # Where several came at once, more do.
+            # Several at once suggests more are coming: wait a little to share the cost.
             not_before = time.monotonic() + _PACE_S if len(batch) > 1 else 0.0
             if batch:
                 self._settle(batch)
@@ -76,7 +76,7 @@ class GroupCommit(Generic[T, R]):
                 return
 
     def _gather(self, not_before: float) -> tuple[list[tuple[T, Future[R]]], bool]:
-        """Give what waits, and whether to end after it; blocks until there is something, and until then."""
+        """Return what waits, and whether to end after it; blocks until there is something to return."""
         found = self._waiting.get()
         time.sleep(max(0.0, not_before - time.monotonic()))
         batch: list[tuple[T, Future[R]]] = []
@@ -93,7 +93,7 @@ class GroupCommit(Generic[T, R]):
     def _settle(self, batch: Sequence[tuple[T, Future[R]]]) -> None:
         try:
             results = self._commit([item for item, _ in batch])
-        except Exception as exc:  # noqa: BLE001 - it is raised where the item came from
+        except Exception as exc:  # noqa: BLE001 - raised in the threads that submitted the items
             if len(batch) > 1 and not isinstance(exc, self._concerns_all):
                 for one in batch:
                     self._settle([one])

@@ -1,4 +1,4 @@
-"""Work that any worker may do, and one of them is to do now and then."""
+"""Regular work that one worker of the fleet does, whichever comes first."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SharedWork:
-    """A piece of work, by its name, whose last beginning is kept in the database."""
+    """A piece of work, by its name; the database keeps when it was last begun."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
         self._name = name
 
     def begin(self, now: datetime, every: timedelta) -> bool:
-        """Whether it is to be begun now, by the caller: nobody has for the time of ``every``.
+        """Whether the caller is to do the work now, as nobody has begun it for the time of ``every``.
 
-        Of many who ask at the same time, one is told so. Raises DatabaseError.
+        True for one of many that ask at the same time. Raises DatabaseError.
         """
         if not self._is_due(now, every):
             return False
@@ -34,13 +34,13 @@ class SharedWork:
             return connection.execute(begin).rowcount == 1
 
     def give_back(self) -> None:
-        """Let another begin it at once: the caller could not. Raises DatabaseError."""
+        """Let another worker begin at once, as the caller could not do the work. Raises DatabaseError."""
         undo = update(shared_work).where(shared_work.c.name == self._name).values(begun_at=_BEFORE_ALL)
         with self._database.writing() as connection:
             connection.execute(undo)
 
     def _is_due(self, now: datetime, every: timedelta) -> bool:
-        """A look that holds up no writer: mostly there is nothing to do."""
+        """Check without holding up a writer: mostly there is nothing to do."""
         name = shared_work.c.name
         with self._database.reading() as connection:
             if connection.execute(select(name).where(name == self._name)).first() is None:
@@ -49,12 +49,12 @@ class SharedWork:
 
     def _due(self, now: datetime, every: timedelta) -> ColumnElement[bool]:
         begun_at = shared_work.c.begun_at
-        # A beginning in the future was noted by a clock that was wrong.
+        # A time far in the future was written by a clock that was wrong.
         is_due = or_(begun_at <= now - every, begun_at > now + every)
         return and_(shared_work.c.name == self._name, is_due)
 
 
-#: When work that any worker may do was last begun, so that one of them does it.
+#: When each piece of work was last begun.
 shared_work = Table(
     "shared_work",
     metadata,

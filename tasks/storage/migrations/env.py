@@ -1,4 +1,4 @@
-"""What Alembic runs to migrate: it gets a connection, in a transaction, from `tasks.storage.schema`."""
+"""Alembic runs this to migrate, on a connection in a transaction that `tasks.storage.schema` passes in."""
 
 from __future__ import annotations
 

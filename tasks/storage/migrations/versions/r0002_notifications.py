@@ -1,4 +1,4 @@
-"""Notifications: what recipients want, and what became of each notice."""
+"""Notifications: the preferences of recipients, and the deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reminders: of which todos, when they fire next, what fired, and who looks after them."""
+"""Reminders: their todos, their next alarms, their firings, and whose turn it is to reconcile them."""
 
 from __future__ import annotations
 
