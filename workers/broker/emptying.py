@@ -11,8 +11,9 @@ from ..dead_letters import reader as dead_letter_reader
 from ..dead_letters.resolving import Resolution, resolve
 from ..delays import waiting_jobs
 from ..delays.tiers import Tier
+from ..kafka import delete_all_records
 from ..kafka.producer import DurableProducer
-from ..partitions.lag import LagReader, delete_all_records
+from ..partitions.lag import LagReader
 from ..topics import Topics
 
 #: Between two looks at how far a queue's group has come.

@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import Undecodable
-from ..kafka import Cluster, TopicPartition, awaited, connect_admin, patiently
+from ..kafka import Cluster, TopicPartition, awaited, connect_admin, delete_records_below, patiently
 from ..kafka.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from ..partitions import commit_metadata
-from ..partitions.lag import LagReader, delete_records_below
+from ..partitions.lag import LagReader
 from ..partitions.ledger import Progress
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record

@@ -9,21 +9,30 @@ from kafka.admin import ConfigResource, KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from .administration import cluster_rights, create_missing_topics, group_rights
-from .clients import (
-    abandon_producer,
+from .administration import (
+    cluster_rights,
+    create_missing_topics,
+    delete_all_records,
+    delete_records_below,
+    group_rights,
+    partitions_of,
+)
+from .calls import (
     commit_now,
-    connect_admin,
-    connect_consumer,
-    connect_producer,
-    discard_producer,
-    is_closed,
     is_joining,
     known_partitions,
     look_up_topic,
     partition_of,
     patiently,
     sleep_on_io_thread,
+)
+from .clients import (
+    abandon_producer,
+    connect_admin,
+    connect_consumer,
+    connect_producer,
+    discard_producer,
+    is_closed,
 )
 from .cluster import Cluster
 from .error_translation import (
@@ -56,6 +65,8 @@ __all__ = [
     "connect_consumer",
     "connect_producer",
     "create_missing_topics",
+    "delete_all_records",
+    "delete_records_below",
     "discard_producer",
     "group_rights",
     "is_closed",
@@ -68,6 +79,7 @@ __all__ = [
     "look_up_topic",
     "not_confirmed",
     "partition_of",
+    "partitions_of",
     "patiently",
     "sleep_on_io_thread",
     "translated",

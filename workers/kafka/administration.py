@@ -1,16 +1,18 @@
-"""What is asked of the cluster itself: topics, and what the user may do."""
+"""Asks the cluster itself: to create topics and delete records, and for the rights of the user."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import kafka.errors
-from kafka.admin import KafkaAdminClient
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
 
 from ..errors import TopicsMissing
 from ..topics import TopicSpec
-from .clients import connect_admin, patiently
+from .calls import patiently
+from .clients import connect_admin
 from .cluster import Cluster
 from .error_translation import kafka_errors
 
@@ -57,21 +59,27 @@ def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicS
 
 
 def cluster_rights(cluster: Cluster) -> frozenset[str] | None:
-    """What the user may do on the cluster, such as CREATE; None where it does not tell. Raises ours."""
+    """The operations that the user may do on the cluster, such as CREATE; None where it does not tell.
+
+    Raises KafkaUnreachable or NotAuthorized.
+    """
     with connect_admin(cluster) as admin, kafka_errors(cluster, "describe the cluster"):
         rights = admin.describe_cluster()["authorized_operations"]
     return None if rights is None else frozenset(rights)
 
 
 def group_rights(cluster: Cluster, group: str) -> frozenset[str]:
-    """What the user may do with a consumer group, such as READ. Raises ours."""
+    """The operations that the user may do with a consumer group, such as READ.
+
+    Raises KafkaUnreachable or NotAuthorized.
+    """
 
     def read() -> Any:
         try:
             found = admin.describe_groups([group], include_authorized_operations=True)[group]
         except kafka.errors.GroupAuthorizationFailedError:
             return ()
-        # A group that is not there, or that its coordinator does not have yet, is told of in words.
+        # For a group that does not exist, or that its coordinator has not loaded yet, there are only words.
         rights = found["authorized_operations"]
         if rights is None and "NotCoordinator" in str(found.get("error")):
             raise kafka.errors.NotCoordinatorError(group)
@@ -79,3 +87,38 @@ def group_rights(cluster: Cluster, group: str) -> frozenset[str]:
 
     with connect_admin(cluster) as admin:
         return frozenset(patiently(cluster, f"describe the group {group}", read))
+
+
+def delete_all_records(cluster: Cluster, topics: Iterable[str]) -> None:
+    """Delete all records that the topics hold now. Raises KafkaUnreachable or NotAuthorized."""
+    names = list(topics)
+
+    def delete() -> None:
+        partitions = partitions_of(admin, names)
+        ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+        _delete(admin, {partition: end.offset for partition, end in ends.items()})
+
+    with connect_admin(cluster) as admin:
+        patiently(cluster, f"delete records of {', '.join(names)}", delete)
+
+
+def delete_records_below(cluster: Cluster, limits: Mapping[TopicPartition, int]) -> None:
+    """Delete the records below an offset of each partition. Raises KafkaUnreachable or NotAuthorized."""
+    names = sorted({partition.topic for partition in limits})
+    with connect_admin(cluster) as admin:
+        patiently(cluster, f"delete records of {', '.join(names)}", lambda: _delete(admin, limits))
+
+
+def partitions_of(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of the topics that exist. Raises kafka-python's errors."""
+    return [
+        TopicPartition(topic["name"], partition["partition_index"])
+        for topic in admin.describe_topics(list(topics))
+        for partition in topic["partitions"]
+    ]
+
+
+def _delete(admin: KafkaAdminClient, limits: Mapping[TopicPartition, int]) -> None:
+    filled = {partition: offset for partition, offset in limits.items() if offset > 0}
+    if filled:
+        admin.delete_records(filled)

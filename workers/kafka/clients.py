@@ -1,10 +1,9 @@
-"""How clients are made, used and ended."""
+"""Makes and ends clients."""
 
 from __future__ import annotations
 
 import atexit
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -12,7 +11,6 @@ import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.net.compat import KafkaNetClient
-from kafka.partitioner import murmur2
 
 from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
@@ -25,11 +23,9 @@ from .patches.selector import CoalescingSelector
 
 T = TypeVar("T")
 
-#: Between two tries of a call that failed with a passing error.
-_RETRY_INTERVAL_S = 0.1
 #: Records of one partition that are sent together, at most: with kafka-python's 16 KiB each costs more.
 _BATCH_BYTES = 64 * 1024
-#: With one of these options kafka-python reads what it fetched.
+#: With one of these options kafka-python's own reader reads the fetched records.
 _READS_ITSELF = frozenset({"isolation_level", "key_deserializer", "value_deserializer"})
 #: Share of the send time-out after which a record that is not confirmed fails: who waits for it learns why
 #: before its own time is up.
@@ -41,7 +37,7 @@ _ADMIN_TIMEOUT_S = 8.0
 #: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
 #: delivery for as long.
 _HEARTBEAT_INTERVAL_MS = 500
-#: How long the jobs of a worker that was killed wait for another to take its partitions over.
+#: How long the jobs of a killed worker wait until others take its partitions over.
 _SESSION_TIMEOUT_MS = 10_000
 
 
@@ -95,7 +91,7 @@ def connect_admin(cluster: Cluster) -> KafkaAdminClient:
 
 
 def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
-    """Construct a client, which connects; one that cannot is closed, which kafka-python 3.0.12 leaves out."""
+    """Construct a client, which connects. One that cannot is closed, which kafka-python 3.0.12 leaves out."""
     made: list[KafkaNetClient] = []
 
     def net_client(**configs: Any) -> KafkaNetClient:
@@ -113,10 +109,10 @@ def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
 
 
 def abandon_producer(producer: KafkaProducer) -> None:
-    """Make a producer that was inherited over a fork harmless.
+    """Make a producer harmless that was inherited over a fork.
 
-    Its sender thread does not exist in the child: the ``close`` that its finalizer and its exit handler
-    call would wait for a flush that nobody does, or on a lock that was held at the fork.
+    Its sender thread does not exist in the child. Its finalizer and its exit handler call ``close``, which
+    would wait for a flush that nobody does, or for a lock that was held at the fork.
     """
     atexit.unregister(producer._cleanup)
     producer._closed = True
@@ -138,79 +134,3 @@ def discard_producer(producer: KafkaProducer) -> None:
 def is_closed(producer: KafkaProducer) -> bool:
     """Whether a producer takes no records any more."""
     return bool(producer._closed)
-
-
-async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
-    """Sleep in a coroutine of kafka-python's own event loop, which is not asyncio's; heartbeats go on."""
-    await consumer._net.sleep(seconds)
-
-
-def is_joining(consumer: KafkaConsumer) -> bool:
-    """Whether the consumer is to join its group anew, or does.
-
-    Such a one must wait inside ``poll``: kafka-python 3.0.12 throws an assignment away that comes between two
-    polls and joins again, which makes all others join again.
-    """
-    joining: bool = consumer._coordinator.need_rejoin()
-    return joining
-
-
-def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:
-    """Commit ``offsets()`` and wait for it, also while the group settles. Raises kafka-python's errors.
-
-    Kafka refuses commits between the end of a join and the new assignment, which comes by polling; what is
-    fetched meanwhile is dropped. ``offsets`` is asked again each time: some may have been given up.
-    """
-    deadline = time.monotonic() + timeout_s
-    while wanted := offsets():
-        try:
-            consumer.commit(wanted, timeout_ms=int(timeout_s * 1000))
-        except kafka.errors.RebalanceInProgressError:
-            if time.monotonic() >= deadline:
-                raise
-            consumer.pause(*consumer.assignment())
-            consumer.poll(timeout_ms=50)
-        else:
-            return
-
-
-def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
-    """Call until it does not fail with a passing error, such as a coordinator that is still loading.
-
-    Gives up after the cluster's time-out. Raises ours, see :func:`kafka_errors`.
-    """
-    deadline = time.monotonic() + cluster.connect_timeout_s
-    with kafka_errors(cluster, doing):
-        while True:
-            try:
-                return call()
-            except kafka.errors.RetriableError:
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(_RETRY_INTERVAL_S)
-
-
-def known_partitions(producer: KafkaProducer, topic: str) -> set[int] | None:
-    """A topic's partitions; None while its metadata is unknown: then a send would block."""
-    partitions: set[int] | None = producer._metadata.partitions_for_topic(topic)
-    return partitions
-
-
-def look_up_topic(producer: KafkaProducer, cluster: Cluster, topic: str) -> None:
-    """Ask Kafka for a topic's metadata. Blocks; raises KafkaUnreachable, TopicsMissing or NotAuthorized."""
-    metadata = producer._metadata
-    before = metadata._last_successful_refresh_ms
-    with kafka_errors(cluster, f"look up topic {topic}"):
-        try:
-            producer._wait_on_metadata(topic, int(cluster.connect_timeout_s * 1000))
-        except kafka.errors.KafkaTimeoutError as exc:
-            if metadata._last_successful_refresh_ms == before:
-                raise
-            # Kafka has answered, again and again: it does not know the topic.
-            raise kafka.errors.UnknownTopicOrPartitionError(topic) from exc
-
-
-def partition_of(partitions: set[int], key: bytes) -> int:
-    """The one of a topic's partitions that Kafka's clients choose for a key."""
-    turn: int = (murmur2(key) & 0x7FFFFFFF) % len(partitions)
-    return sorted(partitions)[turn]

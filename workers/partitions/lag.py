@@ -1,12 +1,12 @@
-"""How much of a topic its group has not done, as the cluster sees it; and dropping all of it."""
+"""How much of a topic its group has not done, as the cluster sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from ..kafka import Cluster, OffsetSpec, TopicPartition, connect_admin, patiently
+from ..kafka import Cluster, OffsetSpec, connect_admin, partitions_of, patiently
 from . import commit_metadata
 
 
@@ -37,14 +37,14 @@ class LagReader:
         return patiently(self._cluster, f"read the ends of {', '.join(self._topics)}", self._ends)
 
     def _ends(self) -> int:
-        partitions = _partitions(self._admin, self._topics)
+        partitions = partitions_of(self._admin, self._topics)
         ends = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         return sum(end.offset for end in ends.values())
 
     def _read(self) -> int:
         # The committed positions first: what is enqueued in between then counts as not done.
         committed = self._admin.list_group_offsets(self._group)[self._group]
-        partitions = _partitions(self._admin, self._topics)
+        partitions = partitions_of(self._admin, self._topics)
         starts = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
         ends = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         total = 0
@@ -60,37 +60,3 @@ def not_done(position: int, metadata: str, log_start: int, log_end: int) -> int:
     progress = commit_metadata.decode(position, metadata)
     undone_below = sum(log_start <= offset < log_end for offset in progress.undone)
     return undone_below + max(0, log_end - max(progress.end, log_start))
-
-
-def delete_all_records(cluster: Cluster, topics: Iterable[str]) -> None:
-    """Delete all records that the topics hold now. Raises KafkaUnreachable or NotAuthorized."""
-    names = list(topics)
-
-    def delete() -> None:
-        partitions = _partitions(admin, names)
-        ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-        _delete(admin, {partition: end.offset for partition, end in ends.items()})
-
-    with connect_admin(cluster) as admin:
-        patiently(cluster, f"delete records of {', '.join(names)}", delete)
-
-
-def delete_records_below(cluster: Cluster, limits: Mapping[TopicPartition, int]) -> None:
-    """Delete the records below an offset of each partition. Raises KafkaUnreachable or NotAuthorized."""
-    names = sorted({partition.topic for partition in limits})
-    with connect_admin(cluster) as admin:
-        patiently(cluster, f"delete records of {', '.join(names)}", lambda: _delete(admin, limits))
-
-
-def _delete(admin: Any, limits: Mapping[TopicPartition, int]) -> None:
-    filled = {partition: offset for partition, offset in limits.items() if offset > 0}
-    if filled:
-        admin.delete_records(filled)
-
-
-def _partitions(admin: Any, topics: list[str]) -> list[TopicPartition]:
-    return [
-        TopicPartition(topic["name"], partition["partition_index"])
-        for topic in admin.describe_topics(topics)
-        for partition in topic["partitions"]
-    ]

@@ -1,0 +1,96 @@
+"""Uses clients where kafka-python leaves something to know: passing errors, rebalances, the I/O thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import kafka.errors
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.partitioner import murmur2
+
+from .cluster import Cluster
+from .error_translation import kafka_errors
+
+T = TypeVar("T")
+
+#: Between two tries of a call that failed with a passing error.
+_RETRY_INTERVAL_S = 0.1
+
+
+async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
+    """Sleep in a coroutine of kafka-python's own event loop, which is not asyncio's; heartbeats go on."""
+    await consumer._net.sleep(seconds)
+
+
+def is_joining(consumer: KafkaConsumer) -> bool:
+    """Whether the consumer joins its group, or has to join it anew.
+
+    Such a consumer must wait inside ``poll``: kafka-python 3.0.12 throws away an assignment that comes
+    between two polls and joins again, which makes all others join again.
+    """
+    joining: bool = consumer._coordinator.need_rejoin()
+    return joining
+
+
+def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:
+    """Commit ``offsets()`` and wait for it, also while the group settles. Raises kafka-python's errors.
+
+    Kafka refuses commits between the end of a join and the new assignment. That comes by polling, so records
+    that are fetched meanwhile are dropped. ``offsets`` is called again for each try, as partitions may have
+    been given up.
+    """
+    deadline = time.monotonic() + timeout_s
+    while wanted := offsets():
+        try:
+            consumer.commit(wanted, timeout_ms=int(timeout_s * 1000))
+        except kafka.errors.RebalanceInProgressError:
+            if time.monotonic() >= deadline:
+                raise
+            consumer.pause(*consumer.assignment())
+            consumer.poll(timeout_ms=50)
+        else:
+            return
+
+
+def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
+    """Call until it does not fail with a passing error, such as a coordinator that is still loading.
+
+    Gives up after the cluster's time-out. Raises WorkersErrors, see :func:`kafka_errors`.
+    """
+    deadline = time.monotonic() + cluster.connect_timeout_s
+    with kafka_errors(cluster, doing):
+        while True:
+            try:
+                return call()
+            except kafka.errors.RetriableError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_RETRY_INTERVAL_S)
+
+
+def known_partitions(producer: KafkaProducer, topic: str) -> set[int] | None:
+    """A topic's partitions; None while its metadata is unknown: then a send would block."""
+    partitions: set[int] | None = producer._metadata.partitions_for_topic(topic)
+    return partitions
+
+
+def look_up_topic(producer: KafkaProducer, cluster: Cluster, topic: str) -> None:
+    """Ask Kafka for a topic's metadata. Blocks; raises KafkaUnreachable, TopicsMissing or NotAuthorized."""
+    metadata = producer._metadata
+    before = metadata._last_successful_refresh_ms
+    with kafka_errors(cluster, f"look up topic {topic}"):
+        try:
+            producer._wait_on_metadata(topic, int(cluster.connect_timeout_s * 1000))
+        except kafka.errors.KafkaTimeoutError as exc:
+            if metadata._last_successful_refresh_ms == before:
+                raise
+            # Kafka has answered, again and again: it does not know the topic.
+            raise kafka.errors.UnknownTopicOrPartitionError(topic) from exc
+
+
+def partition_of(partitions: set[int], key: bytes) -> int:
+    """The one of a topic's partitions that Java's clients choose for a key."""
+    turn: int = (murmur2(key) & 0x7FFFFFFF) % len(partitions)
+    return sorted(partitions)[turn]
