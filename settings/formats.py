@@ -4,18 +4,17 @@ Each check returns the value or raises `ValueError` with the end of a sentence t
 """
 
 import re
-from datetime import timedelta
 from email.utils import getaddresses
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from settings.lengths import length_of
+
 #: Kafka allows 249 bytes in a topic's name; this leaves over 140 for `.jobs.` and the queue's own name.
 NAMESPACE_MAX_CHARACTERS = 100
 
-_DURATION = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NAMESPACE = re.compile(r"[a-zA-Z0-9._-]+")
 
@@ -91,10 +90,10 @@ def parse_duration(value: object) -> object:
     """`"12h"` as a length of time; anything but text is returned as it is."""
     if not isinstance(value, str):
         return value
-    match = _DURATION.fullmatch(value.strip())
-    if not match:
+    length = length_of(value)
+    if length is None:
         raise ValueError(f"should be a number and s, m, h or d, such as 90s, 12h or 30d, not {value!r}")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    return length
 
 
 def check_sender(sender: str) -> str:

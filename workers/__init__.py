@@ -11,13 +11,33 @@ The rooms, from the top; each imports only what stands below it:
 - ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``errors``: every error;
   ``kafka_python``: which of it is needed
 - ``application``: whose queues a command is about; ``from_settings``: settings to a broker
+
+A name here is imported when it is first asked for: `todo-workers --help` needs no kafka-python and no
+dramatiq.
 """
 
 from __future__ import annotations
 
-from .broker.kafka_broker import KafkaBroker
-from .errors import WorkersError
-from .kafka import Cluster
-from .middleware.retries import Retries
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .broker.kafka_broker import KafkaBroker
+    from .errors import WorkersError
+    from .kafka import Cluster
+    from .middleware.retries import Retries
 
 __all__ = ["Cluster", "KafkaBroker", "Retries", "WorkersError"]
+
+_MODULES = {
+    "Cluster": ".kafka",
+    "KafkaBroker": ".broker.kafka_broker",
+    "Retries": ".middleware.retries",
+    "WorkersError": ".errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name], __name__), name)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.options import command_group
-from workers.dead_letters.filter import parse_time
+from workers.cli.times import parse_time
 from workers.errors import WrongUsage
 
 from ..app import broker, database, event_log

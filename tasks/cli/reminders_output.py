@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
-from settings.formats import parse_duration
 from workers.cli.terminal import console
-from workers.errors import WorkersError, WrongUsage
+from workers.cli.times import parse_coming_time, parse_length
+from workers.errors import WorkersError
 
 from ..reminders.by_hand import Firing, Reminder, RemindersByHand
 from ..reminders.outcomes import ReminderState
@@ -74,43 +74,13 @@ def reschedule(
     by_hand: RemindersByHand, beginning: str, when: str, now: datetime, set_alarm: SetAlarm
 ) -> None:
     """Set one to another time, and say to which."""
-    at = read_time(when, by_hand.one(beginning).time_zone, now)
+    at = parse_coming_time(when, now, ZoneInfo(by_hand.one(beginning).time_zone))
     _set(*by_hand.reschedule(beginning, at, now), set_alarm)
 
 
 def snooze(by_hand: RemindersByHand, beginning: str, length: str, now: datetime, set_alarm: SetAlarm) -> None:
     """Put one off, and say until when."""
-    _set(*by_hand.snooze(beginning, read_length(length), now), set_alarm)
-
-
-def read_time(text: str, time_zone: str, now: datetime) -> datetime:
-    """Read a time from now on, such as 2h, or in ISO 8601, in ``time_zone`` where it has none.
-
-    Raises:
-        WrongUsage: it is neither.
-    """
-    if text[-1:] in set("smhd"):
-        return now + read_length(text)
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(time_zone))).astimezone(UTC)
-    except (ValueError, OverflowError) as exc:
-        raise WrongUsage(
-            f"{text!r} is no time; write 2026-06-05T09:00, or 2h for two hours from now"
-        ) from exc
-
-
-def read_length(text: str) -> timedelta:
-    """Read a length of time such as 15m. Raises WrongUsage."""
-    try:
-        length = parse_duration(text)
-        assert isinstance(length, timedelta)
-        datetime.now(UTC) + length
-    except (ValueError, OverflowError) as exc:
-        raise WrongUsage(f"{text!r} is no length of time; write 15m, 2h or 1d") from exc
-    if not length:
-        raise WrongUsage("a length of time should be more than nothing")
-    return length
+    _set(*by_hand.snooze(beginning, parse_length(length), now), set_alarm)
 
 
 def _set(reminder: Reminder, alarm: AlarmToSet, set_alarm: SetAlarm) -> None:

@@ -1,23 +1,19 @@
-"""`todo-workers delayed` and `todo-workers mover`: what waits for its time, and what moves it."""
+"""`todo-workers delayed list`: the jobs that wait for their time."""
 
 from __future__ import annotations
 
 import heapq
 import json
-import signal
-import threading
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from types import FrameType
 
 from rich.table import Table
 
 from ..application import load_broker
-from ..delays import waiting_jobs as delayed
-from ..delays.mover_thread import MoverThread
+from ..delays import waiting_jobs
 from ..delays.waiting_jobs import DelayedJob
-from .terminal import console, length_of_time
+from .terminal import console
+from .times import length_of_time, timestamp
 
 
 def show(app: str | None, *, queue: str | None, actor: str | None, limit: int, as_json: bool) -> None:
@@ -25,37 +21,17 @@ def show(app: str | None, *, queue: str | None, actor: str | None, limit: int, a
     broker = load_broker(app)
     wanted = (
         job
-        for job in delayed.read(broker.cluster, broker.topics, broker.delay_tiers)
+        for job in waiting_jobs.read(broker.cluster, broker.topics, broker.delay_tiers)
         if queue in {None, job.queue} and actor in {None, job.actor}
     )
     total, first = _first(wanted, limit)
     if as_json:
         for job in first:
-            print(json.dumps(_as_json(job)), flush=True)  # noqa: T201
+            print(json.dumps(_as_json(job)), flush=True)
         return
     console().print(_table(first))
     if total > len(first):
         console().print(f"{len(first)} of {total} delayed jobs, those due first; --limit shows more")
-
-
-def run_mover(app: str | None) -> None:
-    """Move delayed jobs until SIGINT or SIGTERM."""
-    broker = load_broker(app)
-    broker.prepare()  # what is wrong from the start is said at once
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    thread = MoverThread(broker.make_mover)
-    thread.start()
-    print(f"moving the delayed jobs of {broker.topics.namespace} at {broker.cluster.address}", flush=True)  # noqa: T201
-    stopping.wait()
-    thread.stop()
-    thread.join()
-    broker.close()
 
 
 def _first(jobs: Iterable[DelayedJob], limit: int) -> tuple[int, list[DelayedJob]]:
@@ -76,7 +52,7 @@ def _as_json(job: DelayedJob) -> dict[str, object]:
         "message_id": job.message_id,
         "queue": job.queue,
         "actor": job.actor,
-        "due": _time(job.eta_ms),
+        "due": timestamp(job.eta_ms),
         "tier": job.tier,
     }
 
@@ -87,9 +63,6 @@ def _table(jobs: Iterable[DelayedJob]) -> Table:
     for job in jobs:
         left_s = job.eta_ms / 1000 - now_s
         shown = length_of_time(left_s) if left_s >= 0 else f"late by {length_of_time(-left_s)}"
-        table.add_row(_time(job.eta_ms), shown, job.queue, job.actor or "", job.message_id or "", job.tier)
+        due = timestamp(job.eta_ms)
+        table.add_row(due, shown, job.queue, job.actor or "", job.message_id or "", job.tier)
     return table
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""What `todo-workers doctor` prints."""
+"""`todo-workers doctor`: prints what the diagnosis finds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..operations.doctor import examine
 _MARKS = {True: "ok", False: "WRONG", None: "-"}
 
 
-def doctor(app: str | None, *, as_json: bool) -> int:
+def show(app: str | None, *, as_json: bool) -> int:
     """Print a line for each finding as it comes; returns the exit status, 1 where something is wrong."""
     findings = []
     for finding in examine(app):
         findings.append(finding)
         if not as_json:
-            print(f"{_MARKS[finding.ok]:5}  {finding.check:11}  {finding.text}", flush=True)  # noqa: T201
+            print(f"{_MARKS[finding.ok]:5}  {finding.check:11}  {finding.text}", flush=True)
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings]))  # noqa: T201
+        print(json.dumps([asdict(finding) for finding in findings]))
     return int(any(finding.ok is False for finding in findings))

@@ -1,8 +1,8 @@
-"""How every command line of ours looks: a group of commands, for here and for plugins."""
+"""What all our command lines share: how they look, and the options that several commands have."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,24 @@ LOOK: dict[str, Any] = {
     "add_completion": False,
     "pretty_exceptions_enable": False,
     "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {
+        "help_option_names": ["-h", "--help"],
+        # Said here, a group's --help that is not given is False; typer 0.29 would load pydantic to make that
+        # of None, for every command.
+        "default_map": {"help": False},
+    },
 }
+
+#: The application that a command is about.
+App = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE[:BROKER]",
+        help="Module with the actors, as for dramatiq; else the installed one.",
+    ),
+]
+JsonLines = Annotated[bool, typer.Option("--json", help="JSON, one object per line.")]
+JsonArray = Annotated[bool, typer.Option("--json", help="One JSON array.")]
 
 
 def command_group(summary: str) -> typer.Typer:

@@ -12,13 +12,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from ..errors import WorkersError
-
 GROUP = "todo_workers.commands"
 
 
 def plugins() -> list[EntryPoint]:
-    """What is installed, by name."""
+    """The installed plugins, by name."""
     return sorted(entry_points(group=GROUP), key=lambda plugin: plugin.name)
 
 
@@ -27,6 +25,8 @@ def load(plugin: EntryPoint) -> Any:
     try:
         return plugin.load()
     except (ImportError, AttributeError) as exc:
+        from ..errors import WorkersError
+
         raise WorkersError(
             f"The command {plugin.name} cannot be loaded: {exc}. What is missing may be in an extra: "
             "pip install 'todo-workers[local]'"
@@ -34,9 +34,9 @@ def load(plugin: EntryPoint) -> Any:
 
 
 def summary(plugin: EntryPoint) -> str:
-    """What the plugin does, read without importing it; empty if unknown.
+    """One line about the plugin, read without importing it; empty if unknown.
 
-    That is the first line of the docstring: of the function where it is one, else of its module.
+    It is the first line of the docstring: of the function where the plugin is one, else of its module.
     """
     try:
         module = ast.parse(_source(plugin.module))

@@ -1,4 +1,4 @@
-"""`todo-workers topics` and `todo-workers status`: what an operator looks at first."""
+"""`todo-workers status`: what waits in each queue, what runs, and who runs it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,15 @@ from ..application import load_broker
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
-from ..operations.topic_check import Checked, check
-from .terminal import console, length_of_time, progress, visible
+from .terminal import console, progress, visible
+from .times import length_of_time
 
 _WATCH_INTERVAL_S = 2.0
 #: Dead letters are counted again when so many times what that took has passed.
 _COUNT_SHARE = 10
 
 
-def topics(app: str | None, *, only_check: bool, as_json: bool) -> int:
-    """Show the topics, create the missing ones unless ``only_check``; returns the exit status."""
-    broker = load_broker(app)
-    created = [] if only_check else broker.prepare()
-    checked = check(broker.cluster, broker.topic_specs())
-    if as_json:
-        print(json.dumps([_as_json(topic, created) for topic in checked]))  # noqa: T201
-    else:
-        console().print(_topics_table(checked, created))
-    return int(only_check and any(topic.found is None or topic.differences for topic in checked))
-
-
-def status(app: str | None, *, watch: bool, as_json: bool) -> None:
+def show(app: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the queues once, or until Ctrl-C."""
     broker = load_broker(app)
     with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
@@ -112,51 +100,6 @@ def _status_view(found: _Status) -> Group:
     return Group(_status_table(found), Text(visible("\n" + "\n".join(lines))))
 
 
-def _as_json(topic: Checked, created: Sequence[str]) -> dict[str, object]:
-    found = topic.found
-    return {
-        "topic": topic.spec.name,
-        "state": _state(topic, created),
-        "partitions": found.partitions if found else None,
-        "replication_factor": found.replication_factor if found else None,
-        "config": dict(found.config) if found and found.config is not None else None,
-        "differences": topic.differences,
-    }
-
-
-def _state(topic: Checked, created: Sequence[str]) -> str:
-    if topic.found is None:
-        return "missing"
-    if topic.spec.name in created:
-        return "created"
-    return "differs" if topic.differences else "ok"
-
-
-def _topics_table(checked: Sequence[Checked], created: Sequence[str]) -> Table:
-    table = Table("topic", "partitions", "replication", "cleanup", "retention", "state", box=None)
-    for topic in checked:
-        found, state = topic.found, _state(topic, created)
-        shown = "; ".join(topic.differences) if state == "differs" else state
-        config = (found.config if found else None) or {}
-        if found and found.config is None:
-            shown += " (its settings are hidden: no right DescribeConfigs)"
-        table.add_row(
-            topic.spec.name,
-            str(found.partitions) if found else "",
-            str(found.replication_factor) if found else "",
-            config.get("cleanup.policy", ""),
-            _retention(config.get("retention.ms", "")),
-            shown,
-        )
-    return table
-
-
-def _retention(milliseconds: str) -> str:
-    if milliseconds == "-1":
-        return "never expires"
-    return length_of_time(int(milliseconds) / 1000) if milliseconds.isdecimal() else milliseconds
-
-
 def _status_table(found: _Status) -> Table:
     table = Table(box=None)
     for name in (
@@ -202,4 +145,4 @@ def _print_json(found: _Status) -> None:
         "delayed": asdict(found.delayed),
         "dead_letters": dict(found.dead_letters),
     }
-    print(json.dumps(shown), flush=True)  # noqa: T201
+    print(json.dumps(shown), flush=True)

@@ -89,6 +89,13 @@ class DeadLetter:
         return int(text) if text.isdecimal() and len(text) < 10 else 0
 
     @property
+    def error(self) -> str:
+        """The exception's name and the first line of its text; empty where there is none."""
+        name = (self.exception_type or "").rpartition(".")[2]
+        text = (self.exception_message or "").strip().partition("\n")[0]
+        return f"{name}: {text}" if name and text else name or text
+
+    @property
     def first_origin(self) -> str:
         """Where the job came from before it was ever tried again or replayed: topic/partition/offset."""
         return _short(self._job_header(ORIGIN_HEADER)) or str(self.origin)

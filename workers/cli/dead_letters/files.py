@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ...broker.kafka_broker import KafkaBroker
-from ...dead_letters import archive as dead_letter_archive
+from ...dead_letters.archive import from_line, to_line
 from ...dead_letters.filter import Filter
 from ...dead_letters.keys import id_of
+from ...dead_letters.selection import Search
 from ...errors import WorkersError, WrongUsage
 from ...kafka import awaited
 from ...records.envelope import Record
-from ..terminal import progress
-from .search import matching
+from ..terminal import complain, progress
 
 INTERRUPTED = 130
 #: Records on their way to Kafka, at most.
@@ -31,24 +30,25 @@ def export(broker: KafkaBroker, wanted: Filter, file: Path) -> int:
     The file has its name only when it is complete and on the disk; nobody else may read it.
     """
     part = file.with_name(f"{file.name}.part")
+    search = Search(broker.cluster, broker.topics.dead_letters, progress)
     count = 0
     with _file_errors(part):
         if file.exists():
             raise WrongUsage(f"{file} exists already; name another file")
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-                for count, entry in enumerate(matching(broker, wanted, "exporting"), 1):  # noqa: B007
-                    out.write(dead_letter_archive.to_line(entry) + "\n")
+                for count, entry in enumerate(search.matching(wanted, "exporting"), 1):  # noqa: B007
+                    out.write(to_line(entry) + "\n")
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(file)
         except BaseException as exc:
             part.unlink(missing_ok=True)
             if isinstance(exc, KeyboardInterrupt):
-                print(f"interrupted; {file} was not written", file=sys.stderr)  # noqa: T201
+                complain(f"interrupted; {file} was not written")
                 return INTERRUPTED
             raise
-    print(f"{count} dead letters written to {file}")  # noqa: T201
+    print(f"{count} dead letters written to {file}")
     return 0
 
 
@@ -69,12 +69,12 @@ def import_file(broker: KafkaBroker, file: Path) -> int:
                     under_way.popleft()
                     count += 1
         except (KeyboardInterrupt, WorkersError) as exc:
-            print(f"{count} of {total} dead letters read from {file}", file=sys.stderr)  # noqa: T201
+            complain(f"{count} of {total} dead letters read from {file}")
             if isinstance(exc, WorkersError):
                 raise
-            print("interrupted; import it again, those that are there stay one entry", file=sys.stderr)  # noqa: T201
+            complain("interrupted; import it again, those that are there stay one entry")
             return INTERRUPTED
-    print(f"{count} dead letters read from {file}")  # noqa: T201
+    print(f"{count} dead letters read from {file}")
     return 0
 
 
@@ -88,7 +88,7 @@ def _records(file: Path, doing: str) -> Iterator[Record]:
             if not line.strip():
                 continue
             try:
-                yield dead_letter_archive.from_line(line)
+                yield from_line(line)
             except WrongUsage as exc:
                 raise WrongUsage(f"{file}, line {number}: {exc}; nothing was imported") from exc
 

@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -16,12 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ...dead_letters.letter import DeadLetter
-from ..terminal import length_of_time, visible
+from ..terminal import visible
+from ..times import is_time, length_of_time, timestamp
 
-#: Longest text of a kind of dead letters.
-_MAX_KIND_CHARS = 100
-#: Times from there on are none: the year 9999.
-_MAX_MS = 253_370_764_800_000
 _COLUMNS = ("id", "when", "queue", "actor", "reason", "error", "attempts", "replays")
 _ERROR = _COLUMNS.index("error")
 _NUMBERS = {"attempts", "replays"}
@@ -55,7 +51,7 @@ def _row(letter: DeadLetter) -> list[str]:
         letter.queue or "",
         letter.actor or "",
         letter.reason,
-        error(letter),
+        letter.error,
         str(letter.attempts),
         str(letter.replays),
     ]
@@ -97,7 +93,7 @@ def details(letter: DeadLetter) -> Group:
         "from": str(letter.origin),
         "first from": letter.first_origin,
         "enqueued": timestamp(_enqueued_ms(letter)),
-        "error": error(letter),
+        "error": letter.error,
     }
     for name, value in rows.items():
         facts.add_row(name, Text(visible(value)))
@@ -127,30 +123,6 @@ def as_json(letter: DeadLetter) -> dict[str, object]:
     }
 
 
-def error(letter: DeadLetter) -> str:
-    """The exception's name and the first line of its text."""
-    name = (letter.exception_type or "").rpartition(".")[2]
-    text = (letter.exception_message or "").strip().partition("\n")[0]
-    return f"{name}: {text}" if name and text else name or text
-
-
-def kind(letter: DeadLetter) -> str:
-    """Actor and error, for a line of a list."""
-    return visible(f"{letter.actor or 'no actor'} ({error(letter) or letter.reason})"[:_MAX_KIND_CHARS])
-
-
-def ambiguous(beginning: str, ids: Sequence[str]) -> str:
-    """Say that several ids begin like that."""
-    return f"several dead letters begin with {beginning}: {', '.join(ids[:3])} ...; give the whole id"
-
-
-def timestamp(ms: int) -> str:
-    """ISO 8601 in UTC; a number that is no time stays one."""
-    if not 0 <= ms < _MAX_MS:
-        return str(ms)
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
-
-
 def _headers(letter: DeadLetter) -> Table:
     found = Table.grid(padding=(0, 2))
     for name, value in letter.job_headers:
@@ -174,7 +146,7 @@ def _message(letter: DeadLetter) -> JSON | Text:
 def _enqueued_ms(letter: DeadLetter) -> int:
     """When the job was sent at first; where it does not say so, when its record was written."""
     match _parsed(letter):
-        case {"message_timestamp": int(ms)} if 0 <= ms < _MAX_MS:
+        case {"message_timestamp": int(ms)} if is_time(ms):
             return ms
     return letter.origin.timestamp_ms
 

@@ -15,7 +15,7 @@ from tasks.reminders.store import AlarmToSet
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, NOW, World, at, event, later
 from tests.helpers.samples import an_owner
-from workers.errors import KafkaUnreachable, WorkersError, WrongUsage
+from workers.errors import KafkaUnreachable, WorkersError
 
 ALARM = at("2026-06-05 16:00")
 MINUTE = timedelta(minutes=1)
@@ -220,25 +220,6 @@ def test_without_kafka_the_change_is_kept_and_its_alarm_comes_later(
     assert not the_one(by_hand).has_alarm
     world.keeper.reconcile(NOW)
     assert the_one(by_hand).has_alarm
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2h", NOW + timedelta(hours=2)),
-        ("2026-06-05T09:00", at("2026-06-05 09:00")),
-        ("2026-06-05 09:00:30+00:00", datetime(2026, 6, 5, 9, 0, 30, tzinfo=UTC)),
-        ("2026-03-29T02:30", at("2026-03-29 03:30")),
-    ],
-)
-def test_times_as_people_write_them(text: str, expected: datetime) -> None:
-    assert commands.read_time(text, "Europe/Berlin", NOW) == expected
-
-
-@pytest.mark.parametrize("text", ["", "soon", "tomorrow", "-2h", "0h", "2026-06-31", "9999999d"])
-def test_what_is_no_time_is_wrong_usage(text: str) -> None:
-    with pytest.raises(WrongUsage, match=r"no time|no length of time|more than nothing"):
-        commands.read_time(text, "Europe/Berlin", NOW)
 
 
 def test_the_id_of_a_todo_may_hold_anything(world: World, by_hand: RemindersByHand) -> None:

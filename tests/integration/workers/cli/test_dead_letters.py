@@ -14,15 +14,16 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.helpers.kafka_reading import letters_of, read_topic
-from workers import KafkaBroker
+from workers import KafkaBroker, application
 from workers.cli.dead_letters import commands as dead_letter_cli
 from workers.cli.dead_letters import files as dead_letter_files
 from workers.cli.dead_letters import replay_and_discard as dead_letter_actions
-from workers.cli.dead_letters import search as dead_letter_search
 from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.letter_record import encode
+from workers.dead_letters.selection import Picked, Search, Selection
 from workers.errors import WorkersError, WrongUsage
+from workers.operations.dead_letters import discarding
 
 Write = Callable[..., None]
 
@@ -49,7 +50,7 @@ def command(broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Co
     def send(email: str, *copies: str, **options: int) -> None: ...
 
     broker.prepare()
-    monkeypatch.setattr(dead_letter_cli, "load_broker", lambda _app: broker)
+    monkeypatch.setattr(application, "load_broker", lambda _app: broker)
     before = signal.getsignal(signal.SIGTERM)
     yield Command()
     signal.signal(signal.SIGTERM, before)
@@ -150,16 +151,11 @@ def test_many_are_announced_by_kind_and_few_by_id(command: Command, write: Write
     assert "     3  send (ValueError: no mailbox)" in command.out
 
 
-def test_kinds_are_counted_in_bounded_memory(
-    command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dead_letter_actions, "_KINDS", 3)
-    monkeypatch.setattr(dead_letter_actions, "_NAMED", 2)
-    for number in range(6):
-        write(number, exception_message=f"nobody is {number}")
-    assert command("replay", "--all", "--dry-run") == 0
-    lines = command.out.splitlines()
-    assert lines[0] == "6 dead letters to replay:"
+def test_kinds_beyond_those_that_are_kept_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    found = (Picked(number, 0, number, f"m-{number}", f"nobody is {number}") for number in range(6))
+    dead_letter_actions.announce(discarding(), Selection(found, keep_named=2, keep_kinds=3), most=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "6 dead letters to discard:"
     assert [line.split()[0] for line in lines[1:4]] == ["1", "1", "4"]
     assert lines[3].endswith("of other kinds")
 
@@ -228,7 +224,7 @@ def test_an_interrupted_export_leaves_no_file_and_a_complete_one_is_private(
         write(number)
     file = tmp_path / "letters.jsonl"
     with monkeypatch.context() as patched:
-        patched.setattr(dead_letter_files, "matching", _interrupted(dead_letter_search.matching))
+        patched.setattr(Search, "matching", _interrupted(Search.matching))
         assert command("export", str(file)) == 130
     assert "was not written" in command.err
     assert list(tmp_path.iterdir()) == []

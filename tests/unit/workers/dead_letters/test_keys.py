@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.cli.dead_letters.search import nearest
 from workers.dead_letters.keys import id_of, key_of, older_keys
 
 IDS = st.binary(max_size=20) | st.from_regex(rb"\A[a-z]{0,3}(~\d{0,7}){0,3}\Z")
@@ -27,25 +25,3 @@ def test_a_key_tells_its_id_and_the_generations_before(letter_id: bytes, generat
 def test_the_first_generation_of_an_ordinary_id_is_the_id() -> None:
     assert key_of(b"0a1b", 0) == b"0a1b"
     assert key_of(b"0a1b", 3) == b"0a1b~3"
-
-
-KNOWN = ["9eb50483-d409-43ac-900c-d90e60f26f61", "1111aaaa-d409-43ac-900c-d90e60f20000"]
-
-
-@pytest.mark.parametrize(
-    "mistyped",
-    [
-        "9eb50483-d409-43ac-900c-d90e60f26f6x",
-        "9eb5048-d409-43ac-900c-d90e60f26f61",
-        "xeb50483-d409-43ac-900c-d90e60f26f61",
-        "9eb50483-d409-43ac-x900c-d90e60f26f61",
-        "9eb504",
-    ],
-)
-def test_a_mistyped_id_finds_the_one_that_was_meant(mistyped: str) -> None:
-    assert nearest(mistyped, KNOWN) == KNOWN[:1]
-
-
-@pytest.mark.parametrize("other", ["hello", "00000000-0000-4000-8000-000000000000", ""])
-def test_an_id_that_is_like_none_finds_none(other: str) -> None:
-    assert nearest(other, KNOWN) == []

@@ -1,0 +1,112 @@
+"""The commands that belong to the pool, as they are called; `--help` shows what stands here.
+
+What a command does is in a module of its own, which is imported when the command runs: so help and a wrong
+command answer at once.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .dead_letters.commands import app as dead_letters_app
+from .options import App, JsonArray, JsonLines, command_group
+
+app = command_group("A background worker pool on Kafka, and the work of a todo chatbot.")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"todo-workers {version('todo-workers')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def kafka(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 9092,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Directory that keeps topics and messages; without it they are dropped."),
+    ] = None,
+) -> None:
+    """Run a real Apache Kafka on this machine until Ctrl-C."""
+    from .local_kafka import run_in_foreground
+
+    raise typer.Exit(run_in_foreground(port=port or None, data_dir=data))
+
+
+@app.command()
+def topics(
+    app: App = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Create nothing; exit 1 where a topic is missing or differs.")
+    ] = False,
+    json: JsonArray = False,
+) -> None:
+    """Show the topics; create those that are missing."""
+    from .topics import show
+
+    raise typer.Exit(show(app, only_check=check, as_json=json))
+
+
+@app.command()
+def status(
+    app: App = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="A JSON array; with --watch one per line.")] = False,
+) -> None:
+    """Show for each queue what waits, what runs and who runs it."""
+    from .status import show
+
+    show(app, watch=watch, as_json=json)
+
+
+@app.command()
+def doctor(app: App = None, json: JsonArray = False) -> None:
+    """Look for what is wrong, and say how to mend it."""
+    from .doctor import show
+
+    raise typer.Exit(show(app, as_json=json))
+
+
+delayed_app = command_group("Look at the jobs that wait for their time.")
+
+
+@delayed_app.command("list")
+def delayed_list(
+    app: App = None,
+    queue: Annotated[str | None, typer.Option(help="Only jobs of this queue.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only jobs of this actor.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 100,
+    json: JsonLines = False,
+) -> None:
+    """Show the delayed jobs that are due first."""
+    from .delayed import show
+
+    show(app, queue=queue, actor=actor, limit=limit, as_json=json)
+
+
+@app.command()
+def mover(app: App = None) -> None:
+    """Move delayed jobs until Ctrl-C. Worker processes do it as well."""
+    from .mover import run_mover
+
+    run_mover(app)
+
+
+app.add_typer(delayed_app, name="delayed")
+app.add_typer(dead_letters_app, name="dead-letters")

@@ -1,0 +1,30 @@
+"""`todo-workers mover`: a process that only moves delayed jobs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from ..application import load_broker
+from ..delays.mover_thread import MoverThread
+
+
+def run_mover(app: str | None) -> None:
+    """Move delayed jobs until SIGINT or SIGTERM."""
+    broker = load_broker(app)
+    broker.prepare()  # what is wrong from the start is said at once
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    thread = MoverThread(broker.make_mover)
+    thread.start()
+    print(f"moving the delayed jobs of {broker.topics.namespace} at {broker.cluster.address}", flush=True)
+    stopping.wait()
+    thread.stop()
+    thread.join()
+    broker.close()

@@ -1,0 +1,95 @@
+"""Times, ages and lengths of time: as people type them, and as they are shown to them.
+
+Nothing heavy is imported here: `--help` of a command that takes a time reads this module.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+#: A longer one would end after the last year that there is.
+_MAX_LENGTH = timedelta(days=2_000_000)
+#: Times from there on are none: the year 9999.
+_MAX_MS = 253_370_764_800_000
+
+
+def parse_time(text: str, now_ms: int) -> int:
+    """A time in ms: an age such as ``2h`` or ``3d`` before now, or ISO 8601, in UTC where it has no zone.
+
+    Raises WrongUsage.
+    """
+    from settings.lengths import MORE_UNITS, length_of
+
+    from ..errors import WrongUsage
+
+    age = length_of(text, MORE_UNITS)
+    try:
+        if age is not None:
+            ms = now_ms - int(age.total_seconds() * 1000)
+        else:
+            ms = int(_in_zone(text, UTC).timestamp() * 1000)
+        datetime.fromtimestamp(ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError) as exc:
+        raise WrongUsage(
+            f"{text[:40]!r} is no time; write an age such as 90s, 15m, 2h, 3d or 1w, or 2026-01-31T08:00"
+        ) from exc
+    return ms
+
+
+def parse_coming_time(text: str, now: datetime, zone: tzinfo) -> datetime:
+    """A time from now on, such as ``2h``, or ISO 8601, in ``zone`` where it has none; given in UTC.
+
+    Raises WrongUsage.
+    """
+    from ..errors import WrongUsage
+
+    if text[-1:] in set("smhd"):
+        return now + parse_length(text)
+    try:
+        return _in_zone(text, zone).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise WrongUsage(
+            f"{text!r} is no time; write 2026-06-05T09:00, or 2h for two hours from now"
+        ) from exc
+
+
+def parse_length(text: str) -> timedelta:
+    """A length of time such as ``15m``, more than nothing and less than some thousand years.
+
+    Raises WrongUsage.
+    """
+    from settings.lengths import length_of
+
+    from ..errors import WrongUsage
+
+    length = length_of(text)
+    if length is None or length > _MAX_LENGTH:
+        raise WrongUsage(f"{text!r} is no length of time; write 15m, 2h or 1d")
+    if not length:
+        raise WrongUsage("a length of time should be more than nothing")
+    return length
+
+
+def length_of_time(seconds: float) -> str:
+    """A length of time as people say it: 12 s, 3 min, 5 h, 2 d."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def timestamp(ms: int) -> str:
+    """A time in ms as ISO 8601 in UTC; a number that is no time stays one."""
+    if not is_time(ms):
+        return str(ms)
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def is_time(ms: int) -> bool:
+    """Whether a number of ms is a time that can be shown: from 1970 to 9998."""
+    return 0 <= ms < _MAX_MS
+
+
+def _in_zone(text: str, zone: tzinfo) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=zone)

@@ -1,0 +1,190 @@
+"""Which dead letters are meant: those that a filter matches, or that ids and their beginnings name.
+
+It reads and prints nothing, so that a command and a page can use it alike.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+from ..errors import WorkersError, WrongUsage
+from ..kafka import Cluster
+from .filter import Filter
+from .letter import DeadLetter
+from .reader import Advance, Entry, unresolved
+
+#: Ids that are suggested, at most.
+_NEAR_IDS = 3
+#: Ids that begin alike, of which so many are kept to be named.
+_SIMILAR = 4
+#: Longest text of a kind of dead letters.
+_MAX_KIND_CHARS = 100
+
+#: Called with what is being done; gives what is told how far that is. A command shows a bar.
+Watch = Callable[[str], AbstractContextManager[Advance]]
+
+
+class Picked(NamedTuple):
+    """A dead letter that is meant. ``problem``: why it cannot be done to it."""
+
+    time_ms: int
+    partition: int
+    offset: int
+    id: str
+    kind: str
+    problem: str | None = None
+
+
+class Selection:
+    """The dead letters that are meant, as one look found them: 8 bytes for each, and what is said of them."""
+
+    def __init__(
+        self,
+        picked: Iterable[Picked],
+        missing: Sequence[str] = (),
+        *,
+        keep_named: int = 10,
+        keep_kinds: int = 1_000,
+    ) -> None:
+        """``picked`` comes in the order of the log; ``missing`` are ids that no dead letter has.
+
+        The first ``keep_named`` are kept to be named; of the kinds, which take some 200 bytes each, the first
+        ``keep_kinds`` are counted. Raises WrongUsage for a problem.
+        """
+        self.total = 0
+        self.kinds: Counter[str] = Counter()
+        self.named: list[Picked] = []
+        self.missing = missing
+        self._offsets: dict[int, array[int]] = {}
+        for one in picked:
+            if one.problem is not None:
+                raise WrongUsage(f"dead letter {one.id}: {one.problem}; nothing was done")
+            self.total += 1
+            if one.kind in self.kinds or len(self.kinds) < keep_kinds:
+                self.kinds[one.kind] += 1
+            self._offsets.setdefault(one.partition, array("q")).append(one.offset)
+            if len(self.named) < keep_named:
+                self.named.append(one)
+
+    def __contains__(self, entry: Entry) -> bool:
+        offsets = self._offsets.get(entry.record.partition, ())
+        at = bisect_left(offsets, entry.record.offset)
+        return at < len(offsets) and offsets[at] == entry.record.offset
+
+
+class Search:
+    """Looks dead letters up in their topic. Every method reads all of it, and raises KafkaUnreachable."""
+
+    def __init__(
+        self, cluster: Cluster, topic: str, watch: Watch = lambda _doing: nullcontext(lambda *_: None)
+    ) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._watch = watch
+
+    def matching(self, wanted: Filter, doing: str = "reading") -> Iterator[Entry]:
+        """The unresolved dead letters that match, one at a time, in the order of the log's partitions."""
+        with self._watch(doing) as advance:
+            for entry in unresolved(self._cluster, self._topic, advance):
+                if wanted.matches(entry.letter):
+                    yield entry
+
+    def similar(self, beginning: str) -> list[DeadLetter]:
+        """The dead letter with that id, or else some whose ids begin like that."""
+        found = (entry.letter for entry in self.matching(Filter(ids=(beginning,)), "searching"))
+        some = heapq.nsmallest(_SIMILAR, found, key=lambda letter: letter.id != beginning)
+        return some[:1] if some and some[0].id == beginning else some
+
+    def select(
+        self, wanted: Filter, limit: int | None, problem_of: Callable[[Entry], str | None]
+    ) -> Selection:
+        """Pick the dead letters that match: with a ``limit`` the oldest, of ids one for each.
+
+        ``problem_of`` says why it cannot be done to one: then it is done to none. Raises WrongUsage for a
+        problem, or where an id is the beginning of several; WorkersError where no id is known.
+        """
+        missing: list[str] = []
+        entries: Iterable[Entry] = self.matching(wanted)
+        if wanted.ids:
+            entries = self._one_for_each(wanted.ids, entries, missing)
+        picked: Iterable[Picked] = (_picked(entry, problem_of(entry)) for entry in entries)
+        if limit is not None:
+            oldest = heapq.nsmallest(limit, picked, key=lambda one: one.time_ms)
+            picked = sorted(oldest, key=lambda one: (one.partition, one.offset))
+        return Selection(picked, missing)
+
+    def chosen(self, selection: Selection) -> Iterator[Entry]:
+        """The dead letters of a selection as they are now: none that came or changed since."""
+        return (entry for entry in unresolved(self._cluster, self._topic) if entry in selection)
+
+    def not_found(self, *beginnings: str) -> list[str]:
+        """Say of each that no dead letter has an id that begins so, and which ones are near."""
+        near: dict[str, list[str]] = {beginning: [] for beginning in beginnings}
+        for entry in self.matching(Filter(), "searching"):
+            for beginning, those in near.items():
+                those[:] = nearest(beginning, [*those, entry.letter.id])
+        return [
+            f"no dead letter has the id {beginning}" + (f"; near ones: {', '.join(those)}" if those else "")
+            for beginning, those in near.items()
+        ]
+
+    def _one_for_each(
+        self, beginnings: Sequence[str], entries: Iterable[Entry], missing: list[str]
+    ) -> list[Entry]:
+        """The dead letter with each id, or with the only id that begins so, in the order of the log.
+
+        ``missing`` gets those that have none: maybe this was interrupted and called again, and they are done.
+        """
+        found: dict[str, dict[str, Entry]] = {beginning: {} for beginning in beginnings}
+        for entry in entries:
+            letter_id = entry.letter.id
+            for beginning, those in found.items():
+                if letter_id == beginning or (letter_id.startswith(beginning) and len(those) < _SIMILAR):
+                    those[letter_id] = entry
+        chosen = {}
+        for beginning, those in found.items():
+            if not those:
+                missing.append(beginning)
+                continue
+            if len(those) > 1 and beginning not in those:
+                raise WrongUsage(ambiguous(beginning, sorted(those)))
+            entry = those.get(beginning) or next(iter(those.values()))
+            chosen[entry.record.partition, entry.record.offset] = entry
+        if not chosen:
+            (text,) = self.not_found(beginnings[0])
+            raise WorkersError(text)
+        return [chosen[place] for place in sorted(chosen)]
+
+
+def ambiguous(beginning: str, ids: Sequence[str]) -> str:
+    """Say that several ids begin like that."""
+    return f"several dead letters begin with {beginning}: {', '.join(ids[:3])} ...; give the whole id"
+
+
+def nearest(wanted: str, ids: Iterable[str]) -> list[str]:
+    """The ids that differ from it in one place: those that begin and end like it for more than half of it.
+
+    There may be very many ids: this is a hundred times as quick as a general likeness.
+    """
+    near = ((likeness, one) for one in ids if (likeness := _likeness(wanted, one)) > len(wanted) / 2)
+    return [one for _, one in heapq.nlargest(_NEAR_IDS, near)]
+
+
+def _likeness(one: str, other: str) -> int:
+    """How many characters both begin with, and both end with."""
+    shorter = min(len(one), len(other))
+    begin = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    end = next((at for at in range(shorter - begin) if one[-1 - at] != other[-1 - at]), shorter - begin)
+    return begin + end
+
+
+def _picked(entry: Entry, problem: str | None) -> Picked:
+    letter, record = entry.letter, entry.record
+    kind = f"{letter.actor or 'no actor'} ({letter.error or letter.reason})"[:_MAX_KIND_CHARS]
+    return Picked(letter.time_ms, record.partition, record.offset, letter.id, kind, problem)

@@ -1,0 +1,108 @@
+"""Replays or discards dead letters of an application: what is done to one, and doing it to a selection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dramatiq.errors import ActorNotFound
+
+from ..broker.kafka_broker import KafkaBroker
+from ..dead_letters.edits import Edit, check_arguments
+from ..dead_letters.reader import Entry
+from ..dead_letters.replay import revived
+from ..dead_letters.resolving import Resolution, Revive, resolve
+from ..dead_letters.selection import Search, Selection
+from ..errors import KafkaUnreachable, UnknownQueue, WrongUsage
+from ..records import envelope
+from ..records.envelope import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is done with the dead letters that are meant, and how it is said.
+
+    ``problem_of`` says why it cannot be done to one: then it is to be done to none.
+    """
+
+    verb: str
+    done: str
+    revive: Revive
+    problem_of: Callable[[Entry], str | None] = lambda _: None
+
+
+def discarding() -> Action:
+    """End dead letters; their jobs are lost for good."""
+    return Action("discard", "discarded", lambda _: None)
+
+
+def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edit] = ()) -> Action:
+    """Enqueue the jobs of dead letters again, into the queue ``to`` if it is given, with edited arguments.
+
+    Creates the topics that are missing. Raises WrongUsage for a queue that is not declared.
+    """
+    if to is not None:
+        _require_queue(broker, to)
+
+    def revive(entry: Entry) -> tuple[str, Record]:
+        letter = entry.letter
+        if to is None and letter.queue:
+            broker.require_queue(letter.queue)
+        return revived(letter, broker.topics, now_ms=int(time.time() * 1000), to=to, edits=edits)
+
+    def problem_of(entry: Entry) -> str | None:
+        if to is None and not edits:
+            return None
+        try:
+            _, record = revived(entry.letter, broker.topics, now_ms=0, to=to, edits=edits)
+            message = envelope.decode(record.value, entry.letter.queue or "")
+            if edits:
+                check_arguments(_function(broker, message.actor_name), message)
+        except WrongUsage as exc:
+            return str(exc)
+        return None
+
+    broker.prepare()
+    return Action("replay", "replayed", revive, problem_of)
+
+
+def act(
+    broker: KafkaBroker,
+    search: Search,
+    selection: Selection,
+    action: Action,
+    resolution: Resolution,
+    *,
+    rate_per_s: float | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Do it to exactly those of the selection; ``resolution`` is right also where this is interrupted."""
+    topic = broker.topics.dead_letters
+    try:
+        resolve(
+            broker.producer,
+            topic,
+            search.chosen(selection),
+            action.revive,
+            resolution,
+            rate_per_s=rate_per_s,
+            progress=progress,
+        )
+    except KafkaUnreachable as exc:
+        resolution.away = exc
+
+
+def _require_queue(broker: KafkaBroker, queue: str) -> None:
+    try:
+        broker.require_queue(queue)
+    except UnknownQueue as exc:
+        raise WrongUsage(str(exc)) from exc
+
+
+def _function(broker: KafkaBroker, actor: str) -> Callable[..., Any]:
+    try:
+        return broker.get_actor(actor).fn
+    except ActorNotFound as exc:
+        raise WrongUsage(f"there is no actor {actor}, so its arguments cannot be checked") from exc
