@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 @dramatiq.actor(broker=broker, queue_name="audit")
 def record_audit(event: EventData) -> None:
     """Add the event to the audit trail, unless it is there; also one of a type that is not known."""
-    from ..audit.trail import Outcome
+    from ..audit.trail import Recording
 
     parsed = parse_any_event(event)
     outcome = audit_store().record(parsed, recorded_at=datetime.now(UTC))
-    level = logging.WARNING if outcome is Outcome.DIFFERS else logging.INFO
+    level = logging.WARNING if outcome is Recording.DIFFERS else logging.INFO
     ids = (parsed.event_id, parsed.type, parsed.todo_id)
     logger.log(level, "audit.%s event_id=%s type=%s todo_id=%s", outcome, *ids)

@@ -1,4 +1,4 @@
-"""What an audit row says, and the hash that chains it to the row before. Pure: no I/O, no clock.
+"""The content of an audit row, and the hash that chains it to the row before. Pure: no I/O, no clock.
 
 The hash of a row is the SHA-256, in lower-case hexadecimal, of one JSON object in UTF-8 that has an entry for
 each column of the row but ``hash`` itself:
@@ -12,9 +12,9 @@ each column of the row but ``hash`` itself:
 The object is written as Python's ``json.dumps(row, sort_keys=True, separators=(",", ":"))`` writes it: keys
 sorted by code point in every object, no white space, all but ASCII as ``\\uXXXX``, floats at their shortest.
 
-So a row that is changed does not give its hash, a row that is exchanged does not fit the next one, and a row
-that is removed leaves a gap. What a chain alone cannot show is that it was cut off at its end, or written
-anew from some row on: for that, keep the head (sequence and hash) in another place, and compare.
+So a changed row does not match its hash, an exchanged row does not fit the next one, and a removed row leaves
+a gap. The chain alone cannot show that its end was cut off, or that it was written anew from some row on: for
+that, keep the head (sequence and hash) in another place, and compare.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what ``str(head)`` gives. Raises ValueError."""
+        """Read the text of a head, as ``str(head)`` writes it. Raises ValueError."""
         sequence, _, hash_ = text.strip().partition(":")
         if not sequence.isdecimal() or not _HASH.fullmatch(hash_):
             raise ValueError(f"{text!r} is not a sequence and a hash, like 17:{GENESIS[:8]}...")
@@ -68,11 +68,11 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What is recorded of an event.
+class AuditEntry:
+    """The part of an audit row that comes from the event.
 
     ``before`` and ``after`` are the todo, or those of its fields that were changed; ``details`` is whatever
-    else the event says. Together with the other fields they hold all of it.
+    else the event says. Together with the other fields they hold all of the event.
     """
 
     event_id: str
@@ -85,8 +85,8 @@ class Entry:
     details: dict[str, Any]
 
 
-def chained(entry: Entry, head: Head, recorded_at: datetime) -> dict[str, Any]:
-    """Give the row of ``entry`` that follows ``head``."""
+def chained(entry: AuditEntry, head: Head, recorded_at: datetime) -> dict[str, Any]:
+    """Return the row of ``entry`` that follows ``head``."""
     row = {
         "sequence": head.sequence + 1,
         "previous_hash": head.hash,
@@ -104,7 +104,7 @@ def chained(entry: Entry, head: Head, recorded_at: datetime) -> dict[str, Any]:
 
 
 def hash_of(row: Mapping[str, Any]) -> str:
-    """Give the hash that ``row`` must have; the module's text says how it is made."""
+    """Compute the hash that ``row`` must have; the module's docstring says how."""
     values = {name: row[name] for name in HASHED}
     for name in ("time", "recorded_at"):
         values[name] = values[name].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -113,7 +113,7 @@ def hash_of(row: Mapping[str, Any]) -> str:
 
 
 def flaw(row: Mapping[str, Any], head: Head) -> str | None:
-    """Say what is wrong with ``row``, which was found after ``head``; None where it continues the chain."""
+    """Describe what is wrong with ``row``, which was found after ``head``; None if it continues the chain."""
     number = row["sequence"]
     missing = number - head.sequence - 1
     if missing == 1:

@@ -1,11 +1,11 @@
-"""From an event to what the audit trail says of it. Pure."""
+"""Turns an event into the entry that the audit trail keeps of it. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..events.models import AnyEvent, Context, TodoDeleted, TodoUpdated
-from .chain import Entry
+from .chain import AuditEntry
 
 #: The fields of an event that have a column of their own.
 _COLUMNS = ("event_id", "type", "time", "actor")
@@ -13,19 +13,19 @@ _COLUMNS = ("event_id", "type", "time", "actor")
 _SIDES = ("before", "after")
 
 
-def entry_of(event: AnyEvent) -> Entry:
-    """Give what is recorded of ``event``.
+def entry_of(event: AnyEvent) -> AuditEntry:
+    """Return the entry of ``event``.
 
     An update has the changed fields as they were and as they are, and the whole todo in the details; a
-    deleted todo has only a before, any other only an after. What else the event says, known to this version
-    or not, is in the details.
+    deleted todo has only a ``before``, any other only an ``after``. Everything else that the event says,
+    whether this version knows it or not, is in the details.
     """
-    # What the event does not say stays out: a later version may know more fields, and must find the same.
+    # Fields that the event does not set stay out: a later version knows more fields, and must get the same.
     data = event.model_dump(mode="json", exclude_unset=True)
     before, after, details = _what_changed(event, {k: v for k, v in data.items() if k not in _COLUMNS})
     if event.cloudevent == Context():
         details.pop("cloudevent", None)
-    return Entry(
+    return AuditEntry(
         event_id=str(event.event_id),
         type=event.type,
         time=event.time,

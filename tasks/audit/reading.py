@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from ..storage.database import Database
 from .trail import audit_trail
 
 #: A row of the audit trail, by column.
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
-_PAGE_SIZE = 1_000
+#: Executes the statement of one page. The rows it returns have their ``sequence``.
+ReadPage = Callable[[Connection, Select[Any]], Sequence[Row]]
+
+#: Rows of one page, and so of one transaction.
+PAGE_SIZE = 1_000
+
+_SEQUENCE = audit_trail.c.sequence
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which rows are wanted: those that fit all that is given; ``since`` and ``until`` are of the event."""
+    """The rows that fit everything given here; ``since`` and ``until`` are times of the event, inclusive."""
 
     todo_id: str | None = None
     actor: str | None = None
@@ -28,49 +34,59 @@ class AuditFilter:
     since: datetime | None = None
     until: datetime | None = None
 
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same as conditions of SQL."""
+        columns = audit_trail.c
+        equal = {columns.todo_id: self.todo_id, columns.actor: self.actor, columns.type: self.type}
+        found = [column == value for column, value in equal.items() if value is not None]
+        if self.since is not None:
+            found.append(columns.time >= self.since)
+        if self.until is not None:
+            found.append(columns.time <= self.until)
+        return found
 
-def newest(database: Database, wanted: AuditFilter, limit: int | None = None) -> Iterator[Row]:
-    """Give the rows that match, the last recorded first, at most ``limit`` of them."""
-    statement = _matching(wanted).order_by(audit_trail.c.sequence.desc())
-    last: int | None = None
+
+def newest(
+    database: Database, wanted: AuditFilter, limit: int | None = None, *, page_size: int = PAGE_SIZE
+) -> Iterator[Row]:
+    """Yield the rows that match, the last recorded first, at most ``limit`` of them. Raises DatabaseError."""
+    return pages(database, wanted, newest_first=True, limit=limit, page_size=page_size)
+
+
+def history(database: Database, todo_id: str, *, page_size: int = PAGE_SIZE) -> Iterator[Row]:
+    """Yield the rows of one todo in the order in which they were recorded. Raises DatabaseError."""
+    return pages(database, AuditFilter(todo_id=todo_id), page_size=page_size)
+
+
+def read_rows(connection: Connection, statement: Select[Any]) -> Sequence[Row]:
+    """Execute the statement of a page; each row has all its columns."""
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def pages(
+    database: Database,
+    wanted: AuditFilter,
+    *,
+    newest_first: bool = False,
+    limit: int | None = None,
+    page_size: int = PAGE_SIZE,
+    read: ReadPage = read_rows,
+) -> Iterator[Row]:
+    """Yield the rows that match in the order of their sequence, each page from a transaction of its own.
+
+    So rows that are added meanwhile are seen where the oldest come first, and no long reader holds up the
+    database. Raises DatabaseError.
+    """
+    order = _SEQUENCE.desc() if newest_first else _SEQUENCE
+    statement = following = select(audit_trail).where(*wanted.conditions()).order_by(order)
     left = limit
     while left is None or left > 0:
-        size = _PAGE_SIZE if left is None else min(left, _PAGE_SIZE)
-        beyond = statement if last is None else statement.where(audit_trail.c.sequence < last)
-        page = _page(database, beyond.limit(size))
+        size = page_size if left is None else min(left, page_size)
+        with database.reading() as connection:
+            page = read(connection, following.limit(size))
         yield from page
         if len(page) < size:
             return
         last = page[-1]["sequence"]
-        left = left and left - size
-
-
-def history(database: Database, todo_id: str) -> Iterator[Row]:
-    """Give the rows of one todo in the order in which they were recorded."""
-    statement = _matching(AuditFilter(todo_id=todo_id)).order_by(audit_trail.c.sequence).limit(_PAGE_SIZE)
-    last = 0
-    while True:
-        page = _page(database, statement.where(audit_trail.c.sequence > last))
-        yield from page
-        if len(page) < _PAGE_SIZE:
-            return
-        last = page[-1]["sequence"]
-
-
-def _page(database: Database, statement: Select[Any]) -> list[Row]:
-    with database.reading() as connection:
-        return [dict(row) for row in connection.execute(statement).mappings()]
-
-
-def _matching(wanted: AuditFilter) -> Select[Any]:
-    columns = audit_trail.c
-    statement = select(audit_trail)
-    equal = {columns.todo_id: wanted.todo_id, columns.actor: wanted.actor, columns.type: wanted.type}
-    for column, value in equal.items():
-        if value is not None:
-            statement = statement.where(column == value)
-    if wanted.since is not None:
-        statement = statement.where(columns.time >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(columns.time <= wanted.until)
-    return statement
+        following = statement.where(last > _SEQUENCE if newest_first else last < _SEQUENCE)
+        left = None if left is None else left - size

@@ -1,4 +1,4 @@
-"""Adds to the audit trail what it lacks of the event log: after the database was lost or restored."""
+"""Adds the rows that the audit trail lacks, from the event log: after a database was lost or restored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.records.sources import Incoming
 
 from ..events.cloud_events import event_of
 from ..events.models import AnyEvent, InvalidEvent, parse_any_event
-from .trail import AuditStore, Outcome
+from .trail import AuditStore, Recording
 
 #: Rows that are added in one transaction.
 _BATCH_SIZE = 500
@@ -22,10 +22,10 @@ _BATCH_SIZE = 500
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What became of the records of the event log. ``problems`` counts those that have no row."""
+    """The result of a rebuild. ``problems`` counts the records of the event log that have no row."""
 
     records: int = 0
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[Recording] = field(default_factory=Counter)
     problems: int = 0
 
 
@@ -37,12 +37,13 @@ def rebuild(
     tell: Callable[[str], object],
     progress: Callable[[int], object] = lambda _: None,
 ) -> Rebuilt:
-    """Record the event of each of kafka-python's ``records``; what is recorded already stays as it is.
+    """Record the event of each of ``records``; rows that are there already stay as they are.
 
-    ``tell`` is given of each that has no row where it is and why, at once: there may be any number.
+    For each record that gets no row, ``tell`` is called at once with its place and the reason: there may be
+    any number. ``progress`` is called with the number of records since its last call.
 
     Raises:
-        DatabaseError: the database did not take it; what was added before stays, and it can be run again.
+        DatabaseError: the database refused a batch; rows added before stay, and it can be run again.
     """
     rebuilt = Rebuilt()
 
@@ -55,7 +56,7 @@ def rebuild(
         outcomes = store.record_all([event for event, _ in batch], recorded_at=now())
         rebuilt.outcomes.update(outcomes)
         for (event, place), outcome in zip(batch, outcomes, strict=True):
-            if outcome is Outcome.DIFFERS:
+            if outcome is Recording.DIFFERS:
                 without_row(f"{place}: the row of event {event.event_id} says something else")
         progress(len(batch))
     return rebuilt

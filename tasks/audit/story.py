@@ -1,4 +1,4 @@
-"""An audit row in words for people. Pure. What users wrote is put in one line, without controls."""
+"""Tells an audit row in words for people. Pure. Text from users is put in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ..text import one_line
 
-#: Longest value that is shown, in characters.
+#: The longest value that is shown, in characters.
 MAX_LENGTH = 200
 
 _VERBS = {
@@ -20,12 +20,12 @@ _VERBS = {
     "todo.deleted": "deleted it",
 }
 
-#: What is not worth a line: it is said elsewhere, or of the transport.
+#: Details that get no line: they are shown elsewhere, or concern only the transport.
 _HIDDEN = frozenset({"todo", "cloudevent", "subject"})
 
 
 def story(row: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
-    """Give the lines that tell what happened: who did what and when, then each field, before and after."""
+    """Yield the lines that tell what happened: who did what and when, then each field, before and after."""
     who = one_line(row["actor"] or "somebody", MAX_LENGTH)
     what = _VERBS.get(row["type"]) or f"did {one_line(row['type'], MAX_LENGTH)}"
     yield f"{when(row['time'], zone)}  {who} {what}"
@@ -43,7 +43,7 @@ def story(row: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
 
 
 def summary(row: Mapping[str, Any]) -> str:
-    """Say in a few words what an event was about: the fields that changed, or the title."""
+    """Summarize in a few words what an event was about: the fields that changed, or the title."""
     if row["type"] == "todo.updated":
         return one_line(", ".join(row["after"] or {}), MAX_LENGTH)
     todo = row["after"] or row["before"]
@@ -51,12 +51,12 @@ def summary(row: Mapping[str, Any]) -> str:
 
 
 def when(time: datetime, zone: ZoneInfo) -> str:
-    """Write a time as it is in ``zone``, with the zone: 2026-06-01 14:00:00 CEST."""
+    """Format a time in ``zone``, with the zone: 2026-06-01 14:00:00 CEST."""
     return f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def shown(name: str, value: Any, zone: ZoneInfo) -> str:
-    """Write the value of a todo's field; times in ``zone``."""
+    """Format the value of a todo's field; times in ``zone``."""
     if value is None or value == "":
         return "nothing"
     if name == "due" and isinstance(value, str):

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, bind
 from ..events.models import AnyEvent
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
 from ..storage.database import Database
-from .chain import Entry, Head, chained
+from .chain import AuditEntry, Head, chained
 from .entries import entry_of
 
 #: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
@@ -21,7 +21,7 @@ _CHAIN_LOCK = 0x61756469
 audit_trail = Table(
     "audit_trail",
     metadata,
-    # Counted by us: a database's own counter leaves gaps, and a gap is to mean that rows are missing.
+    # Counted here: a database's own counter leaves gaps, and a gap must mean that rows are missing.
     Column("sequence", BigInt, primary_key=True, autoincrement=False),
     # As text on both databases, so that an id from a log line finds its row.
     Column("event_id", Text, nullable=False, unique=True),
@@ -40,49 +40,49 @@ audit_trail = Table(
 )
 
 _C = audit_trail.c
-# Statements are built once: that costs more than what the database does with them.
+# Built once: building a statement costs more than executing it.
 _THE_IDS = _C.event_id.in_(bindparam("event_ids", expanding=True))
 _LAST = select(func.max(_C.sequence)).scalar_subquery()
 _ENDS = select(_C.sequence, _C.hash, _C.event_id)
-# Two in one, as each costs a trip to the database.
+# Two in one: each statement costs a trip to the database.
 _END_AND_KNOWN = union_all(_ENDS.where(_C.sequence == _LAST), _ENDS.where(_THE_IDS))
 _KNOWN = select(audit_trail).where(_THE_IDS)
 _INSERT = audit_trail.insert()
 
 
-class Outcome(StrEnum):
-    """What became of an event that was to be recorded."""
+class Recording(StrEnum):
+    """What recording an event came to."""
 
     RECORDED = "recorded"
-    #: It has a row already, which says the same.
+    #: The event has a row already, which says the same.
     REPEATED = "repeated"
-    #: Its id has a row already, which says something else and stays.
+    #: Its id has a row already, which says something else, and stays.
     DIFFERS = "differs"
 
 
 class AuditStore:
-    """Writes the audit trail to one database; safe for use by many threads, whose rows share transactions."""
+    """Writes the audit trail to one database; many threads may use it, and their rows share transactions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._append = database.together(_append)
 
-    def record(self, event: AnyEvent, *, recorded_at: datetime) -> Outcome:
+    def record(self, event: AnyEvent, *, recorded_at: datetime) -> Recording:
         """Add the event's row, unless it has one; the row is committed when this returns.
 
         Raises:
-            DatabaseError: the database did not take it.
+            DatabaseError: the database did not take the row.
         """
         return self._append((entry_of(event), recorded_at))
 
-    def record_all(self, events: Iterable[AnyEvent], *, recorded_at: datetime) -> Sequence[Outcome]:
-        """As `record`, for all of them in one transaction."""
+    def record_all(self, events: Iterable[AnyEvent], *, recorded_at: datetime) -> Sequence[Recording]:
+        """Record all of them in one transaction, otherwise as `record`."""
         entries = [(entry_of(event), recorded_at) for event in events]
         return self._database.write(lambda connection: _append(connection, entries))
 
 
-def _append(connection: Connection, entries: Sequence[tuple[Entry, datetime]]) -> Sequence[Outcome]:
-    outcomes: list[Outcome] = []
+def _append(connection: Connection, entries: Sequence[tuple[AuditEntry, datetime]]) -> Sequence[Recording]:
+    outcomes: list[Recording] = []
     rows = []
     head, known = _lock_and_look(connection, [entry.event_id for entry, _ in entries])
     for entry, recorded_at in entries:
@@ -91,18 +91,18 @@ def _append(connection: Connection, entries: Sequence[tuple[Entry, datetime]]) -
             row = chained(entry, head, recorded_at)
             head = Head(row["sequence"], row["hash"])
             rows.append(row)
-            outcomes.append(Outcome.RECORDED)
+            outcomes.append(Recording.RECORDED)
         else:
-            outcomes.append(Outcome.REPEATED if earlier == entry else Outcome.DIFFERS)
+            outcomes.append(Recording.REPEATED if earlier == entry else Recording.DIFFERS)
     if rows:
         connection.execute(_INSERT, rows)
     return outcomes
 
 
-def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[Head, dict[str, Entry]]:
-    """Read the end of the chain, that nobody else extends until the transaction ends, and what is known."""
+def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[Head, dict[str, AuditEntry]]:
+    """Read the end of the chain, which nobody else extends until the transaction ends, and known entries."""
     if connection.dialect.name == "postgresql":
-        # SQLite needs none: its write transaction keeps every other writer out.
+        # SQLite needs no lock: its write transaction keeps every other writer out.
         connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
     rows = connection.execute(_END_AND_KNOWN, {"event_ids": event_ids}).all()
     last = max(rows, key=lambda row: row.sequence, default=None)
@@ -112,5 +112,5 @@ def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[He
     return head, {row.event_id: _entry(row) for row in connection.execute(_KNOWN, {"event_ids": event_ids})}
 
 
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(**{name: getattr(row, name) for name in Entry.__dataclass_fields__})
+def _entry(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(**{name: getattr(row, name) for name in AuditEntry.__dataclass_fields__})

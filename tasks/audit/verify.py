@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from ..storage.database import Database
 from ..storage.engine import DatabaseError
 from .chain import Head, flaw
+from .reading import PAGE_SIZE, AuditFilter, Row, pages, read_rows
 from .trail import audit_trail
 
-_PAGE_SIZE = 1_000
-
-#: How many flaws are told one by one; of the others there is a count.
+#: How many flaws are told one by one; the others are only counted.
 MAX_TOLD = 20
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What a walk has found. ``head`` is the end of the chain: an operator may keep it, and compare later."""
+    """The result of a walk. ``head`` is the end of the chain: an operator may keep it, and compare later."""
 
     rows: int = 0
     head: Head = field(default_factory=Head)
@@ -40,18 +39,22 @@ class Verdict:
 
 
 def verify(
-    database: Database, expected: Head | None = None, progress: Callable[[int], object] = lambda _: None
+    database: Database,
+    expected: Head | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+    *,
+    page_size: int = PAGE_SIZE,
 ) -> Verdict:
     """Walk all rows, also while others are added, in memory that does not grow.
 
     With ``expected``, a head from earlier, it also shows that the end was cut off, or that rows were written
-    anew with hashes that fit.
+    anew with hashes that fit. ``progress`` is called with the number of rows since its last call.
 
     Raises:
-        DatabaseError: the database cannot be read. What a row says is never an error, but a flaw.
+        DatabaseError: the database cannot be read. What a row holds is never an error, but a flaw.
     """
     verdict = Verdict()
-    for row in _rows(database):
+    for row in pages(database, AuditFilter(), page_size=page_size, read=_read_what_can_be_read):
         wrong = row["unreadable"] if "unreadable" in row else _flaw(row, verdict.head)
         if wrong:
             verdict.add(wrong)
@@ -66,7 +69,7 @@ def verify(
     return verdict
 
 
-def _flaw(row: Mapping[str, Any], head: Head) -> str | None:
+def _flaw(row: Row, head: Head) -> str | None:
     try:
         return flaw(row, head)
     except Exception as exc:  # noqa: BLE001 - whatever somebody put there
@@ -77,29 +80,16 @@ def _unreadable(sequence: int, exc: Exception) -> str:
     return f"row {sequence} was changed: it cannot be read ({type(exc).__name__}: {exc})"
 
 
-def _rows(database: Database) -> Iterator[Mapping[str, Any]]:
-    last = 0
-    while True:
-        with database.reading() as connection:
-            page = _page(connection, last)
-        yield from page
-        if len(page) < _PAGE_SIZE:
-            return
-        last = page[-1]["sequence"]
-
-
-def _page(connection: Connection, last: int) -> list[Mapping[str, Any]]:
-    sequence = audit_trail.c.sequence
-    wanted = select(audit_trail).where(sequence > last).order_by(sequence).limit(_PAGE_SIZE)
+def _read_what_can_be_read(connection: Connection, statement: Select[Any]) -> Sequence[Row]:
     try:
-        return [dict(row) for row in connection.execute(wanted).mappings()]
+        return read_rows(connection, statement)
     except (ValueError, TypeError):
         # A value that is none of its column's type stops the whole page: SQLite stores what it is given.
-        numbers = wanted.with_only_columns(sequence, audit_trail.c.hash)
+        numbers = statement.with_only_columns(audit_trail.c.sequence, audit_trail.c.hash)
         return [_alone(connection, row.sequence, row.hash) for row in connection.execute(numbers).all()]
 
 
-def _alone(connection: Connection, sequence: int, hash_: str) -> Mapping[str, Any]:
+def _alone(connection: Connection, sequence: int, hash_: str) -> Row:
     try:
         wanted = select(audit_trail).where(audit_trail.c.sequence == sequence)
         return dict(connection.execute(wanted).mappings().one())

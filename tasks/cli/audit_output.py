@@ -25,7 +25,7 @@ from ..audit.chain import Head
 from ..audit.reading import AuditFilter, history, newest
 from ..audit.rebuild import rebuild
 from ..audit.story import story, summary, when
-from ..audit.trail import AuditStore, Outcome, audit_trail
+from ..audit.trail import AuditStore, Recording, audit_trail
 from ..audit.verify import Verdict, verify
 from ..storage.database import Database
 from ..text import one_line
@@ -128,8 +128,8 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
             )
     counts = rebuilt.outcomes
     print(
-        f"{rebuilt.records} records in {topic}: {counts[Outcome.RECORDED]} added, "
-        f"{counts[Outcome.REPEATED]} were there, {rebuilt.problems} without a row"
+        f"{rebuilt.records} records in {topic}: {counts[Recording.RECORDED]} added, "
+        f"{counts[Recording.REPEATED]} were there, {rebuilt.problems} without a row"
     )
     return int(rebuilt.problems > 0)
 

@@ -12,8 +12,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from tasks.audit import reading as audit_reading
-from tasks.audit import verify as audit_verify
 from tasks.audit.chain import Head
 from tasks.audit.reading import AuditFilter, history, newest
 from tasks.audit.trail import AuditStore
@@ -25,12 +23,8 @@ from tests.helpers.samples import KINDS, NOON, a_todo, an_event
 
 UTC_ZONE = ZoneInfo("UTC")
 
-
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of three rows: what is tested goes over several of them, and their ends."""
-    monkeypatch.setattr(audit_reading, "_PAGE_SIZE", 3)
-    monkeypatch.setattr(audit_verify, "_PAGE_SIZE", 3)
+#: Rows of a page: what is tested here goes over several pages, and their ends.
+PAGE_SIZE = 3
 
 
 @pytest.fixture
@@ -50,7 +44,7 @@ def trail(database: Database) -> Database:
 
 
 def numbers(database: Database, wanted: AuditFilter, limit: int | None = None) -> list[int]:
-    return [row["sequence"] for row in newest(database, wanted, limit)]
+    return [row["sequence"] for row in newest(database, wanted, limit, page_size=PAGE_SIZE)]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +71,7 @@ def test_rows_are_found_by_what_is_asked(
 def test_the_history_of_a_todo_is_told_from_its_beginning(
     trail: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert [row["sequence"] for row in history(trail, "todo-1")] == [2, 5, 8, 11]
+    assert [row["sequence"] for row in history(trail, "todo-1", page_size=PAGE_SIZE)] == [2, 5, 8, 11]
     assert tell_history(trail, "todo-1", zone=ZoneInfo("Asia/Tokyo")) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
@@ -176,9 +170,9 @@ def tamper(database: Database, statement: str) -> None:
     ],
 )
 def test_the_walk_says_where_the_chain_is_broken(trail: Database, statement: str, told: list[str]) -> None:
-    assert verify(trail).is_whole
+    assert verify(trail, page_size=PAGE_SIZE).is_whole
     tamper(trail, statement)
-    verdict = verify(trail)
+    verdict = verify(trail, page_size=PAGE_SIZE)
     assert verdict.flaws == len(told)
     assert all(text.startswith(start) for text, start in zip(verdict.told, told, strict=True))
 
@@ -188,7 +182,7 @@ def test_what_cannot_even_be_read_is_a_flaw_of_its_row(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/todo.db")
     AuditStore(database).record_all([an_event() for _ in range(9)], recorded_at=NOON)
     tamper(database, "UPDATE audit_trail SET after = '{broken', time = 'soon' WHERE sequence IN (4, 5)")
-    verdict = verify(database)
+    verdict = verify(database, page_size=PAGE_SIZE)
     assert [told.partition(":")[0] for told in verdict.told] == ["row 4 was changed", "row 5 was changed"]
     assert (verdict.rows, verdict.head.sequence) == (9, 9)
     database.dispose()

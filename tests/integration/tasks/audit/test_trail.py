@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from tasks.audit.trail import AuditStore, Outcome, audit_trail
+from tasks.audit.trail import AuditStore, Recording, audit_trail
 from tasks.events.models import Event
 from tasks.storage.database import Database
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
@@ -43,7 +43,7 @@ def count(database: Database) -> int:
 def test_a_row_holds_what_happened(database: Database, store: AuditStore) -> None:
     events = [an_event(kind, todo=a_todo(title="Größe 日本語 <b>\x01")) for kind in KINDS]
     later = NOON + timedelta(seconds=5, microseconds=7)
-    assert {store.record(event, recorded_at=later) for event in events} == {Outcome.RECORDED}
+    assert {store.record(event, recorded_at=later) for event in events} == {Recording.RECORDED}
     written = rows(database)
     assert [row.event_id for row in written] == [str(event.event_id) for event in events]
     assert [row.type for row in written] == list(KINDS)
@@ -62,10 +62,10 @@ def test_a_row_holds_what_happened(database: Database, store: AuditStore) -> Non
 def test_a_repeated_event_leaves_one_row(database: Database, store: AuditStore) -> None:
     event, other = an_event(), an_event()
     later = NOON + timedelta(hours=1)
-    assert store.record(event, recorded_at=NOON) is Outcome.RECORDED
-    assert store.record(event, recorded_at=later) is Outcome.REPEATED
+    assert store.record(event, recorded_at=NOON) is Recording.RECORDED
+    assert store.record(event, recorded_at=later) is Recording.REPEATED
     outcomes = store.record_all([event, other, other], recorded_at=later)
-    assert outcomes == [Outcome.REPEATED, Outcome.RECORDED, Outcome.REPEATED]
+    assert outcomes == [Recording.REPEATED, Recording.RECORDED, Recording.REPEATED]
     assert [(row.event_id, row.recorded_at) for row in rows(database)] == [
         (str(event.event_id), NOON),
         (str(other.event_id), later),
@@ -81,7 +81,7 @@ def test_another_event_under_a_recorded_id_is_noticed_and_changes_nothing(
         event.model_copy(update={"actor": "user:7"}),
         an_event("todo.deleted", event_id=event.event_id),
     ):
-        assert store.record(other, recorded_at=NOON) is Outcome.DIFFERS
+        assert store.record(other, recorded_at=NOON) is Recording.DIFFERS
     (row,) = rows(database)
     assert (row.actor, row.type) == ("user:42", "todo.created")
 
@@ -92,7 +92,7 @@ def write_at_once(url: str, shared: list[Event], own: list[Event], start: Barrie
     store = AuditStore(database)
 
     def is_new(event: Event) -> bool:
-        return store.record(event, recorded_at=NOON) is Outcome.RECORDED
+        return store.record(event, recorded_at=NOON) is Recording.RECORDED
 
     start.wait(30)
     with ThreadPoolExecutor(THREADS) as threads:
