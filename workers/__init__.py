@@ -8,8 +8,8 @@ The rooms, from the top; each imports only what stands below it:
 - ``dead_letters``: jobs that were given up; writing, finding, replaying and resolving them
 - ``partitions``: acks in any order on a log that only counts; assignments, commits, trimming, lag
 - ``kafka``: the only door to kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs
-- ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``errors``: every error;
-  ``kafka_python``: which of it is needed
+- ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``threads``: one that goes on
+- ``errors``: every error; ``kafka_python``: which of it is needed
 - ``application``: whose queues a command is about; ``from_settings``: settings to a broker
 
 A name here is imported when it is first asked for: `todo-workers --help` needs no kafka-python and no

@@ -11,10 +11,12 @@ from uuid import UUID, uuid5
 
 import dramatiq
 
+from workers.middleware.runs_thread import RunsThread
+
 from ..app import broker, database, max_delay, reconcile_every, reminder_policy, reminder_store
 from ..events.models import parse_event
 from ..notifications.notice import Notice
-from ..reminders.reconcile_timer import ReconcileTimer, RunsReconcileTimer
+from ..reminders.reconcile_timer import ReconcileTimer
 from .arguments import EventData
 from .notifications import notice_job
 
@@ -94,7 +96,7 @@ def send_notices(notices: Sequence[Notice]) -> None:
             broker.enqueue(notice_job(notice))
 
 
-def _reconcile_timer() -> ReconcileTimer:
+def _reconcile_timer(_broker: dramatiq.Broker) -> ReconcileTimer:
     from ..storage.shared_work import SharedWork
 
     return ReconcileTimer(
@@ -104,4 +106,4 @@ def _reconcile_timer() -> ReconcileTimer:
     )
 
 
-broker.add_middleware(RunsReconcileTimer(_reconcile_timer))
+broker.add_middleware(RunsThread(_reconcile_timer))

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import dramatiq
-
 from workers.errors import WorkersError
+from workers.threads import RestartingThread
 
 if TYPE_CHECKING:
     from ..storage.shared_work import SharedWork
@@ -23,8 +22,8 @@ START_GAP = timedelta(minutes=1)
 _CHECK_EVERY_S = 30.0
 
 
-class ReconcileTimer:
-    """A thread that enqueues work whenever `SharedWork` says that it is time, until it is stopped."""
+class ReconcileTimer(RestartingThread):
+    """Enqueues work on a thread whenever `SharedWork` says that it is time, until it is stopped."""
 
     def __init__(
         self, work: Callable[[], SharedWork], enqueue: Callable[[], object], every: timedelta
@@ -32,19 +31,14 @@ class ReconcileTimer:
         self._work = work
         self._enqueue = enqueue
         self._every = every
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reminder-timer", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask it to stop; returns at once."""
-        self._stopping.set()
-
-    def join(self) -> None:
-        """Wait until it has stopped."""
-        self._thread.join()
+        self._at_start = True
+        super().__init__(
+            "reminder-timer",
+            self._check_now,
+            pause_s=min(_CHECK_EVERY_S, every.total_seconds()),
+            logger=logger,
+            failure="reminders not reconciled, trying again",
+        )
 
     def check(self, now: datetime, *, at_start: bool) -> bool:
         """Enqueue the work if it is time; returns whether it was.
@@ -61,35 +55,6 @@ class ReconcileTimer:
             raise
         return True
 
-    def _run(self) -> None:
-        at_start = True
-        while not self._stopping.is_set():
-            try:
-                self.check(datetime.now(UTC), at_start=at_start)
-                at_start = False
-            except WorkersError as exc:
-                logger.warning("reminders not reconciled, trying again in %g s: %s", _CHECK_EVERY_S, exc)
-            except Exception:
-                logger.exception("reminders not reconciled, trying again in %g s", _CHECK_EVERY_S)
-            self._stopping.wait(min(_CHECK_EVERY_S, self._every.total_seconds()))
-
-
-class RunsReconcileTimer(dramatiq.Middleware):
-    """Runs a reconcile timer in every worker process."""
-
-    def __init__(self, make: Callable[[], ReconcileTimer]) -> None:
-        self._make = make
-        self._timers: dict[dramatiq.Worker, ReconcileTimer] = {}
-
-    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        timer = self._timers[worker] = self._make()
-        timer.start()
-
-    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        if worker in self._timers:
-            self._timers[worker].stop()
-
-    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        timer = self._timers.pop(worker, None)
-        if timer is not None:
-            timer.join()
+    def _check_now(self, _stopping: threading.Event) -> None:
+        self.check(datetime.now(UTC), at_start=self._at_start)
+        self._at_start = False

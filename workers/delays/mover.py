@@ -197,7 +197,7 @@ class Mover:
     def _wait_s(self, max_wait_s: float) -> float:
         """Seconds until the next is due, or a commit: confirmations do not wake the poll."""
         now_ms = self._now_ms()
-        due = [] if self._ahead.next_at_ms is None else [self._ahead.next_at_ms]
+        due = [at_ms for at_ms in (self._ahead.next_at_ms(),) if at_ms is not None]
         if self._parked:
             next_turn_ms = now_ms + _PAUSE_MS if self._in_flight >= _MAX_IN_FLIGHT else now_ms
             due.append(max(next_turn_ms, min(at_ms for at_ms, _ in self._parked.values())))
@@ -219,7 +219,7 @@ class Mover:
 
     def _hold_back(self) -> None:
         """Pause the tier that is read ahead while there is no room for more."""
-        full = self._ahead.is_full
+        full = self._ahead.is_full()
         if full and not self._held_back:
             logger.warning("more jobs are due soon than the mover's memory holds, some will be late")
         if full or self._held_back:  # while it is full, each time: partitions may have come since
@@ -254,7 +254,7 @@ class Mover:
         next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
         if next_tier is None or next_tier.wait_ms:
             return False
-        return tier.wait_ms == 0 or self._ahead.has_room
+        return tier.wait_ms == 0 or self._ahead.has_room()
 
     def _expect(self, queue: str) -> None:
         """Have the queue's topic and a connection at hand before the first job for it is due."""

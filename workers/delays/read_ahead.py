@@ -57,17 +57,14 @@ class ReadAhead:
         self._bytes -= hop.size
         return hop
 
-    @property
     def next_at_ms(self) -> int | None:
         """When the first one is due."""
         return self._heap[0][0] if self._heap else None
 
-    @property
     def has_room(self) -> bool:
         """Whether less than half of what may be read ahead is."""
         return self._bytes < self._max_bytes // 2
 
-    @property
     def is_full(self) -> bool:
         """Whether no more should be read: from the limit on, until half of it has gone."""
         self._full = self._bytes > (self._max_bytes // 2 if self._full else self._max_bytes)
