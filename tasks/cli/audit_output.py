@@ -5,19 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from workers.cli.terminal import console, visible
+from workers.cli.terminal import console, counting, visible
 from workers.kafka import Cluster
 from workers.kafka.topic_reader import TopicReader
 
@@ -93,7 +91,7 @@ def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:
 
 def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
     """Walk the chain; 1 where it is broken."""
-    with _progress("verifying") as advance:
+    with counting("verifying") as advance:
         verdict = verify(database, expected, advance)
     if as_json:
         print(json.dumps(_verdict(verdict)))
@@ -118,7 +116,7 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
         if not reader.sizes():
             print(f"there is no topic {topic}", file=sys.stderr)
             return 1
-        with _progress("rebuilding") as advance:
+        with counting("rebuilding") as advance:
             rebuilt = rebuild(
                 AuditStore(database),
                 reader.read_to_end(),
@@ -152,12 +150,3 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
         "told": verdict.told,
         "head": head,
     }
-
-
-@contextmanager
-def _progress(doing: str) -> Iterator[Callable[[int], object]]:
-    terminal = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        shown = bar.add_task(doing, total=None)
-        yield lambda count: bar.advance(shown, count)

@@ -43,7 +43,7 @@ def show(app: str | None, *, watch: bool, as_json: bool) -> None:
 
 
 class _Look:
-    """Reads all of the status again and again."""
+    """Reads the whole status again and again."""
 
     def __init__(self, broker: KafkaBroker, reader: StatusReader) -> None:
         self._queues = sorted(broker.queues)
@@ -63,7 +63,7 @@ class _Look:
         if started >= self._count_at:
             with progress("counting dead letters") as advance:
                 self._dead_letters = self._counts.count(advance)
-            # Where there are very many, watching them must not be all that the cluster does.
+            # Where there are very many, counting them must not keep the cluster busy.
             self._count_at = time.monotonic() + _COUNT_SHARE * (time.monotonic() - started)
         return self._dead_letters
 

@@ -34,6 +34,20 @@ def complain(text: str) -> None:
 
 
 @contextmanager
+def counting(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """As :func:`progress`; to be called with how much more is done."""
+    with progress(doing) as advance:
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            advance(done, total)
+
+        yield count
+
+
+@contextmanager
 def progress(doing: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on standard error while a terminal waits.
 

@@ -14,7 +14,7 @@ from .reader import Entry
 
 
 def to_line(entry: Entry) -> str:
-    """One dead letter as a line; ``id``, ``actor`` and ``error`` are for a reader's eye only."""
+    """One dead letter as a line; ``id``, ``actor`` and ``error`` are only for people who read the file."""
     record, letter = entry.record, entry.letter
     return json.dumps(
         {
@@ -29,7 +29,7 @@ def to_line(entry: Entry) -> str:
 
 
 def from_line(line: bytes) -> Record:
-    """The record of a line. Raises WrongUsage where it is not one of ours."""
+    """The record of a line. Raises WrongUsage for a line that :func:`to_line` did not write."""
     try:
         found: dict[str, Any] = json.loads(line)
         headers = [(str(name), _bytes(value)) for name, value in found["headers"]]

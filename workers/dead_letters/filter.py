@@ -1,4 +1,4 @@
-"""Which dead letters are meant. Pure: no I/O, no clock."""
+"""A filter of dead letters. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .letter import DeadLetter, Reason
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """All that is set must hold. Times are in ms since 1970, and bound when the job was given up."""
+    """A letter must match everything that is set. Times are in ms since 1970: when the job was given up."""
 
     ids: tuple[str, ...] = ()
     queue: str | None = None
@@ -24,7 +24,7 @@ class Filter:
     until_ms: int | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Ids match by their beginning, an exception with or without its module, a text in any case."""
+        """An id matches by its beginning, an exception with or without its module, a text in any case."""
         return (
             (not self.ids or any(letter.id.startswith(beginning) for beginning in self.ids))
             and self.queue in {None, letter.queue}

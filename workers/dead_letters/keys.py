@@ -1,8 +1,8 @@
 """Keys of the records in a dead-letter topic. Pure: no I/O.
 
-The key is the dead letter's id and, after a replay, its generation: ``id~2`` is the end of the job after its
-second replay. So the tombstone that a replay writes can never hide that the job failed again meanwhile. All
-generations of an id are in one partition, and only the last one counts.
+A key is the dead letter's id and, after a replay, its generation: ``id~2`` is the dead letter that the job
+became after its second replay. So the tombstone that a replay writes can never hide that the job has failed
+again meanwhile. All generations of an id are in one partition, and only the last one counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def id_of(key: bytes) -> bytes:
 
 
 def older_keys(key: bytes) -> Iterator[bytes]:
-    """The keys of the generations before, the last one first."""
+    """The keys of the earlier generations, the last one first."""
     found = _GENERATION.search(key)
     if found:
         letter_id = key[: found.start()]

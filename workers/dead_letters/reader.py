@@ -1,8 +1,8 @@
-"""What is in a dead-letter topic, in bounded memory however much that is.
+"""Reads a dead-letter topic, in bounded memory however much it holds.
 
-Compaction is lazy, so a partition may hold a key many times, and what a tombstone has resolved: a first look
-finds the last record of each key, a second one gives those. The first looks at one part of the keys after
-the other where there are many.
+Compaction is lazy, so a partition may hold a key many times, and letters that a tombstone has resolved. A
+first pass finds the last record of each key, a second one yields those. Where there are many keys, the first
+pass reads the partition several times, each time for one part of the keys.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: Called with how many records were read, and how many there are to read.
 Advance = Callable[[int, int], object]
 
-#: Keys that are looked at together: some 200 bytes each.
+#: Keys that one pass keeps in memory: some 200 bytes each.
 _KEYS_AT_ONCE = 200_000
 
 
@@ -45,7 +45,7 @@ class Entry:
 def unresolved(cluster: Cluster, topic: str, progress: Advance = lambda *_: None) -> Iterator[Entry]:
     """The dead letters that the topic holds now and that no tombstone has resolved, each once.
 
-    Records that are none are left out. Raises KafkaUnreachable or NotAuthorized.
+    Records of others are left out. Raises KafkaUnreachable or NotAuthorized.
     """
     with _Reading(cluster, topic, progress) as reading:
         for partition, (start, end) in reading.sizes.items():
@@ -64,9 +64,9 @@ def unresolved(cluster: Cluster, topic: str, progress: Advance = lambda *_: None
 
 
 class Counts:
-    """Counts the unresolved dead letters of each queue; again, it reads only the partitions that changed.
+    """Counts the unresolved dead letters of each queue. For one thread.
 
-    For one thread.
+    A second count reads only the partitions that have changed since the first.
     """
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
@@ -75,7 +75,7 @@ class Counts:
         self._known: dict[tuple[TopicPartition, tuple[int, int]], Counter[str]] = {}
 
     def count(self, progress: Advance = lambda *_: None) -> Counter[str]:
-        """Dead letters by queue; "" is that of those whose queue is not known.
+        """Dead letters by queue; those of an unknown queue count under "".
 
         Raises KafkaUnreachable or NotAuthorized.
         """
@@ -103,7 +103,7 @@ class Counts:
 
 
 class _Reading:
-    """Looks at the partitions of a topic; a context manager."""
+    """One reading of all partitions of a topic; a context manager. ``looks``: passes over each partition."""
 
     def __init__(self, cluster: Cluster, topic: str, progress: Advance, *, looks: int = 2) -> None:
         self._reader = TopicReader(cluster, topic)
@@ -142,7 +142,7 @@ class _Reading:
     def last_of_each_key(
         self, partition: TopicPartition, what: Callable[[ConsumedRecord], T]
     ) -> Iterator[dict[bytes, T]]:
-        """What the last record of each key is, in parts; all generations of an id are in one part."""
+        """The last record of each key as ``what`` sees it, in parts; all generations of an id are in one."""
         start, end = self.sizes[partition]
         parts = _parts(end - start)
         for part in range(parts if end > start else 0):

@@ -29,7 +29,7 @@ class DeadLetterWriter:
     def __init__(
         self, producer: DurableProducer, topic: str, group: str, sources: Collection[str] = ()
     ) -> None:
-        """``sources``: the topics whose records are not jobs yet."""
+        """``sources``: the topics whose records are not jobs yet. Does no I/O."""
         self._producer = producer
         self._sources = sources
         self._topic = topic
@@ -66,11 +66,10 @@ class DeadLetterWriter:
         error: BaseException,
         message: dramatiq.Message[Any] | None = None,
     ) -> Any:
-        """Send the dead letter of a record that is not handed out; returns a future of kafka-python.
+        """Send the dead letter of a record that is not handed out, without waiting; returns a future.
 
-        ``message`` is what it holds, where that can be read.
-
-        Raises a WorkersError where it cannot even be buffered.
+        ``message`` is the record's, where it can be read. Raises a WorkersError where the dead letter cannot
+        even be buffered.
         """
         fields = error_fields(error, with_traceback=False)
         if message is not None:

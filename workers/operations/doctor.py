@@ -1,7 +1,7 @@
-"""What `todo-workers doctor` looks at: the settings, Kafka, and what else the application needs.
+"""Examines the settings, Kafka, and whatever else the application needs.
 
-An application adds its own checks: its module may have ``doctor_checks``, a mapping of names to functions
-that return what they found to be well, and raise with what is wrong and what to do about it.
+An application adds its own checks: its module may have ``doctor_checks``, a mapping of names to functions.
+Each returns a sentence about what is well, or raises an error that says what is wrong and what to do then.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .topic_check import Checked, check
 
 #: Names of topics or groups in one line, at most.
 _NAMES_IN_A_LINE = 3
-#: Where a module keeps checks of its own.
+#: The attribute of a module that holds its own checks.
 _OWN_CHECKS = "doctor_checks"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the diagnosis; ``ok`` is None where something before it must be mended first."""
+    """One line of the diagnosis; ``ok`` is None where an earlier finding must be mended first."""
 
     check: str
     ok: bool | None
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(app: str | None) -> Iterator[Finding]:
-    """Look at everything, one after the other; never raises for what it finds."""
+    """Examine everything, one after the other; never raises for what it finds."""
     try:
         if app is None:
             load_settings()

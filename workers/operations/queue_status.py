@@ -1,4 +1,4 @@
-"""What waits in each queue and who works on it, as the cluster sees it."""
+"""Reads what waits in each queue and who works on it, as the cluster sees it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
 
-#: How long the look at the oldest jobs may take.
+#: How long reading the oldest jobs may take.
 _OLDEST_TIMEOUT_S = 5.0
 
 
@@ -68,7 +68,7 @@ class DelayedStatus:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """What Kafka tells of one partition: its log, and the group's commit (None: never)."""
+    """One partition's log, and the group's commit; ``position`` is None where it has never committed."""
 
     start: int
     end: int
@@ -181,7 +181,7 @@ class StatusReader:
     def _oldest(
         self, partitions: Mapping[TopicPartition, Partition], *, has_members: bool
     ) -> OldestJob | None:
-        """The oldest of the first undone jobs of all partitions, by its record's timestamp."""
+        """Of the first undone job of each partition the oldest, by its record's timestamp."""
         busy = {name: partition for name, partition in partitions.items() if partition.not_done}
         records = self._records({name: partition.first_undone for name, partition in busy.items()})
         if not records:

@@ -1,4 +1,4 @@
-"""The topics that a broker needs beside those that the cluster has."""
+"""Compares the topics that a broker needs with those on the cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..kafka import Cluster, ConfigResource, KafkaAdminClient, connect_admin, is_unauthorized, kafka_errors
 from ..topics import TopicSpec
 
-#: What a user must be allowed to do with a topic, to send, to work and to trim.
+#: Rights that a user needs on a topic, to send, to work and to trim.
 NEEDED_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DELETE")
 
 
@@ -25,7 +25,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A topic that is needed, and what was found; ``hidden``: the user may not know whether it is there."""
+    """A topic that is needed, and what was found. ``hidden``: the user may not know whether it exists."""
 
     spec: TopicSpec
     found: Found | None
@@ -33,7 +33,7 @@ class Checked:
 
     @property
     def differences(self) -> list[str]:
-        """In words, what is not as the broker would have created it. More partitions are no difference."""
+        """What the broker would have created otherwise, in words. More partitions are no difference."""
         return [] if self.found is None else compare(self.spec, self.found)
 
     @property
@@ -52,7 +52,7 @@ class Checked:
 
 
 def compare(spec: TopicSpec, found: Found) -> list[str]:
-    """Say what of ``found`` is not as ``spec`` wants it."""
+    """The settings of ``found`` that differ from ``spec``, in words."""
     differences = []
     if found.partitions < spec.partitions:
         differences.append(f"partitions {found.partitions}, wanted {spec.partitions}")

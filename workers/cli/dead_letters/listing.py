@@ -20,7 +20,7 @@ _TABLE_LENGTH = 50
 
 
 def show_list(broker: KafkaBroker, wanted: Filter, *, limit: int | None, as_json: bool) -> int:
-    """The newest dead letters; as JSON without a limit all of them, as they come."""
+    """Print the newest dead letters; as JSON without a limit all of them, in the order of the log."""
     found = (entry.letter for entry in _search(broker).matching(wanted))
     if as_json:
         for letter in found if limit is None else _newest(found, limit):
@@ -45,7 +45,7 @@ def show_list(broker: KafkaBroker, wanted: Filter, *, limit: int | None, as_json
 
 
 def show_groups(broker: KafkaBroker, wanted: Filter, *, by: str, as_json: bool) -> int:
-    """How many dead letters there are of each kind."""
+    """Print how many dead letters there are of each kind."""
     counts = Counter(_kind(entry.letter, by) for entry in _search(broker).matching(wanted))
     if as_json:
         print(json.dumps(dict(counts.most_common())))
@@ -55,7 +55,7 @@ def show_groups(broker: KafkaBroker, wanted: Filter, *, by: str, as_json: bool) 
 
 
 def show(broker: KafkaBroker, beginning: str, *, as_json: bool) -> int:
-    """All about the dead letter whose id begins like that."""
+    """Print everything about the dead letter whose id begins like that."""
     search = _search(broker)
     found = search.similar(beginning)
     if len(found) == 1:

@@ -17,7 +17,7 @@ from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
-from ..terminal import complain, console, progress, visible
+from ..terminal import complain, console, counting, progress, visible
 
 FAILED, INTERRUPTED = 1, 130
 #: Kinds of dead letters that are counted one by one, and missing ids that are named, at most.
@@ -122,14 +122,7 @@ def _dead_letters(count: int) -> str:
 def _do(broker: KafkaBroker, search: Search, selection: Selection, action: Action, options: Options) -> int:
     resolution = Resolution()
     interrupted = False
-    with progress(action.verb) as advance:
-        handled = 0
-
-        def count(more: int) -> None:
-            nonlocal handled
-            handled += more
-            advance(handled, selection.total)
-
+    with counting(action.verb, selection.total) as count:
         try:
             act(
                 broker,

@@ -1,4 +1,4 @@
-"""How dead letters are shown to a person."""
+"""Dead letters as tables for people, and as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WIDE = 160
 
 
 def table(letters: Iterable[DeadLetter], width: int) -> Table | Text:
-    """A line for each dead letter; where ``width`` is too little, the rest stands in a line below."""
+    """A line for each dead letter; on a narrow terminal, its error stands in a second line."""
     rows = [_row(letter) for letter in letters]
     if width < _WIDE:
         return _two_lines_each(rows, width)
@@ -71,7 +71,7 @@ def _two_lines_each(rows: Sequence[Sequence[str]], width: int) -> Text:
 
 
 def groups(counts: Counter[str], name: str) -> Table:
-    """How many dead letters have each value, the most first."""
+    """How many dead letters have each value, the most frequent first."""
     found = Table(name, "dead letters", box=None)
     found.columns[1].justify = "right"
     for value, count in counts.most_common():
@@ -80,7 +80,7 @@ def groups(counts: Counter[str], name: str) -> Table:
 
 
 def details(letter: DeadLetter) -> Group:
-    """All that is known of one."""
+    """Everything that is known about one dead letter."""
     facts = Table.grid(padding=(0, 2))
     rows = {
         "id": letter.id,
@@ -104,7 +104,7 @@ def details(letter: DeadLetter) -> Group:
 
 
 def as_json(letter: DeadLetter) -> dict[str, object]:
-    """What ``--json`` prints; ``message`` is None where the bytes are no JSON."""
+    """The object that ``--json`` prints; ``message`` is None where the bytes cannot be read."""
     return {
         "id": letter.id,
         "time": timestamp(letter.time_ms),
@@ -144,7 +144,7 @@ def _message(letter: DeadLetter) -> JSON | Text:
 
 
 def _enqueued_ms(letter: DeadLetter) -> int:
-    """When the job was sent at first; where it does not say so, when its record was written."""
+    """When the job was first sent; where its message does not say, when its record was written."""
     match _parsed(letter):
         case {"message_timestamp": int(ms)} if is_time(ms):
             return ms
