@@ -7,25 +7,23 @@ One node, broker and controller in one JVM, on 127.0.0.1. The JVM is a child of 
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from ..errors import LocalKafkaError
 from . import config
+from .data_dir import DataDir
 from .jars import default_cache_dir, locked, say
 from .java import Java, find_java
+from .ports import free_ports, port_error
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +34,6 @@ _STOP_TIMEOUT_S = 15.0
 _POLL_INTERVAL_S = 0.02
 #: A free port can be taken by somebody else before Kafka has it.
 _PORT_TRIES = 5
-#: With less room than this in the data directory Kafka hangs or breaks at an odd place.
-_NEEDED_BYTES = 64 * 2**20
 
 _GUARD = Path(__file__).with_name("guard.py")
 
@@ -63,12 +59,10 @@ class LocalKafka:
         cache_dir: Path | None = None,
     ) -> None:
         self._chosen_port = port
-        self._kept_dir = data_dir
+        self._data = DataDir(data_dir)
         self._scram_users = dict(scram_users or {})
         self._cache_dir = cache_dir
-        self._dir: Path | None = None
         self._port: int | None = None
-        self._lock: IO[str] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
     @property
@@ -79,12 +73,11 @@ class LocalKafka:
 
     @property
     def data_dir(self) -> Path:
-        assert self._dir is not None, "not started"
-        return self._dir
+        return self._data.path
 
     @property
     def log_file(self) -> Path:
-        return self.data_dir / "kafka.log"
+        return self._data.log_file
 
     @property
     def pid(self) -> int:
@@ -99,10 +92,10 @@ class LocalKafka:
     def _start(self, *, record: bool) -> None:
         cache = (self._cache_dir or default_cache_dir()).absolute()
         try:
-            # What can be wrong on this machine is found before a first download.
-            self._open_dir()
+            # First all that can be wrong on this machine, then a download.
+            self._data.open()
             if self._chosen_port is not None:
-                _free_ports(self._chosen_port)
+                free_ports(self._chosen_port)
             java = find_java(cache)
             if not record and not java.archive.exists():
                 _archive_classes(java, cache)
@@ -111,7 +104,7 @@ class LocalKafka:
                     return
         except OSError as exc:
             self.stop()
-            raise self._dir_error(exc) from exc
+            raise self._data.error(exc) from exc
         except BaseException:
             self.stop()
             raise
@@ -119,11 +112,7 @@ class LocalKafka:
     def stop(self) -> None:
         """Stop the broker and remove a temporary data directory. Does nothing if it is not running."""
         self._end_guard()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-        if self._dir is not None and self._kept_dir is None:
-            shutil.rmtree(self._dir, ignore_errors=True)
+        self._data.close()
 
     def wait(self) -> int:
         """Wait until the broker ends by itself; returns its exit status."""
@@ -131,8 +120,8 @@ class LocalKafka:
         return self._guard.wait()
 
     def log_tail(self) -> str:
-        """What the log says last, as one line: the errors, where it has some."""
-        return config.gist(self._log_since(0))
+        """The end of the log as one line: its last errors, if it has any."""
+        return config.gist(self._data.log_since(0))
 
     def __enter__(self) -> Self:
         self.start()
@@ -148,42 +137,24 @@ class LocalKafka:
         if guard is None:
             return
         try:
-            # A word, because a process that was forked meanwhile can hold the pipe open.
+            # Closing the pipe is not enough: a process that was forked meanwhile can hold it open.
             guard.communicate(b"stop", _STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             guard.kill()
             guard.communicate()
 
-    def _open_dir(self) -> None:
-        if self._kept_dir is None:
-            self._dir = Path(tempfile.mkdtemp(prefix="local-kafka-"))
-        else:
-            self._dir = self._kept_dir.absolute()
-            self._dir.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self._dir).free < _NEEDED_BYTES:
-            room = f"{os.strerror(errno.ENOSPC)}, less than {_NEEDED_BYTES >> 20} MiB are free"
-            raise OSError(errno.ENOSPC, room)
-        self._lock = (self._dir / "in-use").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise LocalKafkaError(
-                f"The data directory {self._dir} is used by another running Kafka; stop that one, or choose "
-                "another directory"
-            ) from exc
-
     def _start_on_ports(self, java: list[str], *, last_try: bool) -> bool:
         """Start on the chosen or on free ports; False where somebody else was faster with one of them."""
-        ports = _free_ports(self._chosen_port)
+        ports = free_ports(self._chosen_port)
         self._port = ports.client
         properties = self.data_dir / config.PROPERTIES_FILE
         properties.write_text(config.server_properties(ports, self._scram_users))
         self._format(java)
-        log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
+        log_start = self._data.log_size()
         self._spawn([*java, "kafka.Kafka", config.PROPERTIES_FILE])
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
-            log = self._log_since(log_start)
+            log = self._data.log_since(log_start)
             if config.STARTED in log:
                 return True
             assert self._guard is not None
@@ -194,7 +165,7 @@ class LocalKafka:
                 raise self._died(log)
             time.sleep(_POLL_INTERVAL_S)
         raise LocalKafkaError(
-            f"Kafka did not start within {_START_TIMEOUT_S:.0f} s; its log is {self._kept_log()}"
+            f"Kafka did not start within {_START_TIMEOUT_S:.0f} s; its log is {self._data.kept_log()}"
         )
 
     def _format(self, java: list[str]) -> None:
@@ -219,8 +190,7 @@ class LocalKafka:
             raise self._died(formatted.stdout)
 
     def _spawn(self, command: list[str]) -> None:
-        assert self._lock is not None
-        temporary = "" if self._kept_dir else self.data_dir
+        temporary = self.data_dir if self._data.is_temporary else ""
         with self.log_file.open("ab") as log:
             self._guard = subprocess.Popen(
                 # Without site-packages: it is up in 20 ms.
@@ -231,36 +201,16 @@ class LocalKafka:
                 stderr=log,
                 start_new_session=True,
                 # The guard holds the directory as long as the JVM may run.
-                pass_fds=[self._lock.fileno()],
+                pass_fds=[self._data.lock_fd],
             )
-
-    def _log_since(self, start: int) -> str:
-        with self.log_file.open("rb") as log:
-            log.seek(start)
-            return log.read().decode(errors="replace")
 
     def _died(self, log: str) -> LocalKafkaError:
         if config.NO_SPACE in log:
-            return self._dir_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            return self._data.error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         if (port := config.taken_port(log)) is not None:
-            return _port_error(port)
-        where = f"; its log is {self._kept_log()}" if self.log_file.exists() else ""
+            return port_error(port)
+        where = f"; its log is {self._data.kept_log()}" if self.log_file.exists() else ""
         return LocalKafkaError(f"Kafka ended while it started: {config.gist(log)}{where}")
-
-    def _kept_log(self) -> Path:
-        """The log file, moved out of a directory that is about to be removed."""
-        if self._kept_dir is not None or not self.log_file.exists():
-            return self.log_file
-        handle, name = tempfile.mkstemp(prefix="local-kafka-", suffix=".log")
-        os.close(handle)
-        shutil.copyfile(self.log_file, name)
-        return Path(name)
-
-    def _dir_error(self, exc: OSError) -> LocalKafkaError:
-        return LocalKafkaError(
-            f"The data directory {self._kept_dir or tempfile.gettempdir()} cannot be written: "
-            f"{exc.strerror or exc}; make room or choose another directory"
-        )
 
 
 def _archive_classes(java: Java, cache: Path) -> None:
@@ -276,26 +226,3 @@ def _archive_classes(java: Java, cache: Path) -> None:
             java.write_archive()
     except LocalKafkaError as exc:
         logger.debug("no archive of classes: %s", exc)
-
-
-def _free_ports(chosen: int | None) -> config.Ports:
-    sockets = [socket.socket(), socket.socket(), socket.socket()]
-    try:
-        for sock, port in zip(sockets, (chosen or 0, 0, 0), strict=True):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError as exc:
-                if exc.errno in (errno.EADDRINUSE, errno.EACCES):
-                    raise _port_error(port) from exc
-                raise
-        return config.Ports(*(sock.getsockname()[1] for sock in sockets))
-    finally:
-        for sock in sockets:
-            sock.close()
-
-
-def _port_error(port: int) -> LocalKafkaError:
-    return LocalKafkaError(
-        f"Port {port} of 127.0.0.1 is in use or not allowed; choose another, or 0 for a free one"
-    )

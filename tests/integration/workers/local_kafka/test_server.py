@@ -21,7 +21,7 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster
 from workers.errors import LocalKafkaError
 from workers.kafka import connect_admin, create_missing_topics
-from workers.local_kafka import server as local_kafka
+from workers.local_kafka import server
 from workers.local_kafka.config import Ports
 from workers.local_kafka.jars import (
     CACHE_VARIABLE,
@@ -30,6 +30,7 @@ from workers.local_kafka.jars import (
     default_cache_dir,
     pinned_jars,
 )
+from workers.local_kafka.ports import free_ports
 from workers.local_kafka.server import LocalKafka
 from workers.topics import TopicSpec
 
@@ -79,7 +80,6 @@ def test_a_kept_directory_keeps_its_users(tmp_path: Path) -> None:
 
 
 def test_a_free_port_that_somebody_else_takes_first_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    free_ports = local_kafka._free_ports
     with socket.socket() as faster:
 
         def slow(chosen: int | None) -> Ports:
@@ -89,7 +89,7 @@ def test_a_free_port_that_somebody_else_takes_first_is_replaced(monkeypatch: pyt
                 faster.listen()
             return ports
 
-        monkeypatch.setattr(local_kafka, "_free_ports", slow)
+        monkeypatch.setattr(server, "free_ports", slow)
         with LocalKafka() as kafka:
             assert f":{faster.getsockname()[1]}: Address already in use" in kafka.log_file.read_text()
             assert isinstance(topics_of(kafka.bootstrap_servers), set)

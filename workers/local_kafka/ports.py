@@ -1,0 +1,34 @@
+"""Ports of this machine that a local Kafka listens on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from ..errors import LocalKafkaError
+from .config import Ports
+
+
+def free_ports(chosen: int | None) -> Ports:
+    """Ports that nobody has now, the first one ``chosen`` if that is given. Raises LocalKafkaError."""
+    sockets = [socket.socket(), socket.socket(), socket.socket()]
+    try:
+        for sock, port in zip(sockets, (chosen or 0, 0, 0), strict=True):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError as exc:
+                if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+                    raise port_error(port) from exc
+                raise
+        return Ports(*(sock.getsockname()[1] for sock in sockets))
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def port_error(port: int) -> LocalKafkaError:
+    """The error for a port that cannot be had."""
+    return LocalKafkaError(
+        f"Port {port} of 127.0.0.1 is in use or not allowed; choose another, or 0 for a free one"
+    )
