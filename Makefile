@@ -10,7 +10,7 @@ LOCK := env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-
 	--no-header --no-emit-index-url --no-emit-find-links
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
 
-# A pyenv shim named python3.13 may exist and fail, hence the second try and the question to uv.
+# A pyenv shim named python3.13 may exist and fail: then try again with its version set, then ask uv.
 FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 	|| PYENV_VERSION=3.13 python3.13 -c 'import sys; print(sys.executable)' \
 	|| $(BIN)/uv python find --no-python-downloads 3.13; } 2>/dev/null
@@ -27,16 +27,16 @@ setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the
 demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real
 	@$(BIN)/todo-workers demo $(ARGS)
 
-# Each of these processes has a Kafka of its own, and most of a test is waiting.
+# Each process starts a Kafka of its own. Three on two cores pay, as a test mostly waits.
 SIDE_BY_SIDE ?= --numprocesses 3 --dist worksteal
 
-test: lint types imports ## every check and every test, the heart of them on Python 3.13 too where it is found
+test: lint types imports ## every check and every test; the central ones on Python 3.13 too, if it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
 	$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 	@test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13
 
-# What a Python can change: the pure parts, dramatiq's contract, the broker, and once all together.
-# make test-3.13 ON_3_13=tests runs the rest there as well.
+# The tests whose outcome may depend on Python's version: the pure parts, dramatiq's contract, the broker, and the demo.
+# `make test-3.13 ON_3_13=tests` runs all of them.
 ON_3_13 ?= tests/unit tests/contract tests/integration/workers/broker/test_kafka_broker.py \
 	tests/acceptance/commands/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
 
@@ -48,7 +48,7 @@ storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka ar
 		$(PY) -m pytest -s tests/acceptance/survival/test_storm_of_jobs.py \
 		tests/acceptance/survival/test_storm_of_events.py $(ARGS)
 
-bench: .venv-bench/.installed ## speed and memory beside dramatiq and Celery on Redis, and others (ARGS=--quick: less of everything)
+bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)
 
 lint: .venv/.installed ## ruff: rules and formatting
@@ -61,18 +61,18 @@ types: .venv/.installed ## mypy, strict
 imports: .venv/.installed ## settings <- workers <- tasks
 	$(BIN)/lint-imports
 
-schemas: .venv/.installed ## write docs/events and docs/asyncapi.json anew, from the models of the events
+schemas: .venv/.installed ## write docs/events and docs/asyncapi.json from the models of the events
 	$(BIN)/todo-workers events export docs
 
 format: .venv/.installed ## let ruff fix and format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Not after .venv/.installed: that fails where pyproject.toml asks for what is not pinned yet.
+# It must not need .venv/.installed, which fails while pyproject.toml asks for packages that are not pinned yet.
 lock: | $(BIN)/uv ## pin the requirements again (ARGS=--upgrade takes the newest)
 	$(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml
 	$(LOCK) $(ARGS) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt pyproject.toml
-	@# Without constraints: Celery pins an older python-dateutil.
+	@# No constraints here: Celery needs an older python-dateutil than run.txt pins.
 	$(LOCK) $(ARGS) --extra bench --output-file requirements/bench.txt pyproject.toml
 
 $(BIN)/uv:

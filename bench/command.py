@@ -18,7 +18,7 @@ from .kit import kit
 from .model import Benchmark, Figure
 from .rounds import run
 
-#: Exit statuses: a goal was missed; the command line is wrong.
+#: Exit statuses: for a goal that was missed, and for a wrong command line.
 GOAL_MISSED = 1
 USAGE = 2
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen:
         print(unknown(options.only), file=sys.stderr)  # noqa: T201
         return USAGE
-    # Wide enough for the names also where there is no terminal to ask.
+    # Without a terminal to ask, choose a width that the names fit in.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     figures: list[Figure] = []
     with kit(quick=options.quick) as made:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def unknown(name: str) -> str:
-    """Says that there is no such benchmark, and which there are."""
+    """The error for a name that no benchmark has."""
     names = [benchmark.name for benchmark in BENCHMARKS]
     hint = did_you_mean(name, names, quoted=True, otherwise=f"; there are: {', '.join(names)}")
     return f"There is no benchmark {name!r}{hint}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import NotMeasured
 
-#: A contestant that takes longer hangs.
+#: A contestant that takes longer counts as hanging.
 TIMEOUT_S = 600.0
 
 
@@ -53,12 +53,12 @@ def isolated(function: str, **arguments: Any) -> Any:
 
 
 def rate(function: str, jobs: int, **where: str) -> dict[str, float]:
-    """What a function of ``bench.systems`` says of so many jobs, as the reading ``jobs_per_s``."""
+    """Call a function of ``bench.systems`` for so many jobs; its result is the reading ``jobs_per_s``."""
     return {"jobs_per_s": isolated(f"bench.systems.{function}", jobs=jobs, **where)}
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of the child's session; that it started is known by the process group."""
+    """End all processes that the child left behind: those of its process group."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -71,7 +71,7 @@ def _last_line(log: Any) -> str:
 
 
 def _run(write_fd: int, function: str, arguments: dict[str, Any]) -> None:
-    """In the child: call, answer, and end without waiting for what a contestant has running."""
+    """In the child: call, answer, and end without waiting for threads of the contestant."""
     module, _, name = function.partition(":")
     try:
         answer = {"value": getattr(importlib.import_module(module), name)(**arguments)}

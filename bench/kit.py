@@ -1,4 +1,4 @@
-"""What contestants are measured with: Kafka, Redis, and how much of everything."""
+"""The kit for measuring: Kafka, Redis, and how much of everything."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Kit:
         return f"{self.prefix}-{uuid.uuid4().hex[:8]}"
 
     def amount(self, full: int, quick: int) -> int:
-        """How many, by how long it may take."""
+        """``full``, or ``quick`` with ``--quick``."""
         return quick if self.quick else full
 
     def delete_topics(self) -> None:
@@ -61,7 +61,7 @@ class Kit:
 
 @contextmanager
 def kit(*, quick: bool) -> Iterator[Kit]:
-    """Kafka of KAFKA_BOOTSTRAP_SERVERS, else a local one, and a Redis server; both stopped at the end."""
+    """Start Kafka, unless KAFKA_BOOTSTRAP_SERVERS names one, and a Redis server; stop both at the end."""
     with ExitStack() as stack:
         kafka = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if not kafka:
@@ -73,7 +73,7 @@ def kit(*, quick: bool) -> Iterator[Kit]:
 
 @contextmanager
 def _redis() -> Iterator[tuple[str | None, str]]:
-    """The URL of a Redis server on a free port, or why there is none."""
+    """Start a Redis server on a free port; yields its URL, or why there is none."""
     program = shutil.which("redis-server")
     if program is None:
         yield None, "not installed: redis-server (Debian: apt-get install redis-server)"
@@ -82,7 +82,7 @@ def _redis() -> Iterator[tuple[str | None, str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with TemporaryDirectory(prefix="bench-redis-") as folder, (Path(folder) / "redis.log").open("wb") as log:
-        # Nothing is written to disk: as quick as Redis gets, and less durable than Kafka.
+        # Nothing is written to disk: Redis at its quickest, and less durable than Kafka.
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         server = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:

@@ -1,4 +1,4 @@
-"""What a benchmark is, and what becomes of its readings. Pure: no I/O, no clock.
+"""A benchmark, its readings, and the figures made of them. Pure: no I/O, no clock.
 
 A benchmark has contestants. Each round measures every contestant once, in turn, and each gives readings, such
 as ``jobs_per_s``. Figures are made of the readings of one round, so that a ratio never compares two moments;
@@ -45,7 +45,7 @@ def at_most(bound: float) -> Goal:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One of those that are measured; ``measure`` raises NotMeasured where it cannot be.
+    """A system that is measured; ``measure`` raises NotMeasured if that is impossible.
 
     ``slow``: left out of a quick run.
     """
@@ -57,7 +57,7 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A figure made of one round's readings; ``of`` raises KeyError where one that it needs is missing."""
+    """A figure made of one round's readings; ``of`` raises KeyError if a reading is missing."""
 
     name: str
     unit: str
@@ -77,7 +77,7 @@ def reading(name: str, unit: str, of: str, goal: Goal | None = None) -> Derived:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What is measured, of whom, and what should come of it.
+    """A benchmark: its contestants, the units of their readings, and the figures to derive.
 
     ``units`` are those of the readings; ``max_rounds`` is for one that takes minutes. ``slow``: left out of a
     quick run, unless it is asked for.
@@ -94,7 +94,7 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure over all rounds; without values it could not be measured, and ``error`` says why."""
+    """A figure over all rounds. One that could not be measured has no values, and ``error`` says why."""
 
     name: str
     unit: str
@@ -109,14 +109,14 @@ class Figure:
 
     @property
     def ok(self) -> bool | None:
-        """Whether the goal is met; None where there is no goal, or no value."""
+        """Whether the goal is met; None if there is no goal, or no value."""
         value = self.value
         return None if self.goal is None or value is None else self.goal.met_by(value)
 
 
 @dataclass
 class Results:
-    """What a benchmark's rounds gave: readings, and for contestants that failed the last error."""
+    """The results of a benchmark's rounds: readings, and the last error of each contestant that failed."""
 
     rounds: list[dict[str, float]] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The table and the JSON of figures. Pure: no I/O."""
+"""Shows figures as a table and as JSON. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 
 def number(value: float) -> str:
-    """With the digits that matter: 17,204, 842, 3.14."""
+    """A number with the digits that matter: 17,204, 842, 3.14."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""From ``send()`` to the start of the job where nothing else is to do."""
+"""Time from ``send()`` to the start of the job on an idle broker."""
 
 from __future__ import annotations
 

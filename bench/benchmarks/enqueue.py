@@ -1,4 +1,4 @@
-"""How fast jobs are sent, where many are: each system in its quickest durable way."""
+"""Rate of sending many jobs, in the quickest durable way of each system."""
 
 from __future__ import annotations
 

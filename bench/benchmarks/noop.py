@@ -1,4 +1,4 @@
-"""How fast jobs run that do nothing: what the pool itself costs."""
+"""Rate of jobs that do nothing: the cost of the pool itself."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from ..model import Benchmark, Contestant, Readings, at_least, at_most, reading
 
 #: Events per minute that the pipeline must keep up with.
 _REQUIRED = 10_000
-#: The rates among which the highest is looked for.
+#: The rates to search for the highest that is kept up with.
 _RATES = range(2_000, 34_000, 1_000)
-#: A rate is kept up with where the 99th percentile is at most this: who falls behind has more, ever more.
+#: A rate is kept up with if the 99th percentile is at most this: who falls behind falls ever further.
 _KEPT_UP_MS = 1_000
 
 
@@ -20,7 +20,7 @@ def _required(kit: Kit) -> Readings:
 
 
 def _highest(kit: Kit) -> Readings:
-    """Halve the rates that are possible until one is left."""
+    """Search for the highest rate that is kept up with, by halving."""
     low, high = -1, len(_RATES)
     best: Readings | None = None
     while high - low > 1:

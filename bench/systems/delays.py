@@ -1,4 +1,4 @@
-"""Delayed jobs: how exactly they fire, and what it costs that they wait."""
+"""Delayed jobs: how late they start, and what waiting costs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from . import dramatiq_kafka
 from .backlog import memory_mb
 from .dramatiq_common import worker
 
-#: All jobs are sent, and a worker process runs, before the first is due: so long that takes, and so fast
-#: sending is at least.
+#: Time for the worker process to start, and the slowest rate of sending that is allowed for: all jobs must be
+#: sent, and the worker run, before the first job is due.
 _LEAD_S = 8.0
 _SENDS_PER_S = 3_500
 _IDLE_S = 20.0
@@ -27,7 +27,7 @@ _DAY_MS = int(timedelta(days=1).total_seconds() * 1000)
 
 
 def send_due_within(address: str, namespace: str, jobs: int, window_s: float) -> None:
-    """Send jobs that are due one after the other within a window. Raises NotMeasured where it is late."""
+    """Send jobs that are due one after the other within a window. Raises NotMeasured if that is slow."""
     broker = dramatiq_kafka.broker_at(address, namespace)
     actor = _note(broker, array("d"))
     broker.prepare()
@@ -43,7 +43,7 @@ def send_due_within(address: str, namespace: str, jobs: int, window_s: float) ->
 
 
 def lateness(address: str, namespace: str, jobs: int) -> dict[str, float]:
-    """How late a worker process runs the jobs, and its memory after a tenth of them and at the end."""
+    """Measure how late a worker process starts the jobs, and its memory after a tenth and at the end."""
     broker, late_ms = dramatiq_kafka.broker_at(address, namespace), array("d")
     _note(broker, late_ms)
     after_a_tenth = peak = 0.0
@@ -66,7 +66,7 @@ def lateness(address: str, namespace: str, jobs: int) -> dict[str, float]:
 
 
 def send_for_later(address: str, namespace: str, jobs: int) -> float:
-    """Send jobs that are due in 2 to 90 days; gives how many in a second."""
+    """Send jobs that are due in 2 to 90 days; returns how many per second."""
     broker = dramatiq_kafka.broker_at(address, namespace)
     actor = _note(broker, array("d"))
     broker.prepare()
@@ -79,7 +79,7 @@ def send_for_later(address: str, namespace: str, jobs: int) -> float:
 
 
 def wait_with_them(address: str, namespace: str) -> dict[str, float]:
-    """What a worker process costs that has nothing to do but to wait for them."""
+    """Measure start, processor time and memory of a worker process whose jobs are all due later."""
     broker, ran = dramatiq_kafka.broker_at(address, namespace), array("d")
     actor = _note(broker, ran)
     broker.prepare()

@@ -1,4 +1,4 @@
-"""What dramatiq's brokers are asked to do, the same for each."""
+"""The tasks that every dramatiq broker is measured with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import dramatiq
 
 from .meter import Meter, Stopwatch
 
-#: Every contestant has so many.
+#: Worker threads of every contestant.
 THREADS = 8
-#: Like the job of a chatbot: an id and a few words.
+#: Arguments like those of a chatbot's job: an id and a few words.
 ARGUMENTS = ("todo-1234", "ana@example.com", {"title": "Book flights", "due": "2030-01-01T09:00:00Z"})
 
 
@@ -28,7 +28,7 @@ def noop_actor(broker: dramatiq.Broker, meter: Meter) -> dramatiq.Actor[Any, Non
 
 @contextmanager
 def worker(broker: dramatiq.Broker, threads: int = THREADS) -> Iterator[dramatiq.Worker]:
-    """A worker in this process; it ends with the process, what it has running with it."""
+    """Run a worker in this process. It is not stopped: it ends with the process."""
     running = dramatiq.Worker(broker, worker_threads=threads)
     running.start()
     yield running

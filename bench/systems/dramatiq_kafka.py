@@ -1,4 +1,4 @@
-"""KafkaBroker: what all this is about."""
+"""KafkaBroker, the broker of this project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers import Cluster, KafkaBroker
 from .dramatiq_common import ARGUMENTS, noop_actor, worker
 from .meter import Meter, Stopwatch
 
-#: Messages in a batch, where many are sent.
+#: Messages in one batch.
 BATCH = 10_000
 
 

@@ -1,4 +1,4 @@
-"""dramatiq's StubBroker: a queue in memory, no network. What dramatiq itself costs."""
+"""dramatiq's StubBroker: a queue in memory, no network: the cost of dramatiq itself."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _LOOK_S = 0.01
 
 
 class _Counter(Meter):
-    """Counts the jobs of its process where another can read it."""
+    """Counts the jobs of its process in memory that another process reads."""
 
     def __init__(self, counts: MutableSequence[int], process: int) -> None:
         self._counts = counts
@@ -56,7 +56,7 @@ def _work(address: str, namespace: str, counts: MutableSequence[int], process: i
 
 
 def _rate(counts: MutableSequence[int], jobs: int) -> float:
-    """From the first job that runs. Raises NotMeasured where they come to a halt."""
+    """Jobs per second, from the first job that runs. Raises NotMeasured if they come to a halt."""
     began: float | None = None
     done, moved_at = 0, time.perf_counter()
     while done < jobs:

@@ -1,4 +1,4 @@
-"""Latencies on an idle broker, in turns with those of kafka-python with nothing around it."""
+"""Latencies on an idle broker, in turns with those of bare kafka-python."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .dramatiq_common import ARGUMENTS, noop_actor, worker
 from .dramatiq_kafka import broker_at
 from .meter import Meter
 
-#: So many of one kind, then as many of the other.
+#: Trips of one kind before as many of the other.
 _TURN = 25
-#: The broker is idle between two.
+#: Pause between two trips, in which the broker is idle.
 _PAUSE_S = 0.002
-#: Clients have warmed up after so many.
+#: Trips that are not counted, while the clients warm up.
 _WARM_UP = 25
 
-#: Does something once and gives the seconds it took.
+#: Does something once and returns the seconds it took.
 Trip = Callable[[], float]
 
 
 def awaited_sends(address: str, namespace: str, samples: int) -> dict[str, float]:
-    """ms of an actor's ``send()``, and of a bare awaited send of the same key and value."""
+    """Measure an actor's ``send()``, and a bare awaited send of the same key and value, in ms."""
     actor = noop_actor(broker_at(address, namespace), Meter(1))
     record = envelope.encode(actor.message(*ARGUMENTS))
     topic = _bare_topic(address, namespace)
@@ -45,7 +45,7 @@ def awaited_sends(address: str, namespace: str, samples: int) -> dict[str, float
 
 
 def end_to_end(address: str, namespace: str, samples: int) -> dict[str, float]:
-    """ms from ``send()`` to the job's start, and from a bare awaited send to the poll that returns it."""
+    """Measure ``send()`` to the job's start, and a bare awaited send to the poll that returns it, in ms."""
     arrivals, broker = _Arrivals(), broker_at(address, namespace)
 
     @dramatiq.actor(broker=broker, queue_name="arrivals")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ..errors import NotMeasured
 
-#: Jobs have come to a halt where none has run for so long.
+#: Jobs have come to a halt if none has run for so long.
 STALLED_S = 20.0
 
 
@@ -25,7 +25,7 @@ class Meter:
         self._done = threading.Event()
 
     def tick(self) -> None:
-        """A job has run. It costs about as much as a function call."""
+        """Count a job that has run. It costs about as much as a function call."""
         self._latest = number = next(self._numbers)
         if number == 0:
             self._began = time.perf_counter()
@@ -34,7 +34,7 @@ class Meter:
             self._done.set()
 
     def rate(self) -> float:
-        """Jobs per second, once all have run. Raises NotMeasured where they come to a halt before."""
+        """Jobs per second, once all have run. Raises NotMeasured if they come to a halt before."""
         seen = None
         while not self._done.wait(STALLED_S):
             if self._latest == seen:

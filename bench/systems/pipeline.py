@@ -25,7 +25,7 @@ _START_S = 60.0
 
 
 def run(address: str, namespace: str, per_minute: int, seconds: int) -> dict[str, float]:
-    """Publish ``per_minute`` events for some seconds, and give what became of them and how long it took.
+    """Publish ``per_minute`` events for some seconds, and return what became of them and how long it took.
 
     Times are from when an event was to be published, in ms, so that what falls behind counts. Raises
     NotMeasured where the mails or the rows come to a halt.
@@ -63,7 +63,7 @@ def _mail_server(mails: Path) -> Iterator[tuple[int, psutil.Process]]:
 
 @contextmanager
 def _worker(log_file: Path) -> Iterator[psutil.Process]:
-    """One worker process, gracefully stopped in the end: then nothing is under way any more."""
+    """Run one worker process. It is stopped gracefully, so that nothing is under way afterwards."""
     command = [sys.executable, "-m", "dramatiq", "tasks", "--processes", "1", "--threads", str(THREADS)]
     with log_file.open("wb") as log:
         main = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -81,7 +81,7 @@ def _worker(log_file: Path) -> Iterator[psutil.Process]:
 
 
 class _Cpu:
-    """How much of a processor each process uses, in per cent, from now on."""
+    """Measures how much of a processor each process uses from now on, in per cent."""
 
     def __init__(self, processes: dict[str, psutil.Process]) -> None:
         self._processes = processes

@@ -1,4 +1,4 @@
-"""When mails and audit rows have arrived: read from the mail server's notes and from the database."""
+"""Tells when mails and audit rows arrived, from the mail server's notes and from the database."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: How often the audit trail is looked at: a row is seen half of that late, on average.
+#: Between two looks at the audit trail: on average, a row is seen half of that late.
 _LOOK_EVERY_S = 0.01
 
 
 class Mails:
-    """The mails of which `mail_counter` writes to ``file`` from now on."""
+    """Reads the mails that `mail_counter` notes in ``file`` from now on."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -37,13 +37,13 @@ class Mails:
 
 
 class Rows:
-    """The audit rows that are committed while it is entered; a thread looks for them all the time."""
+    """Collects the audit rows that are committed inside the ``with`` block; a thread looks for them."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        #: When rows up to which sequence were seen first.
+        #: Pairs of the highest sequence that a look saw, and when.
         self._seen: list[tuple[int, float]] = []
         self._first = self._last()
 

@@ -20,13 +20,13 @@ from workers.partitions.lag import LagReader
 from ..errors import NotMeasured
 from .pipeline_arrivals import Mails, Rows
 
-#: Threads that publish: enough that an event whose time has come need not wait for one.
+#: Threads that publish: enough that no event waits for one.
 _PUBLISHERS = 16
-#: What has not come for so long does not come any more.
+#: If nothing has come for so long, nothing more is waited for.
 _STALLED_S = 20.0
-#: Todos that are worked on at the same time: each is created, changed and completed, so many events apart.
+#: Todos in work at the same time: each is created, changed and completed, so many events apart.
 _AT_ONCE = 100
-#: The first events, at a tenth of a second each: what is loaded at its first use is loaded then.
+#: Events to begin with, a tenth of a second apart, so that modules which load at first use are loaded.
 _WARM_UP = 50
 
 _OWNERS = [
@@ -47,7 +47,7 @@ def prepare() -> None:
 
 
 def at_rate(per_s: float, seconds: int, folder: Path) -> dict[str, float]:
-    """Publish for some seconds, wait for all that comes of it, and give times in ms and counts."""
+    """Publish for some seconds, wait for all mails and rows, and return times in ms and counts."""
     made = _events()
     mails, rows = Mails(folder / "mails"), Rows(folder / "todo.db")
     warm_up = list(itertools.islice(made, _WARM_UP))
@@ -106,7 +106,7 @@ def _message_id(event: Event) -> str:
 
 
 def _publish_all(events: Sequence[Event], per_s: float) -> list[tuple[float, float]]:
-    """When each event was to be published, and when it was: the first does not depend on the second."""
+    """Publish each event at its planned time, however late the one before was; returns both times of each."""
     began = time.monotonic() + 0.1
     times = [(began + number / per_s, 0.0) for number in range(len(events))]
     numbers = itertools.count()
@@ -127,7 +127,7 @@ def _publish_all(events: Sequence[Event], per_s: float) -> list[tuple[float, flo
 
 
 def _wait_for(mails: Mails, rows: Rows, count: int) -> None:
-    """Wait until so many of both are there, or no more come."""
+    """Wait until so many of both have come, or no more do."""
     seen, since = (-1, -1), time.monotonic()
     while (now := (mails.count, rows.count)) < (count, count) or min(now) < count:
         if now != seen:
@@ -138,7 +138,7 @@ def _wait_for(mails: Mails, rows: Rows, count: int) -> None:
 
 
 def _wait_for_queues() -> None:
-    """Wait until no job is left that could repeat something."""
+    """Wait until no job is left that could still repeat an effect."""
     deadline = time.monotonic() + _STALLED_S
     for queue in broker.get_declared_queues():
         with LagReader(broker.cluster, broker.topics_of(queue), broker.topics.group(queue)) as reader:
@@ -147,7 +147,7 @@ def _wait_for_queues() -> None:
 
 
 def _delays(due_at: Mapping[str, float], arrivals: Sequence[tuple[str, float]]) -> tuple[list[float], int]:
-    """Seconds from each time to the first arrival of its name, and how many never arrived."""
+    """Seconds from each planned time to the first arrival, and how many never arrived."""
     first: dict[str, float] = {}
     for name, at in arrivals:
         first.setdefault(name, at)

@@ -16,7 +16,7 @@ _LONGEST_MS = 5.0
 
 
 def over_ideal(address: str, namespace: str, jobs: int) -> dict[str, float]:
-    """Seconds from the first job's start to the last one's end, and what they were without any overhead."""
+    """Seconds from the first job's start to the last one's end, and the same without any overhead."""
     chosen = random.Random(17)  # noqa: S311 - the same jobs in every run
     waits_s = [chosen.uniform(0, _LONGEST_MS) / 1000 for _ in range(jobs)]
     broker, meter = broker_at(address, namespace, partitions=1), Meter(jobs + 1)
