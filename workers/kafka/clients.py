@@ -10,16 +10,18 @@ from typing import Any, TypeVar
 import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.net.compat import KafkaNetClient
 
 from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .error_translation import kafka_errors
 from .patches.assignor import Assignor
+from .patches.coordinator import PacedCoordinator
 from .patches.fetcher import PausingFetcher
 from .patches.login import ConnectionManager
+from .patches.net_client import NetClient
 from .patches.partition_records import PartitionRecords
 from .patches.selector import CoalescingSelector
+from .patches.sender import EndingSender
 
 T = TypeVar("T")
 
@@ -47,7 +49,7 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
     A record that Kafka has not confirmed within ``send_timeout_s`` fails. Raises KafkaUnreachable.
     """
     timeout_ms = int(cluster.send_timeout_s * 1000)
-    return _connect(
+    producer = _connect(
         cluster,
         KafkaProducer,
         metrics_enabled=False,
@@ -60,6 +62,8 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
         request_timeout_ms=int(timeout_ms * _REQUEST_SHARE),
         max_request_size=MAX_DEAD_LETTER_BYTES,
     )
+    producer._sender.__class__ = EndingSender
+    return producer
 
 
 def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> KafkaConsumer:
@@ -79,6 +83,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     }
     consumer = _connect(cluster, KafkaConsumer, **defaults | options)
     consumer._fetcher.__class__ = PausingFetcher
+    consumer._coordinator.__class__ = PacedCoordinator
     if _READS_ITSELF.isdisjoint(options):
         consumer._fetcher.PartitionRecords = PartitionRecords
     return consumer
@@ -92,11 +97,11 @@ def connect_admin(cluster: Cluster) -> KafkaAdminClient:
 
 def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
     """Construct a client, which connects. One that cannot is closed, which kafka-python 3.0.12 leaves out."""
-    made: list[KafkaNetClient] = []
+    made: list[NetClient] = []
 
-    def net_client(**configs: Any) -> KafkaNetClient:
+    def net_client(**configs: Any) -> NetClient:
         net = CoalescingSelector(**configs)
-        made.append(KafkaNetClient(net=net, manager=ConnectionManager(net, **configs), **configs))
+        made.append(NetClient(net=net, manager=ConnectionManager(net, **configs), **configs))
         return made[-1]
 
     with kafka_errors(cluster, "connect"):

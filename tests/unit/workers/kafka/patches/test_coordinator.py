@@ -1,0 +1,73 @@
+"""A coordinator that is away is asked for with pauses, and its loss is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka.coordinator.consumer import ConsumerCoordinator
+
+from workers.kafka.patches.coordinator import PacedCoordinator
+
+upstream = pytest.mark.xfail(reason="kafka-python asks, and warns, as often as it can", raises=AssertionError)
+KINDS = [PacedCoordinator, pytest.param(ConsumerCoordinator, marks=upstream)]
+
+
+class World:
+    """A cluster that names node 3, which cannot be reached for half a second."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def send(self, request: object, node_id: int) -> Any:
+        return SimpleNamespace(coordinators=[SimpleNamespace(error_code=0)])
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def coordinator_of(kind: Any, world: World) -> Any:
+    made = kind.__new__(kind)
+    made.config = {"group_id": "g", "group_instance_id": None}
+    made.coordinator_id, made._lock, made._sensors = None, nullcontext(), None
+    made._client = SimpleNamespace(least_loaded_node=lambda: 1, maybe_connect=lambda _: None)
+    made._cluster = SimpleNamespace(add_coordinator=lambda *_: 3)
+    made._manager = SimpleNamespace(send=world.send, connection_delay=lambda _: 0.5)
+    made._net = SimpleNamespace(sleep=world.sleep)
+    made.heartbeat = SimpleNamespace(reset_timeouts=lambda: None)
+    made.close = lambda *_, **__: None  # its finalizer calls it
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_waits_before_it_asks_again(kind: Any) -> None:
+    world = World()
+    coordinator = coordinator_of(kind, world)
+    assert asyncio.run(coordinator._send_group_coordinator_request()) == 3
+    assert world.slept == [0.5]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_loss_is_told_once(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    coordinator = coordinator_of(kind, World())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            coordinator.coordinator_id = 3
+            coordinator.coordinator_dead("Node Disconnected")
+            assert coordinator.coordinator_id is None
+        coordinator.coordinator_dead("Node Disconnected")
+    assert caplog.text.count("Marking the coordinator dead") == 1
+
+
+def test_a_loss_is_told_again_once_the_coordinator_was_there(caplog: pytest.LogCaptureFixture) -> None:
+    coordinator = coordinator_of(PacedCoordinator, World())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            coordinator.coordinator_id = 3
+            coordinator.coordinator_dead("Node Disconnected")
+            coordinator._handle_heartbeat_response(SimpleNamespace(error_code=0), 0.0)
+    assert caplog.text.count("Marking the coordinator dead") == 2
