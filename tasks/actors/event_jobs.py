@@ -8,21 +8,20 @@ from uuid import UUID, uuid5
 
 import dramatiq
 
-from ..events.models import parse_any_event
+from ..events.models import AnyEvent
 from .arguments import EventData
 
-#: An actor that brings about one effect of an event.
-Effect = dramatiq.Actor[[EventData], None]
+#: An actor whose only argument is an event.
+EventActor = dramatiq.Actor[[EventData], None]
 
 
-def jobs_for(event: EventData, actors: Iterable[Effect]) -> list[dramatiq.Message[None]]:
-    """Make a job for each of ``actors``. Raises InvalidEvent."""
-    parsed = parse_any_event(event)
-    key = parsed.todo_id or str(parsed.event_id)
-    return [job(actor, event, key=key, message_id=job_id(parsed.event_id, actor)) for actor in actors]
+def jobs_for(event: AnyEvent, data: EventData, actors: Iterable[EventActor]) -> list[dramatiq.Message[None]]:
+    """Make a job for each of ``actors``. ``data`` is the event as it came, before it was parsed."""
+    key = event.todo_id or str(event.event_id)
+    return [job(actor, data, key=key, message_id=job_id(event.event_id, actor)) for actor in actors]
 
 
-def job(actor: Effect, event: EventData, *, key: str, message_id: UUID) -> dramatiq.Message[None]:
+def job(actor: EventActor, event: EventData, *, key: str, message_id: UUID) -> dramatiq.Message[None]:
     """Make a job about ``event``. Jobs of a queue with the same ``key`` are in one partition, in order."""
     message = actor.message_with_options(args=(event,), key=key)
     return message.copy(message_id=str(message_id))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import dramatiq
 
@@ -11,53 +13,77 @@ from workers.records.sources import Incoming
 
 from ..app import broker, event_log, mailer
 from ..events.cloud_events import event_of
-from ..events.models import TodoEvent, parse_any_event
+from ..events.models import AnyEvent, ReadEvent, TodoEvent, read_any_event
 from .arguments import EventData
-from .audit import record_audit
-from .event_jobs import Effect, jobs_for
-from .notifications import send_notification
-from .reminders import sync_reminder
+from .audit import record, record_audit
+from .event_jobs import EventActor, jobs_for
+from .notifications import notify, send_notification
+from .reminders import sync, sync_reminder
 
 logger = logging.getLogger(__name__)
 
 #: How long the event log keeps an event, handled or not.
 EVENT_LOG_RETENTION_MS = 30 * 24 * 3_600_000
 
-#: What is done about every event that is known, in this order: the mail may take long. One of another type is
-#: only recorded.
-EFFECTS = (record_audit, sync_reminder, send_notification)
+
+@dataclass(frozen=True)
+class Effect:
+    """One effect of an event: ``run`` brings it about at once, a job of ``actor`` does so later.
+
+    Both raise InvalidEvent for what this effect cannot use of the event; then the others happen all the same.
+    """
+
+    actor: EventActor
+    run: Callable[[ReadEvent[Any]], None]
+
+
+#: The effects of an event about a todo, in this order: the mail may take long. One of another type is only
+#: recorded.
+EFFECTS = (
+    Effect(record_audit, lambda read: record(read.event)),
+    Effect(sync_reminder, sync),
+    Effect(send_notification, notify),
+)
 
 
 @dramatiq.actor(broker=broker, queue_name="events")
 def handle_event(event: EventData) -> None:
-    """See to every effect of the event, at once where that is possible; else a job of its own does it.
+    """See to every effect of the event, at once if possible; otherwise a job of its own does it.
 
-    A job for each would cost twice the time. Nothing waits for a mail server that is slow or away, and what
-    fails is tried again for itself, in its own queue. Handled again, the event has the same effects once.
+    The event is parsed once for all of them. A job for each effect would cost twice the time. Nothing waits
+    for a mail server that is slow or away, and an effect that fails is tried again alone, in its own queue,
+    where its dead letter says why. Handled again, the event has the same effects once.
 
     Raises:
-        InvalidEvent: it does not validate.
+        InvalidEvent: it cannot even be recorded.
     """
-    left = [actor for actor in effects_of(event) if not _is_done_at_once(actor, event)]
+    read = read_any_event(event)
+    left = [effect.actor for effect in effects_of(read.event) if not _is_done_at_once(effect, read)]
     if left:
         with broker.batch():
-            for one in jobs_for(event, left):
+            for one in jobs_for(read.event, event, left):
                 broker.enqueue(one)
 
 
-def _is_done_at_once(actor: Effect, event: EventData) -> bool:
-    if actor is send_notification and not mailer().is_ready:
+def _is_done_at_once(effect: Effect, read: ReadEvent[AnyEvent]) -> bool:
+    if effect.actor is send_notification and not mailer().is_ready:
         return False
     try:
-        actor.fn(event)
+        effect.run(read)
     except Exception as exc:  # noqa: BLE001 - its job will meet it again, and say what it is
-        logger.warning("event.later event_id=%s actor=%s: %s", event.get("event_id"), actor.actor_name, exc)
+        ids = (read.event.event_id, effect.actor.actor_name)
+        logger.warning("event.later event_id=%s actor=%s: %s", *ids, exc)
         return False
     return True
 
 
+def effects_of(event: AnyEvent) -> Sequence[Effect]:
+    """The effects of an event; one of an unknown type is only recorded."""
+    return EFFECTS if isinstance(event, TodoEvent) else EFFECTS[:1]
+
+
 def job_of(record: Incoming) -> dramatiq.Message[None]:
-    """Give the job of a record of the event log, whoever wrote it. Raises Undecodable."""
+    """The job of a record of the event log, whoever wrote it. Raises Undecodable."""
     event = event_of(record)
     subject = event["cloudevent"].get("subject") or event.get("subject")
     key = subject or (record.key or b"").decode(errors="replace") or event["event_id"]
@@ -66,8 +92,3 @@ def job_of(record: Incoming) -> dramatiq.Message[None]:
 
 
 broker.add_source(handle_event.queue_name, event_log, job_of, retention_ms=EVENT_LOG_RETENTION_MS)
-
-
-def effects_of(event: EventData) -> Sequence[Effect]:
-    """Give the actors of all effects of an event. Raises InvalidEvent where it does not validate."""
-    return EFFECTS if isinstance(parse_any_event(event), TodoEvent) else (record_audit,)

@@ -9,7 +9,8 @@ from uuid import uuid5
 import dramatiq
 
 from ..app import broker, notifier
-from ..events.models import parse_event
+from ..events.fields import Part
+from ..events.models import ReadEvent, TodoEvent, read_event
 from ..notifications.notice import Notice, notice_of, parse_notice
 from .arguments import EventData, NoticeData
 from .event_jobs import job_id
@@ -18,8 +19,13 @@ from .event_jobs import job_id
 @dramatiq.actor(broker=broker, queue_name="notifications")
 def send_notification(event: EventData) -> None:
     """Mail the owner of the todo what happened to it."""
-    parsed = parse_event(event)
-    _deliver(notice_of(parsed, id=job_id(parsed.event_id, send_notification)))
+    notify(read_event(event))
+
+
+def notify(read: ReadEvent[TodoEvent]) -> None:
+    """Do the work of `send_notification`. Raises InvalidEvent if the owner's data do not allow a mail."""
+    read.require(Part.OWNER)
+    _deliver(notice_of(read.event, id=job_id(read.event.event_id, send_notification)))
 
 
 @dramatiq.actor(broker=broker, queue_name="notifications")

@@ -14,8 +14,10 @@ import dramatiq
 from workers.middleware.runs_thread import RunsThread
 
 from ..app import broker, database, max_delay, reconcile_every, reminder_policy, reminder_store
-from ..events.models import parse_event
+from ..events.fields import Part
+from ..events.models import ReadEvent, TodoEvent, read_event
 from ..notifications.notice import Notice
+from ..reminders.known_todo import may_set_reminders
 from ..reminders.reconcile_timer import ReconcileTimer
 from .arguments import EventData
 from .notifications import notice_job
@@ -30,7 +32,14 @@ logger = logging.getLogger(__name__)
 @dramatiq.actor(broker=broker, queue_name="reminders")
 def sync_reminder(event: EventData) -> None:
     """Bring the reminders of a todo in step with an event about it; events may arrive in any order."""
-    keeper().sync(parse_event(event), datetime.now(UTC))
+    sync(read_event(event))
+
+
+def sync(read: ReadEvent[TodoEvent]) -> None:
+    """Do the work of `sync_reminder`. Raises InvalidEvent if a reminder cannot be set as the event has it."""
+    if may_set_reminders(read.event):
+        read.require(Part.OWNER, Part.SCHEDULE)
+    keeper().sync(read.event, datetime.now(UTC))
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")

@@ -13,7 +13,7 @@ from workers.errors import Undecodable
 from workers.records.sources import Incoming
 
 from ..events.cloud_events import event_of
-from ..events.models import AnyEvent, InvalidEvent, parse_any_event
+from ..events.models import AnyEvent, InvalidEvent, read_any_event
 from .trail import AuditStore, Recording
 
 #: Rows that are added in one transaction.
@@ -70,6 +70,6 @@ def _decoded(
         place = f"{record.topic}/{record.partition}/{record.offset}"
         incoming = Incoming(record.key, record.value, record.headers, record.timestamp)
         try:
-            yield parse_any_event(event_of(incoming)), place
+            yield read_any_event(event_of(incoming)).event, place
         except (Undecodable, InvalidEvent) as exc:
             without_row(f"{place}: {exc}")

@@ -68,7 +68,7 @@ class Publish:
 
     @property
     def marks(self) -> frozenset[str]:
-        jobs = (job_id(self.event.event_id, actor) for actor in EFFECTS)
+        jobs = (job_id(self.event.event_id, effect.actor) for effect in EFFECTS)
         return frozenset(str(mark) for mark in (self.event.event_id, *jobs))
 
 

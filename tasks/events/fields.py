@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 import re
 import zoneinfo
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import to_jsonable_python
 
 from settings.spelling import did_you_mean
@@ -32,6 +44,56 @@ _OUT_OF_RANGE = "must lie between the years 1970 and 9998"
 _NUMBER = re.compile(r"[\d\s.+-]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Part(StrEnum):
+    """A part of an event that only some of its effects need: to record the event, none is needed."""
+
+    #: Whom to write to, in which language, and on which clock. Mails and reminders need it.
+    OWNER = "todo.owner"
+    #: When to remind. Only reminders need it.
+    SCHEDULE = "todo"
+
+
+@dataclass
+class Unusable:
+    """Context of a validation that tolerates errors in a `Part`: it keeps both the value and the error."""
+
+    problems: dict[Part, list[str]] = field(default_factory=dict)
+
+    def add(self, part: Part, problem: str) -> None:
+        """Keep one problem of a part; it starts with the field's name."""
+        self.problems.setdefault(part, []).append(f"{part}.{problem}")
+
+
+def _needed_only_for(part: Part) -> WrapValidator:
+    def validate(value: Any, validated: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        try:
+            return validated(value)
+        except ValidationError as exc:
+            if not isinstance(info.context, Unusable):
+                raise
+            kept = _as_it_is(value)
+            if kept is None:
+                raise
+            for error in exc.errors(include_url=False, include_input=False, include_context=False):
+                place = ".".join(map(str, (info.field_name, *error["loc"])))
+                info.context.add(part, f"{place}: {error['msg'].removeprefix('Value error, ')}")
+            return kept
+
+    return WrapValidator(validate)
+
+
+def _as_it_is(value: Any) -> str | tuple[str, ...] | None:
+    """A text, or a list of them, that can be stored; None if the value is anything else."""
+    texts = (value,) if isinstance(value, str) else value
+    if not (isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)):
+        return None
+    try:
+        _storable(list(texts))
+    except ValueError:
+        return None
+    return value if isinstance(value, str) else tuple(texts)
 
 
 def _without_nul(text: str) -> str:
@@ -145,13 +207,20 @@ Source = Annotated[
     str, Field(max_length=2_000), AfterValidator(_not_blank), AfterValidator(_without_controls)
 ]
 Email = Annotated[
-    str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_address)
+    str,
+    Field(max_length=254, json_schema_extra={"format": "email"}),
+    AfterValidator(email_address),
+    _needed_only_for(Part.OWNER),
 ]
-TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone)]
-LanguageTag = Annotated[str, Field(max_length=35), AfterValidator(_language)]
+TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone), _needed_only_for(Part.OWNER)]
+LanguageTag = Annotated[str, Field(max_length=35), AfterValidator(_language), _needed_only_for(Part.OWNER)]
 Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_to_utc)]
-Reminders = Annotated[tuple[Annotated[str, AfterValidator(_offset)], ...], Field(max_length=MAX_REMINDERS)]
-Recurrence = Annotated[str, AfterValidator(_recurrence)]
+Reminders = Annotated[
+    tuple[Annotated[str, AfterValidator(_offset)], ...],
+    Field(max_length=MAX_REMINDERS),
+    _needed_only_for(Part.SCHEDULE),
+]
+Recurrence = Annotated[str, AfterValidator(_recurrence), _needed_only_for(Part.SCHEDULE)]
 
 #: Any JSON value that both databases can store.
 Json = Annotated[JsonValue, BeforeValidator(to_jsonable_python), AfterValidator(_storable)]

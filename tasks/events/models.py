@@ -6,9 +6,10 @@ itself after a trip through JSON; people see times in the zone ``Owner.time_zone
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     JsonValue,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -26,16 +28,19 @@ from .fields import (
     Identifier,
     Json,
     Name,
+    Part,
     Recurrence,
     Reminders,
     Source,
     Text,
     Time,
     Title,
+    Unusable,
 )
 from .todos import HIDES_INPUT, OpenModel, Owner, Todo
 
 T = TypeVar("T")
+E_co = TypeVar("E_co", bound="AnyEvent", covariant=True)
 
 
 #: The CloudEvents ``source`` of the events that this package publishes: a URI reference to their origin.
@@ -129,10 +134,15 @@ class TodoUpdated(TodoEvent):
 
     @field_validator("changes")
     @classmethod
-    def _fit_the_fields(cls, changes: dict[str, Change]) -> dict[str, Change]:
+    def _fit_the_fields(cls, changes: dict[str, Change], info: ValidationInfo) -> dict[str, Change]:
+        # The problems of values that were are nobody's any more; those of values that are, the todo has.
+        context = Unusable() if isinstance(info.context, Unusable) else None
         return {
             name: change.model_copy(
-                update={"before": _fit(name, change.before), "after": _fit(name, change.after)}
+                update={
+                    "before": _fit(name, change.before, context),
+                    "after": _fit(name, change.after, context),
+                }
             )
             for name, change in changes.items()
         }
@@ -159,6 +169,20 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=HIDES_INPUT)
 _OTHER: TypeAdapter[OtherEvent] = TypeAdapter(OtherEvent)
 
 
+@dataclass(frozen=True)
+class ReadEvent(Generic[E_co]):
+    """An event that can be recorded, and what is wrong with the parts that only its other effects need."""
+
+    event: E_co
+    problems: Mapping[Part, Sequence[str]]
+
+    def require(self, *parts: Part) -> None:
+        """Raise InvalidEvent if there is a problem in one of these parts."""
+        problems = [problem for part in parts for problem in self.problems.get(part, ())]
+        if problems:
+            raise InvalidEvent(f"Not a valid todo event: {'; '.join(problems)}")
+
+
 def parse_event(data: object) -> Event:
     """Read an event from the output of ``event.model_dump(mode="json")``, or from a mapping like it.
 
@@ -175,27 +199,49 @@ def parse_any_event(data: object) -> Event | OtherEvent:
     Raises:
         InvalidEvent: it does not validate.
     """
+    event: Event | OtherEvent = _validated(_adapter_of(data), data)
+    return event
+
+
+def read_event(data: object) -> ReadEvent[Event]:
+    """As `parse_event`, but a problem in a part that not every effect needs is no error; it is kept.
+
+    Raises:
+        InvalidEvent: the event cannot even be recorded, or its type is unknown.
+    """
+    return _read(_EVENT, data)
+
+
+def read_any_event(data: object) -> ReadEvent[Event | OtherEvent]:
+    """As `read_event`, but also read an event of an unknown type. Raises InvalidEvent."""
+    return _read(_adapter_of(data), data)
+
+
+def _read(adapter: TypeAdapter[E_co], data: object) -> ReadEvent[E_co]:
+    unusable = Unusable()
+    return ReadEvent(_validated(adapter, data, unusable), unusable.problems)
+
+
+def _adapter_of(data: object) -> TypeAdapter[Any]:
     kind = data.get("type") if isinstance(data, Mapping) else None
-    if isinstance(kind, str) and kind not in EVENT_TYPES:
-        return _validated(_OTHER, data)
-    return parse_event(data)
+    return _OTHER if isinstance(kind, str) and kind not in EVENT_TYPES else _EVENT
 
 
-def _validated(adapter: TypeAdapter[T], data: object) -> T:
+def _validated(adapter: TypeAdapter[T], data: object, context: Unusable | None = None) -> T:
     try:
-        return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
+        return adapter.validate_python(dict(data) if isinstance(data, Mapping) else data, context=context)
     except ValidationError as exc:
         raise InvalidEvent(f"Not a valid todo event: {problems_of(exc)}") from exc
 
 
-def _fit(name: str, value: JsonValue) -> Any:
+def _fit(name: str, value: JsonValue, context: Unusable | None) -> Any:
     if name == "id":
         raise ValueError("id: the id of a todo cannot change")
     if name not in CHANGEABLE:
         return value
     try:
         field = CHANGEABLE[name]
-        return field.dump_python(field.validate_python(value), mode="json")
+        return field.dump_python(field.validate_python(value, context=context), mode="json")
     except ValidationError as exc:
         raise ValueError(f"{name}: {problems_of(exc)}") from exc
 

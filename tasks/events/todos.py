@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     BaseModel,
     ConfigDict,
+    ValidationInfo,
     model_validator,
 )
 
@@ -21,12 +22,14 @@ from .fields import (
     Json,
     LanguageTag,
     Name,
+    Part,
     Recurrence,
     Reminders,
     Text,
     Time,
     TimeZone,
     Title,
+    Unusable,
 )
 
 #: Errors end up in logs, and the input may be the name or the address of a person.
@@ -67,17 +70,21 @@ class Todo(OpenModel):
     owner: Owner
 
     @model_validator(mode="after")
-    def _recurs_from_its_due_time(self) -> Self:
-        if self.recurrence is not None:
-            if self.due is None:
-                raise ValueError("recurrence: needs a due time to count from; set due")
-            try:
-                _check_recurrence(self.recurrence, self.due, self.owner.time_zone)
-            except ValueError as exc:
+    def _recurs_from_its_due_time(self, info: ValidationInfo) -> Self:
+        unusable = info.context if isinstance(info.context, Unusable) else None
+        if self.recurrence is None or (unusable and unusable.problems):
+            return self
+        try:
+            _check_recurrence(self.recurrence, self.due, self.owner.time_zone)
+        except ValueError as exc:
+            if unusable is None:
                 raise ValueError(f"recurrence: {exc}") from exc
+            unusable.add(Part.SCHEDULE, f"recurrence: {exc}")
         return self
 
 
 @lru_cache(maxsize=1_024)
-def _check_recurrence(rule: str, due: datetime, zone: str) -> None:
+def _check_recurrence(rule: str, due: datetime | None, zone: str) -> None:
+    if due is None:
+        raise ValueError("needs a due time to count from; set due")
     check_start(parse_rule(rule), due, ZoneInfo(zone))

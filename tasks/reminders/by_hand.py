@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, select, update
 
@@ -204,6 +205,14 @@ def _row(connection: Connection, beginning: str, *, lock: bool = False) -> Row[A
     raise NoSuchReminder(f"No reminder has the id {beginning}{hint}")
 
 
+def _zone_of(name: str) -> str:
+    """A zone that times can be shown in: an event that cancels reminders may name one that does not exist."""
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        return "UTC"
+
+
 def _reminder(row: Row[Any]) -> Reminder:
     todo = row.todo
     return Reminder(
@@ -211,7 +220,7 @@ def _reminder(row: Row[Any]) -> Reminder:
         todo_id=row.todo_id,
         title=todo["title"],
         owner=todo["owner"]["email"],
-        time_zone=todo["owner"]["time_zone"],
+        time_zone=_zone_of(todo["owner"]["time_zone"]),
         before_due=row.before_due,
         recurrence=todo["recurrence"],
         state=ReminderState(row.state),

@@ -78,6 +78,12 @@ def may_be_ignored(event: TodoEvent) -> bool:
     return not event.todo.reminders and not removed
 
 
+def may_set_reminders(event: TodoEvent) -> bool:
+    """Whether reminders may have to be set as this event has them; else it can only cancel some."""
+    is_closing = isinstance(event, TodoCompleted | TodoDeleted)
+    return bool(event.todo.reminders) and event.todo.due is not None and not is_closing
+
+
 def todo_of(data: dict[str, Any]) -> Todo:
     """Read a todo that was stored. Raises pydantic's ValidationError."""
     return Todo.model_validate(data)

@@ -14,9 +14,10 @@ _IDS = UUID("6f1f3f0e-3c1c-4f62-9a55-6d3c58d2a6b1")
 
 def plans(known: KnownTodo) -> dict[str, Plan]:
     """The plans of all reminders that the todo is to have now, by reminder id; none if it is closed."""
-    todo = todo_of(known.todo)
-    if not known.is_open or todo.due is None:
+    if not (known.is_open and known.todo["reminders"] and known.todo["due"]):
+        # Not read before: what is wrong with the schedule of such a todo does not matter.
         return {}
+    todo = todo_of(known.todo)
     found = (plan_of(todo, before_due) for before_due in todo.reminders)
     return {reminder_id(todo.id, str(plan.offset)): plan for plan in found}
 

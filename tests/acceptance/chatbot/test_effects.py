@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks.audit.reading import AuditFilter, newest
+from tasks.events.cloud_events import record_of
 from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.kafka_reading import letters_of, read_topic
@@ -133,3 +134,29 @@ def test_what_fails_becomes_a_job_of_its_own_and_nothing_else_does(
     assert recorded(sqlite) == {str(refused.event_id), str(good.event_id)}
     # A refusal is about one mail: the next one goes out at once again.
     assert jobs(broker) == {"send_notification": 1}
+
+
+def test_an_address_that_is_none_costs_no_audit_row_and_its_dead_letters_say_why(
+    broker: KafkaBroker, sqlite: Database, server: SmtpServer, tmp_path: Path
+) -> None:
+    due = datetime.now(UTC) + timedelta(days=3)
+    event = an_event(todo=a_todo(due=due, reminders=("-1h",)))
+    # Another service writes it: our own publisher refuses it.
+    record = record_of(event)
+    value = (record.value or b"").replace(b"ana@example.com", b"nobody")
+    with a_chatbot(broker, tmp_path, server) as chatbot:
+        chatbot.publish([an_event()])
+        wait_for(lambda: server.count, timeout_s=60)
+        broker.producer.deliver(broker.topics.named("events"), record._replace(value=value))
+        wait_for(lambda: len(letters_of(broker)) == 2, timeout_s=60)
+        letters = letters_of(broker)
+        assert str(event.event_id) in recorded(sqlite)
+        assert {letter.actor for letter in letters} == {"sync_reminder", "send_notification"}
+        assert all(
+            "todo.owner.email: is not an e-mail" in str(letter.exception_message) for letter in letters
+        )
+        mended = ("--set", "args.0.todo.owner.email=ana@example.com", "--yes")
+        chatbot.command("dead-letters", "replay", *(letter.id for letter in letters), *mended)
+        wait_for(lambda: server.count == 2, timeout_s=60)
+        wait_for(lambda: chatbot.command("reminders", "list", "--json"), timeout_s=60)
+        assert chatbot.stop() == 0

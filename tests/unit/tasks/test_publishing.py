@@ -22,6 +22,10 @@ from workers.records.envelope import size_of
 MAX_MESSAGE_BYTES = 1_000_000
 
 
+def jobs_of(event: TodoEvent) -> list[dramatiq.Message[None]]:
+    return jobs_for(event, event.model_dump(mode="json"), [effect.actor for effect in EFFECTS])
+
+
 def test_importing_tasks_sets_the_broker_and_declares_the_actors() -> None:
     assert dramatiq.get_broker() is tasks.broker
     assert tasks.broker.get_declared_actors() >= {"handle_event", "record_audit", "send_notification"}
@@ -30,7 +34,7 @@ def test_importing_tasks_sets_the_broker_and_declares_the_actors() -> None:
 
 def test_each_effect_of_an_event_can_be_a_job() -> None:
     event = an_event()
-    jobs = jobs_for(event.model_dump(mode="json"), EFFECTS)
+    jobs = jobs_of(event)
     assert [(job.queue_name, job.actor_name) for job in jobs] == [
         ("audit", "record_audit"),
         ("reminders", "sync_reminder"),
@@ -41,11 +45,11 @@ def test_each_effect_of_an_event_can_be_a_job() -> None:
 
 
 def test_the_same_event_makes_jobs_with_the_same_ids() -> None:
-    data = an_event().model_dump(mode="json")
-    first, second = ([job.message_id for job in jobs_for(data, EFFECTS)] for _ in range(2))
+    event = an_event()
+    first, second = ([job.message_id for job in jobs_of(event)] for _ in range(2))
     assert first == second
     assert len(set(first)) == 3
-    assert first != [job.message_id for job in jobs_for(an_event().model_dump(mode="json"), EFFECTS)]
+    assert first != [job.message_id for job in jobs_of(an_event())]
 
 
 @pytest.mark.parametrize(

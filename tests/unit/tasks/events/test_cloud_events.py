@@ -180,7 +180,7 @@ def test_of_an_unknown_type_everything_is_recorded_and_nothing_else_happens(
     else:
         assert parsed.data == kept
         assert parsed.cloudevent.model_dump()["datacontenttype"] == content_type.decode()
-    assert [actor.actor_name for actor in effects_of(event)] == ["record_audit"]
+    assert [effect.actor.actor_name for effect in effects_of(parsed)] == ["record_audit"]
 
 
 @pytest.mark.parametrize("data", [None, [1], "text", 5, {"actor": "x" * 300}, {"actor": " \n"}, {"actor": 7}])

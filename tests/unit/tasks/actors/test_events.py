@@ -1,0 +1,189 @@
+"""The handling of an event: parsed once, and what one effect cannot use is no other's trouble."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import Mock
+
+import dramatiq
+import pytest
+
+import tasks
+from tasks.actors import audit, events, notifications, reminders
+from tasks.events import models
+from tasks.events.fields import Part
+from tasks.events.models import InvalidEvent, read_any_event, read_event
+from tests.helpers.samples import KINDS, a_todo, an_event
+
+
+class Effects:
+    """The effects of events, only kept; and the jobs for what failed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.recorded: list[Any] = []
+        self.synced: list[Any] = []
+        self.mailed: list[Any] = []
+        self.jobs: list[dramatiq.Message[Any]] = []
+        monkeypatch.setattr(audit, "audit_store", lambda: Mock(record=self._record))
+        monkeypatch.setattr(reminders, "keeper", lambda: Mock(sync=self._sync))
+        monkeypatch.setattr(notifications, "_deliver", self.mailed.append)
+        monkeypatch.setattr(events, "mailer", lambda: Mock(is_ready=True))
+        monkeypatch.setattr(tasks.broker, "enqueue", self.jobs.append)
+
+    def _record(self, event: Any, *, recorded_at: Any) -> str:
+        self.recorded.append(event)
+        return "recorded"
+
+    def _sync(self, event: Any, now: Any) -> None:
+        self.synced.append(event)
+
+    def counts(self) -> tuple[int, int, int]:
+        return len(self.recorded), len(self.synced), len(self.mailed)
+
+
+@pytest.fixture
+def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
+    return Effects(monkeypatch)
+
+
+def handle(data: dict[str, Any]) -> None:
+    events.handle_event.fn(data)
+
+
+def spoiled(
+    kind: str = "todo.created", *, owner: dict[str, Any] | None = None, **todo: Any
+) -> dict[str, Any]:
+    """An event as another service may write it: with values that nobody checked."""
+    data = an_event(kind, todo=a_todo(reminders=["-1h"])).model_dump(mode="json")
+    data["todo"] |= todo
+    data["todo"]["owner"] |= owner or {}
+    return data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_event_is_parsed_once_for_all_its_effects(
+    effects: Effects, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    data = an_event(kind).model_dump(mode="json")
+    adapter = Mock(wraps=models._EVENT)
+    monkeypatch.setattr(models, "_EVENT", adapter)
+    handle(data)
+    assert effects.counts() == (1, 1, 1)
+    assert adapter.validate_python.call_count == 1
+
+
+def test_an_event_is_parsed_once_also_where_its_effects_become_jobs(
+    effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = an_event().model_dump(mode="json")
+    monkeypatch.setattr(events, "mailer", lambda: Mock(is_ready=False))
+    adapter = Mock(wraps=models._EVENT)
+    monkeypatch.setattr(models, "_EVENT", adapter)
+    handle(data)
+    assert [job.actor_name for job in effects.jobs] == ["send_notification"]
+    assert adapter.validate_python.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "nobody"),
+        ("email", "a" * 300 + "@example.com"),
+        ("time_zone", "Mars/Olympus"),
+        ("language", "klingon!"),
+    ],
+)
+def test_an_owner_who_cannot_be_written_to_costs_no_audit_row(
+    effects: Effects, caplog: pytest.LogCaptureFixture, field: str, value: str
+) -> None:
+    data = spoiled(owner={field: value})
+    handle(data)
+    assert effects.counts() == (1, 0, 0)
+    assert effects.recorded[0].model_dump(mode="json")["todo"]["owner"][field] == value
+    assert [job.actor_name for job in effects.jobs] == ["sync_reminder", "send_notification"]
+    assert all(job.args == (data,) for job in effects.jobs)
+    for job in effects.jobs:
+        with pytest.raises(InvalidEvent, match=rf"todo\.owner\.{field}: "):
+            tasks.broker.get_actor(job.actor_name).fn(*job.args)
+    assert caplog.text.count(f"todo.owner.{field}: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("recurrence", "FREQ=SOMETIMES"),
+        ("recurrence", "FREQ=DAILY;UNTIL=20200101"),
+        ("reminders", ["-1h", "soon"]),
+        ("reminders", ["-1h"] * 21),
+    ],
+)
+def test_a_schedule_that_cannot_be_followed_costs_neither_audit_row_nor_mail(
+    effects: Effects, field: str, value: Any
+) -> None:
+    handle(spoiled(**{field: value}))
+    assert effects.counts() == (1, 0, 1)
+    (job,) = effects.jobs
+    assert job.actor_name == "sync_reminder"
+    with pytest.raises(InvalidEvent, match=rf"todo\.{field}"):
+        tasks.sync_reminder.fn(*job.args)
+
+
+@pytest.mark.parametrize("kind", ["todo.completed", "todo.deleted"])
+def test_who_closes_a_todo_cancels_its_reminders_whatever_its_owner_is(effects: Effects, kind: str) -> None:
+    handle(spoiled(kind, owner={"email": "nobody"}, recurrence="FREQ=SOMETIMES"))
+    assert effects.counts() == (1, 1, 0)
+
+
+def test_a_todo_without_reminders_has_no_dead_letter_of_reminders(effects: Effects) -> None:
+    handle(spoiled(owner={"email": "nobody"}, reminders=[]))
+    assert [job.actor_name for job in effects.jobs] == ["send_notification"]
+
+
+def test_what_was_wrong_before_an_update_is_nobodys_trouble(effects: Effects) -> None:
+    data = an_event("todo.updated", todo=a_todo(reminders=["-1h"], recurrence="FREQ=DAILY")).model_dump(
+        mode="json"
+    )
+    owner = data["todo"]["owner"]
+    data["changes"] = {
+        "owner": {"before": owner | {"email": "nobody"}, "after": owner},
+        "recurrence": {"before": "now and then", "after": "FREQ=DAILY"},
+    }
+    handle(data)
+    assert effects.counts() == (1, 1, 1)
+    assert effects.recorded[0].changes["recurrence"].before == "now and then"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"owner": {"email": 5}},
+        {"owner": {"email": "\0"}},
+        {"owner": {"time_zone": None}},
+        {"reminders": "-1h", "recurrence": {}},
+        {"reminders": [1]},
+        {"title": " "},
+        {"due": "tomorrow"},
+    ],
+)
+def test_what_cannot_even_be_recorded_is_refused_as_a_whole(effects: Effects, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidEvent):
+        handle(spoiled(**wrong))
+    assert effects.counts() == (0, 0, 0)
+    assert effects.jobs == []
+
+
+def test_the_publisher_is_still_told_of_every_problem() -> None:
+    data = spoiled(owner={"email": "nobody"}, recurrence="FREQ=SOMETIMES")
+    with pytest.raises(InvalidEvent, match=r"(?s)todo\.recurrence: .*todo\.owner\.email: "):
+        tasks.publish(data)
+
+
+def test_an_effect_says_only_what_matters_to_it() -> None:
+    read = read_event(spoiled(owner={"language": "?"}, recurrence="FREQ=SOMETIMES"))
+    with pytest.raises(InvalidEvent) as caught:
+        read.require(Part.OWNER)
+    assert (
+        str(caught.value)
+        == "Not a valid todo event: todo.owner.language: is not a language tag like en or pt-BR"
+    )
+    read_any_event(an_event().model_dump(mode="json")).require(*Part)
