@@ -8,8 +8,8 @@ from pathlib import Path
 
 from workers.errors import WorkersError
 
-from .errors import DemoFailed
 from .run import run
+from .workers import DemoFailed
 
 
 def _interrupt(*_: object) -> None:
@@ -26,7 +26,7 @@ def main() -> int:
         return 130
     except WorkersError as exc:
         print(f"todo-workers: {exc}", file=sys.stderr)  # noqa: T201
-        if isinstance(exc, DemoFailed) and exc.log_file is not None:
+        if isinstance(exc, DemoFailed):
             print(exc.log_tail(), file=sys.stderr)  # noqa: T201
         return 1
 

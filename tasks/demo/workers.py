@@ -1,26 +1,39 @@
-"""The Procfile's workers, run by honcho as in production."""
+"""The workers of the Procfile, run as in production."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from workers.errors import WorkersError
+from workers.local_kafka.guard import STOP_TIMEOUT_S, guarded
+
 from .environment import PROCESSES
-from .errors import DemoFailed
 
 _PROCFILE = Path(__file__).with_name("Procfile")
-_TETHER = Path(__file__).with_name("tether.py")
-#: dramatiq's word that a worker process has started its threads.
+#: dramatiq logs it when a worker process has started its threads.
 _READY = "Worker process is ready for action"
 _START_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 25.0
 _POLL_INTERVAL_S = 0.05
+
+
+class DemoFailed(WorkersError):
+    """The demo could not go on; ``log_file`` tells more."""
+
+    def __init__(self, message: str, log_file: Path) -> None:
+        super().__init__(message)
+        self.log_file = log_file
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines of the log file."""
+        if not self.log_file.exists():
+            return ""
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
 
 
 class WorkerFleet:
@@ -29,22 +42,13 @@ class WorkerFleet:
     def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self.log_file = folder / "workers.log"
         self._environment = os.environ | dict(variables)
-        self._tether: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        honcho = [
-            sys.executable,
-            "-m",
-            "honcho",
-            "start",
-            "-f",
-            str(_PROCFILE),
-            "-d",
-            str(self.log_file.parent),
-        ]
+        _, _, command = _PROCFILE.read_text().partition("worker: ")
         with self.log_file.open("wb") as log:
-            self._tether = subprocess.Popen(
-                [sys.executable, str(_TETHER), *honcho, "worker"],
+            self._guard = subprocess.Popen(
+                guarded(["/bin/sh", "-c", f"exec {command}"]),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -54,7 +58,7 @@ class WorkerFleet:
         return self
 
     def wait_until_ready(self) -> None:
-        """Wait until all worker processes run. Raises DemoFailed, with the log, where they end instead."""
+        """Wait until all worker processes run. Raises DemoFailed, with the log, if they end instead."""
         deadline = time.monotonic() + _START_TIMEOUT_S
         while self.log_file.read_text(errors="replace").count(_READY) < PROCESSES:
             self.require_running()
@@ -63,20 +67,20 @@ class WorkerFleet:
             time.sleep(_POLL_INTERVAL_S)
 
     def require_running(self) -> None:
-        """Raises DemoFailed where the workers have ended."""
-        assert self._tether is not None
-        status = self._tether.poll()
+        """Raise DemoFailed if the workers have ended."""
+        assert self._guard is not None
+        status = self._guard.poll()
         if status is not None:
             raise DemoFailed(f"the workers ended with status {status}; the end of their log:", self.log_file)
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        assert self._tether is not None
-        assert self._tether.stdin is not None
-        self._tether.stdin.close()
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
         try:
-            self._tether.wait(_STOP_TIMEOUT_S)
+            self._guard.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._tether.kill()
-            self._tether.wait()
+            self._guard.kill()
+            self._guard.wait()

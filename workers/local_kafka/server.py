@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from typing import Self
 from ..errors import LocalKafkaError
 from . import config
 from .data_dir import DataDir
+from .guard import STOP_TIMEOUT_S, guarded
 from .jars import default_cache_dir, locked, say
 from .java import Java, find_java
 from .ports import free_ports, port_error
@@ -29,13 +29,9 @@ logger = logging.getLogger(__name__)
 
 #: How long the JVM may take to start; on a busy machine it takes some 10 s.
 _START_TIMEOUT_S = 90.0
-#: The guard gives the JVM 10 s before it kills it.
-_STOP_TIMEOUT_S = 15.0
 _POLL_INTERVAL_S = 0.02
 #: A free port can be taken by somebody else before Kafka has it.
 _PORT_TRIES = 5
-
-_GUARD = Path(__file__).with_name("guard.py")
 
 
 class LocalKafka:
@@ -138,7 +134,7 @@ class LocalKafka:
             return
         try:
             # Closing the pipe is not enough: a process that was forked meanwhile can hold it open.
-            guard.communicate(b"stop", _STOP_TIMEOUT_S)
+            guard.communicate(b"stop", STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             guard.kill()
             guard.communicate()
@@ -190,11 +186,10 @@ class LocalKafka:
             raise self._died(formatted.stdout)
 
     def _spawn(self, command: list[str]) -> None:
-        temporary = self.data_dir if self._data.is_temporary else ""
+        temporary = str(self.data_dir) if self._data.is_temporary else ""
         with self.log_file.open("ab") as log:
             self._guard = subprocess.Popen(
-                # Without site-packages: it is up in 20 ms.
-                [sys.executable, "-I", "-S", str(_GUARD), str(temporary), *command],
+                guarded(command, temporary=temporary),
                 cwd=self.data_dir,
                 stdin=subprocess.PIPE,
                 stdout=log,
