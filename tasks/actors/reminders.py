@@ -115,4 +115,8 @@ def _reconcile_timer(_broker: dramatiq.Broker) -> ReconcileTimer:
     )
 
 
-broker.add_middleware(RunsThread(_reconcile_timer))
+class RunsReconcileTimer(RunsThread[ReconcileTimer]):
+    """Runs the timer in every worker process. Its own class, as dramatiq warns of two of the same."""
+
+
+broker.add_middleware(RunsReconcileTimer(_reconcile_timer))

@@ -30,6 +30,11 @@ def test_importing_the_chatbot_loads_nothing_that_only_a_worker_needs() -> None:
     assert HEAVY.isdisjoint(name.partition(".")[0] for name in loaded)
 
 
+def test_importing_the_chatbot_prints_nothing() -> None:
+    result = run("import tasks")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
 def test_a_worker_loads_all_of_it_before_its_first_job() -> None:
     code = """
 import sys, tasks, tasks.app
