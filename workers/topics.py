@@ -50,7 +50,9 @@ class Topics:
         _checked(self.dead_letters)
 
     def jobs(self, queue: str) -> str:
-        """Topic of the messages that wait in ``queue``."""
+        """Topic of the messages that wait in ``queue``. Raises InvalidName."""
+        if not queue:
+            raise InvalidName("a queue needs a name: it is empty")
         return _checked(f"{self.namespace}.jobs.{queue}")
 
     def named(self, name: str) -> str:

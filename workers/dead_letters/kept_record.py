@@ -9,11 +9,15 @@ import dramatiq
 from ..records import envelope
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
-from ..records.headers import OWN_HEADERS, SOURCE_HEADER, TOO_LONG_HEADER, job_headers_of
+from ..records.headers import OWN_HEADERS, SOURCE_HEADER, TOO_LONG_HEADER, Headers, job_headers_of
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
-#: The longest record that is kept.
+#: The longest record that is kept whole.
 _MAX_KEPT_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES
+#: The beginning of a longer one that is kept, to be looked at.
+_BEGINNING_BYTES = 16 * 1024
+#: The longest header that is kept of a longer one.
+_MAX_HEADER_BYTES = 1024
 
 
 def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, source: str | None) -> Record:
@@ -22,26 +26,45 @@ def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, sourc
     ``message`` is the record's, where it can be read; ``source`` is the topic whose bytes the record has,
     None for a job.
 
-    A job of a source is kept as a job, so that it can be shown, mended and replayed like any other. Bytes
-    that are no job, or that would be too long as one, stay as they are. A record of a source can be too long
-    even so, for Kafka checks the size of the compressed batch: then only the place is kept, as a partition
-    must never stop for a dead letter that no topic takes.
+    A job of a source is kept as a job, so that it can be shown, edited and replayed like any other. Bytes
+    that are no job, or that would be too long as one, stay as they are. Any record can be too long even so,
+    for Kafka checks the size of the compressed batch: then only its place, its size and a beginning of its
+    bytes are kept, as a partition must never stop for a dead letter that no topic takes.
     """
     headers = job_headers_of(record)
     if source is None:
-        return Record(record.key, record.value, headers)
+        return _bounded(Record(record.key, record.value, headers))
     job = _job_of(message)
     if job is not None:
         others = [header for header in headers if header[0] not in OWN_HEADERS]
         kept = Record(job.key, job.value, [*job.headers, *others])
         if envelope.size_of(kept) <= _MAX_KEPT_BYTES:
             return kept
-    mark = (SOURCE_HEADER, source.encode())
     others = [header for header in headers if header[0] not in {SOURCE_HEADER, TOO_LONG_HEADER}]
-    kept = Record(record.key or b"", record.value, [mark, *others])
-    size = envelope.size_of(kept)
-    if size > _MAX_KEPT_BYTES:
-        return Record(b"", None, [mark, (TOO_LONG_HEADER, str(size).encode())])
+    mark = (SOURCE_HEADER, source.encode())
+    return _bounded(Record(record.key or b"", record.value, [mark, *others]))
+
+
+def _bounded(record: Record) -> Record:
+    """The record; of one that is too long the beginning, with its size in a header."""
+    size = envelope.size_of(record)
+    if size <= _MAX_KEPT_BYTES:
+        return record
+    headers = _short(record.headers)
+    beginning = None if record.value is None else bytes(record.value[:_BEGINNING_BYTES])
+    key = record.key if record.key is None or len(record.key) <= _MAX_HEADER_BYTES else b""
+    return Record(key, beginning, [(TOO_LONG_HEADER, str(size).encode()), *headers])
+
+
+def _short(headers: Headers) -> Headers:
+    """The short headers, as long as there is room: whatever we wrote ourselves is among them."""
+    kept: Headers = []
+    room = _BEGINNING_BYTES
+    for name, value in headers:
+        taken = len(name) + len(value)
+        if name != TOO_LONG_HEADER and taken <= min(room, _MAX_HEADER_BYTES):
+            kept.append((name, value))
+            room -= taken
     return kept
 
 

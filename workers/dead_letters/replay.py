@@ -37,22 +37,42 @@ def revived(
     """The topic and the record of the job that a dead letter holds, to run as if for the first time.
 
     It keeps its message id; its attempts start again; its replays are counted. Bytes that are no message
-    stay as they are and go where they came from; those of a source go to the queue's own topic. Raises
-    WrongUsage where ``edits`` do not fit, or the bytes were not kept.
+    stay as they are. Raises WrongUsage, which says what to do, where ``edits`` do not fit, the bytes were not
+    kept, or nothing says which queue they are for.
     """
-    if text_of(TOO_LONG_HEADER, letter.job_headers) is not None:
+    if (size := text_of(TOO_LONG_HEADER, letter.job_headers)) is not None:
         raise WrongUsage(
-            f"dead letter {letter.id} cannot be replayed: its record was too long, see {letter.origin}"
+            f"dead letter {letter.id} cannot be replayed: its record was too long, see {letter.origin}; of "
+            f"{size} bytes only the beginning is kept: send the job again with a reference to the data, then "
+            "discard this"
         )
     message = message_of(letter)
     if message is None:
         if edits or to:
             raise WrongUsage(f"dead letter {letter.id} cannot be changed: it is not a readable message")
-        return _topic_of_bytes(letter, topics), Record(letter.job_key, letter.value, _headers(letter, now_ms))
+        topic = topics.jobs(queue_of(letter))
+        return topic, Record(letter.job_key, letter.value, _headers(letter, now_ms))
     changed = _begun_anew(message, to or message.queue_name, edits)
     value = letter.value if changed == message else changed.encode()
     headers = [*_headers(letter, now_ms), ("queue", changed.queue_name.encode())]
     return topics.jobs(changed.queue_name), Record(letter.job_key, value, headers)
+
+
+def queue_of(letter: DeadLetter) -> str:
+    """The queue that a dead letter's job goes back to. Raises WrongUsage where nothing names one.
+
+    Bytes that are no message go there too: the queue may have learnt to read them. Those of a source do not
+    go back into it, as it is not ours to write to: its name stays in a header, which tells the queue how to
+    read them.
+    """
+    message = message_of(letter)
+    queue = letter.queue or (message and message.queue_name)
+    if not queue:
+        raise WrongUsage(
+            f"dead letter {letter.id} cannot be replayed: its bytes are no message, and nothing says which "
+            "queue they are for; `show` prints them: send the job again, then discard this"
+        )
+    return queue
 
 
 def message_of(letter: DeadLetter) -> dramatiq.Message[Any] | None:
@@ -60,7 +80,7 @@ def message_of(letter: DeadLetter) -> dramatiq.Message[Any] | None:
     if source_named_in(letter.job_headers):
         return None
     try:
-        return envelope.decode(letter.value, letter.queue or "")
+        return envelope.decode(letter.value, letter.queue or None)
     except Undecodable:
         return None
 
@@ -80,13 +100,3 @@ def _headers(letter: DeadLetter, now_ms: int) -> Headers:
         (REPLAYS_HEADER, str(letter.replays + 1).encode()),
         (REPLAYED_HEADER, ",".join(str(ms) for ms in times).encode()),
     ]
-
-
-def _topic_of_bytes(letter: DeadLetter, topics: Topics) -> str:
-    """Where bytes that are no message go; a source is not ours to write to.
-
-    Its name stays in a header, which tells the queue how to read the bytes.
-    """
-    if letter.queue and source_named_in(letter.job_headers):
-        return topics.jobs(letter.queue)
-    return letter.origin.topic

@@ -11,10 +11,11 @@ import dramatiq
 
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
-from ..partitions.taken_message import TakenMessage, attempt_of
+from ..partitions.taken_message import TakenMessage
 from ..records.consumed import ConsumedRecord
 from ..records.decoding import source_of
 from .cause import error_fields, reason_of
+from .identity import told_by
 from .kept_record import kept_of
 from .keys import id_of
 from .letter import DeadLetter, Origin, Reason
@@ -61,21 +62,19 @@ class DeadLetterWriter:
     def send(
         self,
         record: ConsumedRecord,
-        queue: str,
+        queue: str | None,
         reason: Reason,
         error: BaseException,
         message: dramatiq.Message[Any] | None = None,
     ) -> Any:
         """Send the dead letter of a record that is not handed out, without waiting; returns a future.
 
-        ``message`` is the record's, where it can be read. Raises a WorkersError where the dead letter cannot
+        ``message`` is the record's, where it can be read; ``queue`` is None where only the record can tell
+        which one it is for. Raises a WorkersError where the dead letter cannot
         even be buffered.
         """
-        fields = error_fields(error, with_traceback=False)
-        if message is not None:
-            fields |= {"message_id": message.message_id, "actor": message.actor_name}
-            fields["attempts"] = attempt_of(message)
-        letter = self._letter(record, message, reason, queue=queue, **fields)
+        fields = error_fields(error, with_traceback=False) | told_by(record, message, queue)
+        letter = self._letter(record, message, reason, **fields)
         future = self._producer.send(self._topic, encode(letter), beside=id_of(letter.key))
         return future.add_callback(lambda _: _log(letter))
 

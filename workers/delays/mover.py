@@ -29,14 +29,15 @@ from typing import Any, NamedTuple
 
 from ..dead_letters.letter import Reason
 from ..dead_letters.writer import DeadLetterWriter
-from ..errors import Undecodable, WorkersError
+from ..errors import InvalidName, MessageTooLarge, Undecodable, WorkersError
 from ..kafka import KafkaConsumer, TopicPartition, is_joining, kafka_errors
 from ..kafka.producer import DurableProducer
 from ..partitions.assignment import Assignment
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.trimming import Trimmer
 from ..records.consumed import ConsumedRecord
-from ..topics import Topics
+from ..records.envelope import require_size
+from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 from . import tiers as delays
 from .delayed_record import Delayed, job_of
 from .read_ahead import MAX_AHEAD_BYTES, Hop, ReadAhead
@@ -170,12 +171,18 @@ class Mover:
         future.add_errback(lambda exc: self._inbox.put(_Moved(hop, exc)))
 
     def _produce(self, record: ConsumedRecord, job: Delayed | Undecodable, now_ms: int) -> Any:
+        """Raises a WorkersError where it is to be tried again; what no try can move becomes a dead letter."""
         if isinstance(job, Undecodable):
-            return self._dead_letters.send(record, "", Reason.UNDECODABLE, job)
+            return self._dead_letters.send(record, None, Reason.UNDECODABLE, job)
         tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
+        try:
+            topic = self._topics.delay(tier.name) if tier else self._topics.jobs(job.queue)
+            require_size(job.record, "the delayed job", MAX_JOB_BYTES + RETRY_ROOM_BYTES)
+        except (InvalidName, MessageTooLarge) as exc:
+            reason = Reason.FAILED if isinstance(exc, MessageTooLarge) else Reason.UNDECODABLE
+            return self._dead_letters.send(record, None, reason, exc)
         if tier is None:
             self._create_queue(job.queue)
-        topic = self._topics.delay(tier.name) if tier else self._topics.jobs(job.queue)
         return self._producer.send(topic, job.record)
 
     def _read_inbox(self) -> None:

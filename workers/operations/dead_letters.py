@@ -12,7 +12,7 @@ from dramatiq.errors import ActorNotFound
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.edits import Edit, check_arguments
 from ..dead_letters.reader import Entry
-from ..dead_letters.replay import revived
+from ..dead_letters.replay import queue_of, revived
 from ..dead_letters.resolving import Resolution, Revive, resolve
 from ..dead_letters.selection import Search, Selection
 from ..errors import KafkaUnreachable, UnknownQueue, WrongUsage
@@ -48,8 +48,8 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
 
     def revive(entry: Entry) -> tuple[str, Record]:
         letter = entry.letter
-        if to is None and letter.queue:
-            broker.require_queue(letter.queue)
+        if to is None:
+            broker.require_queue(queue_of(letter))
         return revived(letter, broker.topics, now_ms=int(time.time() * 1000), to=to, edits=edits)
 
     def problem_of(entry: Entry) -> str | None:

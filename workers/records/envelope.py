@@ -52,11 +52,11 @@ def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
     return Record(str(key or message.message_id).encode(), message_json.write(message), headers, not key)
 
 
-def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
+def decode(value: bytes | None, queue: str | None) -> dramatiq.Message[Any]:
     """Read the message of a record that was consumed from ``queue``.
 
     The message's queue is forced to ``queue``: dramatiq's worker threads look their consumer up by it,
-    and die on one they do not know.
+    and die on one they do not know. With None it stays the one that the message names.
 
     Raises:
         Undecodable: the value is not a dramatiq message; the text says what is wrong with it.
@@ -64,7 +64,7 @@ def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
     if value is None:
         raise Undecodable("the record has no value", b"")
     read = message_json.read(value)
-    if read is not None and read.queue_name == queue:
+    if read is not None and queue in {None, read.queue_name}:
         return read
     try:
         message: dramatiq.Message[Any] = dramatiq.Message.decode(value)
@@ -73,12 +73,12 @@ def decode(value: bytes | None, queue: str) -> dramatiq.Message[Any]:
     return checked(message, queue, value)
 
 
-def checked(message: dramatiq.Message[Any], queue: str, value: bytes) -> dramatiq.Message[Any]:
+def checked(message: dramatiq.Message[Any], queue: str | None, value: bytes) -> dramatiq.Message[Any]:
     """Give the message as one of ``queue``. Raises Undecodable where a worker could not run it."""
     wrong = _wrong_field(message)
     if wrong:
         raise Undecodable(f"the record is not a dramatiq message: {wrong}", value)
-    return message if message.queue_name == queue else message.copy(queue_name=queue)
+    return message if queue in {None, message.queue_name} else message.copy(queue_name=queue)
 
 
 def size_of(record: Record) -> int:

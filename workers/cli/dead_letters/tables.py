@@ -6,8 +6,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
+from dramatiq import get_encoder
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group
 from rich.json import JSON
@@ -15,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...dead_letters.letter import DeadLetter
+from ...records.headers import TOO_LONG_HEADER, text_of
 from ..terminal import visible
 from ..times import is_time, length_of_time, timestamp
 
@@ -88,6 +91,7 @@ def details(letter: DeadLetter) -> Group:
         "reason": letter.reason,
         "queue": letter.queue or "not known",
         "actor": letter.actor or "not known",
+        "kept": _kept(letter),
         "attempts": str(letter.attempts),
         "replays": ", ".join(timestamp(ms) for ms in letter.replayed_at_ms) or "none",
         "from": str(letter.origin),
@@ -123,6 +127,11 @@ def as_json(letter: DeadLetter) -> dict[str, object]:
     }
 
 
+def _kept(letter: DeadLetter) -> str:
+    size = text_of(TOO_LONG_HEADER, letter.job_headers)
+    return f"the first {len(letter.value or b'')} bytes of {size}" if size else "all of it"
+
+
 def _headers(letter: DeadLetter) -> Table:
     found = Table.grid(padding=(0, 2))
     for name, value in letter.job_headers:
@@ -152,7 +161,18 @@ def _enqueued_ms(letter: DeadLetter) -> int:
 
 
 def _parsed(letter: DeadLetter) -> Any:
-    try:
-        return json.loads(letter.value or b"")
-    except (ValueError, RecursionError):
-        return None
+    """The job as the application's encoder reads it, or else the JSON that it is; None for other bytes."""
+    value = letter.value or b""
+    for read in (get_encoder().decode, json.loads):
+        with suppress(Exception):  # an encoder may raise anything for bytes that it did not write
+            return _as_json_value(read(value))
+    return None
+
+
+def _as_json_value(value: Any) -> Any:
+    """The value in types that JSON has; of others the text that Python shows."""
+    if isinstance(value, dict):
+        return {str(name): _as_json_value(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json_value(inner) for inner in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
