@@ -1,19 +1,28 @@
-"""When a recurrence rule (RRULE of RFC 5545) recurs. Pure: no I/O, no clock.
+"""Computes when a recurrence rule (RRULE of RFC 5545) recurs. Pure: no I/O, no clock.
 
 python-dateutil expands a rule, on the wall clock of a zone and without the zone; then each time gets the
-offset that the zone has on that day. So 09:00 stays 09:00 when the clocks change. What falls into the hour
-that is skipped comes as much later (02:30 is 03:30 then), and what comes twice is meant the first time: both
-as RFC 5545 has it.
+offset that the zone has on that day. So 09:00 stays 09:00 when the clocks change. A time in the hour that is
+skipped comes as much later (02:30 is 03:30 then); a time that comes twice means the first one: both as
+RFC 5545 has it.
 
-dateutil goes on searching until the year 9999 where a rule has no occurrence, so it is given an interval that
-counts its steps and ends the search.
+What we do around dateutil, and why:
+
+- The search starts at the beginning of the start's own period, and earlier times are left out. dateutil
+  choose BYSETPOS in the week of the start from the days that are left of it (dateutil/dateutil#1398).
+- We count ourselves. By RFC 5545 the start is the first occurrence and counts, whether the rule names it or
+  not; dateutil counts only the times that the rule names (dateutil/dateutil#1021).
+- Its search is bounded: dateutil goes on until the year 9999 if a rule has no occurrence, so it is given an
+  interval that counts its steps.
+
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,11 +42,11 @@ from .rules import (
     end_of,
 )
 
-#: How many steps of a frequency dateutil may take until the next occurrence: over a hundred years where a
+#: How many steps of each frequency dateutil may take until the next occurrence: over a hundred years if a
 #: step is a day or more, and some tenths of a second of work.
 _MAX_STEPS = (200, 2_400, 8_000, 50_000, 50_000, 50_000)
 
-#: What none of the parts that choose days says follows from the start.
+#: The parts that choose days. If a rule has none of them, its days follow from the start.
 _DAY_PARTS = frozenset(["byweekno", "byyearday", "bymonthday", "byweekday"])
 
 #: More than any change of a zone's clock: a day was skipped where the date line moved.
@@ -54,15 +63,16 @@ def check_start(rule: Rule, start: datetime, zone: ZoneInfo) -> None:
     Raises:
         InvalidRule: nothing was found.
     """
-    walls = _walls(rule, start, zone, start)
-    if next(_instants(rule, walls, zone), None) is None:
+    found = _instants(rule, _walls(rule, start, zone, start), zone)
+    if next(found, None) is None:
         raise InvalidRule("has no occurrence at or after the due time; check UNTIL and the BY parts")
-    for _ in walls if rule.count is not None else ():
-        """All that COUNT asks for is counted once here, so that it can be counted later on."""
+    if rule.count is not None:
+        # Each later call counts all of them: that must be possible, so it is tried once here.
+        deque(occurrences(rule, start, zone, start), maxlen=0)
 
 
 def occurrences(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """Give the times after ``after``, in order and in UTC; ``start`` is one of them, whatever the rule says.
+    """The times after ``after``, in order and in UTC. ``start`` is always the first of all.
 
     The rule counts from ``start`` and reads its clock in ``zone``. It costs about the same however far
     ``after`` is from ``start``, except with COUNT.
@@ -70,6 +80,15 @@ def occurrences(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) ->
     Raises:
         InvalidRule: the next one is so far away that the search was ended.
     """
+    if rule.count is None:
+        yield from _from_start(rule, start, zone, after)
+        return
+    counted = islice(_from_start(rule, start, zone, start - timedelta(seconds=1)), rule.count)
+    yield from (time for time in counted if time > after)
+
+
+def _from_start(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """The times after ``after`` as if there were no COUNT."""
     last = after
     if start > last:
         last = start
@@ -81,25 +100,23 @@ def occurrences(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) ->
 
 
 def _walls(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """The times on the zone's wall clock, from some before ``after`` on."""
+    """The times on the zone's wall clock: from ``start`` on, or from some time before ``after`` on."""
     first = _wall(start, zone)
-    meter = _Meter(rule.interval, _MAX_STEPS[rule.frequency])
-    options: dict[str, Any] = {"interval": meter, "wkst": rule.week_start, "count": rule.count}
+    begin = _period_of(rule, first)
+    if rule.count is None:
+        begin = _moved_on(rule, begin, _wall(after, zone) - _LONGEST_GAP)
+    interval = _CountingInterval(rule.interval, _MAX_STEPS[rule.frequency])
+    options: dict[str, Any] = {"interval": interval, "wkst": rule.week_start, **_spelled_out(rule, first)}
     if rule.until is not None:
         options["until"] = _wall(end_of(rule.until, zone), zone) + _LONGEST_GAP
-    if rule.count is None:
-        chosen = _spelled_out(rule, first)
-        first = _moved_on(rule, first, _wall(after, zone) - _LONGEST_GAP)
-    else:
-        chosen = dict(rule.chosen)
-    options |= chosen
     try:
-        for wall in rrule.rrule(rule.frequency, dtstart=first, **options):
+        for wall in rrule.rrule(rule.frequency, dtstart=begin, **options):
             if wall.year > LAST_YEAR:
                 return
             if rule.count is None:
-                meter.reset()
-            yield wall
+                interval.reset()
+            if wall >= first:
+                yield wall
     except _SearchedTooLong as exc:
         raise InvalidRule("has no occurrence within a hundred years, or too few for its COUNT") from exc
     except (ValueError, OverflowError) as exc:
@@ -107,7 +124,7 @@ def _walls(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) -> Iter
 
 
 def _instants(rule: Rule, walls: Iterator[datetime], zone: ZoneInfo) -> Iterator[datetime]:
-    """The times in UTC and in order: what falls into a skipped hour comes after what follows that hour."""
+    """The times in UTC and in order; a time in a skipped hour sorts behind the times that it passes."""
     end = end_of(rule.until, zone) if rule.until is not None else None
     skipped: list[datetime] = []
     for wall in walls:
@@ -123,17 +140,18 @@ def _instants(rule: Rule, walls: Iterator[datetime], zone: ZoneInfo) -> Iterator
     yield from sorted(skipped)
 
 
-class _Meter(int):
+class _CountingInterval(int):
     """An INTERVAL that counts how often dateutil adds it, and raises _SearchedTooLong beyond ``limit``.
 
-    dateutil adds it once in each step, and has no other way to end a search.
+    dateutil uses it exactly once in each step of its search and has no other way to end one: ``until`` is
+    compared only with times that it has found.
     """
 
-    def __new__(cls, value: int, limit: int) -> _Meter:
-        meter = super().__new__(cls, value)
-        meter.limit = limit
-        meter.steps = 0
-        return meter
+    def __new__(cls, value: int, limit: int) -> _CountingInterval:
+        interval = super().__new__(cls, value)
+        interval.limit = limit
+        interval.steps = 0
+        return interval
 
     limit: int
     steps: int
@@ -152,7 +170,7 @@ class _Meter(int):
 
 
 def _spelled_out(rule: Rule, first: datetime) -> dict[str, tuple[Any, ...]]:
-    """What the rule chooses, with what else follows from its start: then the start may be moved."""
+    """The parts of the rule, and those that follow from its start: so the search may begin elsewhere."""
     chosen = dict(rule.chosen)
     if not _DAY_PARTS & chosen.keys():
         if rule.frequency == YEARLY:
@@ -161,6 +179,9 @@ def _spelled_out(rule: Rule, first: datetime) -> dict[str, tuple[Any, ...]]:
             chosen["bymonthday"] = (first.day,)
         if rule.frequency == WEEKLY:
             chosen["byweekday"] = (first.weekday(),)
+    elif _DAY_PARTS & chosen.keys() == {"byweekno"}:
+        # A week alone means the start's day of that week; dateutil would take all seven.
+        chosen["byweekday"] = (first.weekday(),)
     if rule.frequency < HOURLY:
         chosen.setdefault("byhour", (first.hour,))
     if rule.frequency < MINUTELY:
@@ -169,25 +190,30 @@ def _spelled_out(rule: Rule, first: datetime) -> dict[str, tuple[Any, ...]]:
     return chosen
 
 
-def _moved_on(rule: Rule, first: datetime, to: datetime) -> datetime:
-    """A start near ``to``, but before it, whole intervals after ``first``: the same times follow from it."""
+def _period_of(rule: Rule, first: datetime) -> datetime:
+    """The beginning of the period that ``first`` lies in: of its year, month, week, day, hour or minute."""
+    begin = first.replace(second=0)
+    if rule.frequency <= HOURLY:
+        begin = begin.replace(minute=0)
+    if rule.frequency <= DAILY:
+        begin = begin.replace(hour=0)
+    if rule.frequency == WEEKLY:
+        return begin - timedelta(days=(first.weekday() - rule.week_start) % 7)
+    if rule.frequency <= MONTHLY:
+        begin = begin.replace(day=1)
+    return begin.replace(month=1) if rule.frequency == YEARLY else begin
+
+
+def _moved_on(rule: Rule, begin: datetime, to: datetime) -> datetime:
+    """A beginning of a period near ``to``, but before it, whole intervals after ``begin``."""
     if rule.frequency <= MONTHLY:
         months = rule.interval * (12 if rule.frequency == YEARLY else 1)
-        passed = (to.year - first.year) * 12 + to.month - first.month
-        jump = (passed // months - 1) * months
-        if jump <= 0:
-            return first
-        year, month = divmod(first.year * 12 + first.month - 1 + jump, 12)
-        month = 0 if rule.frequency == YEARLY else month
-        return first.replace(year=year, month=month + 1, day=1, hour=0, minute=0, second=0)
-    begin = first
-    if rule.frequency == WEEKLY:
-        begin -= timedelta(days=(first.weekday() - rule.week_start) % 7)
-    if rule.frequency <= DAILY:
-        begin = begin.replace(hour=0, minute=0, second=0)
+        passed = (to.year - begin.year) * 12 + to.month - begin.month
+        jump = max(0, passed // months - 1) * months
+        year, month = divmod(begin.year * 12 + begin.month - 1 + jump, 12)
+        return begin.replace(year=year, month=month + 1)
     step = rule.interval * PERIODS[rule.frequency]
-    jumps = (to - begin) // step - 1
-    return begin + jumps * step if jumps > 0 else first
+    return begin + max(0, (to - begin) // step - 1) * step
 
 
 def _wall(time: datetime, zone: ZoneInfo) -> datetime:

@@ -203,8 +203,7 @@ def _chosen(parts: Mapping[str, str]) -> dict[str, tuple[Any, ...]]:
         values = [_number(name, value, numbers) for value in parts[name].split(",")]
         chosen[name.lower()] = tuple(dict.fromkeys(values))
     if "BYDAY" in parts:
-        numbered = frequency <= MONTHLY and "byweekno" not in chosen
-        chosen["byweekday"] = tuple(_weekday(value, numbered) for value in parts["BYDAY"].split(","))
+        chosen["byweekday"] = _weekdays(parts["BYDAY"], _largest_number(frequency, chosen))
     if chosen.keys() == {"bysetpos"}:
         raise InvalidRule("BYSETPOS needs another BY part to choose from")
     return chosen
@@ -216,12 +215,29 @@ def _number(name: str, value: str, numbers: _Numbers) -> int:
     return int(value)
 
 
-def _weekday(value: str, numbered: bool) -> Any:
+def _largest_number(frequency: Frequency, chosen: Mapping[str, tuple[Any, ...]]) -> int:
+    """The largest number that a day of BYDAY may have, in its month or year; 0 if it may have none."""
+    if frequency > MONTHLY or "byweekno" in chosen:
+        return 0
+    return 5 if frequency == MONTHLY or "bymonth" in chosen else 53
+
+
+def _weekdays(values: str, largest: int) -> tuple[Any, ...]:
+    days = [_weekday(value, largest) for value in values.split(",")]
+    if any(day.n for day in days):
+        # dateutil takes a list of both kinds for days that are of each kind, and finds none
+        # (jkbrzt/rrule#71, of its port): so a plain day is spelled out as the first, the second, ...
+        return tuple(day(n) for day in days for n in ([day.n] if day.n else range(1, largest + 1)))
+    return tuple(days)
+
+
+def _weekday(value: str, largest: int) -> Any:
     match = _DAY.fullmatch(value)
     number = int(match[1]) if match and match[1] else None
-    if match is None or (number is not None and not 1 <= abs(number) <= 53):
+    if match is None or (number is not None and not 1 <= abs(number) <= (largest or 53)):
+        # A sixth Monday of a month would not only never come: dateutil looks for it beyond its tables.
         raise InvalidRule(f"BYDAY takes days such as MO, 1FR or -1SU, not {value[:40]!r}")
-    if number is not None and not numbered:
+    if number is not None and not largest:
         raise InvalidRule(f"BYDAY={value} goes with FREQ=MONTHLY, and with FREQ=YEARLY without BYWEEKNO")
     return rrule.weekday(_DAYS.index(match[2]), number)
 
