@@ -15,6 +15,7 @@ T = TypeVar("T", bound=RestartingThread)
 class RunsThread(dramatiq.Middleware, Generic[T]):
     """Starts a thread when a worker has booted, and ends it with the worker.
 
+    Each use is a class of its own: dramatiq warns of a middleware whose type a broker has already.
     The thread is asked to stop when the worker begins to shut down, and ends while the worker's jobs finish.
     """
 
