@@ -48,7 +48,7 @@ RETRY_DELAY_S = 1.0
 _COMMIT_FIRST_TIMEOUT_MS = 2_000
 #: How long close waits for its last commit.
 _CLOSE_TIMEOUT_S = 5.0
-#: Between two looks at what still runs in partitions that are being taken away.
+#: Between two looks at what still runs in partitions that are given up.
 _REVOKE_INTERVAL_S = 0.01
 
 
@@ -144,10 +144,18 @@ class Assignment:
         return {partition: owned.committed_position for partition, owned in self.partitions.items()}
 
     def close(self) -> dict[TopicPartition, int]:
-        """Commit what is done, leave the group and disconnect; returns the committed positions."""
-        self._read_inbox()
+        """Commit what is done, leave the group and disconnect; returns the committed positions.
+
+        What runs may finish first, for a bounded while, as when partitions are taken away: else it would be
+        repeated.
+        """
         for owned in self.partitions.values():
             owned.close()
+        deadline = self._clock() + self._revoke_timeout_s
+        self._read_inbox()
+        while self._is_running(self.partitions) and self._clock() < deadline:
+            time.sleep(_REVOKE_INTERVAL_S)
+            self._read_inbox()
         offsets: dict[TopicPartition, OffsetAndMetadata] = {}
 
         def to_commit() -> dict[TopicPartition, OffsetAndMetadata]:
@@ -199,9 +207,7 @@ class Assignment:
             self.partitions[partition].close()
         deadline = self._clock() + self._revoke_timeout_s
         self._read_inbox()
-        while (
-            any(self.partitions[partition].is_running for partition in leaving) and self._clock() < deadline
-        ):
+        while self._is_running(leaving) and self._clock() < deadline:
             await sleep_on_io_thread(self._client, _REVOKE_INTERVAL_S)
             self._read_inbox()
         offsets = self._to_commit(leaving)
@@ -217,6 +223,11 @@ class Assignment:
         else:
             self._note_committed(offsets)
         self._forget(leaving)
+
+    def _is_running(self, partitions: Iterable[TopicPartition]) -> bool:
+        # A rebalance may drop some while the closing waits.
+        owned = (self.partitions.get(partition) for partition in partitions)
+        return any(one.is_running for one in owned if one is not None)
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         """Drop partitions. Jobs of theirs that still run keep their place in the prefetch until acked."""

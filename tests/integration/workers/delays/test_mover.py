@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import dramatiq
 import pytest
 from dramatiq import Worker
 from dramatiq.errors import QueueJoinTimeout
+from kafka.future import Future
 
 from tests.helpers.dying import dies
 from tests.helpers.kafka_reading import letters_of, read_topic
@@ -25,6 +27,7 @@ from workers.delays.mover_thread import MoverThread
 from workers.delays.tiers import Tier
 from workers.errors import DelayTooLong, KafkaUnreachable
 from workers.health import HealthFile
+from workers.kafka.producer import DurableProducer
 from workers.middleware.runs_mover import RunsMover
 from workers.records.envelope import Record
 
@@ -278,6 +281,45 @@ def test_movers_share_the_work_and_one_that_leaves_repeats_nothing(make_broker: 
     second.stop()
     second.join(10)
     assert moved() == 400
+
+
+class SlowToConfirm:
+    """A producer whose confirmations come late."""
+
+    def __init__(self, producer: DurableProducer, delay_s: float) -> None:
+        self._producer = producer
+        self._delay_s = delay_s
+
+    def send(self, topic: str, record: Record) -> Future:
+        late = Future()
+
+        def confirm(result: Any) -> None:
+            threading.Timer(self._delay_s, late.success, (result,)).start()
+
+        self._producer.send(topic, record).add_callback(confirm)
+        return late
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+
+def test_a_mover_that_leaves_waits_for_the_confirmation_of_what_it_has_produced(
+    make_broker: MakeBroker,
+) -> None:
+    broker = make_broker()
+    broker.declare_queue("default")
+    for number in range(10):
+        broker.enqueue(note(number), delay=200)
+
+    def moved() -> int:
+        return len(read_topic(broker.cluster, broker.topics.jobs("default")))
+
+    leaving = broker.make_mover()
+    leaving._producer = SlowToConfirm(broker.producer, 0.5)  # type: ignore[assignment]
+    move_until(leaving, lambda: leaving._in_flight == 10)
+    leaving.close()
+    assert list(delayed.read(broker.cluster, broker.topics, TIERS)) == []
+    assert moved() == 10
 
 
 def test_what_was_moved_leaves_the_log(make_broker: MakeBroker) -> None:
