@@ -107,9 +107,11 @@ def test_a_reload_makes_new_processes_and_repeats_nothing(
         if watch:
             wait_for(lambda: watches(fleet.pid), timeout_s=30)
             fleet.note_ready()
-            (source / "changed.py").write_text("x = 1\n")
+            for number in range(5):  # each is seen as created, changed and closed
+                (source / f"changed{number}.py").write_text("x = 1\n")
         else:
             fleet.reload()
+            os.kill(fleet.pid, signal.SIGHUP)
         fleet.wait_until_ready()
         assert not set(before) & set(fleet.worker_pids)
         send(broker, range(400, 450))
