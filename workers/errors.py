@@ -73,6 +73,14 @@ class DelayTooLong(WorkersError, dramatiq.BrokerError):
     """The delay is longer than WORKER_MAX_DELAY; nothing was sent."""
 
 
+class InvalidDelay(WorkersError, ValueError):
+    """The delay is no finite number of milliseconds; nothing was sent."""
+
+
+class InvalidMessage(WorkersError, ValueError):
+    """No worker could read or run the message; nothing was sent."""
+
+
 class InvalidName(WorkersError, ValueError):
     """The name cannot be part of a Kafka topic's name."""
 

@@ -10,8 +10,6 @@ import threading
 
 import dramatiq
 
-from ..errors import WorkersError
-
 
 class FollowUps:
     """Watches what the middleware enqueues while a worker thread finishes a job. One job per thread."""
@@ -39,7 +37,7 @@ class FollowUps:
         if finishing is not None and finishing.message_id == message.message_id:
             self._finishing.sent_again = True
 
-    def lost(self, error: WorkersError) -> None:
+    def lost(self, error: Exception) -> None:
         """Note that a message could not be enqueued: the job that this thread finishes is given up."""
         message = self._job
         if message is None:

@@ -18,7 +18,7 @@ from ..consumer.queue_consumer import QueueConsumer
 from ..delays.mover import Mover
 from ..delays.read_ahead import MAX_AHEAD_BYTES
 from ..delays.tiers import TIERS, Tier
-from ..errors import InvalidName, UnknownQueue, WorkersError
+from ..errors import InvalidName, UnknownQueue
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..middleware.installation import add_own, defaults
@@ -31,7 +31,7 @@ from .batch import Batch
 from .consumers import ConsumerOptions, Consumers
 from .emptying import Emptying
 from .follow_ups import FollowUps
-from .outgoing import Outgoing
+from .outgoing import Outgoing, whole_ms
 from .provisioning import Provisioning
 from .signals import SignallingBroker
 
@@ -170,7 +170,7 @@ class KafkaBroker(SignallingBroker):
                 batch.add(message, self.producer.send(topic, record))
             else:
                 self.deliver(topic, record)
-        except WorkersError as exc:
+        except Exception as exc:
             self._follow_ups.lost(exc)
             raise
         self._follow_ups.sent(message)
@@ -303,7 +303,7 @@ class KafkaBroker(SignallingBroker):
         A job that another worker runs instead was not skipped: the Results middleware would store None for
         it. A job whose follow-up could not be sent becomes a dead letter, see :class:`FollowUps`.
         """
-        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].owned.closed:
+        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].handed_back:
             return
         if signal != "process_message":
             super().emit_after(signal, *args, **kwargs)
@@ -316,9 +316,12 @@ class KafkaBroker(SignallingBroker):
 
     def _outgoing(self, message: dramatiq.Message[Any], delay: int | None) -> tuple[str, Record]:
         self.require_queue(message.queue_name)
-        now_ms = time.time_ns() // 1_000_000
-        eta_ms = self._messages.due_ms(delay, now_ms)
-        self.emit_before("enqueue", message, delay)
+        now_ms = -(time.time_ns() // -1_000_000)  # rounded up: a job is never early
+        delay_ms = None if delay is None else whole_ms(delay)
+        eta_ms = self._messages.due_ms(message, delay_ms, now_ms)
+        self.emit_before("enqueue", message, delay_ms)
+        if eta_ms is not None:
+            self.emit_before("delay_message", message)
         return self._messages.record(message, eta_ms, now_ms)
 
     def require_queue(self, queue_name: str) -> None:

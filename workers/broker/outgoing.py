@@ -1,17 +1,28 @@
-"""A message on its way out: when it is due, which topic it goes to, and its record there. Pure."""
+"""A message on its way out: when it is due, which topic it goes to, and its record there. Pure.
+
+What is accepted here every reader can read; the rest is refused while its sender can still be told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from numbers import Real
 from typing import Any
 
 import dramatiq
 
 from ..delays.tiers import Tier, eta_of, next_tier
+from ..errors import InvalidDelay
 from ..partitions.taken_message import TakenMessage
 from ..records import envelope
 from ..records.headers import carried
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
+
+#: Longer than any delay that is accepted: 31,000 years.
+_ENDLESS_MS = 10**15
 
 
 class Outgoing:
@@ -22,8 +33,14 @@ class Outgoing:
         self._tiers = tiers
         self._max_delay_ms = max_delay_ms
 
-    def due_ms(self, delay_ms: int | None, now_ms: int) -> int | None:
-        """When a job is due; None where it is now. Raises DelayTooLong."""
+    def due_ms(self, message: dramatiq.Message[Any], delay_ms: int | None, now_ms: int) -> int | None:
+        """When a job is due by its delay, else by its option ``eta``; None if that is now.
+
+        Raises DelayTooLong and InvalidDelay.
+        """
+        eta = message.options.get("eta")
+        if delay_ms is None and eta is not None:
+            delay_ms = whole_ms(eta, "the option eta") - now_ms
         return eta_of(delay_ms or 0, now_ms, self._max_delay_ms)
 
     def record(
@@ -31,14 +48,37 @@ class Outgoing:
     ) -> tuple[str, envelope.Record]:
         """The topic and the record of a message.
 
-        Raises MessageTooLarge, and what dramatiq's encoder raises.
+        Raises MessageTooLarge, InvalidMessage, and what dramatiq's encoder raises.
         """
-        record = envelope.encode(message, eta_ms)
+        # As with dramatiq's own brokers a retry is the message that came, not what middleware made of it for
+        # the actor, such as decrypted arguments.
+        written = message._message if isinstance(message, TakenMessage) else message
+        if "eta" in written.options:
+            written = replace(written, options=_without_eta(written.options))
+        envelope.require_sound(written)
+        record = envelope.encode(written, eta_ms)
         limit = MAX_JOB_BYTES
-        if isinstance(message, TakenMessage):  # a retry
+        if isinstance(message, TakenMessage):
             record.headers.extend(carried(message.record))
             limit += RETRY_ROOM_BYTES
         what = f"the message {message.message_id} for actor {message.actor_name}"
         envelope.require_size(record, what, limit)
         tier = eta_ms and next_tier(eta_ms, now_ms, self._tiers)
         return self._topics.delay(tier.name) if tier else self._topics.jobs(message.queue_name), record
+
+
+def whole_ms(value: Any, what: str = "the delay") -> int:
+    """A number of milliseconds, or a timedelta, rounded up. Raises InvalidDelay for anything else."""
+    if isinstance(value, timedelta):
+        value = value / timedelta(milliseconds=1)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or value == math.inf or not math.isfinite(min(value, _ENDLESS_MS)):
+        raise InvalidDelay(
+            f"{what} is {value!r:.100}, and must be a number of milliseconds; nothing was sent"
+        )
+    whole: int = math.ceil(min(value, _ENDLESS_MS))
+    return whole
+
+
+def _without_eta(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "eta"}

@@ -57,7 +57,8 @@ class DeadLetterWriter:
             **error_fields(error, with_traceback=True),
         )
         self._producer.deliver(self._topic, encode(letter), beside=id_of(letter.key))
-        _log(letter)
+        # An exception that its actor throws on purpose is nothing to warn of.
+        _log(letter, logging.INFO if delivery.expected else logging.WARNING)
 
     def send(
         self,
@@ -94,8 +95,9 @@ class DeadLetterWriter:
         )
 
 
-def _log(letter: DeadLetter) -> None:
-    logger.warning(
+def _log(letter: DeadLetter, level: int = logging.WARNING) -> None:
+    logger.log(
+        level,
         "dead letter written id=%s reason=%s actor=%s origin=%s error=%s",
         letter.id,
         letter.reason,

@@ -11,6 +11,7 @@ import dramatiq
 from dramatiq.middleware import Retries as DramatiqRetries
 
 from ..errors import InvalidArguments
+from ..partitions.taken_message import TakenMessage
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Retries(DramatiqRetries):
             logger.info("job not retried id=%s error=%s", message.message_id, type(exception).__name__)
             message.fail()
             return
+        if exception is not None and isinstance(message, TakenMessage):
+            message.expected = _is_expected(broker, message, exception)
         super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]
 
     def _explained(
@@ -69,3 +72,8 @@ class Retries(DramatiqRetries):
             message.stuff_exception(explained)
             return explained
         return error
+
+
+def _is_expected(broker: dramatiq.Broker, message: dramatiq.MessageProxy, exception: BaseException) -> bool:
+    throws: Any = message.options.get("throws") or broker.get_actor(message.actor_name).options.get("throws")
+    return bool(throws) and isinstance(exception, throws)

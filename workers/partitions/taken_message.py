@@ -19,10 +19,11 @@ class TakenMessage(dramatiq.MessageProxy):
 
     __slots__ = (
         "_exception",
-        "_message",
+        "_original",
         "actor_name",
         "args",
         "attempt",
+        "expected",
         "failed",
         "handed_back",
         "inbox",
@@ -45,15 +46,8 @@ class TakenMessage(dramatiq.MessageProxy):
     ) -> None:
         # dramatiq's worker and middleware ask for the message's fields some thirty times; as attributes they
         # need not go through MessageProxy's __getattr__. Its __init__ is not called: this sets the same.
-        self.queue_name = message.queue_name
-        self.actor_name = message.actor_name
-        self.args = message.args
-        self.kwargs = message.kwargs
-        self.options = message.options
-        self.message_id = message.message_id
-        self.message_timestamp = message.message_timestamp
-        self.failed = False
         self._message = message
+        self.failed = False
         self._exception: BaseException | None = None
         self.record = record
         self.owned = owned
@@ -61,7 +55,25 @@ class TakenMessage(dramatiq.MessageProxy):
         self.started = False
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
         self.handed_back = False
+        #: It failed with an exception that its actor throws on purpose.
+        self.expected = False
         self.attempt = attempt_of(message)
+
+    @property
+    def _message(self) -> dramatiq.Message[Any]:
+        return self._original
+
+    @_message.setter
+    def _message(self, message: dramatiq.Message[Any]) -> None:
+        # Middleware may replace the message before it runs.
+        self._original = message
+        self.queue_name = message.queue_name
+        self.actor_name = message.actor_name
+        self.args = message.args
+        self.kwargs = message.kwargs
+        self.options = message.options
+        self.message_id = message.message_id
+        self.message_timestamp = message.message_timestamp
 
     def __str__(self) -> str:
         """For logs: dramatiq's own would show the arguments, and with them names and addresses of people."""

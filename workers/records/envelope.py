@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import dramatiq
 from dramatiq import DecodeError
 
-from ..errors import MessageTooLarge, Undecodable
+from ..errors import InvalidMessage, MessageTooLarge, Undecodable
 from ..topics import MAX_JOB_BYTES
 from . import fast_json as message_json
 from .headers import SCHEMA, Headers
@@ -73,8 +73,15 @@ def decode(value: bytes | None, queue: str | None) -> dramatiq.Message[Any]:
     return checked(message, queue, value)
 
 
+def require_sound(message: dramatiq.Message[Any]) -> None:
+    """Raise InvalidMessage for what :func:`decode` would refuse, or whose headers cannot be written."""
+    wrong = _wrong_field(message) or _unwritable_field(message)
+    if wrong:
+        raise InvalidMessage(f"the message cannot be sent: {wrong}")
+
+
 def checked(message: dramatiq.Message[Any], queue: str | None, value: bytes) -> dramatiq.Message[Any]:
-    """Give the message as one of ``queue``. Raises Undecodable where a worker could not run it."""
+    """The message as one of ``queue``. Raises Undecodable if a worker could not run it."""
     wrong = _wrong_field(message)
     if wrong:
         raise Undecodable(f"the record is not a dramatiq message: {wrong}", value)
@@ -109,11 +116,6 @@ _FIELD_TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
 )
 
 
-#: Options that no message of this broker has, and that dramatiq's worker takes at their word: with an ``eta``
-#: it would keep the job in its memory, and over a ``throws`` that is no exception its thread would die.
-_NEVER_SENT = ("eta", "throws")
-
-
 def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
     for name, expected in _FIELD_TYPES:
         found = getattr(message, name)
@@ -121,10 +123,35 @@ def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
             return f"{name} is of type {type(found).__name__}"
     if not message.message_id:
         return "message_id is empty"
-    for name in _NEVER_SENT:
-        if name in message.options:
-            return f"options has {name}"
+    # dramatiq's worker takes these two at their word: with an eta it would keep the job in its memory, and
+    # its thread would die over a throws that is no exception.
+    if message.options.get("eta") is not None:
+        return "options has eta"
+    if not _is_sound_throws(message.options.get("throws")):
+        return "options has throws, and not as a class of exceptions or a tuple of such"
     return None
+
+
+def _is_sound_throws(throws: Any) -> bool:
+    kinds = throws if isinstance(throws, tuple) else (throws,)
+    return not throws or all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
+
+
+def _unwritable_field(message: dramatiq.Message[Any]) -> str | None:
+    texts = {"message_id": message.message_id, "actor_name": message.actor_name}
+    texts["the option key"] = str(message.options.get("key"))
+    for name, text in texts.items():
+        if not text.isascii() and _is_unwritable(text):
+            return f"{name} is no text that UTF-8 can write"
+    return None
+
+
+def _is_unwritable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _cause(exc: DecodeError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -195,6 +196,129 @@ def test_an_error_that_retrying_cannot_mend_is_a_dead_letter_at_once(
     start_worker(broker)
     letter = the_letter(broker)
     assert (len(calls), letter.attempts, letter.exception_message) == (2, 2, str(error))
+
+
+def test_an_exception_that_an_actor_throws_on_purpose_is_no_warning(
+    broker: KafkaBroker, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    @dramatiq.actor(broker=broker, throws=(ValueError,))
+    def invalid() -> None:
+        raise ValueError("as it says")
+
+    invalid.send()
+    with caplog.at_level(logging.INFO, "workers"):
+        start_worker(broker)
+        the_letter(broker)
+        broker.join("default", timeout=20_000)
+    written = [each for each in caplog.records if "dead letter written" in each.message]
+    assert [each.levelno for each in written] == [logging.INFO]
+
+
+class Decrypts(dramatiq.Middleware):
+    """As middleware that sends arguments encrypted does."""
+
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        message.args = tuple(text[::-1] for text in message.args)
+
+
+def test_a_retry_carries_the_message_that_came_and_not_what_middleware_made_of_it(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    broker.add_middleware(Decrypts())
+    got: list[str] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(text: str) -> None:
+        got.append(text)
+        raise Mended if len(got) == 1 else Hopeless
+
+    work.send("nalp")
+    start_worker(broker)
+    letter = the_letter(broker)
+    assert got == ["plan", "plan"]
+    assert b"nalp" in (letter.value or b"")
+    for topic in (broker.topics.delay("soon"), broker.topics.jobs("default")):
+        assert all(b"plan" not in record.value for record in read_topic(broker.cluster, topic))
+
+
+class Replaces(dramatiq.Middleware):
+    """As middleware that renames an actor's arguments does."""
+
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        message._message = message._message.copy(args=("replaced",))
+
+
+def test_a_message_that_middleware_replaces_is_the_one_that_runs(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    broker.add_middleware(Replaces())
+    got: list[str] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(text: str) -> None:
+        got.append(text)
+
+    work.send("original")
+    start_worker(broker)
+    broker.join("default", timeout=20_000)
+    assert got == ["replaced"]
+
+
+@pytest.mark.parametrize("delay", [50.5, 0.2])
+def test_a_retry_may_be_delayed_by_any_number(
+    broker: KafkaBroker, start_worker: StartWorker, delay: float
+) -> None:
+    calls: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    def patient() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise dramatiq.errors.Retry("later", delay=delay)  # type: ignore[arg-type]
+
+    patient.send()
+    start_worker(broker)
+    broker.join("default", timeout=20_000)
+    assert len(calls) == 2
+    assert letters_of(broker) == []
+
+
+class Unwritable:
+    """JSON has no words for it."""
+
+
+def test_a_job_whose_callback_cannot_be_written_becomes_a_dead_letter(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    @dramatiq.actor(broker=broker)
+    def told(message: object, result: object) -> None: ...
+
+    @dramatiq.actor(broker=broker)
+    def work() -> object:
+        return Unwritable()
+
+    work.send_with_options(on_success=told)
+    start_worker(broker)
+    assert the_letter(broker).actor == "work"
+
+
+class CountsDelayed(dramatiq.Middleware):
+    """As dramatiq's Prometheus middleware does."""
+
+    def __init__(self) -> None:
+        self.delayed: list[str] = []
+
+    def before_delay_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        self.delayed.append(message.message_id)
+
+
+def test_a_job_that_is_delayed_is_told_to_middleware(broker: KafkaBroker) -> None:
+    counts = CountsDelayed()
+    broker.add_middleware(counts)
+    broker.declare_queue("default")
+    broker.enqueue(dramatiq.Message("default", "work", (), {}, {}))
+    delayed = broker.enqueue(dramatiq.Message("default", "work", (), {}, {}), delay=60_000)
+    assert counts.delayed == [delayed.message_id]
 
 
 def test_arguments_that_the_actor_does_not_take_are_never_retried(

@@ -11,10 +11,12 @@ from typing import Any
 import dramatiq
 import pytest
 from dramatiq import Worker
+from dramatiq.middleware import SkipMessage
 from dramatiq.worker import WorkerThread, _WorkQueueItem
 
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
+from workers.partitions.taken_message import TakenMessage
 
 Join = Callable[..., KafkaBroker]
 
@@ -152,6 +154,37 @@ def test_a_job_that_another_worker_runs_is_hidden_from_middleware(cluster: Clust
     assert seen.hooks == []
     consumer.close()
     broker.close()
+
+
+class LosesItsPartition(Seen):
+    """Skips a job, as an age limit does, while its partition is taken away."""
+
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        super().before_process_message(broker, message)
+        assert isinstance(message, TakenMessage)
+        message.owned.close()
+        raise SkipMessage
+
+
+def test_a_job_that_is_skipped_here_is_told_to_middleware_though_its_partition_leaves(
+    cluster: Cluster, namespace: str
+) -> None:
+    """Else a time limit would stay set, and end a thread that runs something else."""
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1)
+    seen = LosesItsPartition()
+    broker.add_middleware(seen)
+
+    @dramatiq.actor(broker=broker, actor_name="work")
+    def work(number: int) -> None:
+        raise AssertionError
+
+    send(broker, range(1))
+    worker = Worker(broker, worker_timeout=100, worker_threads=1)
+    worker.start()
+    wait_for(lambda: "after skip" in seen.hooks)
+    worker.stop()
+    broker.close()
+    assert seen.hooks[:2] == ["before process", "after skip"]
 
 
 class Consumers:
