@@ -42,17 +42,18 @@ def list_(
     all_: Annotated[bool, typer.Option("--all", help="Show all, however many.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON, one object per line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    excel: Annotated[bool, typer.Option("--excel", help="CSV with a byte order mark, for Excel.")] = False,
     zone: _Zone = "UTC",
 ) -> None:
     """Show audit rows, the newest first."""
     wanted = AuditFilter(todo, who, type, _time(since), _time(until))
     at_most = None if all_ else limit
-    if json and csv:
-        raise WrongUsage("--json or --csv, not both")
+    if json and (csv or excel):
+        raise WrongUsage(f"--json or --{'csv' if csv else 'excel'}, not both")
     if json:
         raise typer.Exit(commands.show_json(database(), wanted, limit=at_most))
-    if csv:
-        raise typer.Exit(commands.show_csv(database(), wanted, limit=at_most))
+    if csv or excel:
+        raise typer.Exit(commands.show_csv(database(), wanted, limit=at_most, for_excel=excel))
     raise typer.Exit(commands.show_table(database(), wanted, limit=at_most, zone=_zone(zone)))
 
 

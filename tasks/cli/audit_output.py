@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,7 +30,11 @@ from ..storage.database import Database
 from ..text import one_line
 
 _COLUMNS = [column.name for column in audit_trail.columns]
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+#: Spreadsheets take a text that begins with one of these for a formula; the second half are full-width signs.
+_FORMULA_SIGNS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
+#: They drop these at the beginning, whatever follows.
+_DROPPED = ("\t", "\r", "\n")
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zone: ZoneInfo) -> int:
@@ -58,8 +63,15 @@ def show_json(database: Database, wanted: AuditFilter, *, limit: int | None) -> 
     return 0
 
 
-def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None) -> int:
-    """The rows that match, the newest first, as CSV with a header; JSON values are JSON in their cells."""
+def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None, for_excel: bool = False) -> int:
+    """Print the rows that match, the newest first, as CSV with a header; JSON values are JSON in their cells.
+
+    With ``for_excel`` a byte order mark goes first: without it Excel reads UTF-8 as an old code page.
+    """
+    if for_excel:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.write(_BYTE_ORDER_MARK)
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(_COLUMNS)
     for row in newest(database, wanted, limit):
@@ -68,13 +80,15 @@ def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None) -> i
 
 
 def _cell(value: object) -> object:
-    """As CSV has it; a text that a spreadsheet would take for a formula gets a quote in front.
+    """The value of a cell; a text that a spreadsheet would take for a formula gets a quote in front.
 
     Source: OWASP, CSV Injection.
     """
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+    if isinstance(value, str) and (value[:1] in _DROPPED or value.lstrip().startswith(_FORMULA_SIGNS)):
+        return f"'{value}"
+    return value
 
 
 def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:

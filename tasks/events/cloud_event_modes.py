@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import json
 import re
 from typing import Any
@@ -19,6 +20,17 @@ from workers.records.sources import Incoming
 _PREFIX = "ce_"
 _STRUCTURED = "application/cloudevents"
 _JSON_TYPE = re.compile(r"(application|text)/([\w.-]+\+)?json")
+#: Text whose JSON values can have half a surrogate pair: written as it is, or as an escape.
+_MAY_HAVE_HALVES = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+#: A schema registry's serializers write a zero byte and the id of a schema before the value.
+_REGISTRY_PREFIX_BYTES = 5
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
 def attributes_and_data(record: Incoming) -> tuple[dict[str, Any], Any]:
@@ -84,6 +96,38 @@ def _data(value: bytes, content_type: str) -> Any:
 
 def _json(value: bytes, what: str) -> Any:
     try:
-        return json.loads(value)
+        text = value.decode(json.detect_encoding(value), "surrogatepass")
+        found = json.loads(text)
     except ValueError as exc:
-        raise ValueError(f"{what} is not JSON: {exc}") from exc
+        raise ValueError(f"{what} is not JSON: {foreign_form(value) or exc}") from exc
+    return _mended(found) if _MAY_HAVE_HALVES.search(text) else found
+
+
+def foreign_form(value: bytes) -> str | None:
+    """Say in words which common form other than plain JSON in UTF-8 the bytes have; None if none is seen."""
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if value.startswith(mark)), None)
+    if mark:
+        return f"it begins with a byte order mark of {_BYTE_ORDER_MARKS[mark]}; write plain JSON in UTF-8"
+    if value.startswith(b"\0\0") and len(value) > _REGISTRY_PREFIX_BYTES:
+        schema = int.from_bytes(value[1:_REGISTRY_PREFIX_BYTES])
+        return (
+            f"it begins with a schema registry's prefix, a zero byte and the schema id {schema}; "
+            "write plain JSON, without the registry's serializer"
+        )
+    if b"\0" in value[:2]:
+        return "it looks like UTF-16; write plain JSON in UTF-8"
+    return None
+
+
+def _mended(value: Any) -> Any:
+    """A JSON value whose texts have U+FFFD in place of half a surrogate pair, which nobody can store.
+
+    Such halves come from services that cut a text in the middle of an emoji.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    return value

@@ -20,7 +20,7 @@ from workers.errors import Undecodable
 from workers.records.envelope import Record
 from workers.records.sources import Incoming
 
-from .cloud_event_modes import attributes_and_data
+from .cloud_event_modes import attributes_and_data, foreign_form
 from .models import EVENT_TYPES, InvalidEvent, TodoEvent
 
 #: The content type of a record that is a whole event in JSON, by CloudEvents' Kafka binding.
@@ -97,7 +97,9 @@ def event_of(record: Incoming) -> dict[str, Any]:
         return _unknown(event, context, attributes, data)
     _require_understood(kind, context, record)
     if not isinstance(data, dict):
-        raise _refused(record, f"its data is {_named(data)}, a JSON object is needed")
+        form = foreign_form(record.value or b"")
+        hint = f" ({form})" if form else ""
+        raise _refused(record, f"its data is {_named(data)}, a JSON object is needed{hint}")
     todo = data.get("todo")
     if isinstance(todo, dict) and context.get("subject") == todo.get("id"):
         context.pop("subject", None)

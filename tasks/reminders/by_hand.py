@@ -86,12 +86,17 @@ class RemindersByHand:
         state: ReminderState | None = None,
         limit: int,
     ) -> tuple[list[Reminder], int]:
-        """The matching reminders that fire first, and how many match. ``owner`` is an e-mail address."""
+        """The matching reminders that fire first, and how many match.
+
+        ``owner`` is an e-mail address, in any case.
+        """
         wanted = _both()
         if todo_id is not None:
             wanted = wanted.where(_R.todo_id == todo_id)
         if owner is not None:
-            wanted = wanted.where(_T.todo["owner"]["email"].as_string() == owner)
+            email = _T.todo["owner"]["email"].as_string()
+            # SQLite folds only the case of ASCII letters.
+            wanted = wanted.where((func.lower(email) == owner.lower()) | (email == owner))
         if state is not None:
             wanted = wanted.where(_R.state == state)
         order = (_R.alarm_at.is_(None), _R.alarm_at, _R.todo_id, _R.id)

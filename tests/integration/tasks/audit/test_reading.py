@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,6 +26,15 @@ UTC_ZONE = ZoneInfo("UTC")
 
 #: Rows of a page: what is tested here goes over several pages, and their ends.
 PAGE_SIZE = 3
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """A database of one kind, for what is the same on all."""
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    database.upgrade()
+    yield database
+    database.dispose()
 
 
 @pytest.fixture
@@ -84,13 +94,35 @@ def test_the_history_of_a_todo_is_told_from_its_beginning(
     assert "no todo todo-9" in capsys.readouterr().err
 
 
-def test_no_cell_of_the_csv_is_a_formula(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
-    event = an_event("todo.created", actor='=HYPERLINK("http://example.com")')
-    AuditStore(database).record(event, recorded_at=NOON)
-    show_csv(database, AuditFilter(), limit=None)
-    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    assert row["actor"] == '\'=HYPERLINK("http://example.com")'
+@pytest.mark.parametrize("before", ["", "\n", "\t", "  ", "\u3000"], ids=ascii)
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"], ids=ascii)
+def test_no_cell_of_the_csv_is_a_formula(
+    sqlite_database: Database, capsys: pytest.CaptureFixture[str], before: str, sign: str
+) -> None:
+    actor = f'{before}{sign}HYPERLINK("http://example.com")'
+    AuditStore(sqlite_database).record(an_event("todo.created", actor=actor), recorded_at=NOON)
+    show_csv(sqlite_database, AuditFilter(), limit=None)
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert row["actor"] == f"'{actor}"
     assert json.loads(row["after"])["id"]
+
+
+def test_a_text_that_is_no_formula_stays_as_it_is_in_the_csv(
+    sqlite_database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    AuditStore(sqlite_database).record(an_event("todo.created", actor="user = 42"), recorded_at=NOON)
+    show_csv(sqlite_database, AuditFilter(), limit=None)
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["actor"] == "user = 42"
+
+
+def test_csv_for_excel_begins_with_a_byte_order_mark(
+    trail: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_csv(trail, AuditFilter(), limit=None)
+    plain = capsys.readouterr().out
+    show_csv(trail, AuditFilter(), limit=None, for_excel=True)
+    assert capsys.readouterr().out == f"\ufeff{plain}"
 
 
 def test_rows_are_shown_as_a_table_as_json_and_as_csv(

@@ -46,6 +46,7 @@ def test_reminders_are_found_by_what_they_are_about(world: World, by_hand: Remin
     assert (his.recurrence, his.occurrence, his.alarm_at) == ("FREQ=DAILY", DUE, DUE)
     assert (his.state, his.version, his.has_alarm, his.is_moved) == (ReminderState.WAITING, 1, True, False)
     assert by_hand.find(todo_id="todo-2", limit=10) == ([his], 1)
+    assert by_hand.find(owner="BEN@Example.com", limit=10) == ([his], 1)
     assert by_hand.find(state=ReminderState.DONE, limit=10) == ([], 0)
     assert by_hand.one(his.id[:13]) == his
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.actors.events import effects_of, job_of
+from tasks.audit.entries import entry_of
 from tasks.events.cloud_events import dataschema, event_id_of, event_of, record_of
 from tasks.events.models import InvalidEvent, OtherEvent, parse_any_event, parse_event
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
@@ -123,6 +124,66 @@ def test_headers_may_be_written_in_any_case_be_null_or_say_it_twice() -> None:
 
 def test_without_a_time_it_is_when_the_record_was_written() -> None:
     assert event_of(structured(time=None))["time"] == "2026-05-28T20:26:40+00:00"
+
+
+HALF = "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (f"Call{HALF}", "Call\ufffd"),
+        (f"{HALF} Tom", "\ufffd Tom"),
+        ("\ude00 first", "\ufffd first"),
+        (f"{HALF}\ude00 whole", "\U0001f600 whole"),
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("ensure_ascii", [True, False], ids=["escaped", "as three bytes"])
+def test_half_a_surrogate_pair_is_mended_wherever_it_stands(
+    written: str, read: str, ensure_ascii: bool
+) -> None:
+    data = an_event(colour="red").model_dump(mode="json", include={"actor", "todo", "colour"})
+    data |= {"colour": [{written: written}], "actor": written}
+    data["todo"] |= {"title": written}
+    whole = json.loads(structured().value or b"") | {"data": data}
+    value = json.dumps(whole, ensure_ascii=ensure_ascii).encode(errors="surrogatepass")
+    event = parse_event(event_of(Incoming(None, value, [], WRITTEN_MS)))
+    assert (event.actor, event.todo.title) == (read, read)
+    assert event.model_dump()["colour"] == [{read: read}]
+    assert entry_of(event).after["title"] == read
+
+
+UTF_16 = json.dumps(json.loads(structured().value or b"")).encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (b"\0\0\0\0\x2a" + (structured().value or b""), "a schema registry's .* the schema id 42"),
+        (b"\0\0\0\0\x2aH\x0eBuy milk\xff", "a schema registry's .* the schema id 42"),
+        (b"\xef\xbb\xbf{", "a byte order mark of UTF-8; write plain JSON"),
+        (UTF_16[:-1], "a byte order mark of UTF-16; write plain JSON in UTF-8"),
+        (UTF_16[2:-2], "it looks like UTF-16; write plain JSON in UTF-8"),
+    ],
+    ids=["registry, JSON", "registry, Avro", "mark", "UTF-16", "UTF-16 without a mark"],
+)
+def test_the_form_of_what_is_no_plain_json_is_told(value: bytes, words: str) -> None:
+    with pytest.raises(Undecodable, match=f"its value is not JSON: .*{words}"):
+        event_of(Incoming(None, value, [], WRITTEN_MS))
+    binary = foreign(to_binary_event)
+    with pytest.raises(Undecodable, match=f"its data is not JSON: .*{words}"):
+        event_of(binary._replace(value=value))
+    avro = [(name, b"application/avro" if name == "content-type" else text) for name, text in binary.headers]
+    with pytest.raises(Undecodable, match=f"a JSON object is needed.*{words}"):
+        event_of(binary._replace(value=value, headers=avro))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_json_in_another_form_of_unicode_is_read(encoding: str) -> None:
+    plain = structured()
+    value = (plain.value or b"").decode().encode(encoding)
+    assert event_of(plain._replace(value=value)) == event_of(plain)
 
 
 def test_data_may_come_in_base64() -> None:
