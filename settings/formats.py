@@ -7,9 +7,11 @@ import re
 from email.utils import getaddresses
 from ipaddress import IPv6Address
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from settings import addresses
 from settings.lengths import length_of
 
 #: Kafka allows 249 bytes in a topic's name; this leaves over 140 for `.jobs.` and the queue's own name.
@@ -47,7 +49,7 @@ def check_server(server: str) -> str:
     bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
     if not bracketed and not _HOST.fullmatch(host):
         raise ValueError(f"needs host:port or [IPv6 address]:port, not {server!r}")
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+    if not _is_port(port):
         raise ValueError(f"needs a port from 1 to 65535, not {server!r}")
     return server
 
@@ -97,26 +99,28 @@ def parse_duration(value: object) -> object:
 
 
 def check_sender(sender: str) -> str:
-    """One e-mail address, with or without a display name."""
-    addresses = getaddresses([sender])
-    one_line = sender.isprintable()
-    if not one_line or len(addresses) != 1 or not re.fullmatch(r"[^@\s]+@[^@\s]+", addresses[0][1]):
+    """One e-mail address, with or without a display name; an international domain becomes Punycode."""
+    found = getaddresses([sender])
+    address = found[0][1] if len(found) == 1 else ""
+    if not sender.isprintable() or "@" not in address or address not in sender:
         raise ValueError(f"should be one address, such as Todo <todo@example.com>, not {sender!r}")
-    return sender
+    return sender.replace(address, _ascii_address(address, "Todo <todo@example.com>"))
 
 
 def check_mail_address(address: str) -> str:
-    """One bare e-mail address that can stand in a `mailto:` link."""
-    if not re.fullmatch(r"[A-Za-z0-9.!#$*/=^_`{|}~+-]+@[A-Za-z0-9.-]+", address):
+    """One bare e-mail address that can stand in a `mailto:` link; its domain becomes Punycode."""
+    checked = _ascii_address(address, "unsubscribe@example.com")
+    if not re.fullmatch(r"[A-Za-z0-9.!#$*/=^_`{|}~+-]+@[A-Za-z0-9.-]+", checked):
         raise ValueError(f"should be one address, such as unsubscribe@example.com, not {address!r}")
-    return address
+    return checked
 
 
 def check_unsubscribe_url(url: str) -> str:
-    """A URL that mail programs may post to: https, and of characters that a header can hold."""
-    if not re.fullmatch(r"https://[!-;=?-~]+", url):
+    """A URL that mail programs may post to: https, a host, and characters that a header can contain."""
+    parts = _parsed_url(url)
+    if not re.fullmatch(r"https://[!-;=?-~]+", url) or parts is None:
         raise ValueError(f"should be a URL such as https://todo.example.com/unsubscribe/{{id}}, not {url!r}")
-    if "{id}" not in url:
+    if "{id}" not in f"{parts.path}?{parts.query}":
         raise ValueError(f"needs {{id}}, by which the page knows the recipient, not {url!r}")
     return url
 
@@ -129,15 +133,74 @@ def existing_file(path: Path) -> Path:
 
 
 def normal_database_url(url: SecretStr) -> SecretStr:
-    """The URL with the driver we ship for PostgreSQL: platforms hand out `postgres://` and `postgresql://`."""
+    """The URL with the driver we ship for PostgreSQL: platforms hand out `postgres://` and `postgresql://`.
+
+    No message shows more of it than the scheme: the rest may contain a password.
+    """
     scheme, separator, rest = url.get_secret_value().partition("://")
     if not separator or not re.fullmatch(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?", scheme):
+        raise ValueError(f"should be a database URL, {_DATABASE_URLS}")
+    backend = scheme.partition("+")[0]
+    if backend == "sqlite":
+        _check_sqlite(rest)
+        return url
+    if backend not in {"postgres", "postgresql"}:
+        raise ValueError(f"should name SQLite or PostgreSQL, {_DATABASE_URLS}; it names {backend}")
+    _check_postgresql(rest)
+    return SecretStr(f"postgresql+psycopg://{rest}")
+
+
+_DATABASE_URLS = "such as sqlite:///todo.db or postgresql://user:password@host:5432/name"
+
+
+def _check_sqlite(rest: str) -> None:
+    if not rest.startswith("/"):
         raise ValueError(
-            "should be a database URL, such as sqlite:///todo.db or postgresql://user:password@host:5432/name"
+            "should name a file, such as sqlite:///todo.db or, from the root, sqlite:////srv/todo.db"
         )
-    if scheme in {"postgres", "postgresql"}:
-        return SecretStr(f"postgresql+psycopg://{rest}")
-    return url
+    if rest.partition("?")[0] in {"/", "/:memory:"}:
+        raise ValueError("should name a file, such as sqlite:///todo.db: a database in memory keeps nothing")
+
+
+def _check_postgresql(rest: str) -> None:
+    # As SQLAlchemy reads it: the password, which may contain any of these characters, ends at the last @.
+    server = re.split("[/?]", rest.rpartition("@")[2], maxsplit=1)[0]
+    host, colon, port = server.rpartition(":")
+    if server.endswith("]") or not colon:
+        host, port = server, ""
+    if host.startswith("[") != host.endswith("]") or (not host.startswith("[") and ":" in host):
+        raise ValueError(
+            "needs an IPv6 address in brackets, such as postgresql://user:password@[::1]:5432/name"
+        )
+    if port and not _is_port(port):
+        raise ValueError("needs a port from 1 to 65535, such as postgresql://user:password@host:5432/name")
+
+
+def _ascii_address(address: str, example: str) -> str:
+    try:
+        checked = addresses.normal(address)
+    except ValueError as exc:
+        raise ValueError(f"should be one address, such as {example}, not {address!r}: {exc}") from exc
+    if not checked.isascii():
+        raise ValueError(
+            f"needs a part before the @ that is ASCII, as few mail servers take others, not {address!r}"
+        )
+    return checked
+
+
+def _parsed_url(url: str) -> SplitResult | None:
+    """The URL's parts, if its host and its port can be ones."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port  # raises ValueError where it is none
+    except ValueError:
+        return None
+    return parts if _HOST.fullmatch(host) or _is_ipv6(host) else None
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= 65535
 
 
 def _is_ipv6(text: str) -> bool:

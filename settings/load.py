@@ -10,7 +10,7 @@ from pydantic_settings import EnvSettingsSource
 
 from settings.models import Settings
 from settings.names import setting_names
-from settings.problems import SettingsError, invalid_values, unknown_names
+from settings.problems import SettingsError, invalid_values, not_text, unknown_names
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
@@ -30,6 +30,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     problems += unknown_names(own.keys() - filed.keys(), in_our_file=False)
     known = setting_names()
     given = {name: value for name, value in (filed | own).items() if name in known and value}
+    problems += not_text(given)
     # The source takes lower-case names. It has read the process's environment, which `given` replaces.
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in given.items()}

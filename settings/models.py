@@ -134,7 +134,10 @@ class SmtpSettings(_Section):
         default=None, description="PEM file of the authorities to trust for TLS; without it, the system's."
     )
     sender: Annotated[str, AfterValidator(check_sender)] = Field(
-        default="Todo <todo@localhost>", description="Sender of every e-mail."
+        # Not checked: the check is long to load.
+        default="Todo <todo@localhost>",
+        validate_default=False,
+        description="Sender of every e-mail; an international domain is sent in Punycode.",
     )
     timeout_s: Seconds = Field(default=10.0, description="Seconds to wait for the mail server.")
     connections: Count = Field(default=4, description="Connections that a worker process has at most.")

@@ -1,6 +1,6 @@
 """The problems of the settings, in words for the person who set them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -40,6 +40,19 @@ def unknown_names(names: Iterable[str], *, in_our_file: bool) -> list[str]:
             where = " (in .env)" if in_our_file else ""
             problems.append(f"{name} is not a setting; did you mean {meant}?{where}")
     return problems
+
+
+def not_text(given: Mapping[str, str]) -> list[str]:
+    """A line for each value with bytes that are not UTF-8, which the environment hands out all the same."""
+    return [f"{name} has bytes that are not UTF-8 text" for name in given if not _is_text(given[name])]
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def invalid_values(error: ValidationError) -> list[str]:

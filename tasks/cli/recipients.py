@@ -10,12 +10,12 @@ import typer
 from rich.table import Table
 from sqlalchemy import Row
 
+from settings.addresses import mail_address
 from workers.cli.options import command_group
 from workers.cli.terminal import console
 from workers.errors import WrongUsage
 
 from ..app import delivery_store, recipient_store
-from ..events.fields import email_address
 from ..notifications.quiet_hours import parse_quiet_hours
 from ..notifications.recipients import EVERY_KIND, Preferences
 
@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """Show what a recipient wants, and the latest notices."""
     wanted = recipient_store().preferences(address)
-    notices = delivery_store().latest(email_address(address), limit=limit)
+    notices = delivery_store().latest(mail_address(address), limit=limit)
     if json:
         shown = _preferences_as_json(wanted) | {"notices": [_notice_as_json(row) for row in notices]}
         print(json_format.dumps(shown))

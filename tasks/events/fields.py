@@ -8,10 +8,8 @@ import zoneinfo
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Any
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -25,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import to_jsonable_python
 
+from settings.addresses import mail_address
 from settings.spelling import did_you_mean
 
 from ..schedules.offsets import parse_offset
@@ -137,20 +136,6 @@ def _without_controls(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1_000)  # the same few owners come again and again
-def email_address(address: str) -> str:
-    """The address with its domain as the mail server needs it. Raises ValueError if it is no address."""
-    try:
-        # Whether the domain exists is for the mail server to say: it may be one of an intranet.
-        valid = validate_email(
-            address, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
-        )
-    except EmailNotValidError as exc:
-        reason = one_line(str(exc))
-        raise ValueError(f"is not an e-mail address like ana@example.com: {reason}") from exc
-    return str(valid.ascii_email)
-
-
 def _language(tag: str) -> str:
     if not _LANGUAGE.fullmatch(tag):
         raise ValueError("is not a language tag like en or pt-BR")
@@ -209,7 +194,7 @@ Source = Annotated[
 Email = Annotated[
     str,
     Field(max_length=254, json_schema_extra={"format": "email"}),
-    AfterValidator(email_address),
+    AfterValidator(mail_address),
     _needed_only_for(Part.OWNER),
 ]
 TimeZone = Annotated[str, Field(max_length=100), AfterValidator(_time_zone), _needed_only_for(Part.OWNER)]

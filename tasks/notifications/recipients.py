@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Row, Select, Table, Text, bindparam, select
 
+from settings.addresses import mail_address
 from workers.errors import WrongUsage
 
-from ..events.fields import email_address
 from ..storage.column_types import ExactJson, metadata
 from ..storage.database import Database
 from . import rendering
@@ -128,7 +128,7 @@ def _preferences(row: Row[Any] | None) -> Preferences:
 
 def _key(address: str) -> str:
     try:
-        return email_address(address).lower()
+        return mail_address(address).lower()
     except ValueError as exc:
         raise WrongUsage(f"{address!r} {exc}") from exc
 

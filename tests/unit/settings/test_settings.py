@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import make_url
 
 from settings import KafkaSettings, Settings, SettingsError, describe, load_settings
 from tests.helpers.repository import REPOSITORY
@@ -366,7 +367,57 @@ def test_in_our_file_every_name_under_our_prefixes_is_ours(tmp_path: Path) -> No
         ("WORKER_PROCESSES", "0", "should be greater than or equal to 1, not '0'"),
         ("WORKER_THREADS", "-1", "should be greater than or equal to 1, not '-1'"),
         ("WORKER_COMMIT_INTERVAL_MS", "0", "should be greater than or equal to 1, not '0'"),
+        (
+            "SMTP_SENDER",
+            "Todo <todo@exa_mple.com>",
+            "should be one address, such as Todo <todo@example.com>, no",
+        ),
+        (
+            "SMTP_SENDER",
+            "todo@.example.com",
+            "should be one address, such as Todo <todo@example.com>, not 'todo@",
+        ),
+        (
+            "SMTP_SENDER",
+            "jörg@example.com",
+            "needs a part before the @ that is ASCII, as few mail servers take",
+        ),
+        (
+            "SMTP_UNSUBSCRIBE_MAILTO",
+            "stop@-example.com",
+            "should be one address, such as unsubscribe@example",
+        ),
+        ("SMTP_UNSUBSCRIBE_MAILTO", "stöp@example.com", "needs a part before the @ that is ASCII"),
+        ("SMTP_UNSUBSCRIBE_URL", "https:///{id}", "should be a URL such as https://todo.example.com/"),
+        (
+            "SMTP_UNSUBSCRIBE_URL",
+            "https://{id}.example.com/",
+            "should be a URL such as https://todo.example.",
+        ),
+        ("SMTP_UNSUBSCRIBE_URL", "https://example.com:https/{id}", "should be a URL such as https://todo."),
+        ("SMTP_UNSUBSCRIBE_URL", "https://example.com:99999/{id}", "should be a URL such as https://todo."),
+        (
+            "SMTP_UNSUBSCRIBE_URL",
+            "https://exa mple.com/{id}",
+            "should be a URL such as https://todo.example.",
+        ),
         ("DATABASE_URL", "todo.db", "should be a database URL, such as sqlite:///todo.db or postgresql://"),
+        ("DATABASE_URL", "mysql://db/todo", "should name SQLite or PostgreSQL, such as sqlite:///todo.db or"),
+        ("DATABASE_URL", "sqlite://", "should name a file, such as sqlite:///todo.db or"),
+        ("DATABASE_URL", "sqlite:///", "should name a file, such as sqlite:///todo.db: a database in memory"),
+        (
+            "DATABASE_URL",
+            "sqlite:///:memory:",
+            "should name a file, such as sqlite:///todo.db: a database in",
+        ),
+        (
+            "DATABASE_URL",
+            "sqlite://todo.db",
+            "should name a file, such as sqlite:///todo.db or, from the root",
+        ),
+        ("DATABASE_URL", "postgresql://db:port/todo", "needs a port from 1 to 65535, such as postgresql://"),
+        ("DATABASE_URL", "postgresql://db:0/todo", "needs a port from 1 to 65535, such as postgresql://"),
+        ("DATABASE_URL", "postgresql://::1/todo", "needs an IPv6 address in brackets, such as postgresql://"),
     ],
 )
 def test_a_wrong_value_is_reported_with_what_was_expected(variable: str, value: str, said: str) -> None:
@@ -377,6 +428,49 @@ def test_a_wrong_value_is_reported_with_what_was_expected(variable: str, value: 
 @pytest.mark.parametrize("url", ["postgres://todo:x@db/todo", "postgresql://todo:x@db/todo"])
 def test_a_postgresql_url_names_the_driver_that_we_ship(url: str) -> None:
     assert load({"DATABASE_URL": url}).database_url == SecretStr("postgresql+psycopg://todo:x@db/todo")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "todo:a/b?c#d:e@f@db:5433/todo",
+        "/todo",
+        "db",
+        "[::1]/todo",
+        "[::1]:5432/todo",
+        "todo:p@/todo?host=/run/postgresql",
+        "a:b@db/todo?options=-c%20a:b",
+    ],
+)
+def test_a_postgresql_url_is_read_as_sqlalchemy_reads_it(rest: str) -> None:
+    taken = load({"DATABASE_URL": f"postgres://{rest}"}).database_url.get_secret_value()
+    assert taken == f"postgresql+psycopg://{rest}"
+    assert make_url(taken).port in {None, 5432, 5433}
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "taken"),
+    [
+        ("SMTP_SENDER", "Jörg <todo@müller.example>", "Jörg <todo@xn--mller-kva.example>"),
+        ("SMTP_SENDER", "todo@localhost", "todo@localhost"),
+        ("SMTP_SENDER", '"Todo, Inc." <todo@corp.local>', '"Todo, Inc." <todo@corp.local>'),
+        ("SMTP_UNSUBSCRIBE_MAILTO", "stop@bücher.test", "stop@xn--bcher-kva.test"),
+    ],
+)
+def test_an_international_domain_is_taken_as_punycode(variable: str, given: str, taken: str) -> None:
+    field = variable.removeprefix("SMTP_").lower()
+    assert getattr(load({variable: given}).smtp, field) == taken
+
+
+def test_the_default_sender_is_one_that_may_be_set() -> None:
+    assert load({"SMTP_SENDER": load({}).smtp.sender}).smtp.sender == load({}).smtp.sender
+
+
+def test_bytes_that_are_no_text_are_reported_without_them() -> None:
+    value = b"M\xfcller".decode(errors="surrogateescape")
+    assert problems({"SMTP_USERNAME": "m", "SMTP_PASSWORD": value}) == [
+        "SMTP_PASSWORD has bytes that are not UTF-8 text"
+    ]
 
 
 def test_a_ca_file_must_exist(tmp_path: Path) -> None:
