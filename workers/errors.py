@@ -14,11 +14,22 @@ from dramatiq.errors import ConnectionFailed, DecodeError
 from dramatiq.middleware import MiddlewareError
 
 
+def plain_text(text: str) -> str:
+    """The text as UTF-8 can write it: a byte that was none is written out, as is half a surrogate pair.
+
+    A server, a library or the environment may hand out such text; whatever stores or prints it would fail.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
 class WorkersError(Exception):
-    """The worker pool could not do what was asked."""
+    """The worker pool could not do what was asked. Its text can be stored, sent and printed: it is UTF-8."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or inspect.cleandoc(type(self).__doc__ or type(self).__name__))
+        super().__init__(plain_text(message or inspect.cleandoc(type(self).__doc__ or type(self).__name__)))
 
 
 class KafkaUnreachable(WorkersError, ConnectionFailed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.metadata import EntryPoint
+from io import TextIOWrapper
 from typing import NoReturn
 
 import typer
@@ -20,6 +21,7 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 def main() -> NoReturn:
     """Run the command line; errors that a user can mend are one line on standard error."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
+    _print_anything()
     for plugin in plugins.plugins():
         _add(plugin)
     try:
@@ -41,6 +43,13 @@ def main() -> NoReturn:
         _complain(str(exc))
         sys.exit(WRONG_USAGE if isinstance(exc, WrongUsage) else FAILED)
     sys.exit()
+
+
+def _print_anything() -> None:
+    """Have the streams write out the characters that their encoding does not have, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(text: str) -> None:

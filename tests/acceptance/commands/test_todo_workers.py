@@ -82,6 +82,19 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_1(tmp_path: Path) 
     assert result.stderr == f"todo-workers: {page}: No such file or directory\n"
 
 
+@pytest.mark.parametrize("encoding", ["ascii:strict", "utf-8:strict"])
+def test_an_output_that_cannot_hold_every_character_gets_it_written_out(encoding: str) -> None:
+    how = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    shown = run("workers", "templates", "preview", "todo_created", "--value", 'title="Käse → 酒"', **how)
+    assert shown.returncode == 0, shown.stderr
+    told = {"ascii:strict": r"K\xe4se \u2192 \u9152", "utf-8:strict": "Käse → 酒"}
+    assert told[encoding] in shown.stdout
+    wrong = run("workers", "templates", "preview", "→", **how)
+    assert wrong.returncode != 0
+    assert "no mail templates for the kind" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
 def test_a_summary_is_short_enough_for_a_terminal() -> None:
     groups = ["audit", "db", "dead-letters", "delayed", "events", "recipients", "reminders", "templates"]
     for command in ([], *([group] for group in groups)):
