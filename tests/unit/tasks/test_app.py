@@ -25,7 +25,9 @@ def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_chatbot_loads_nothing_that_only_a_worker_needs() -> None:
-    loaded = run("import sys, tasks; print(*sys.modules)").stdout.split()
+    result = run("import sys, tasks; print(*sys.modules)")
+    assert result.stderr == ""
+    loaded = result.stdout.split()
     assert "tasks.actors.events" in loaded
     assert HEAVY.isdisjoint(name.partition(".")[0] for name in loaded)
 
