@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .app import database, mail_server
+from .app import database, mail_server, sender
 
 if TYPE_CHECKING:
     from .storage.database import Database
@@ -26,11 +26,11 @@ def check_database() -> str:
 
 
 def check_smtp() -> str:
-    """Connect to the mail server and log in. Raises MailNotSent."""
-    server = mail_server()
-    asyncio.run(server.check())
+    """Connect to the mail server, log in and begin a mail from SMTP_SENDER. Raises MailNotSent."""
+    server, address = mail_server(), sender().address
+    asyncio.run(server.check(address))
     login = f"takes {server.username}" if server.username else "answers, no login is set"
-    return f"{server.host}:{server.port} {login}"
+    return f"{server.host}:{server.port} {login}; it takes mails from {address}"
 
 
 def _check_file(found: Database) -> str:

@@ -37,10 +37,11 @@ from sqlalchemy import (
     select,
 )
 
-from workers.errors import WorkersError
+from workers.errors import WorkersError, plain_text
 
 from ..storage.column_types import UtcDateTime, metadata
 from ..storage.database import Database
+from ..text import one_line
 from .notice import Notice
 
 #: Longest error text that a row keeps, in characters.
@@ -137,7 +138,7 @@ class DeliveryStore:
             "state": DeliveryState.FAILED,
             "claim": None,
             "until": None,
-            "error": error[:_MAX_ERROR_LENGTH],
+            "error": plain_text(one_line(error, _MAX_ERROR_LENGTH)),
         }
         own = {"own_id": str(notice.id), "own_claim": token, "updated_at": now}
         self._database.write(lambda connection: connection.execute(_RELEASE, values | own))

@@ -67,7 +67,7 @@ def compose(
     """Make a mail with a text and an HTML part; its Message-ID follows from ``notice_id``.
 
     Names and subject may contain any characters: they cannot add a header, a line or a recipient. The result
-    is ASCII, and its lines end in CRLF.
+    is ASCII, but for a recipient's address that is not (RFC 6532), and its lines end in CRLF.
     """
     headers = {
         "From": _mailbox("From", *sender.name_and_address),
@@ -96,7 +96,7 @@ def _text_part(subtype: str, text: str) -> bytes:
 
 def _part(headers: Mapping[str, str], body: bytes) -> bytes:
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return head.encode("ascii") + b"\r\n" + body
+    return head.encode() + b"\r\n" + body
 
 
 @lru_cache(maxsize=1_000)  # the sender's is in every mail, and a recipient gets several

@@ -31,7 +31,7 @@ from zoneinfo import ZoneInfo
 
 from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
-from ..storage.engine import DatabaseError, DatabaseUnavailable
+from ..storage.engine import DatabaseUnavailable
 from .delivery_store import FINAL, DeliveryState, DeliveryStore
 from .mail_message import Sender, compose
 from .notice import Notice
@@ -138,8 +138,8 @@ class Notifier:
         except Exception as exc:
             try:
                 self.deliveries.release(notice, token, error=str(exc), now=self.clock())
-            except DatabaseError:
-                # The claim ends by itself; the error to raise is the one about the mail.
+            except Exception:
+                # The claim ends by itself; whatever fails here, the error to raise is the one about the mail.
                 logger.warning("notice.not_released notice_id=%s", notice.id, exc_info=True)
             raise
 

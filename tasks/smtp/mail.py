@@ -24,8 +24,16 @@ class MailRefused(MailNotSent):
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail as the server gets it: bare addresses, and the message with its headers."""
+    """A mail as the server gets it: bare addresses, and the message with its headers.
+
+    Domains are ASCII (Punycode). If a recipient's part before the @ is not, neither is ``content``, and only
+    a server that offers SMTPUTF8 takes the mail.
+    """
 
     sender: str
     recipient: str
     content: bytes
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        return not self.recipient.isascii()

@@ -12,12 +12,12 @@ from .server import Server
 
 logger = logging.getLogger(__name__)
 
-#: How much longer than a mail may take a thread waits for it: only if the loop's thread has died.
+#: How much longer than the limit a thread waits for its mail, in case the loop's thread has died.
 _GRACE_S = 10.0
 
 
 class Mailer:
-    """Hands mails to an SMTP server over at most ``connections`` connections; any thread may use it.
+    """Sends mails to an SMTP server over at most ``connections`` connections; any thread may use it.
 
     Its own thread starts with the first mail and ends with :meth:`close`; a mail after that starts it again.
     Make it after a fork. One mail takes at most ``limit_s`` seconds, the wait for a connection included.
@@ -36,7 +36,7 @@ class Mailer:
         self._is_well = True
 
     def send(self, mail: Mail) -> None:
-        """Return when the server has taken ``mail``.
+        """Block until the server has taken ``mail``.
 
         Raises:
             MailNotSent: it did not; the text names the server, the recipient and the server's answer.
@@ -64,7 +64,7 @@ class Mailer:
         return self._is_well and self._in_hand < self._connections
 
     def close(self) -> None:
-        """Take leave of the server and end the thread, once the mails in hand are done."""
+        """Leave the server and end the thread, once the mails in hand are done."""
         with self._lock:
             running, self._running = self._running, None
         if running is not None:
@@ -86,7 +86,7 @@ class Mailer:
 
 
 class _Running:
-    """The thread, its event loop, and the connections on it."""
+    """The mailer's thread, its event loop, and the connections on it."""
 
     def __init__(self, server: Server, *, size: int, idle_s: float) -> None:
         self.loop = asyncio.new_event_loop()

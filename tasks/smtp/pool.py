@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPNotSupported, SMTPResponseException
 
 from .mail import Mail
 from .server import CLOSING, Server, drop, leave
@@ -13,9 +13,9 @@ from .server import CLOSING, Server, drop, leave
 class Pool:
     """At most ``size`` connections at once; each is kept for ``idle_s`` seconds after its last mail.
 
-    A server may close a kept connection whenever it likes, say so with a 421, or restart: the mail then goes
-    over a new one. That is safe until the content is sent. Whoever gets no answer to the content cannot know
-    whether it was taken; such a mail is reported as not sent.
+    A server may close a kept connection at any time, announce that with a 421, or restart: the mail then goes
+    over a new connection. That is safe until the content is sent. If the content gets no answer, nobody knows
+    whether the server took the mail; it is reported as not sent.
     """
 
     def __init__(self, server: Server, *, size: int, idle_s: float) -> None:
@@ -27,7 +27,7 @@ class Pool:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def send(self, mail: Mail) -> None:
-        """Return when the server has taken the mail. Raises MailNotSent; MailRefused where it never will."""
+        """Return when the server has taken the mail. Raises MailNotSent; MailRefused if it never will."""
         async with self._slots:
             client = await self._addressed(mail)
             try:
@@ -48,7 +48,7 @@ class Pool:
             self._keep(client)
 
     async def close(self) -> None:
-        """Wait for the mails in hand, then take leave of the server; no mail can be sent any more."""
+        """Wait for the mails in hand, then leave the server; no mail can be sent any more."""
         for _ in range(self._size):
             await self._slots.acquire()
         for client in list(self._kept):
@@ -56,7 +56,7 @@ class Pool:
         await asyncio.gather(*self._leaving)
 
     async def _addressed(self, mail: Mail) -> SMTP:
-        """Give a connection on which the server knows sender and recipient, and waits for the content."""
+        """A connection on which the server knows sender and recipient, and waits for the content."""
         if (client := self._take()) is not None:
             try:
                 return await self._address(client, mail)
@@ -73,8 +73,11 @@ class Pool:
 
     async def _address(self, client: SMTP, mail: Mail) -> SMTP:
         try:
-            await client.mail(mail.sender)
-            await client.rcpt(mail.recipient)
+            await client.mail(mail.sender, options=await _options(client, mail))
+            await client.rcpt(mail.recipient, encoding="utf-8")
+        except SMTPNotSupported as exc:
+            self._keep(client)
+            raise self._server.cannot_take(mail) from exc
         except SMTPResponseException as exc:
             if exc.code == CLOSING:
                 drop(client)
@@ -90,7 +93,7 @@ class Pool:
         return client
 
     async def _reset(self, client: SMTP) -> None:
-        """Make the connection ready for another mail, and keep it; drop it where that fails."""
+        """Make the connection ready for another mail, and keep it; drop it if that fails."""
         try:
             await client.rset()
         except BaseException as exc:
@@ -123,8 +126,18 @@ class Pool:
         task.add_done_callback(self._leaving.discard)
 
 
+async def _options(client: SMTP, mail: Mail) -> list[str]:
+    if not mail.needs_smtputf8:
+        return []
+    if client.is_ehlo_or_helo_needed:
+        await client.ehlo()
+    if not client.supports_extension("smtputf8"):
+        raise SMTPNotSupported("SMTPUTF8")
+    return ["SMTPUTF8", "BODY=8BITMIME"]
+
+
 class _Gone(Exception):
-    """The connection is of no use any more; ``error`` says why. The server has not got the mail."""
+    """The connection is of no more use; ``error`` says why. The server does not have the mail."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))

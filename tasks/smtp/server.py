@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from contextlib import suppress
@@ -11,13 +12,21 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
-from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 
 from ..text import one_line
-from .mail import MailNotSent, MailRefused
+from .mail import Mail, MailNotSent, MailRefused
 
 #: Replies to a login that was refused or is missing (RFC 4954): about our settings, not about the mail.
 LOGIN_REPLIES = frozenset({530, 534, 535, 538})
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 #: The reply of a server that is about to close the connection.
 CLOSING = 421
@@ -38,7 +47,7 @@ class Server:
     timeout_s: float = 10.0
 
     async def connect(self) -> SMTP:
-        """Give a connection that is encrypted and logged in as wanted. Raises SMTPException or OSError."""
+        """Open a connection, encrypted and logged in as wanted. Raises SMTPException, OSError, ValueError."""
         client = SMTP(
             hostname=self.host,
             port=self.port,
@@ -48,48 +57,60 @@ class Server:
             username=self.username,
             password=self.password if self.username is not None else None,
             timeout=self.timeout_s,
-            local_hostname=_local_hostname(),
+            local_hostname=local_hostname(),
         )
         await client.connect()
         return client
 
-    async def check(self) -> None:
-        """Connect, log in and leave. Raises MailNotSent, with what to do."""
+    async def check(self, sender: str) -> None:
+        """Connect, log in, begin a mail from ``sender`` and leave. Raises MailNotSent, with what to do."""
         try:
             client = await self.connect()
+            try:
+                await client.mail(sender)
+                await client.rset()
+            finally:
+                await leave(client)
+        except SMTPSenderRefused as exc:
+            text = f"{self} refused the sender {sender}: {_reply(exc)} (check SMTP_SENDER)"
+            raise MailNotSent(text, exc.code) from exc
         except (SMTPException, OSError, ValueError) as exc:
             raise self._not_usable(exc, "") from exc
-        await leave(client)
+
+    def __str__(self) -> str:
+        return f"The mail server {self.host}:{self.port}"
 
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca_file)
 
     def not_connected(self, error: Exception, recipient: str) -> MailNotSent:
-        """Say why there is no connection to send the mail on: that is not about the mail."""
+        """The error if there is no connection to send the mail on: it is not about the mail."""
         return self._not_usable(error, f" for the mail to {recipient}")
 
     def _not_usable(self, error: Exception, for_what: str) -> MailNotSent:
-        server = f"The mail server {self.host}:{self.port}"
         if isinstance(error, SMTPAuthenticationError):
             hint = "check SMTP_USERNAME and SMTP_PASSWORD"
             return MailNotSent(
-                f"{server} refused the login of {self.username}: {_reply(error)} ({hint})", error.code
+                f"{self} refused the login of {self.username}: {_reply(error)} ({hint})", error.code
             )
         if isinstance(error, SMTPResponseException):
-            return MailNotSent(f"{server} takes no mail now: {_reply(error)}", error.code)
+            return MailNotSent(f"{self} takes no mail now: {_reply(error)}", error.code)
         cause = error.__cause__ or error  # aiosmtplib's own words name the server once more
         reason = str(cause) or type(cause).__name__
         hint = f"check SMTP_HOST, SMTP_PORT and {'SMTP_TLS' if self.tls == 'none' else 'SMTP_CA_FILE'}"
-        return MailNotSent(f"{server} could not be used{for_what}: {reason} ({hint})")
+        return MailNotSent(f"{self} could not be used{for_what}: {reason} ({hint})")
 
     def not_taken(self, error: SMTPResponseException, recipient: str) -> MailNotSent:
-        """Say what the server answered to the mail: for good, where the reply is one of the 500s."""
+        """The error if the server refused the mail: for good, if the reply is one of the 500s."""
         final = 500 <= error.code < 600 and error.code not in LOGIN_REPLIES
         kind = MailRefused if final else MailNotSent
-        return kind(
-            f"The mail server {self.host}:{self.port} refused the mail to {recipient}: {_reply(error)}",
-            error.code,
+        return kind(f"{self} refused the mail to {recipient}: {_reply(error)}", error.code)
+
+    def cannot_take(self, mail: Mail) -> MailRefused:
+        """The error if the recipient's address is one that the server has no way to name."""
+        return MailRefused(
+            f"{self} does not offer SMTPUTF8, without which no mail can be sent to {mail.recipient}"
         )
 
 
@@ -116,8 +137,11 @@ def _end(client: SMTP, transport: asyncio.BaseTransport | None) -> None:
 
 
 @cache  # by default it would be looked up, in a thread, for each connection
-def _local_hostname() -> str:
-    return socket.getfqdn()
+def local_hostname() -> str:
+    """The name that a mail server gets from us."""
+    name = socket.getfqdn()
+    # A machine may be named as no host name can be; the server then gets what says nothing (RFC 5321, 4.1.4).
+    return name if _HOST_NAME.fullmatch(name) else "[127.0.0.1]"
 
 
 def _reply(error: SMTPResponseException) -> str:

@@ -16,6 +16,9 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, Envelope, syntax
 
+#: What it can be told to answer to.
+STAGES = ("GREETING", "AUTH", "MAIL", "RCPT", "DATA", "CONTENT")
+
 #: The recipient that it always refuses.
 REFUSED = "nobody@example.com"
 
@@ -23,8 +26,8 @@ REFUSED = "nobody@example.com"
 class SmtpServer:
     """Listens on 127.0.0.1 while it is entered or started; on one port, also after a restart.
 
-    ``replies`` are given, one each, to the commands of their name before it answers as usual; what comes
-    after ``DATA`` is named CONTENT.
+    ``replies`` are given, one each, to the commands of their name before it answers as usual. The greeting is
+    named GREETING, what comes after ``DATA`` is named CONTENT. A reply may be bytes in whatever encoding.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -32,7 +35,9 @@ class SmtpServer:
         self.envelopes: list[Envelope] = []
         #: How many connections there ever were.
         self.connections = 0
-        self.replies: dict[str, deque[str]] = {name: deque() for name in ("MAIL", "RCPT", "DATA", "CONTENT")}
+        self.replies: dict[str, deque[str | bytes]] = {name: deque() for name in STAGES}
+        #: The senders that it was told, in order, those included whose mails were not sent.
+        self.senders: list[str] = []
         #: Commands of which the next one gets no answer at all.
         self.mute: set[str] = set()
         #: Called with each mail before it is taken.
@@ -114,7 +119,8 @@ class SmtpServer:
         if name in self.mute:
             self.mute.discard(name)
             await self._stopped.wait()
-        return self.replies[name].popleft() if self.replies[name] else None
+        reply = self.replies[name].popleft() if self.replies[name] else None
+        return _as_text(reply) if isinstance(reply, bytes) else reply
 
 
 class _Handler:
@@ -126,6 +132,7 @@ class _Handler:
     async def handle_MAIL(  # noqa: N802 - the names that aiosmtpd calls
         self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        self._server.senders.append(address)
         if reply := await self._server.scripted("MAIL"):
             return reply
         envelope.mail_from = address
@@ -154,9 +161,10 @@ class _Handler:
 
 class _Connection(SMTP):
     def __init__(self, owner: SmtpServer, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
-        super().__init__(_Handler(owner), hostname="localhost", loop=loop, **options)
+        super().__init__(_Handler(owner), loop=loop, **{"hostname": "localhost"} | options)
         self._owner = owner
         self._first: asyncio.Transport | None = None
+        self._has_greeted = False
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the name that aiosmtpd calls
@@ -164,6 +172,19 @@ class _Connection(SMTP):
             await self.push(reply)
         else:
             await super().smtp_DATA(arg)
+
+    @syntax("AUTH <mechanism>")
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
+        if reply := await self._owner.scripted("AUTH"):
+            await self.push(reply)
+        else:
+            await super().smtp_AUTH(arg)
+
+    async def push(self, status: str | bytes) -> None:
+        if not self._has_greeted:
+            self._has_greeted = True
+            status = await self._owner.scripted("GREETING") or status
+        await super().push(_as_bytes(status) if isinstance(status, str) else status)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -176,6 +197,14 @@ class _Connection(SMTP):
         if self._first is not None:
             self._owner.closed(self._first)
         super().connection_lost(error)
+
+
+def _as_text(reply: bytes) -> str:
+    return reply.decode(errors="surrogateescape")
+
+
+def _as_bytes(reply: str) -> bytes:
+    return reply.encode(errors="surrogateescape")
 
 
 def read(envelope: Envelope) -> EmailMessage:

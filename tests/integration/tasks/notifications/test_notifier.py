@@ -241,6 +241,46 @@ def test_a_mail_that_was_not_taken_can_be_sent_at_once_by_whoever_tries(
     assert len(server.mails) == 1
 
 
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "CONTENT"])
+def test_a_refusal_in_another_encoding_is_noted_and_the_claim_given_back(
+    notifier: Notifier, server: SmtpServer, stage: str
+) -> None:
+    notice = a_notice()
+    server.replies[stage].append("550 5.1.1 Empfänger\0 unbekannt".encode("latin-1"))
+    with pytest.raises(MailRefused, match=r"550 5\.1\.1 Empf\\xe4nger unbekannt"):
+        notifier.deliver(notice)
+    row = notifier.deliveries.find(notice.id)
+    assert row is not None
+    assert (row.state, row.claim) == (DeliveryState.FAILED, None)
+    assert r"Empf\xe4nger unbekannt" in row.error
+    assert notifier.deliver(notice) is DeliveryOutcome.SENT
+
+
+class Unlike:
+    """A store that is like the one within but for what a test makes of it."""
+
+    def __init__(self, deliveries: DeliveryStore) -> None:
+        self._deliveries = deliveries
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._deliveries, name)
+
+
+class FailsToRelease(Unlike):
+    def release(self, *args: Any, **kwargs: Any) -> None:
+        raise UnicodeEncodeError("utf-8", "\udce4", 0, 1, "surrogates not allowed")
+
+
+def test_no_error_while_a_refusal_is_noted_takes_its_place(
+    notifier: Notifier, server: SmtpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing: Any = FailsToRelease(notifier.deliveries)
+    server.replies["RCPT"].append("550 5.1.1 No such mailbox")
+    with pytest.raises(MailRefused, match="No such mailbox"):
+        replace(notifier, deliveries=failing).deliver(a_notice())
+    assert "notice.not_released" in caplog.text
+
+
 def test_a_mail_that_is_refused_for_good_can_be_sent_after_a_replay(
     notifier: Notifier, server: SmtpServer
 ) -> None:
@@ -387,16 +427,6 @@ def test_a_job_that_could_not_be_postponed_is_not_noted_as_such(notifier: Notifi
     with pytest.raises(AssertionError):
         replace(notifier, postpone=_never).deliver(notice)
     assert state(notifier, notice) is None
-
-
-class Unlike:
-    """A store that is like the one within but for what a test makes of it."""
-
-    def __init__(self, deliveries: DeliveryStore) -> None:
-        self._deliveries = deliveries
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._deliveries, name)
 
 
 class Away(Unlike):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -24,9 +25,9 @@ from tasks.notifications.notice import notice_of
 from tasks.notifications.rendering import render
 from tasks.smtp.mail import Mail, MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
-from tasks.smtp.server import Server
+from tasks.smtp.server import Server, local_hostname
 from tests.helpers.samples import NOON, a_todo, an_event, an_owner
-from tests.helpers.smtp_server import REFUSED, SmtpServer, free_port
+from tests.helpers.smtp_server import REFUSED, STAGES, SmtpServer, free_port
 from tests.helpers.waiting import wait_for
 
 SENDER = Sender("Todo <todo@example.com>")
@@ -333,6 +334,102 @@ def test_what_may_pass_is_told_from_what_will_not(
     assert isinstance(caught.value, MailRefused) is is_final
     send(mailer)
     assert (len(server.mails), server.connections) == (2, 1)
+
+
+#: A refusal as servers write it that do not speak UTF-8, and as it is told.
+IN_OTHER_ENCODINGS = {
+    "latin-1": ("Empf\xe4nger unbekannt".encode("latin-1"), r"Empf\xe4nger unbekannt"),
+    "gbk": ("用户不存在".encode("gbk"), r"\xd3û\xa7\xb2\xbb\xb4\xe6\xd4\xda"),  # two of the bytes are UTF-8
+    "shift-jis": ("宛先".encode("shift-jis"), r"\x88\xb6\x90\xe6"),
+    "utf-8": ("Empf\xe4nger".encode(), "Empf\xe4nger"),
+    "nothing": (b"\0\x1b\xff", r"\xff"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("encoding", IN_OTHER_ENCODINGS)
+def test_a_reply_in_any_encoding_is_told_as_plain_text(
+    make_mailer: MakeMailer, login_server: SmtpServer, ca_file: Path, stage: str, encoding: str
+) -> None:
+    login = {"tls": "starttls", "ca_file": ca_file, "username": "todo", "password": "hunter2"}
+    mailer = make_mailer(login_server.port, **login)
+    said, told = IN_OTHER_ENCODINGS[encoding]
+    code = {"GREETING": 554, "AUTH": 535}.get(stage, 550)
+    tries = 2 if stage == "AUTH" else 1  # both ways to log in are tried
+    login_server.replies[stage].extend([b"%d-5.1.1 %b\r\n%d %b" % (code, said, code, said)] * tries)
+    with pytest.raises(MailNotSent) as caught:
+        send(mailer)
+    assert f"{code} 5.1.1 {told} {told}" in str(caught.value)
+    assert caught.value.code == code
+    assert str(caught.value).encode().decode().isprintable()
+    assert isinstance(caught.value, MailRefused) is (code == 550)
+    send(mailer)
+    assert login_server.count == 1
+
+
+def test_a_server_that_names_itself_in_another_encoding_is_used(make_mailer: MakeMailer) -> None:
+    with SmtpServer(hostname=b"Gr\xfc\xdf Gott".decode(errors="surrogateescape")) as server:
+        send(make_mailer(server.port))
+        assert server.count == 1
+
+
+def test_a_machine_whose_name_is_no_host_name_can_send_mails(
+    mailer: Mailer, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: "b\xfcro \udcff")
+    local_hostname.cache_clear()
+    try:
+        send(mailer)
+    finally:
+        local_hostname.cache_clear()
+    assert server.envelopes[0].mail_from == SENDER.address
+
+
+def test_a_recipient_that_is_not_ascii_is_mailed_where_the_server_offers_smtputf8(
+    make_mailer: MakeMailer,
+) -> None:
+    with SmtpServer(enable_SMTPUTF8=True) as server:
+        mailer = make_mailer(server.port)
+        send(mailer, owner=an_owner(name="Jörg", email="jörg@müller.example"))
+        send(mailer)
+        unicode, plain = server.envelopes
+        assert (unicode.rcpt_tos, unicode.smtp_utf8) == (["jörg@xn--mller-kva.example"], True)
+        assert server.mails[0]["To"] == "Jörg <jörg@xn--mller-kva.example>"
+        assert "SMTPUTF8" not in plain.mail_options
+        assert server.connections == 1
+
+
+def test_a_recipient_that_is_not_ascii_is_refused_where_the_server_does_not(
+    mailer: Mailer, server: SmtpServer
+) -> None:
+    for _ in range(2):  # over a new connection, and over a kept one
+        with pytest.raises(
+            MailRefused, match=r"does not offer SMTPUTF8, without which .* to jörg@example\.com"
+        ):
+            send(mailer, owner=an_owner(email="jörg@example.com"))
+        send(mailer)
+    assert (server.count, server.connections) == (2, 1)
+
+
+@pytest.mark.parametrize("address", ["ana@corp.local", "ana@localhost", "ana@example.test"])
+def test_addresses_of_intranets_and_tests_are_mailed(
+    mailer: Mailer, server: SmtpServer, address: str
+) -> None:
+    send(mailer, owner=an_owner(email=address))
+    assert server.envelopes[0].rcpt_tos == [address]
+
+
+def test_a_check_begins_a_mail_and_sends_none(server: SmtpServer) -> None:
+    target = Server("127.0.0.1", server.port)
+    asyncio.run(target.check("todo@example.com"))
+    assert (server.senders, server.count) == (["todo@example.com"], 0)
+    server.replies["MAIL"].append(b"550 5.7.1 Not yours")
+    with pytest.raises(MailNotSent) as caught:
+        asyncio.run(target.check("todo@example.com"))
+    assert str(caught.value) == (
+        f"The mail server 127.0.0.1:{server.port} refused the sender todo@example.com: 550 5.7.1 Not yours "
+        "(check SMTP_SENDER)"
+    )
 
 
 @pytest.mark.parametrize("command", ["DATA", "CONTENT"])
