@@ -27,10 +27,10 @@ def load(plugin: EntryPoint) -> Any:
     except (ImportError, AttributeError) as exc:
         from ..errors import WorkersError
 
-        raise WorkersError(
-            f"The command {plugin.name} cannot be loaded: {exc}. What is missing may be in an extra: "
-            "pip install 'todo-workers[local]'"
-        ) from exc
+        ours = plugin.dist is not None and plugin.dist.name == "todo-workers"
+        is_missing = isinstance(exc, ModuleNotFoundError) and ours
+        hint = ". What is missing may be in an extra: pip install 'todo-workers[local]'" if is_missing else ""
+        raise WorkersError(f"The command {plugin.name} cannot be loaded: {exc}{hint}") from exc
 
 
 def summary(plugin: EntryPoint) -> str:

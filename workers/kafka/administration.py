@@ -45,15 +45,18 @@ def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicS
     }
     response = admin.create_topics(request, raise_errors=False)
     refused = []
+    lacks_right = False
     for topic in response["topics"]:
         error = kafka.errors.for_code(topic["error_code"])
         # Another process may have created it in the same moment.
         if error not in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError):
             refused.append(f"{topic['name']} ({topic['error_message'] or error.__name__})")
+            lacks_right = lacks_right or issubclass(error, kafka.errors.AuthorizationError)
     if refused:
+        how = "; create them, or grant Create on the cluster" if lacks_right else ""
         raise TopicsMissing(
             f"Kafka at {cluster.address} lacks topics and {cluster.user} cannot create them: "
-            f"{', '.join(refused)}; create them, or grant Create on the cluster"
+            f"{', '.join(refused)}{how}"
         )
     admin.wait_for_topics([spec.name for spec in specs], timeout_ms=int(cluster.send_timeout_s * 1000))
 

@@ -11,6 +11,7 @@ import kafka.errors
 
 from ..errors import (
     AuthenticationFailed,
+    InvalidName,
     KafkaUnreachable,
     MessageTooLarge,
     NotAuthorized,
@@ -47,8 +48,11 @@ def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError
     """Say in our words what kafka-python's ``exc`` means; see :func:`kafka_errors`."""
     for expected, error, text in _MEANINGS:
         if isinstance(exc, expected):
+            # Only who never got through may have the wrong address.
+            check = _CHECK_ADDRESS if doing == "connect" else "check that all its brokers run"
+            said = inner_text(exc) or type(exc).__name__
             return error(
-                text.format(address=cluster.address, user=cluster.user, doing=doing, exc=inner_text(exc))
+                text.format(address=cluster.address, user=cluster.user, doing=doing, exc=said, check=check)
             )
     if "AuthorizationFailedError" in str(exc):
         # A user without any Write right is refused a producer id; that comes wrapped in a bare KafkaError.
@@ -67,7 +71,7 @@ _CHECK_LOGIN = (
     "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
 )
 _SEND_A_REFERENCE = "send a reference to the data instead of the data"
-_CHECK_ADDRESS = "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right"
+_CHECK_ADDRESS = "check that it runs and that KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL are right"
 _MEANINGS: tuple[_Meaning, ...] = (
     (
         _REFUSALS,
@@ -90,14 +94,19 @@ _MEANINGS: tuple[_Meaning, ...] = (
         "cannot {doing}: Kafka at {address} has no such topic, or {user} may not see it",
     ),
     (
+        kafka.errors.InvalidTopicError,
+        InvalidName,
+        "cannot {doing}: Kafka takes no topic of this name ({exc})",
+    ),
+    (
         kafka.errors.KafkaTimeoutError,
         KafkaUnreachable,
-        "Kafka at {address} did not answer in time, cannot {doing} ({exc}); " + _CHECK_ADDRESS,
+        "Kafka at {address} did not answer in time, cannot {doing} ({exc}); {check}",
     ),
     (
         kafka.errors.KafkaConnectionError,
         KafkaUnreachable,
-        "Kafka at {address} cannot be reached, cannot {doing} ({exc}); " + _CHECK_ADDRESS,
+        "Kafka at {address} cannot be reached, cannot {doing} ({exc}); {check}",
     ),
 )
 
