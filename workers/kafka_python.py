@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 #: The series whose private parts :mod:`workers.kafka.patches` knows, and its first release that will do.
 SERIES, FIRST_RELEASE = "3.0", 12
 #: The same for pip.
-REQUIREMENT = f"kafka-python[crc32c]~={SERIES}.{FIRST_RELEASE}"
+REQUIREMENT = f"kafka-python[crc32c,lz4,snappy,zstd]~={SERIES}.{FIRST_RELEASE}"
 
 
 def require_supported() -> None:

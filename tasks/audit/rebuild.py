@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from workers.errors import Undecodable
+from workers.records.consumed import ConsumedRecord
 from workers.records.sources import Incoming
 
 from ..events.cloud_events import event_of
@@ -31,7 +31,7 @@ class Rebuilt:
 
 def rebuild(
     store: AuditStore,
-    records: Iterable[Any],
+    records: Iterable[ConsumedRecord],
     *,
     now: Callable[[], datetime],
     tell: Callable[[str], object],
@@ -63,12 +63,15 @@ def rebuild(
 
 
 def _decoded(
-    records: Iterable[Any], rebuilt: Rebuilt, without_row: Callable[[str], None]
+    records: Iterable[ConsumedRecord], rebuilt: Rebuilt, without_row: Callable[[str], None]
 ) -> Iterator[tuple[AnyEvent, str]]:
     for record in records:
         rebuilt.records += 1
         place = f"{record.topic}/{record.partition}/{record.offset}"
         incoming = Incoming(record.key, record.value, record.headers, record.timestamp)
+        if record.unreadable is not None:
+            without_row(f"{place}: {record.unreadable}")
+            continue
         try:
             yield read_any_event(event_of(incoming)).event, place
         except (Undecodable, InvalidEvent) as exc:

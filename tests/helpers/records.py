@@ -17,3 +17,8 @@ class Consumed:
     key: bytes | None = b"key"
     value: bytes | None = b"value"
     headers: Sequence[tuple[str, bytes | None]] = ()
+    unreadable: str | None = None
+
+    @property
+    def first_offset(self) -> int:
+        return self.offset

@@ -40,7 +40,7 @@ class Emptying:
         letters = dead_letter_reader.unresolved(self._cluster, topic)
         wanted = (entry for entry in letters if entry.letter.queue in queues)
         outcome = Resolution()
-        resolve(self._producer, topic, wanted, lambda _: None, outcome)
+        resolve(self._producer, topic, wanted, lambda _: (), outcome)
         if outcome.failures:
             raise outcome.failures[0][1]
 

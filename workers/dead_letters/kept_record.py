@@ -9,7 +9,14 @@ import dramatiq
 from ..records import envelope
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
-from ..records.headers import OWN_HEADERS, SOURCE_HEADER, TOO_LONG_HEADER, Headers, job_headers_of
+from ..records.headers import (
+    BATCH_HEADER,
+    OWN_HEADERS,
+    SOURCE_HEADER,
+    TOO_LONG_HEADER,
+    Headers,
+    job_headers_of,
+)
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
 #: The longest record that is kept whole.
@@ -29,8 +36,11 @@ def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, sourc
     A job of a source is kept as a job, so that it can be shown, edited and replayed like any other. Bytes
     that are no job, or that would be too long as one, stay as they are. Any record can be too long even so,
     for Kafka checks the size of the compressed batch: then only its place, its size and a beginning of its
-    bytes are kept, as a partition must never stop for a dead letter that no topic takes.
+    bytes are kept, as a partition must never stop for a dead letter that no topic takes. The same holds for
+    a batch of the log that could not be read.
     """
+    if record.unreadable is not None:
+        return _batch_of(record, source)
     headers = job_headers_of(record)
     if source is None:
         return _bounded(Record(record.key, record.value, headers))
@@ -66,6 +76,12 @@ def _short(headers: Headers) -> Headers:
             kept.append((name, value))
             room -= taken
     return kept
+
+
+def _batch_of(record: ConsumedRecord, source: str | None) -> Record:
+    marks = [] if source is None else [(SOURCE_HEADER, source.encode())]
+    marks.append((BATCH_HEADER, f"{record.first_offset}-{record.offset}".encode()))
+    return _bounded(Record(b"", record.value, marks))
 
 
 def _job_of(message: dramatiq.Message[Any] | None) -> Record | None:

@@ -1,4 +1,4 @@
-"""A dead letter as a job again. Pure: no I/O, no clock."""
+"""A dead letter as a job again, or as the jobs of the batch that it keeps. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Any
 import dramatiq
 
 from ..errors import Undecodable, WrongUsage
+from ..kafka.batch_reading import read_batch
 from ..records import envelope
+from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
 from ..records.headers import (
+    BATCH_HEADER,
     ID_HEADER,
     ORIGIN_HEADER,
     REPLAYED_HEADER,
     REPLAYS_HEADER,
+    SOURCE_HEADER,
     TOO_LONG_HEADER,
     Headers,
+    filled,
     source_named_in,
     text_of,
 )
@@ -37,8 +42,9 @@ def revived(
     """The topic and the record of the job that a dead letter holds, to run as if for the first time.
 
     It keeps its message id; its attempts start again; its replays are counted. Bytes that are no message
-    stay as they are. Raises WrongUsage, which says what to do, where ``edits`` do not fit, the bytes were not
-    kept, or nothing says which queue they are for.
+    stay as they are. A batch that could not be read is for :func:`revived_batch`. Raises WrongUsage, which
+    says what to do, where ``edits`` do not fit, the bytes were not kept, or nothing says which queue they are
+    for.
     """
     if (size := text_of(TOO_LONG_HEADER, letter.job_headers)) is not None:
         raise WrongUsage(
@@ -75,9 +81,42 @@ def queue_of(letter: DeadLetter) -> str:
     return queue
 
 
+def revived_batch(letter: DeadLetter, topics: Topics) -> list[tuple[str, Record]] | None:
+    """The topics and the records of what a dead letter keeps as a batch of the log that could not be read.
+
+    None where it keeps no batch. Each record goes where it came from; those of a source go to the queue's own
+    topic. Raises WrongUsage where the batch still cannot be read.
+    """
+    kept = text_of(BATCH_HEADER, letter.job_headers)
+    if kept is None or text_of(TOO_LONG_HEADER, letter.job_headers) is not None:
+        return None
+    first, last = (int(offset) for offset in kept.split("-"))
+    try:
+        found = read_batch(letter.origin.topic, letter.origin.partition, letter.value or b"")
+    except ValueError as exc:
+        raise WrongUsage(f"dead letter {letter.id} still cannot be read: {exc}") from exc
+    wanted = [record for record in found if first <= record.offset <= last]
+    if why := next((record.unreadable for record in wanted if record.unreadable), None):
+        raise WrongUsage(f"dead letter {letter.id} still cannot be read: {why}")
+    topic = topics.jobs(letter.queue) if letter.queue else letter.origin.topic
+    source = source_named_in(letter.job_headers)
+    return [(topic, _as_it_was(record, source)) for record in wanted]
+
+
+def _as_it_was(record: ConsumedRecord, source: str | None) -> Record:
+    headers = filled(record.headers)
+    if source is not None:
+        others = [header for header in headers if header[0] != SOURCE_HEADER]
+        headers = [(SOURCE_HEADER, source.encode()), *others]
+    if text_of(ORIGIN_HEADER, headers) is None:
+        headers.append((ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
+    return Record(record.key, record.value, headers)
+
+
 def message_of(letter: DeadLetter) -> dramatiq.Message[Any] | None:
     """The message that a dead letter holds; None where its bytes are none."""
-    if source_named_in(letter.job_headers):
+    marks = (SOURCE_HEADER, BATCH_HEADER)
+    if any(text_of(mark, letter.job_headers) is not None for mark in marks):
         return None
     try:
         return envelope.decode(letter.value, letter.queue or None)

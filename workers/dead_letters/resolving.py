@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,9 @@ _BATCH = 200
 #: Failures that are kept, to be named one by one.
 _KEPT_FAILURES = 20
 
-#: What becomes of an entry: the topic and the record of its job; None: nothing but its end. It may raise
+#: What becomes of an entry: the topics and the records of its jobs; none: nothing but its end. It may raise
 #: anything where that is impossible: the entry then stays, and the others go on.
-Revive = Callable[[Entry], tuple[str, Record] | None]
+Revive = Callable[[Entry], Sequence[tuple[str, Record]]]
 
 
 @dataclass(slots=True)
@@ -64,8 +64,7 @@ def resolve(
     """
 
     def job(entry: Entry) -> list[Any]:
-        place = revive(entry)
-        return [] if place is None else [producer.send(*place)]
+        return [producer.send(*place) for place in revive(entry)]
 
     def tombstones(entry: Entry) -> list[Any]:
         # The oldest first: else those before would come to light where this ends in between.

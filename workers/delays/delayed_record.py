@@ -20,6 +20,8 @@ class Delayed(NamedTuple):
 
 def delayed(consumed: ConsumedRecord) -> Delayed:
     """Read a record of a delay topic. Raises Undecodable if it is no delayed job."""
+    if consumed.unreadable is not None:
+        raise Undecodable(consumed.unreadable, consumed.value or b"")
     headers = filled(consumed.headers)
     found = dict(headers)
     try:

@@ -27,8 +27,6 @@ T = TypeVar("T")
 
 #: Records of one partition that are sent together, at most: with kafka-python's 16 KiB each costs more.
 _BATCH_BYTES = 64 * 1024
-#: With one of these options kafka-python's own reader reads the fetched records.
-_READS_ITSELF = frozenset({"isolation_level", "key_deserializer", "value_deserializer"})
 #: Share of the send time-out after which a record that is not confirmed fails: who waits for it learns why
 #: before its own time is up.
 _DELIVERY_SHARE = 0.95
@@ -39,6 +37,8 @@ _ADMIN_TIMEOUT_S = 8.0
 #: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
 #: delivery for as long.
 _HEARTBEAT_INTERVAL_MS = 500
+#: Partitions that are added to a topic are noticed that soon.
+_METADATA_MAX_AGE_MS = 5_000
 #: How long the jobs of a killed worker wait until others take its partitions over.
 _SESSION_TIMEOUT_MS = 10_000
 
@@ -69,7 +69,8 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
 def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> KafkaConsumer:
     """Connect a consumer that commits nothing by itself and starts at the earliest record.
 
-    After trimming, the earliest record of a job topic is the first that was never done.
+    It reads what is committed: records of a transaction come once that has ended, and none of one that was
+    rolled back. After trimming, the earliest record of a job topic is the first that was never done.
     """
     defaults = {
         "metrics_enabled": False,
@@ -80,12 +81,13 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
         "session_timeout_ms": _SESSION_TIMEOUT_MS,
         "partition_assignment_strategy": (Assignor,),
+        "isolation_level": "read_committed",
+        "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
     }
     consumer = _connect(cluster, KafkaConsumer, **defaults | options)
     consumer._fetcher.__class__ = PausingFetcher
     consumer._coordinator.__class__ = PacedCoordinator
-    if _READS_ITSELF.isdisjoint(options):
-        consumer._fetcher.PartitionRecords = PartitionRecords
+    consumer._fetcher.PartitionRecords = PartitionRecords
     return consumer
 
 

@@ -1,13 +1,19 @@
-"""Reads a topic without a consumer group: what is there, and what comes."""
+"""Reads a topic without a consumer group: what is there, and what comes.
+
+Records that cannot be read are among them, and in the log as a warning.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 
 from ..errors import KafkaUnreachable
 from ..records.consumed import ConsumedRecord
 from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
+
+logger = logging.getLogger(__name__)
 
 #: So long nothing may come of what must be there, beyond the time that a connection may take.
 _PATIENCE_S = 15.0
@@ -41,7 +47,11 @@ class TopicReader:
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
             fetched = self._client.poll(timeout_ms=timeout_ms)
-        return [record for records in fetched.values() for record in records]
+        found: list[ConsumedRecord] = [record for records in fetched.values() for record in records]
+        for record in found:
+            if record.unreadable is not None:
+                logger.warning("%s", record.unreadable)
+        return found
 
     def read_to_end(self) -> Iterator[ConsumedRecord]:
         """The records up to the end that the topic has now, and maybe some that come meanwhile.

@@ -12,7 +12,7 @@ from dramatiq.errors import ActorNotFound
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.edits import Edit, check_arguments
 from ..dead_letters.reader import Entry
-from ..dead_letters.replay import queue_of, revived
+from ..dead_letters.replay import queue_of, revived, revived_batch
 from ..dead_letters.resolving import Resolution, Revive, resolve
 from ..dead_letters.selection import Search, Selection
 from ..errors import KafkaUnreachable, UnknownQueue, WrongUsage
@@ -35,7 +35,7 @@ class Action:
 
 def discarding() -> Action:
     """End dead letters; their jobs are lost for good."""
-    return Action("discard", "discarded", lambda _: None)
+    return Action("discard", "discarded", lambda _: ())
 
 
 def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edit] = ()) -> Action:
@@ -46,11 +46,14 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
     if to is not None:
         _require_queue(broker, to)
 
-    def revive(entry: Entry) -> tuple[str, Record]:
+    def revive(entry: Entry) -> Sequence[tuple[str, Record]]:
         letter = entry.letter
+        batch = None if to or edits else revived_batch(letter, broker.topics)
+        if batch is not None:
+            return batch
         if to is None:
             broker.require_queue(queue_of(letter))
-        return revived(letter, broker.topics, now_ms=int(time.time() * 1000), to=to, edits=edits)
+        return [revived(letter, broker.topics, now_ms=int(time.time() * 1000), to=to, edits=edits)]
 
     def problem_of(entry: Entry) -> str | None:
         if to is None and not edits:

@@ -25,4 +25,13 @@ class ConsumedRecord(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
+    def unreadable(self) -> str | None:
+        """Why the records from ``first_offset`` to ``offset`` cannot be read; None for a sound record.
+
+        Then ``value`` is the batch that holds them, as it is in the log, and there is neither key nor header.
+        """
+
+    @property
+    def first_offset(self) -> int: ...
+    @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...

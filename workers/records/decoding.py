@@ -31,6 +31,8 @@ class QueueDecoder:
 
         Raises Undecodable.
         """
+        if record.unreadable is not None:
+            raise Undecodable(record.unreadable, record.value or b"")
         topic = self._decoders and source_of(record, self._decoders)
         if not topic:
             return envelope.decode(record.value, self._queue)

@@ -19,6 +19,8 @@ SCHEMA = b"1"
 SOURCE_HEADER = "source-topic"
 #: A dead letter whose bytes were too long to keep: how many there were.
 TOO_LONG_HEADER = "too-long"
+#: A dead letter that keeps a batch of the log which could not be read: the first and the last offset in it.
+BATCH_HEADER = "unread-batch"
 #: A job that was replayed or is tried again: where it first came from, as topic/partition/offset.
 ORIGIN_HEADER = "first-origin"
 #: A replayed job: the id of its dead letter, how often it was replayed, and when.

@@ -27,3 +27,10 @@ class PausingFetcher(Fetcher):  # type: ignore[misc]
             self._paused_partition_records[in_hand.topic_partition] = in_hand
             self._next_partition_records = None
         return super().fetched_records(*args, **options)
+
+    def _parse_fetched_data(self, completed: Any) -> Any:
+        """Tell the reader where the log ended, which kafka-python does not."""
+        parsed = super()._parse_fetched_data(completed)
+        if parsed is not None:
+            parsed.log_end = completed.partition_data.high_watermark
+        return parsed

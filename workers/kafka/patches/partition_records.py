@@ -1,51 +1,142 @@
-"""A reader of fetched records that takes most of a consumer's time."""
+"""A reader of fetched records that is slow, and that stops a partition for ever at a batch it cannot read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-import kafka.errors
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.protocol.consumer import IsolationLevel
 
 from . import record_batches
-from .record_batches import FetchedRecord
+from .record_batches import FetchedRecord, UnreadableRecords
+
+#: The format of record batches since Kafka 0.11, and the newest one that kafka-python knows.
+_FORMAT = 2
 
 
 class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records that were fetched of one partition, read as :class:`FetchedRecord`; see there for why."""
+    """The records that were fetched of one partition, read as :class:`FetchedRecord`; see there for why.
+
+    kafka-python 3.0.12 raises for a batch that it cannot unpack (no codec, a wrong checksum, bytes that are
+    no records), at each poll again, so that the partition stands still. Where the error came behind records
+    that could be read, and their partition was paused then, it even loops without end inside ``poll``, as an
+    iterator that has raised gives nothing more and still counts as unread. Here such a batch is one record
+    that says why it cannot be read, and the log goes on behind it.
+    """
+
+    #: The end of the log when it was fetched; a damaged batch cannot reach beyond it.
+    log_end = 2**63 - 1
+    next_fetch_offset: int
+
+    def take(self, n: int | None = None) -> list[Any]:
+        """The next ``n`` records, none at the end; whatever is raised, nothing is left to be read in vain."""
+        try:
+            taken: list[Any] = super().take(n)
+        except BaseException:
+            self.drain()
+            raise
+        if not taken:
+            self.drain()
+        return taken
 
     def _unpack_records(self, partition: TopicPartition, fetched: Any, *_: Any) -> Iterator[FetchedRecord]:
-        while (batch := fetched.next_batch()) is not None:
-            if self.check_crcs and not batch.validate_crc():
-                raise kafka.errors.CorruptRecordError(
-                    f"the batch at offset {batch.base_offset} of {partition} fails its checksum"
-                )
-            self.leader_epoch = batch.leader_epoch
-            self.bytes_read += batch.size_in_bytes  # kafka-python takes the partitions in turns by it
-            if not batch.is_control_batch:
-                for record in _records(partition, batch):
-                    self.next_fetch_offset = record.offset + 1
-                    yield record
-            # Past what compaction has removed from the end of the batch.
-            self.next_fetch_offset = batch.next_offset
+        while (frame := fetched._next_slice) is not None:
+            try:
+                batch = fetched.next_batch()
+                why = self._fault(batch)
+                passed_over = why is None and self._is_passed_over(batch)
+            except Exception as exc:  # whatever the bytes make kafka-python raise
+                if fetched._next_slice is frame:
+                    raise  # not even its length can be read
+                why = f"{type(exc).__name__}: {exc}"
+            last = _last_offset(frame, fetched, self.log_end)
+            if why is not None:
+                yield from self._unreadable(partition, frame, last, why)
+                continue
+            self.leader_epoch = getattr(batch, "leader_epoch", -1)
+            self.bytes_read += len(frame)  # kafka-python takes the partitions in turns by it
+            if not passed_over:
+                yield from self._read(partition, frame, batch, last)
+            if batch.magic == _FORMAT:  # past what compaction has removed from the end of the batch
+                self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
         self.drain()
 
+    def _fault(self, batch: Any) -> str | None:
+        if batch.magic > _FORMAT:
+            return f"its format is {batch.magic}, the newest known one {_FORMAT}"
+        if self.check_crcs and not batch.validate_crc():
+            return "its checksum is wrong"
+        return None
 
-def _records(partition: TopicPartition, batch: Any) -> Iterator[FetchedRecord]:
+    def _is_passed_over(self, batch: Any) -> bool:
+        """Whether a batch holds a transaction's marker, or records of a transaction that was rolled back."""
+        if batch.magic < _FORMAT:
+            return False
+        if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
+            self._consume_aborted_transactions_up_to(batch.last_offset)
+            if self._contains_abort_marker(batch):
+                self.aborted_producer_ids.discard(batch.producer_id)
+            elif self._is_batch_aborted(batch):
+                return True
+        return bool(batch.is_control_batch)
+
+    def _read(
+        self, partition: TopicPartition, frame: memoryview, batch: Any, last: int
+    ) -> Iterator[FetchedRecord]:
+        try:
+            for record in _records(partition, batch, last):
+                if record is None:
+                    damaged = min(self.next_fetch_offset, last)
+                    yield from self._unreadable(partition, frame, damaged, "a record is damaged")
+                    continue
+                self.next_fetch_offset = record.offset + 1
+                yield record
+        except Exception as exc:  # noqa: BLE001 - codecs raise what they like
+            yield from self._unreadable(partition, frame, last, f"{type(exc).__name__}: {exc}")
+
+    def _unreadable(
+        self, partition: TopicPartition, frame: memoryview, last: int, why: str
+    ) -> Iterator[UnreadableRecords]:
+        """Stand for the records of a batch that were not read yet, up to ``last``, and go on behind them."""
+        first = max(self.next_fetch_offset, self.fetch_offset, _int(frame, 0, 8))
+        if first > last:
+            return  # all of its offsets were read
+        offsets = range(first, last + 1)
+        self.next_fetch_offset = offsets.stop
+        place = f"{partition.topic}/{partition.partition}, offsets {first} to {offsets[-1]}"
+        text = f"the batch of {place}, cannot be read: {why}"
+        yield UnreadableRecords(partition.topic, partition.partition, offsets, bytes(frame), text)
+
+
+def _records(partition: TopicPartition, batch: Any, last: int) -> Iterator[FetchedRecord | None]:
+    if batch.magic < _FORMAT:
+        for old in batch:  # no producer of this decade writes such, but a log may still hold some
+            place = (partition.topic, partition.partition, old.offset, old.timestamp or -1)
+            yield FetchedRecord(*place, old.key, old.value, b"\0")
+        return
     batch._maybe_uncompress()
-    try:
-        yield from record_batches.records(
-            partition.topic,
-            partition.partition,
-            bytes(memoryview(batch._buffer)[batch._pos :]),
-            count=batch.records_count,
-            base_offset=batch.base_offset,
-            base_ms=batch.first_timestamp,
-            append_ms=batch.max_timestamp if batch.timestamp_type else None,
-        )
-    except record_batches.CorruptBatch as exc:
-        raise kafka.errors.CorruptRecordError(
-            f"the batch at offset {batch.base_offset} of {partition} is damaged: {exc}"
-        ) from exc
+    yield from record_batches.records(
+        partition.topic,
+        partition.partition,
+        bytes(memoryview(batch._buffer)[batch._pos :]),
+        count=batch.records_count,
+        base_offset=batch.base_offset,
+        last_delta=last - batch.base_offset,
+        base_ms=batch.first_timestamp,
+        append_ms=batch.max_timestamp if batch.timestamp_type else None,
+    )
+
+
+def _last_offset(frame: memoryview, fetched: Any, log_end: int) -> int:
+    """The last offset of a batch. One that is damaged cannot reach into the next, or beyond the log."""
+    following = fetched._next_slice
+    end = log_end if following is None else _int(following, 0, 8)
+    # A batch of an older format begins with its last offset.
+    delta = _int(frame, 23, 4) if frame[16] >= _FORMAT else 0
+    return min(_int(frame, 0, 8) + max(0, delta), end - 1)
+
+
+def _int(frame: memoryview, at: int, size: int) -> int:
+    return int.from_bytes(frame[at : at + size], "big", signed=True)

@@ -17,6 +17,9 @@ class FetchedRecord:
 
     __slots__ = ("_headers", "key", "offset", "partition", "timestamp", "topic", "value")
 
+    #: Why it cannot be read: see :class:`UnreadableRecords`.
+    unreadable: str | None = None
+
     def __init__(  # noqa: PLR0917 - one for each record, and by position is quicker
         self,
         topic: str,
@@ -36,20 +39,47 @@ class FetchedRecord:
         self._headers = headers
 
     @property
+    def first_offset(self) -> int:
+        return self.offset
+
+    @property
     def headers(self) -> list[tuple[str, bytes | None]]:
-        """Anew each time. A name that is not UTF-8 has replacement characters. Raises CorruptBatch."""
+        """The headers, read anew each time; of damaged ones those in front of the damage.
+
+        A name that is not UTF-8 has replacement characters.
+        """
         raw = self._headers
-        found = []
+        found: list[tuple[str, bytes | None]] = []
         try:
             count, at = _varint(raw, 0)
             for _ in range(count):
                 length, at = _varint(raw, at)
                 name, at = raw[at : at + length].decode(errors="replace"), at + length
                 value, at = _nullable(raw, at)
+                if not 0 <= length <= at <= len(raw):
+                    break
                 found.append((name, value))
-        except IndexError as exc:
-            raise CorruptBatch(f"the headers end after {len(raw)} bytes") from exc
+        except IndexError:
+            pass
         return found
+
+
+class UnreadableRecords(FetchedRecord):
+    """Stands for all records from ``first_offset`` to ``offset``, which cannot be read.
+
+    ``unreadable`` says why. ``value`` is the whole batch that holds them, as it is in the log.
+    """
+
+    __slots__ = ("_first_offset", "unreadable")
+
+    def __init__(self, topic: str, partition: int, offsets: range, batch: bytes, why: str) -> None:
+        super().__init__(topic, partition, offsets[-1], -1, None, batch, b"\0")
+        self._first_offset = offsets[0]
+        self.unreadable = why
+
+    @property
+    def first_offset(self) -> int:
+        return self._first_offset
 
 
 def records(
@@ -59,15 +89,19 @@ def records(
     *,
     count: int,
     base_offset: int,
+    last_delta: int,
     base_ms: int,
     append_ms: int | None,
-) -> Iterator[FetchedRecord]:
-    """The ``count`` records of a batch that are, uncompressed, ``raw``.
+) -> Iterator[FetchedRecord | None]:
+    """The ``count`` records of a batch that are, uncompressed, ``raw``; None for one that is damaged.
 
-    ``append_ms`` is the time of all of them where the log stamps what it appends. Raises CorruptBatch.
+    Their offsets rise, from ``base_offset`` to ``last_delta`` above it at most. ``append_ms`` is the time of
+    all of them where the log stamps what it appends. Raises CorruptBatch where it cannot go on.
     """
     at = 0
+    before = -1
     for _ in range(count):
+        start = at
         try:
             length, at = _varint(raw, at)
             end = at + length
@@ -75,15 +109,30 @@ def records(
             delta, at = _varint(raw, at)
             key, at = _nullable(raw, at)
             value, at = _nullable(raw, at)
-        except IndexError as exc:
-            raise CorruptBatch(f"a record is cut short after {len(raw)} bytes") from exc
-        if not at < end <= len(raw):
-            raise CorruptBatch(f"a record ends at byte {end}, its value at {at}, of {len(raw)}")
+        except IndexError:
+            end = at = len(raw)
+        if not at < end <= len(raw) or not before < delta <= last_delta:
+            at = _behind(raw, start)
+            before += 1
+            yield None
+            continue
+        before = delta
         timestamp = base_ms + delta_ms if append_ms is None else append_ms
         yield FetchedRecord(topic, partition, base_offset + delta, timestamp, key, value, raw[at:end])
         at = end
     if at != len(raw):
         raise CorruptBatch(f"{len(raw) - at} bytes lie behind the last record")
+
+
+def _behind(raw: bytes, at: int) -> int:
+    """Where a damaged record ends, by its length."""
+    try:
+        length, at = _varint(raw, at)
+    except IndexError as exc:
+        raise CorruptBatch(f"a record is cut short after {len(raw)} bytes") from exc
+    if not at < at + length <= len(raw):
+        raise CorruptBatch(f"a record ends at byte {at + length} of {len(raw)}")
+    return at + length
 
 
 def _nullable(buffer: bytes, at: int) -> tuple[bytes | None, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from tasks.cli.audit_output import add_missing
 from tasks.events.cloud_events import record_of
 from tasks.events.models import parse_event
 from tasks.storage.database import Database
+from tests.helpers.records import Consumed
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
 from workers import Cluster, KafkaBroker
 from workers.records.envelope import Record
@@ -63,9 +63,7 @@ def test_a_record_without_a_row_is_told_at_once() -> None:
     def records() -> Iterator[Any]:
         for offset in range(3):
             assert len(told) == offset
-            yield SimpleNamespace(
-                topic="log", partition=0, offset=offset, key=None, value=b"\x1b", headers=[], timestamp=0
-            )
+            yield Consumed("log", 0, offset, value=b"\x1b")
 
     store: Any = None  # nothing comes to it
     assert rebuild(store, records(), now=lambda: NOON, tell=told.append).problems == 3

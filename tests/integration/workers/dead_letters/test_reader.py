@@ -57,7 +57,7 @@ def end_all(broker: KafkaBroker) -> Resolution:
     outcome = Resolution()
     topic = broker.topics.dead_letters
     entries = dead_letter_reader.unresolved(broker.cluster, topic)
-    resolve(broker.producer, topic, entries, lambda _: None, outcome)
+    resolve(broker.producer, topic, entries, lambda _: (), outcome)
     return outcome
 
 
@@ -126,9 +126,9 @@ def test_what_cannot_be_revived_stays_and_is_named(broker: KafkaBroker, write: W
     outcome = Resolution()
     topic = broker.topics.dead_letters
 
-    def revive(entry: dead_letter_reader.Entry) -> tuple[str, Record]:
+    def revive(entry: dead_letter_reader.Entry) -> list[tuple[str, Record]]:
         broker.require_queue(str(entry.letter.queue))
-        return broker.topics.jobs("mail"), Record(b"k", entry.letter.value, [])
+        return [(broker.topics.jobs("mail"), Record(b"k", entry.letter.value, []))]
 
     resolve(broker.producer, topic, dead_letter_reader.unresolved(broker.cluster, topic), revive, outcome)
     assert (outcome.done, outcome.failed, outcome.away) == (1, 1, None)
@@ -143,7 +143,7 @@ def test_a_kafka_that_goes_away_ends_it_early_and_nothing_is_lost(broker: KafkaB
     outcome = Resolution()
     tried: list[str] = []
 
-    def revive(entry: dead_letter_reader.Entry) -> tuple[str, Record]:
+    def revive(entry: dead_letter_reader.Entry) -> list[tuple[str, Record]]:
         tried.append(entry.letter.id)
         raise KafkaUnreachable("gone")
 

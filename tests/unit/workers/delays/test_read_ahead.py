@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
+from tests.helpers.records import Consumed
 from workers.delays.read_ahead import Hop, ReadAhead
 from workers.partitions.owned_partition import OwnedPartition
 
 
-class Record(NamedTuple):
-    value: bytes
-    topic: str = "t"
-    partition: int = 0
-    offset: int = 0
-    timestamp: int = 0
-    key: bytes | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
-
-
 def hop(size: int = 0) -> Hop:
-    return Hop(cast(OwnedPartition, None), Record(b"x" * size))
+    return Hop(cast(OwnedPartition, None), Consumed(key=None, value=b"x" * size))
 
 
 def test_hops_come_out_at_their_time_and_those_of_the_same_time_in_the_order_in_which_they_came() -> None:
