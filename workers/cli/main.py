@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
+import struct
 import sys
 from importlib.metadata import EntryPoint
 from io import TextIOWrapper
@@ -46,10 +48,19 @@ def main() -> NoReturn:
 
 
 def _print_anything() -> None:
-    """Have the streams write out the characters that their encoding does not have, rather than fail."""
+    """Have the streams write characters that their encoding does not have as JSON's escapes, not fail."""
+    codecs.register_error("json-escapes", _json_escapes)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="json-escapes")
+
+
+def _json_escapes(error: UnicodeError) -> tuple[str, int]:
+    # Unlike with backslashreplace, a line of JSON stays one, whatever it is written to.
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", units)), error.end
 
 
 def _complain(text: str) -> None:

@@ -85,9 +85,9 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_1(tmp_path: Path) 
 @pytest.mark.parametrize("encoding", ["ascii:strict", "utf-8:strict"])
 def test_an_output_that_cannot_hold_every_character_gets_it_written_out(encoding: str) -> None:
     how = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
-    shown = run("workers", "templates", "preview", "todo_created", "--value", 'title="Käse → 酒"', **how)
+    shown = run("workers", "templates", "preview", "todo_created", "--value", 'title="Käse → 酒 😀"', **how)
     assert shown.returncode == 0, shown.stderr
-    told = {"ascii:strict": r"K\xe4se \u2192 \u9152", "utf-8:strict": "Käse → 酒"}
+    told = {"ascii:strict": r"K\u00e4se \u2192 \u9152 \ud83d\ude00", "utf-8:strict": "Käse → 酒 😀"}
     assert told[encoding] in shown.stdout
     wrong = run("workers", "templates", "preview", "→", **how)
     assert wrong.returncode != 0
