@@ -105,3 +105,17 @@ def test_a_file_that_cannot_be_made_is_wrong(doctor: Doctor, tmp_path: Path, now
     (line,) = (line for line in shown.stdout.splitlines() if " database " in line)
     assert line.startswith("WRONG")
     assert "is no folder that can be written to" in line
+
+
+def test_the_sender_is_tried_and_no_mail_goes_out(doctor: Doctor, nowhere: str) -> None:
+    with SmtpServer() as server:
+        where = {"KAFKA_BOOTSTRAP_SERVERS": nowhere, "SMTP_PORT": str(server.port)}
+        shown = doctor("--json", **where, SMTP_SENDER="Todo <todo@müller.example>")
+        smtp = json.loads(shown.stdout)[-1]
+        assert (smtp["check"], smtp["ok"]) == ("smtp", True)
+        assert smtp["text"].endswith("it takes mails from todo@xn--mller-kva.example")
+        server.replies["MAIL"].append("553 5.7.1 Expéditeur refusé".encode("latin-1"))
+        refused = json.loads(doctor("--json", **where).stdout)[-1]
+        assert (refused["ok"], server.count) == (False, 0)
+        assert r"refused the sender todo@localhost: 553 5.7.1 Exp\xe9diteur refus\xe9" in refused["text"]
+        assert "check SMTP_SENDER" in refused["text"]
