@@ -25,14 +25,14 @@ def publish(event: TodoEvent | Mapping[str, Any]) -> Event:
         workers.errors.WorkersError: Kafka did not take it; the text says why.
     """
     parsed, record = _checked(event)
-    broker.deliver(event_log, record)
+    broker.sending.deliver(event_log, record)
     return parsed
 
 
 async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
     """As `publish`, for asyncio code: the event loop keeps running until Kafka confirms."""
     parsed, record = _checked(event)
-    await broker.deliver_async(event_log, record)
+    await broker.sending.deliver_async(event_log, record)
     return parsed
 
 

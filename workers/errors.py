@@ -92,6 +92,10 @@ class InvalidMessage(WorkersError, ValueError):
     """No worker could read or run the message; nothing was sent."""
 
 
+class InvalidUrl(WorkersError, ValueError):
+    """The broker's URL cannot be read."""
+
+
 class InvalidName(WorkersError, ValueError):
     """The name cannot be part of a Kafka topic's name."""
 

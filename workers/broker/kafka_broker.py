@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dramatiq
 
@@ -33,7 +32,9 @@ from .emptying import Emptying
 from .follow_ups import FollowUps
 from .outgoing import Outgoing, whole_ms
 from .provisioning import Provisioning
+from .sending import Sending
 from .signals import SignallingBroker
+from .url import parse
 
 
 class KafkaBroker(SignallingBroker):
@@ -44,6 +45,7 @@ class KafkaBroker(SignallingBroker):
 
     Parameters:
         cluster: where Kafka is; by default 127.0.0.1:9092.
+        url: the same in one line, with namespace and partitions, instead of ``cluster``; see :mod:`.url`.
         namespace: first part of the names of all topics and consumer groups.
         partitions, replication_factor: for topics that do not exist yet; a replication factor of None is
             the cluster's default.
@@ -66,6 +68,7 @@ class KafkaBroker(SignallingBroker):
         self,
         cluster: Cluster | None = None,
         *,
+        url: str | None = None,
         namespace: str = "todo",
         partitions: int = 8,
         replication_factor: int | None = None,
@@ -82,6 +85,11 @@ class KafkaBroker(SignallingBroker):
         middleware: list[dramatiq.Middleware] | None = None,
     ) -> None:
         super().__init__(defaults(retries or Retries()) if middleware is None else middleware)
+        if url is not None:
+            place = parse(url)
+            cluster, namespace = place.cluster, place.namespace or namespace
+            partitions = place.partitions or partitions
+            replication_factor = place.replication_factor or replication_factor
         self.cluster = cluster or Cluster()
         self.topics = Topics(namespace)
         self.queues: dict[str, None] = {}
@@ -89,12 +97,9 @@ class KafkaBroker(SignallingBroker):
         self._messages = Outgoing(self.topics, self.delay_tiers, max_delay_ms)
         self.producer = DurableProducer(self.cluster)
         self._provisioning = Provisioning(
-            self.cluster,
-            self.topics,
-            self.delay_tiers,
-            partitions=partitions,
-            replication_factor=replication_factor,
+            self.cluster, self.topics, self.delay_tiers, layout=(partitions, replication_factor)
         )
+        self.sending = Sending(self.producer, self._provisioning, self.queues)
         self._emptying = Emptying(self.producer, self.topics, self.delay_tiers)
         self._follow_ups = FollowUps()
         self._consumers = Consumers(
@@ -103,15 +108,15 @@ class KafkaBroker(SignallingBroker):
             self.delay_tiers,
             self._provisioning,
             ConsumerOptions(
-                commit_interval_ms=commit_interval_ms,
-                revoke_timeout_ms=revoke_timeout_ms,
-                trim_interval_ms=trim_interval_ms,
-                keep_done_ms=keep_done_ms,
-                kafka_options=dict(consumer_options or {}),
+                commit_interval_ms, revoke_timeout_ms, trim_interval_ms, keep_done_ms, consumer_options or {}
             ),
         )
-        self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
         add_own(self, run_mover=run_mover, health_dir=health_dir)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Self:
+        """A broker with a URL and further parameters."""
+        return cls(url=url, **options)
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; declaring it again does nothing. Does no I/O. Raises InvalidName.
@@ -133,9 +138,7 @@ class KafkaBroker(SignallingBroker):
         The topic belongs to others: nothing is deleted from it, and a job's retry or delay goes through the
         queue's own topic. A new group, or one that was away for longer than Kafka keeps its position, starts
         at the earliest record. A topic that does not exist is created with ``retention_ms``, or with the
-        cluster's default if that is None. Does no I/O.
-
-        Raises InvalidName, also for a topic that the queue reads already.
+        cluster's default if that is None. Does no I/O. Raises InvalidName, also for a topic read already.
         """
         self.declare_queue(queue_name)
         if topic in self.topics_of(queue_name):
@@ -156,20 +159,12 @@ class KafkaBroker(SignallingBroker):
         topics first.
 
         Raises:
-            UnknownQueue: the queue was never declared.
-            DelayTooLong: ``delay`` is more than ``max_delay_ms``; nothing was sent.
-            MessageTooLarge: nothing was sent.
-            KafkaUnreachable: Kafka could not be reached, or refused; NotDelivered, its subclass, where the
-                message may have been written.
+            UnknownQueue, InvalidDelay, DelayTooLong, InvalidMessage, MessageTooLarge: nothing was sent.
+            KafkaUnreachable: no answer, or a refusal; NotDelivered, its subclass: it may have been written.
         """
         try:
             topic, record = self._outgoing(message, delay)
-            batch = self._batch.get()
-            if batch is not None:
-                self.prepare()
-                batch.add(message, self.producer.send(topic, record))
-            else:
-                self.deliver(topic, record)
+            self.sending.send(message, topic, record)
         except Exception as exc:
             self._follow_ups.lost(exc)
             raise
@@ -177,8 +172,7 @@ class KafkaBroker(SignallingBroker):
         self.emit_after("enqueue", message, delay)
         return message
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
+    def batch(self) -> AbstractContextManager[Batch]:
         """Send many messages and wait once: inside the block, enqueue only hands them to the client.
 
         Leaving the block waits until Kafka has confirmed all of them, even if the block raises. The block
@@ -187,13 +181,7 @@ class KafkaBroker(SignallingBroker):
 
         Raises BatchNotDelivered, whose ``failures`` pairs each unconfirmed message with its error.
         """
-        batch = Batch(self.cluster)
-        token = self._batch.set(batch)
-        try:
-            yield
-        finally:
-            self._batch.reset(token)
-            batch.wait()
+        return self.sending.batch()
 
     async def enqueue_async(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
@@ -203,25 +191,9 @@ class KafkaBroker(SignallingBroker):
         dramatiq's enqueue hooks run on the thread of the loop.
         """
         topic, record = self._outgoing(message, delay)
-        await self.deliver_async(topic, record)
+        await self.sending.deliver_async(topic, record)
         self.emit_after("enqueue", message, delay)
         return message
-
-    def deliver(self, topic: str, record: Record) -> None:
-        """Write a record to a topic of this broker and wait until all in-sync replicas have it.
-
-        It has its answer within the send time-out, whatever it has to wait for. Raises KafkaUnreachable, or
-        NotDelivered, its subclass, where the record may have been written.
-        """
-        deadline = self.producer.deadline()
-        self._provisioning.prepare(self.queues, deadline)
-        self.producer.deliver(topic, record, deadline=deadline)
-
-    async def deliver_async(self, topic: str, record: Record) -> None:
-        """Do as :meth:`deliver` does without blocking the event loop."""
-        deadline = self.producer.deadline()
-        await self._provisioning.prepare_async(self.queues, deadline)
-        await self.producer.deliver_async(topic, record, deadline=deadline)
 
     def consume(
         self,
@@ -234,7 +206,6 @@ class KafkaBroker(SignallingBroker):
         """Join the queue's consumer group, with at most ``prefetch`` messages in hand; ``timeout`` is in ms.
 
         A job that keeps its partition waiting for ``blocked_after_s`` is named in the log.
-
         Raises UnknownQueue, or KafkaUnreachable where the group cannot be joined.
         """
         self.require_queue(queue_name)
@@ -245,10 +216,7 @@ class KafkaBroker(SignallingBroker):
         )
 
     def make_mover(self, *, max_ahead_bytes: int = MAX_AHEAD_BYTES) -> Mover:
-        """Join the group of those that move delayed jobs. Raises KafkaUnreachable.
-
-        ``max_ahead_bytes``: see :class:`Mover`.
-        """
+        """Join the group of the movers. Raises KafkaUnreachable. ``max_ahead_bytes``: see :class:`Mover`."""
         self.prepare()
         return self._consumers.mover(max_ahead_bytes)
 
@@ -261,7 +229,7 @@ class KafkaBroker(SignallingBroker):
         return self._provisioning.prepare(self.queues)
 
     async def prepare_async(self) -> None:
-        """:meth:`prepare` without blocking the event loop."""
+        """Do as :meth:`prepare` does without blocking the event loop."""
         await self._provisioning.prepare_async(self.queues)
 
     def topic_specs(self) -> list[TopicSpec]:
@@ -275,9 +243,7 @@ class KafkaBroker(SignallingBroker):
     def flush(self, queue_name: str) -> None:
         """Drop all messages that wait in a queue, its delayed jobs and its dead letters.
 
-        It leaves the queue's sources alone: they hold facts, which still become jobs.
-
-        Raises UnknownQueue.
+        It leaves the queue's sources alone: they hold facts, which still become jobs. Raises UnknownQueue.
         """
         self.require_queue(queue_name)
         self.prepare()

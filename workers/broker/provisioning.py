@@ -24,14 +24,13 @@ class Provisioning:
         topics: Topics,
         tiers: Sequence[Tier],
         *,
-        partitions: int,
-        replication_factor: int | None,
+        layout: tuple[int, int | None],
     ) -> None:
-        """``partitions`` and ``replication_factor`` are for topics that do not exist yet."""
+        """``layout`` is how many partitions and replicas a topic gets that does not exist yet."""
         self._cluster = cluster
         self._topics = topics
         self._tiers = tiers
-        self._layout = (partitions, replication_factor)
+        self._layout = layout
         self._sources: dict[str, list[Source]] = {}
         #: Queues whose topics are known to exist, and those that somebody waits for.
         self._prepared: set[str] = set()

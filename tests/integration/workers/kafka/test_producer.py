@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 
@@ -52,6 +53,20 @@ def test_a_producer_that_another_thread_has_just_closed_is_replaced(broker: Kafk
     broker.producer._producer.close()
     broker.enqueue(message(2))
     assert len(read_topic(broker.cluster, broker.topics.jobs("default"))) == 2
+
+
+def test_a_program_that_logs_everything_shows_no_content_of_a_job(
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    library = logging.getLogger("kafka")
+    level = library.level
+    library.setLevel(logging.NOTSET)
+    try:
+        with caplog.at_level(logging.DEBUG):
+            broker.enqueue(message("ana@example.com"))
+        assert "ana@example.com" not in caplog.text
+    finally:
+        library.setLevel(level)
 
 
 def test_what_a_closed_producer_still_held_may_be_sent_again(cluster: Cluster) -> None:

@@ -1,0 +1,62 @@
+"""Writes records for one broker: with its topics prepared, one at a time or many in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import dramatiq
+
+from ..kafka.producer import DurableProducer
+from ..records.envelope import Record
+from .batch import Batch
+from .provisioning import Provisioning
+
+
+class Sending:
+    """Delivers records, each within the send time-out, whatever it has to wait for. Safe for any thread."""
+
+    def __init__(self, producer: DurableProducer, provisioning: Provisioning, queues: Iterable[str]) -> None:
+        """The topics of ``queues`` must exist before anything is sent; more may be declared later."""
+        self._producer = producer
+        self._provisioning = provisioning
+        self._queues = queues
+        self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
+
+    def send(self, message: dramatiq.Message[Any], topic: str, record: Record) -> None:
+        """Deliver a message's record, or hand it over inside a batch."""
+        batch = self._batch.get()
+        if batch is None:
+            self.deliver(topic, record)
+            return
+        deadline = self._producer.deadline()
+        self._provisioning.prepare(self._queues, deadline)
+        batch.add(message, self._producer.send(topic, record, deadline=deadline))
+
+    def deliver(self, topic: str, record: Record) -> None:
+        """Write a record to one of the broker's topics and wait until all in-sync replicas have it.
+
+        Raises KafkaUnreachable, or NotDelivered, its subclass, where the record may have been written.
+        """
+        deadline = self._producer.deadline()
+        self._provisioning.prepare(self._queues, deadline)
+        self._producer.deliver(topic, record, deadline=deadline)
+
+    async def deliver_async(self, topic: str, record: Record) -> None:
+        """Do as :meth:`deliver` does without blocking the event loop."""
+        deadline = self._producer.deadline()
+        await self._provisioning.prepare_async(self._queues, deadline)
+        await self._producer.deliver_async(topic, record, deadline=deadline)
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Hand over what this thread or task sends inside the block, and wait for all of it at the end."""
+        batch = Batch(self._producer.cluster)
+        token = self._batch.set(batch)
+        try:
+            yield batch
+        finally:
+            self._batch.reset(token)
+            batch.wait()
