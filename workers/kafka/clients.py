@@ -16,8 +16,8 @@ from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .error_translation import kafka_errors
 from .patches.assignor import Assignor
+from .patches.bounded_fetcher import BoundedFetcher
 from .patches.coordinator import PacedCoordinator
-from .patches.fetcher import PausingFetcher
 from .patches.login import ConnectionManager
 from .patches.net_client import NetClient
 from .patches.partition_records import PartitionRecords
@@ -86,7 +86,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
     }
     consumer = _connect(cluster, KafkaConsumer, **defaults | options)
-    consumer._fetcher.__class__ = PausingFetcher
+    consumer._fetcher.__class__ = BoundedFetcher
     consumer._coordinator.__class__ = PacedCoordinator
     consumer._fetcher.PartitionRecords = PartitionRecords
     return consumer
