@@ -1,54 +1,64 @@
-"""Tells when mails and audit rows arrived, from the mail server's notes and from the database."""
+"""When mails and audit rows have arrived: read from the mail server's notes and from the database."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: Between two looks at the audit trail: on average, a row is seen half of that late.
+from sqlalchemy import Connection, text
+
+from tasks.storage.engine import make_engine
+
+#: How often the audit trail is looked at: a row is seen half of that late, on average.
 _LOOK_EVERY_S = 0.01
+
+_LAST = text("SELECT coalesce(max(sequence), 0) FROM audit_trail")
+_AFTER = text("SELECT sequence, event_id FROM audit_trail WHERE sequence > :first ORDER BY sequence")
 
 
 class Mails:
-    """Reads the mails that `mail_counter` notes in ``file`` from now on."""
+    """The mails that `mail_sink` notes in ``file`` from now on."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._from = file.stat().st_size if file.exists() else 0
+        self._at = file.stat().st_size if file.exists() else 0
+        self._rest = ""
+        self._arrivals: list[tuple[str, float]] = []
 
     @property
     def count(self) -> int:
-        return len(self._lines())
+        """How many have come, one that came twice counted twice."""
+        return len(self.arrivals())
 
     def arrivals(self) -> list[tuple[str, float]]:
         """The Message-ID of each mail, and when it came; one that came twice is there twice."""
-        found = (line.split() for line in self._lines())
-        return [(name, float(at)) for at, name in found]
-
-    def _lines(self) -> list[str]:
         with self._file.open() as file:
-            file.seek(self._from)
-            return [line for line in file.read().splitlines(keepends=True) if line.endswith("\n")]
+            file.seek(self._at)
+            found = file.read()
+            self._at = file.tell()
+        *lines, self._rest = (self._rest + found).split("\n")
+        self._arrivals += [(name, float(at)) for at, name in (line.split() for line in lines)]
+        return self._arrivals
 
 
 class Rows:
-    """Collects the audit rows that are committed inside the ``with`` block; a thread looks for them."""
+    """The audit rows that are committed while it is entered; a thread looks for them all the time."""
 
-    def __init__(self, database: Path) -> None:
-        self._database = database
+    def __init__(self, database_url: str) -> None:
+        self._engine = make_engine(database_url, reads=True)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        #: Pairs of the highest sequence that a look saw, and when.
+        #: When rows up to which sequence were seen first.
         self._seen: list[tuple[int, float]] = []
-        self._first = self._last()
+        with self._engine.connect() as connection:
+            self._first = _last(connection)
 
     @property
     def count(self) -> int:
+        """How many rows have come."""
         return self._seen[-1][0] - self._first if self._seen else 0
 
     def __enter__(self) -> Self:
@@ -65,25 +75,22 @@ class Rows:
         """The event of each row, and when it was seen."""
         found, seen = [], iter(self._seen)
         upto, at = self._first, 0.0
-        with closing(sqlite3.connect(self._database)) as connection:
-            for sequence, event_id in connection.execute(
-                "SELECT sequence, event_id FROM audit_trail WHERE sequence > ? ORDER BY sequence",
-                (self._first,),
-            ):
+        with self._engine.connect() as connection:
+            for sequence, event_id in connection.execute(_AFTER, {"first": self._first}):
                 while sequence > upto:
                     upto, at = next(seen)
                 found.append((event_id, at))
         return found
 
     def _watch(self) -> None:
-        with closing(sqlite3.connect(self._database)) as connection:
+        with self._engine.connect() as connection:
             while not self._stopped.wait(_LOOK_EVERY_S):
-                last = self._last(connection)
+                last = _last(connection)
+                connection.rollback()  # the next look is at what is committed by then
                 if last > self._first + self.count:
                     self._seen.append((last, time.monotonic()))
 
-    def _last(self, connection: sqlite3.Connection | None = None) -> int:
-        if connection is None:
-            with closing(sqlite3.connect(self._database)) as own:
-                return self._last(own)
-        return connection.execute("SELECT coalesce(max(sequence), 0) FROM audit_trail").fetchone()[0]  # type: ignore[no-any-return]
+
+def _last(connection: Connection) -> int:
+    last: int = connection.execute(_LAST).scalar_one()
+    return last

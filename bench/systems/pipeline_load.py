@@ -1,43 +1,36 @@
-"""Publishes events at a fixed rate, whatever becomes of them, and sees their mails and audit rows arrive."""
+"""Puts events into the event log, and sees their mails and audit rows arrive.
+
+The records are made before the clock runs and one thread hands them to the producer: what the sender costs
+is a small part of what the worker costs.
+"""
 
 from __future__ import annotations
 
-import itertools
+import os
 import statistics
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from tasks import Change, Event, Owner, Todo, TodoCompleted, TodoCreated, TodoUpdated, broker, publish
-from tasks.actors.event_jobs import job_id
-from tasks.actors.notifications import send_notification
-from tasks.app import database
+from tasks import broker
+from tasks.app import database, event_log
 from tasks.audit.verify import verify
 from workers.partitions.lag import LagReader
 
 from ..errors import NotMeasured
 from .pipeline_arrivals import Mails, Rows
+from .pipeline_events import Planned, planned
 
-#: Threads that publish: enough that no event waits for one.
-_PUBLISHERS = 16
-#: If nothing has come for so long, nothing more is waited for.
+#: What has not come for so long does not come any more.
 _STALLED_S = 20.0
-#: Todos in work at the same time: each is created, changed and completed, so many events apart.
-_AT_ONCE = 100
-#: Events to begin with, a tenth of a second apart, so that modules which load at first use are loaded.
+#: The first events, at a tenth of a second each: what is loaded at its first use is loaded then.
 _WARM_UP = 50
+#: How often arrivals are counted.
+_LOOK_EVERY_S = 0.1
 
-_OWNERS = [
-    Owner(
-        name=f"Ana {number} Petrović",
-        email=f"ana-{number}@example.com",
-        time_zone=("Europe/Berlin", "America/New_York", "Asia/Kolkata")[number % 3],
-        language=("en", "de")[number % 2],
-    )
-    for number in range(500)
-]
+#: Processor seconds that the workers have used so far.
+CpuSeconds = Callable[[], float]
 
 
 def prepare() -> None:
@@ -46,108 +39,119 @@ def prepare() -> None:
     database().upgrade()
 
 
-def at_rate(per_s: float, seconds: int, folder: Path) -> dict[str, float]:
-    """Publish for some seconds, wait for all mails and rows, and return times in ms and counts."""
-    made = _events()
-    mails, rows = Mails(folder / "mails"), Rows(folder / "todo.db")
-    warm_up = list(itertools.islice(made, _WARM_UP))
-    events = list(itertools.islice(made, round(per_s * seconds)))
+def at_rate(per_s: float, seconds: int, folder: Path, worker_cpu_s: CpuSeconds) -> dict[str, float]:
+    """Send events at fixed times, wait for all that comes of them, and return times in ms and counts."""
+    every = planned(_WARM_UP + round(per_s * seconds))
+    warm_up, events = every[:_WARM_UP], every[_WARM_UP:]
+    mails, rows = Mails(folder / "mails"), Rows(os.environ["DATABASE_URL"])
     with rows:
-        _publish_all(warm_up, 10.0)
-        published = _publish_all(events, per_s)
-        _wait_for(mails, rows, len(warm_up) + len(events))
+        _send_at(warm_up, 10.0)
+        _wait_for(mails, rows, len(warm_up))
+        before_s = worker_cpu_s()
+        sent = _send_at(events, per_s)
+        _wait_for(mails, rows, len(every))
+        cpu_s = worker_cpu_s() - before_s
         _wait_for_queues()
-    verdict = verify(database())
-    if not verdict.is_whole:
-        raise NotMeasured(f"the audit trail is broken: {'; '.join(verdict.told)}")
-    due_at = {str(event.event_id): at for event, (at, _) in zip(events, published, strict=True)}
-    mail_due_at = {_message_id(event): due_at[str(event.event_id)] for event in events}
-    mail_s, mails_lost = _delays(mail_due_at, mails.arrivals())
-    row_s, rows_lost = _delays(due_at, rows.arrivals())
-    every = {*mail_due_at, *(_message_id(event) for event in warm_up)}
+    confirmed_s = [confirmed - at for at, confirmed in sent]
+    due_at = {event.event_id: at for event, (at, _) in zip(events, sent, strict=True)}
+    mail_due_at = {event.message_id: due_at[event.event_id] for event in events}
+    mail_s, _ = _delays(mail_due_at, mails.arrivals())
+    row_s, _ = _delays(due_at, rows.arrivals())
     return {
-        "per_minute": 60 * len(events) / (published[-1][1] - published[0][0] + 1 / per_s),
-        **_quantiles("publish", [done - at for at, done in published]),
+        "per_minute": 60 * len(events) / (sent[-1][1] - sent[0][0] + 1 / per_s),
+        **_quantiles("publish", confirmed_s),
         **_quantiles("mail", mail_s),
         **_quantiles("row", row_s),
-        "lost": mails_lost + rows_lost,
-        "repeated": mails.count - len({name for name, _ in mails.arrivals()} & every),
+        "worker_cpu_ms": 1000 * cpu_s / len(events),
+        **_checked(every, mails, rows),
     }
 
 
-def _events() -> Iterator[Event]:
-    """Todos that are created, changed and completed; every tenth has a reminder in some days."""
-    due = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=3)
-    for first in itertools.count(0, _AT_ONCE):
-        todos = [_todo(number, due) for number in range(first, first + _AT_ONCE)]
-        actors = [f"user:{todo.owner.email.partition('@')[0]}" for todo in todos]
-        later = due + timedelta(days=1)
-        change = Change(before=due.isoformat(), after=later.isoformat())
-        moved = [todo.model_copy(update={"due": later}) for todo in todos]
-        yield from (TodoCreated(actor=actor, todo=todo) for actor, todo in zip(actors, todos, strict=True))
-        for actor, todo in zip(actors, moved, strict=True):
-            yield TodoUpdated(actor=actor, todo=todo, changes={"due": change})
-        yield from (TodoCompleted(actor=actor, todo=todo) for actor, todo in zip(actors, moved, strict=True))
+def fill(count: int) -> list[Planned]:
+    """Write so many events into the log, all at once; returns what is expected of each."""
+    events = planned(count)
+    futures = [broker.producer.send(event_log, event.record) for event in events]
+    for future in futures:
+        future.get(30)
+    return events
 
 
-def _todo(number: int, due: datetime) -> Todo:
-    return Todo(
-        id=f"todo-{number}",
-        title=f"Book flights to Lisbon, number {number}",
-        description="Aisle seats, one piece of luggage each.\nAsk Tom about the hotel before.",
-        due=due,
-        reminders=("-1h",) if number % 10 == 0 else (),
-        owner=_OWNERS[number % len(_OWNERS)],
-    )
+def drain(
+    events: Sequence[Planned], warm_up: int, folder: Path, worker_cpu_s: CpuSeconds
+) -> dict[str, float]:
+    """Watch workers that do what :func:`fill` wrote; returns their rate and cost after ``warm_up`` mails."""
+    mails, rows = Mails(folder / "mails"), Rows(os.environ["DATABASE_URL"])
+    with rows:
+        _wait_for(mails, rows, warm_up)
+        first, before_s, began = mails.count, worker_cpu_s(), time.monotonic()
+        _wait_for(mails, rows, len(events))
+        cpu_s, took_s = worker_cpu_s() - before_s, time.monotonic() - began
+        _wait_for_queues()
+    done = len(events) - first
+    return {
+        "per_minute": 60 * done / took_s,
+        "worker_cpu_ms": 1000 * cpu_s / done,
+        **_checked(events, mails, rows),
+    }
 
 
-def _message_id(event: Event) -> str:
-    return f"{job_id(event.event_id, send_notification)}@todo-workers"
-
-
-def _publish_all(events: Sequence[Event], per_s: float) -> list[tuple[float, float]]:
-    """Publish each event at its planned time, however late the one before was; returns both times of each."""
+def _send_at(events: Sequence[Planned], per_s: float) -> list[tuple[float, float]]:
+    """When each event was due to be sent, however late others were, and when Kafka confirmed it."""
     began = time.monotonic() + 0.1
-    times = [(began + number / per_s, 0.0) for number in range(len(events))]
-    numbers = itertools.count()
+    confirmed = [0.0] * len(events)
+    futures = []
 
-    def work() -> None:
-        while (number := next(numbers)) < len(events):
-            at, _ = times[number]
-            time.sleep(max(0.0, at - time.monotonic()))
-            publish(events[number])
-            times[number] = at, time.monotonic()
+    def note(number: int, _: object) -> None:
+        confirmed[number] = time.monotonic()
 
-    threads = [threading.Thread(target=work) for _ in range(_PUBLISHERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
+    for number, event in enumerate(events):
+        time.sleep(max(0.0, began + number / per_s - time.monotonic()))
+        future = broker.producer.send(event_log, event.record)
+        future.add_callback(partial(note, number))
+        futures.append(future)
+    for future in futures:
+        future.get(30)
+    return [(began + number / per_s, at) for number, at in enumerate(confirmed)]
 
 
 def _wait_for(mails: Mails, rows: Rows, count: int) -> None:
-    """Wait until so many of both have come, or no more do."""
+    """Wait until so many of both are there, or no more come."""
     seen, since = (-1, -1), time.monotonic()
-    while (now := (mails.count, rows.count)) < (count, count) or min(now) < count:
+    while min(now := (mails.count, rows.count)) < count:
         if now != seen:
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > _STALLED_S:
             return
-        time.sleep(0.25)
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _wait_for_queues() -> None:
-    """Wait until no job is left that could still repeat an effect."""
+    """Wait until no job is left that could repeat something."""
     deadline = time.monotonic() + _STALLED_S
     for queue in broker.get_declared_queues():
         with LagReader(broker.cluster, broker.topics_of(queue), broker.topics.group(queue)) as reader:
             while reader.not_done() and time.monotonic() < deadline:
-                time.sleep(0.1)
+                time.sleep(_LOOK_EVERY_S)
+
+
+def _checked(events: Sequence[Planned], mails: Mails, rows: Rows) -> dict[str, float]:
+    """Count what is lost and repeated. Raises NotMeasured if the audit trail is not whole."""
+    verdict = verify(database())
+    if not verdict.is_whole:
+        raise NotMeasured(f"the audit trail is broken: {'; '.join(verdict.told)}")
+    arrived = [name for name, _ in mails.arrivals()]
+    recorded = {name for name, _ in rows.arrivals()}
+    expected = {event.message_id for event in events}
+    mails_lost = len(expected - set(arrived))
+    rows_lost = len({event.event_id for event in events} - recorded)
+    return {
+        "lost": mails_lost + rows_lost,
+        "repeated": len(arrived) - len(expected & set(arrived)),
+    }
 
 
 def _delays(due_at: Mapping[str, float], arrivals: Sequence[tuple[str, float]]) -> tuple[list[float], int]:
-    """Seconds from each planned time to the first arrival, and how many never arrived."""
+    """Seconds from each time to the first arrival of its name, and how many never arrived."""
     first: dict[str, float] = {}
     for name, at in arrivals:
         first.setdefault(name, at)
