@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -38,10 +38,10 @@ def run(
     with _services(address, namespace, "sqlite") as folder, ExitStack() as stack:
         load = import_module("bench.systems.pipeline_load")
         load.prepare()
-        workers = stack.enter_context(_workers(folder / "worker.log", 1))
+        worker_cpu_s = stack.enter_context(_workers(folder / "worker.log", 1))
         if busy:
             stack.enter_context(_busy_processors())
-        found: dict[str, float] = load.at_rate(per_minute / 60, seconds, folder, lambda: _cpu_s(workers))
+        found: dict[str, float] = load.at_rate(per_minute / 60, seconds, folder, worker_cpu_s)
         return found
 
 
@@ -51,10 +51,9 @@ def saturated(address: str, namespace: str, events: int, processes: int, databas
         load = import_module("bench.systems.pipeline_load")
         load.prepare()
         written = load.fill(events)
-        with _workers(folder / "worker.log", processes) as workers:
-            warm_up = min(_WARM_UP, events // 5)
-            found: dict[str, float] = load.drain(written, warm_up, folder, lambda: _cpu_s(workers))
-            return found
+        workers = _workers(folder / "worker.log", processes)
+        found: dict[str, float] = load.drain(written, min(_WARM_UP, events // 5), folder, workers)
+        return found
 
 
 def floor(address: str, namespace: str, events: int) -> dict[str, float]:
@@ -112,8 +111,11 @@ def _postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def _workers(log_file: Path, processes: int) -> Iterator[list[psutil.Process]]:
-    """So many worker processes, gracefully stopped in the end: then nothing is under way any more."""
+def _workers(log_file: Path, processes: int) -> Iterator[Callable[[], float]]:
+    """So many worker processes, gracefully stopped in the end: then nothing is under way any more.
+
+    Yields a function that returns the processor seconds that they have used so far.
+    """
     command = [sys.executable, "-m", "dramatiq", "tasks"]
     command += ["--processes", str(processes), "--threads", str(THREADS)]
     with log_file.open("wb") as log:
@@ -125,7 +127,8 @@ def _workers(log_file: Path, processes: int) -> Iterator[list[psutil.Process]]:
                 raise NotMeasured(f"the workers did not start: {log_file.read_text()[-500:]}")
             time.sleep(0.05)
         children = psutil.Process(main.pid).children()
-        yield [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+        workers = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+        yield lambda: sum(sum(worker.cpu_times()[:2]) for worker in workers)
     finally:
         main.terminate()
         main.wait()
@@ -143,7 +146,3 @@ def _busy_processors() -> Iterator[None]:
             process.kill()
         for process in processes:
             process.wait()
-
-
-def _cpu_s(processes: list[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)

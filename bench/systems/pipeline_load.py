@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -77,11 +78,11 @@ def fill(count: int) -> list[Planned]:
 
 
 def drain(
-    events: Sequence[Planned], warm_up: int, folder: Path, worker_cpu_s: CpuSeconds
+    events: Sequence[Planned], warm_up: int, folder: Path, workers: AbstractContextManager[CpuSeconds]
 ) -> dict[str, float]:
-    """Watch workers that do what :func:`fill` wrote; returns their rate and cost after ``warm_up`` mails."""
+    """Start ``workers`` on what :func:`fill` wrote; returns their rate and cost after ``warm_up`` mails."""
     mails, rows = Mails(folder / "mails"), Rows(os.environ["DATABASE_URL"])
-    with rows:
+    with rows, workers as worker_cpu_s:
         _wait_for(mails, rows, warm_up)
         first, before_s, began = mails.count, worker_cpu_s(), time.monotonic()
         _wait_for(mails, rows, len(events))
