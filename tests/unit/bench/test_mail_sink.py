@@ -1,4 +1,4 @@
-"""The mail server of the benchmarks: it takes what a client sends, one by one or pipelined, and notes it once."""
+"""The mail server of the benchmarks: it takes what a client sends, pipelined or not, and notes it once."""
 
 from __future__ import annotations
 
