@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import email_validator  # noqa: F401 - loaded with this, not by the first event: an event loop may wait for that
 from pydantic_core import PydanticSerializationError
 
 from workers.records.envelope import Record, require_size
