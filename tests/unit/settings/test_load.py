@@ -1,0 +1,144 @@
+"""Where the values of settings come from: the environment, `.env`, defaults."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from settings import KafkaSettings, Settings, describe, load_settings
+from tests.helpers.settings import load, problems
+
+
+def test_without_any_variable_the_defaults_hold() -> None:
+    settings = load({})
+    assert settings.kafka == KafkaSettings(
+        bootstrap_servers=("127.0.0.1:9092",),
+        security_protocol="PLAINTEXT",
+        namespace="todo",
+        partitions=8,
+        replication_factor=None,
+        connect_timeout_s=5.0,
+        send_timeout_s=20.0,
+    )
+    assert (settings.smtp.host, settings.smtp.port, settings.smtp.tls) == ("127.0.0.1", 1025, "none")
+    assert (settings.smtp.sender, settings.smtp.timeout_s) == ("Todo <todo@localhost>", 10.0)
+    worker = settings.worker
+    assert (worker.processes, worker.threads, worker.commit_interval_ms) == (2, 8, 300)
+    assert settings.database_url.get_secret_value() == "sqlite:///todo.db"
+
+
+#: Every setting: what is given, and what is taken.
+EVERY_SETTING: dict[str, tuple[str, Any]] = {
+    "KAFKA_BOOTSTRAP_SERVERS": (
+        "one:9092, two.example.com:9093,[::1]:9094",
+        ("one:9092", "two.example.com:9093", "[::1]:9094"),
+    ),
+    "KAFKA_SECURITY_PROTOCOL": ("SASL_SSL", "SASL_SSL"),
+    "KAFKA_SASL_MECHANISM": ("SCRAM-SHA-256", "SCRAM-SHA-256"),
+    "KAFKA_SASL_USERNAME": ("bot", "bot"),
+    "KAFKA_SASL_PASSWORD": ("kafka-password", SecretStr("kafka-password")),
+    "KAFKA_SSL_CA_FILE": (__file__, Path(__file__)),
+    "KAFKA_NAMESPACE": ("todo-2.test_A", "todo-2.test_A"),
+    "KAFKA_PARTITIONS": ("3", 3),
+    "KAFKA_REPLICATION_FACTOR": ("2", 2),
+    "KAFKA_CONNECT_TIMEOUT_S": ("1.5", 1.5),
+    "KAFKA_SEND_TIMEOUT_S": ("2.5", 2.5),
+    "SMTP_HOST": ("::1", "::1"),
+    "SMTP_PORT": ("587", 587),
+    "SMTP_USERNAME": ("mailer", "mailer"),
+    "SMTP_PASSWORD": ("smtp-password", SecretStr("smtp-password")),
+    "SMTP_TLS": ("starttls", "starttls"),
+    "SMTP_CA_FILE": (__file__, Path(__file__)),
+    "SMTP_SENDER": ("bot@example.com", "bot@example.com"),
+    "SMTP_TIMEOUT_S": ("2", 2.0),
+    "SMTP_CONNECTIONS": ("2", 2),
+    "SMTP_IDLE_S": ("1.5", 1.5),
+    "SMTP_LEASE_S": ("90", 90.0),
+    "SMTP_UNSUBSCRIBE_URL": (
+        "https://todo.example.com/unsubscribe/{id}",
+        "https://todo.example.com/unsubscribe/{id}",
+    ),
+    "SMTP_UNSUBSCRIBE_MAILTO": ("no-more@example.com", "no-more@example.com"),
+    "WORKER_PROCESSES": ("1", 1),
+    "WORKER_THREADS": ("4", 4),
+    "WORKER_COMMIT_INTERVAL_MS": ("50", 50),
+    "WORKER_KEEP_DONE_HOURS": ("1.5", 1.5),
+    "WORKER_MAX_DELAY": ("36h", timedelta(hours=36)),
+    "WORKER_HEALTH_DIR": ("/run/todo", Path("/run/todo")),
+    "REMINDER_MISSED": ("skip", "skip"),
+    "REMINDER_GRACE": ("90s", timedelta(seconds=90)),
+    "REMINDER_RECONCILE_EVERY": ("10m", timedelta(minutes=10)),
+    "DATABASE_URL": ("sqlite:////srv/todo.db", SecretStr("sqlite:////srv/todo.db")),
+}
+
+
+def test_every_variable_reaches_its_field() -> None:
+    assert list(EVERY_SETTING) == [row.variable for row in describe()]
+    settings = load({variable: given for variable, (given, _) in EVERY_SETTING.items()})
+    for variable, (_, taken) in EVERY_SETTING.items():
+        section, _, name = variable.lower().partition("_")
+        holder = getattr(settings, section, None)
+        found = getattr(settings, variable.lower()) if holder is None else getattr(holder, name)
+        assert found == taken, variable
+
+
+def test_the_environment_is_the_process_s_own_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_NAMESPACE", "from-the-process")
+    assert load_settings(env_file=None).kafka.namespace == "from-the-process"
+
+
+def test_nothing_but_load_settings_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_NAMESPACE", "from-the-process")
+    assert Settings().kafka.namespace == "todo"
+    assert load({}).kafka.namespace == "todo"
+
+
+def test_the_file_fills_in_what_the_environment_leaves_open(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        "\ufeffKAFKA_NAMESPACE=from-the-file\nexport KAFKA_PARTITIONS=3\nPOSTGRES_DB=todo\n"
+        "SMTP_USERNAME=mailer\nSMTP_PASSWORD='pa${HOME}ss'  # as it stands\nWORKER_THREADS\n",
+        encoding="utf-8",
+    )
+    settings = load_settings({"KAFKA_NAMESPACE": "from-the-process"}, env_file)
+    assert settings.kafka.namespace == "from-the-process"
+    assert settings.kafka.partitions == 3
+    assert settings.worker.threads == 8
+    assert settings.smtp.password == SecretStr("pa${HOME}ss")
+
+
+def test_the_file_is_the_one_in_the_current_folder_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("KAFKA_NAMESPACE=from-the-file\n")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings({}).kafka.namespace == "from-the-file"
+
+
+def test_a_file_that_is_missing_or_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert load_settings({}, tmp_path / "missing") == load_settings({}, tmp_path) == load({})
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"KAFKA_NAMESPACE=\xff\n")
+    [problem] = problems({}, env_file)
+    assert problem.startswith(f"{env_file} cannot be read: ")
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("KAFKA_NAMESPACE=from-the-file\n")
+    assert load_settings({"KAFKA_NAMESPACE": "", "KAFKA_SASL_PASSWORD": ""}, env_file) == load({})
+
+
+def test_settings_are_frozen() -> None:
+    settings = load({})
+    with pytest.raises(ValidationError):
+        settings.kafka.namespace = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        settings.kafka = KafkaSettings()  # type: ignore[misc]
