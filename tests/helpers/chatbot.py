@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.events.models import Event
 from tests.helpers.fleet import Fleet
+from tests.helpers.programs import output_of, run_python, todo_workers
 from workers import KafkaBroker
 
 
@@ -48,17 +47,9 @@ class Chatbot(Fleet):
                 await asyncio.gather(*map(tasks.publish_async, events))
             asyncio.run(publish(json.load(sys.stdin)))
         """
-        self._run(
-            [sys.executable, "-c", code], json.dumps([event.model_dump(mode="json") for event in events])
-        )
+        data = json.dumps([event.model_dump(mode="json") for event in events])
+        output_of(run_python("-c", code, env=self.env, stdin=data, timeout_s=90))
 
     def command(self, *words: str) -> str:
-        """Run ``todo-workers`` and give what it prints."""
-        return self._run([sys.executable, "-m", "workers", *words])
-
-    def _run(self, command: list[str], stdin: str = "") -> str:
-        done = subprocess.run(
-            command, env=self.env, input=stdin, capture_output=True, text=True, timeout=90, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """Run ``todo-workers`` and return what it prints."""
+        return output_of(todo_workers(*words, env=self.env, timeout_s=90))

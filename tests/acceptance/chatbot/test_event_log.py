@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from tasks.actors.events import EVENT_LOG_RETENTION_MS, job_of
 from tasks.events.cloud_events import record_of
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import read_topic
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import output_of, run_python
 from tests.helpers.samples import a_todo, an_event
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -50,18 +48,7 @@ class Chatbot:
 
     def run(self, *command: str, stdin: str = "") -> str:
         """Run a program of this Python as the chatbot would."""
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=REPOSITORY,
-            env=self.fleet.env,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return output_of(run_python(*command, env=self.fleet.env, stdin=stdin))
 
     def make_log(self) -> None:
         """Make the topic before the workers do."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +20,7 @@ from tasks.reminders.outcomes import ReminderState
 from tasks.reminders.tables import reminders
 from tasks.storage.database import Database
 from tests.helpers.fleet import Fleet
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import Done, todo_workers
 from tests.helpers.samples import a_todo, an_event
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
@@ -74,16 +72,8 @@ class Chatbot:
     def subjects(self) -> list[str]:
         return [str(mail["Subject"]) for mail in self.smtp.mails]
 
-    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "workers", "reminders", *arguments],
-            cwd=REPOSITORY,
-            env=self.env | variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def command(self, *arguments: str, **variables: str) -> Done:
+        return todo_workers("reminders", *arguments, env=self.env | variables)
 
 
 @pytest.fixture

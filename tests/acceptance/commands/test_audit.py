@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,20 +10,14 @@ import pytest
 
 from tasks.audit.trail import AuditStore
 from tasks.storage.database import Database
+from tests.helpers.programs import Done, todo_workers
 from tests.helpers.samples import a_todo, an_event
 
 HOUR = timedelta(hours=1)
 
 
-def run(database_url: str, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "workers", *command],
-        env=os.environ | {"DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(database_url: str, *command: str) -> Done:
+    return todo_workers(*command, env={"DATABASE_URL": database_url})
 
 
 def test_the_options_choose_rows_and_how_they_are_shown(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,33 +14,24 @@ import pytest
 from dramatiq import Worker
 
 from tests.helpers.kafka_reading import letters_of, read_topic
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import Done, start_todo_workers, todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.records.envelope import Record
 
 APP = "tests.apps.letters"
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
 def env(cluster: Cluster, namespace: str) -> dict[str, str]:
-    return os.environ | {"LETTERS_BOOTSTRAP_SERVERS": cluster.address, "LETTERS_NAMESPACE": namespace}
+    return {"LETTERS_BOOTSTRAP_SERVERS": cluster.address, "LETTERS_NAMESPACE": namespace}
 
 
 @pytest.fixture
 def run(env: dict[str, str]) -> Run:
-    def dead_letters(*command: str, stdin: str = "", app: str = APP) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "workers", "dead-letters", *command, "--app", app],
-            cwd=REPOSITORY,
-            env=env,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def dead_letters(*command: str, stdin: str = "", app: str = APP) -> Done:
+        return todo_workers("dead-letters", *command, "--app", app, env=env, stdin=stdin)
 
     return dead_letters
 
@@ -214,17 +203,10 @@ def test_replays_that_are_interrupted_or_run_twice_at_once_repeat_and_never_lose
             mailing.send_mail.send({"email": f"{number}@example.com"})
     wait_for(lambda: len(mailing.letters()) == jobs, timeout_s=60)
     mailing.broken = False
-    command = [sys.executable, "-m", "workers", "dead-letters", "replay", "--all", "--yes", "--app", APP]
+    command = ["dead-letters", "replay", "--all", "--yes", "--app", APP]
 
     def start(rate: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*command, "--rate", rate],
-            cwd=REPOSITORY,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return start_todo_workers(*command, "--rate", rate, env=env, with_errors=True)
 
     interrupted = start("2/s")
     wait_for(lambda: len(mailing.delivered) >= 3, timeout_s=60)

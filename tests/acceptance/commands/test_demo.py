@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.helpers.programs import todo_workers
 from tests.helpers.waiting import wait_for
 
 
@@ -23,14 +24,7 @@ def demo(*options: str) -> list[str]:
 
 
 def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, tmp_path: Path) -> None:
-    result = subprocess.run(
-        demo("--json"),
-        env=environment(bootstrap_servers, tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    result = todo_workers("demo", "--json", env=environment(bootstrap_servers, tmp_path), timeout_s=200)
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["ok"], summary
     assert result.returncode == 0
@@ -82,14 +76,7 @@ def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tm
 
 
 def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
-    result = subprocess.run(
-        demo(),
-        env=environment("127.0.0.1:1", tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    result = todo_workers("demo", env=environment("127.0.0.1:1", tmp_path), timeout_s=120)
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("todo-workers:")]
     assert "Kafka at 127.0.0.1:1 cannot be reached" in line

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import Done, todo_workers
 from tests.helpers.smtp_server import SmtpServer
 from workers import Cluster
 
-Doctor = Callable[..., subprocess.CompletedProcess[str]]
+Doctor = Callable[..., Done]
 
 
 @pytest.fixture
 def doctor(cluster: Cluster, namespace: str, tmp_path: Path) -> Doctor:
-    env = os.environ | {
+    env = {
         "KAFKA_BOOTSTRAP_SERVERS": cluster.address,
         "KAFKA_NAMESPACE": namespace,
         "KAFKA_PARTITIONS": "1",
@@ -28,16 +25,8 @@ def doctor(cluster: Cluster, namespace: str, tmp_path: Path) -> Doctor:
         "DATABASE_URL": f"sqlite:///{tmp_path}/todo.db",
     }
 
-    def run(*options: str, command: str = "doctor", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "workers", command, *options],
-            cwd=REPOSITORY,
-            env=env | more,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def run(*options: str, command: str = "doctor", **more: str) -> Done:
+        return todo_workers(command, *options, env=env | more)
 
     return run
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import read_topic
+from tests.helpers.programs import output_of, run_python
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -189,17 +190,9 @@ def test_a_web_server_that_forks_while_it_sends_sends_each_job_once(
     broker: KafkaBroker, tmp_path: Path
 ) -> None:
     children, jobs = 5, 10
-    server = subprocess.run(
-        [sys.executable, "-m", "tests.apps.prefork_server", str(children), str(jobs)],
-        cwd=REPOSITORY,
-        env=Fleet(broker, tmp_path).env,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert server.returncode == 0, server.stderr
-    sent, *statuses = map(int, server.stdout.split())
+    arguments = ("-m", "tests.apps.prefork_server", str(children), str(jobs))
+    printed = output_of(run_python(*arguments, env=Fleet(broker, tmp_path).env, timeout_s=100))
+    sent, *statuses = map(int, printed.split())
     assert statuses == [0] * children
     records = read_topic(broker.cluster, broker.topics.jobs("default"))
     numbers = sorted(envelope.decode(record.value, "default").args[0] for record in records)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 
 import pytest
 
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import run_python
 
 #: They take more time than all the rest of `--help`.
 FOR_WORK = {"dramatiq", "kafka", "pydantic", "pydantic_settings", "rich", "workers.broker", "settings.models"}
@@ -27,15 +24,7 @@ finally:
 
 
 def imported_by(*words: str, status: int = 0, env: Mapping[str, str] | None = None) -> set[str]:
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *words],
-        cwd=REPOSITORY,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = run_python("-c", SCRIPT, *words, env=env)
     assert result.returncode == status, result.stderr
     return set(result.stderr.splitlines()[-1].split())
 

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import Done, run_python
 
 
-def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=REPOSITORY,
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(*command: str, **env: str) -> Done:
+    return run_python("-m", *command, env=env)
 
 
 def test_help_lists_the_commands_and_the_version_is_the_distributions() -> None:
@@ -124,15 +113,7 @@ def test_workers_with_a_misspelt_setting_say_which_one_was_meant() -> None:
 def test_publishing_without_kafka_soon_raises_dramatiqs_connection_error(nowhere: str) -> None:
     program = "import tests.helpers.samples as s, tasks; tasks.publish(s.an_event('todo.created'))"
     started = time.monotonic()
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env=os.environ | {"KAFKA_BOOTSTRAP_SERVERS": nowhere},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = run_python("-c", program, env={"KAFKA_BOOTSTRAP_SERVERS": nowhere})
     assert time.monotonic() - started < 60
     assert result.returncode == 1
     assert f"workers.errors.KafkaUnreachable: Kafka at {nowhere} cannot be reached" in result.stderr

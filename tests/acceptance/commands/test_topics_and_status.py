@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,37 +13,25 @@ import pytest
 from dramatiq import Worker
 
 from tests.helpers.kafka_reading import letters_of, read_topic
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import Done, start_todo_workers, todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.kafka import connect_admin
 
 QUEUES = ("audit", "events", "notifications", "reminders")
 
+Run = Callable[..., Done]
+
 
 @pytest.fixture
-def run(cluster: Cluster, namespace: str) -> Callable[..., subprocess.CompletedProcess[str]]:
-    env = os.environ | {
+def run(cluster: Cluster, namespace: str) -> Run:
+    env = {
         "KAFKA_BOOTSTRAP_SERVERS": cluster.address,
         "KAFKA_NAMESPACE": namespace,
         "KAFKA_PARTITIONS": "2",
     }
 
-    def todo_workers(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "workers", *command],
-            cwd=REPOSITORY,
-            env=env | more,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return todo_workers
-
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+    return lambda *words, **more: todo_workers(*words, env=env | more)
 
 
 @pytest.fixture
@@ -138,9 +123,8 @@ def test_status_tells_what_runs_from_what_waits_and_names_the_oldest(run: Run, b
 
 def test_status_watches_until_it_is_interrupted(broker: KafkaBroker, namespace: str) -> None:
     broker.prepare()
-    env = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
-    command = [sys.executable, "-m", "workers", "status", "--watch", "--json"]
-    with subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True) as process:
+    env = {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
+    with start_todo_workers("status", "--watch", "--json", env=env) as process:
         assert process.stdout is not None
         for _ in range(2):
             assert [queue["queue"] for queue in json.loads(process.stdout.readline())["queues"]] == list(
@@ -220,9 +204,8 @@ def test_a_mover_of_its_own_moves_what_is_due_and_stops_when_told(
     def remember() -> None: ...
 
     remember.send_with_options(delay=300)
-    env = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
-    command = [sys.executable, "-m", "workers", "mover"]
-    with subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True) as process:
+    env = {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
+    with start_todo_workers("mover", env=env) as process:
         assert process.stdout is not None
         assert f"moving the delayed jobs of {namespace}" in process.stdout.readline()
         wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("audit")), timeout_s=30)

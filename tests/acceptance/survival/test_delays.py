@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ from dramatiq import Worker
 
 from tests.apps.delays import TIERS
 from tests.helpers.kafka_reading import letters_of, read_topic
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import start_todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.delays import waiting_jobs as delayed
@@ -32,13 +30,12 @@ def start_mover(cluster: Cluster, namespace: str) -> Iterator[StartMover]:
     started: list[subprocess.Popen[str]] = []
 
     def start(commit_interval_ms: int) -> subprocess.Popen[str]:
-        env = os.environ | {
+        env = {
             "DELAYS_BOOTSTRAP_SERVERS": cluster.address,
             "DELAYS_NAMESPACE": namespace,
             "DELAYS_COMMIT_INTERVAL_MS": str(commit_interval_ms),
         }
-        command = [sys.executable, "-m", "workers", "mover", "--app", "tests.apps.delays"]
-        started.append(subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True))
+        started.append(start_todo_workers("mover", "--app", "tests.apps.delays", env=env))
         return started[-1]
 
     yield start

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import read_topic
-from tests.helpers.repository import REPOSITORY
+from tests.helpers.programs import start_todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.delays import waiting_jobs as delayed_jobs
@@ -161,13 +160,12 @@ def test_movers_that_are_killed_between_produce_and_commit_lose_no_delayed_job(
             return reader.written()
 
     env = Fleet(broker, tmp_path).env
-    command = [sys.executable, "-m", "workers", "mover", "--app", "tests.apps.numbers"]
 
-    def start() -> subprocess.Popen[bytes]:
-        mover = subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE)
+    def start() -> subprocess.Popen[str]:
+        mover = start_todo_workers("mover", "--app", "tests.apps.numbers", env=env)
         assert mover.stdout is not None
         with mover.stdout as output:
-            assert b"moving" in output.readline()
+            assert "moving" in output.readline()
         return mover
 
     movers = [start() for _ in range(2)]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
@@ -19,6 +16,7 @@ from sqlalchemy import func, select
 from tasks.audit.trail import AuditStore, Recording, audit_trail
 from tasks.events.models import Event
 from tasks.storage.database import Database
+from tests.helpers.programs import run_python
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
 
 THREADS = 8
@@ -134,16 +132,8 @@ def test_the_actor_works_on_either_side_of_a_fork(
         record_audit(third)
         record_audit(third)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps([event.model_dump(mode="json") for event in events]),
-        env={**os.environ, "DATABASE_URL": database_url},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    data = json.dumps([event.model_dump(mode="json") for event in events])
+    done = run_python("-c", code, env={"DATABASE_URL": database_url}, stdin=data, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [row.event_id for row in rows(database)] == [str(event.event_id) for event in events]
     assert f"audit.recorded event_id={events[1].event_id} type=todo.created todo_id=todo-1" in done.stderr

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +23,7 @@ from tasks.notifications.rendering import render
 from tasks.smtp.mail import Mail, MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
 from tasks.smtp.server import Server, local_hostname
+from tests.helpers.programs import Done, run_python
 from tests.helpers.samples import NOON, a_todo, an_event, an_owner
 from tests.helpers.smtp_server import REFUSED, STAGES, SmtpServer, free_port
 from tests.helpers.waiting import wait_for
@@ -493,14 +491,6 @@ def test_each_process_of_a_fork_has_its_own_connections(server: SmtpServer, tmp_
     assert server.connections == 2
 
 
-def run(code: str, data: Any, port: int, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps(data),
-        env={**os.environ, "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(code: str, data: Any, port: int, folder: Path) -> Done:
+    env = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
+    return run_python("-c", code, env=env, stdin=json.dumps(data), folder=folder)
