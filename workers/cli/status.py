@@ -92,6 +92,12 @@ def _status_view(found: _Status) -> Group:
         lines[0] += "; nobody moves them: start a worker, or todo-workers mover"
     elif (workers := max((queue.consumers for queue in found.queues), default=0)) > found.delayed.movers:
         lines[0] += f"; there are {workers} worker processes: look at their logs for 'mover failed'"
+    lines += [
+        f"queue {queue.queue}: {queue.held_up} of what waits is held up by an open transaction of its "
+        "writer, until that ends or is timed out"
+        for queue in found.queues
+        if queue.held_up
+    ]
     shown = {queue.queue for queue in found.queues}
     elsewhere = {queue: count for queue, count in found.dead_letters.items() if queue not in shown}
     if elsewhere:

@@ -16,6 +16,7 @@ from .administration import (
     delete_records_below,
     group_rights,
     partitions_of,
+    stable_ends,
 )
 from .calls import (
     commit_now,
@@ -24,6 +25,7 @@ from .calls import (
     look_up_topic,
     partition_of,
     patiently,
+    read_up_to,
     sleep_on_io_thread,
 )
 from .clients import (
@@ -81,7 +83,9 @@ __all__ = [
     "partition_of",
     "partitions_of",
     "patiently",
+    "read_up_to",
     "sleep_on_io_thread",
+    "stable_ends",
     "translated",
     "undelivered",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import kafka.errors
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.protocol.consumer import IsolationLevel
 
 from ..errors import TopicsMissing
 from ..topics import TopicSpec
@@ -119,6 +120,16 @@ def partitions_of(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TopicP
         for topic in admin.describe_topics(list(topics))
         for partition in topic["partitions"]
     ]
+
+
+def stable_ends(admin: KafkaAdminClient, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where each partition's log ends for a reader of what is committed: at the first open transaction.
+
+    Raises kafka-python's errors.
+    """
+    wanted = dict.fromkeys(partitions, OffsetSpec.LATEST)
+    ends = admin.list_partition_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED)
+    return {partition: end.offset for partition, end in ends.items()}
 
 
 def _delete(admin: KafkaAdminClient, limits: Mapping[TopicPartition, int]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import kafka.errors
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.partitioner import murmur2
 
 from .cluster import Cluster
@@ -32,6 +32,30 @@ def is_joining(consumer: KafkaConsumer) -> bool:
     """
     joining: bool = consumer._coordinator.need_rejoin()
     return joining
+
+
+class ReadUpTo(NamedTuple):
+    """How far a partition was read: everything below ``offset`` was fetched, or is no record.
+
+    ``is_end``: nothing is behind it, no open transaction either.
+    """
+
+    offset: int
+    is_end: bool
+
+
+def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
+    """How far each assigned partition was read, as far as the client knows; asks nobody.
+
+    Between two polls it is right: what was fetched and not returned by a poll counts as not read.
+    """
+    return {
+        partition: ReadUpTo(
+            state.position.offset, state.highwater is not None and state.position.offset >= state.highwater
+        )
+        for partition, state in list(consumer._subscription.assignment.items())
+        if state.position is not None
+    }
 
 
 def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:

@@ -18,6 +18,7 @@ from ..kafka import (
     connect_consumer,
     kafka_errors,
     patiently,
+    stable_ends,
 )
 from ..partitions import commit_metadata
 from ..partitions.lag import not_done
@@ -56,6 +57,8 @@ class QueueStatus:
     #: Records below the committed position that are still in the queue's own topic.
     untrimmed: int
     oldest: OldestJob | None
+    #: Records, of those that wait, that nobody gets before a transaction of their writer has ended.
+    held_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ class Partition:
     end: int
     position: int | None = None
     metadata: str = ""
+    #: Where the first open transaction begins; None: none is open.
+    stable_end: int | None = None
+
+    @property
+    def held_up(self) -> int:
+        """Records behind the beginning of a transaction that is open, its own among them."""
+        if self.stable_end is None:
+            return 0
+        return max(0, self.end - max(self.stable_end, self.first_undone))
 
     @property
     def not_done(self) -> int:
@@ -162,6 +174,7 @@ class StatusReader:
             consumers=len(members),
             untrimmed=sum(partition.untrimmed for partition in own.values()),
             oldest=self._oldest(partitions, has_members=bool(members)),
+            held_up=sum(partition.held_up for partition in partitions.values()),
         )
 
     def _partitions(
@@ -173,8 +186,15 @@ class StatusReader:
             return {}
         starts = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
         ends = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
+        # Behind the ends: no record that comes in between may look as if a transaction held it up.
+        stable = stable_ends(self._admin, names)
         return {
-            name: Partition(starts[name].offset, ends[name].offset, *_commit(committed.get(name)))
+            name: Partition(
+                starts[name].offset,
+                ends[name].offset,
+                *_commit(committed.get(name)),
+                stable_end=stable[name] if stable[name] < ends[name].offset else None,
+            )
             for name in sorted(names)
         }
 

@@ -36,6 +36,7 @@ from ..kafka import (
     commit_now,
     is_rebalance,
     kafka_errors,
+    read_up_to,
     sleep_on_io_thread,
 )
 from .owned_partition import OwnedPartition
@@ -83,6 +84,8 @@ class Assignment:
         self._committing = False
         self._commit_at = clock()
         self.partitions: dict[TopicPartition, OwnedPartition] = {}
+        #: Partitions without any record so far, and the end of their log that was committed.
+        self._empty: dict[TopicPartition, int] = {}
         #: Something was done since the last commit was sent.
         self.unsaved = False
 
@@ -133,11 +136,28 @@ class Assignment:
         if now < self._commit_at or self._committing:
             return
         self._commit_at = now + self._commit_interval_s
-        offsets = self._to_commit(self.partitions)
+        without_records = self._pass_what_is_no_record()
+        offsets = self._to_commit(self.partitions) | without_records
         self.unsaved = False
         if offsets:
             self._committing = True
             self._client.commit_async(offsets, callback=self._on_committed)
+
+    def _pass_what_is_no_record(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Note how far the log was read where its end has no records, such as the marker of a transaction.
+
+        Else such a partition would count as not done for ever, for whoever looks at the group. Returns what
+        to commit of the partitions that had no record yet, and have none.
+        """
+        read = read_up_to(self._client)
+        for partition, owned in self.partitions.items():
+            if partition in read and not owned.buffer and not owned.closed:
+                owned.ledger.skip_to(read[partition].offset)
+        without = read.keys() - self.partitions.keys()
+        ends = {one: read[one].offset for one in without if read[one].is_end}
+        moved = {one: end for one, end in ends.items() if self._empty.get(one) != end}
+        self._empty = ends
+        return {one: OffsetAndMetadata(end, "", -1) for one, end in moved.items()}
 
     def committed_positions(self) -> dict[TopicPartition, int]:
         """The positions that Kafka has confirmed, of the partitions that are owned now."""
@@ -189,7 +209,9 @@ class Assignment:
         self._committing = False
         if not isinstance(result, Exception):
             self._note_committed(offsets)
-        elif is_rebalance(result):
+            return
+        self._empty = {}  # to be committed again
+        if is_rebalance(result):
             logger.debug("commit waits for a rebalance %s: %s", self._name, result)
         else:
             logger.warning("commit failed %s, trying again: %s", self._name, result)

@@ -72,6 +72,12 @@ class Ledger:
         self._open[offset] = None
         return True
 
+    def skip_to(self, offset: int) -> None:
+        """Note that the log has no record below ``offset`` that was not received."""
+        if offset > self._next:
+            self._next = offset
+            self._last_done = offset - 1
+
     def was_done(self, offset: int) -> bool:
         """Whether an earlier owner has done ``offset``."""
         return offset < self._inherited.end and offset not in self._inherited_undone

@@ -5,82 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import dramatiq
 import kafka.codec
 import pytest
 from dramatiq import Worker
-from kafka import KafkaProducer
 
+from tests.helpers.numbers import Numbers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.dead_letters import reader as dead_letter_reader
 from workers.dead_letters.letter import Reason
-from workers.dead_letters.reader import Entry
 from workers.dead_letters.replay import message_of
-from workers.dead_letters.resolving import Resolution, resolve
 from workers.kafka.topic_reader import TopicReader
 from workers.local_kafka import LocalKafka
-from workers.operations.dead_letters import replaying
-from workers.operations.queue_status import StatusReader
-from workers.records.sources import Incoming
 
 StartWorker = Callable[[KafkaBroker], Worker]
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
-
-
-def number_of(record: Incoming) -> dramatiq.Message[Any]:
-    """A log of numbers, with any amount of blanks in front."""
-    number = int(record.value or b"")
-    return dramatiq.Message("", "work", (number,), {}, {}, f"n{number}", record.timestamp_ms)
-
-
-class Numbers:
-    """A queue that reads a log of numbers of one partition."""
-
-    def __init__(self, broker: KafkaBroker) -> None:
-        self.broker = broker
-        self.log = broker.topics.named("numbers")
-        self.ran: Counter[int] = Counter()
-        broker.add_source("default", self.log, number_of)
-
-        @dramatiq.actor(broker=broker, actor_name="work", max_retries=0)
-        def work(number: int) -> None:
-            self.ran[number] += 1
-
-        broker.prepare()
-
-    def write(self, *numbers: int, codec: str | None = None, blanks: int = 0) -> None:
-        """One batch, as another service writes it."""
-        producer = KafkaProducer(
-            bootstrap_servers=self.broker.cluster.bootstrap_servers,
-            compression_type=codec,
-            linger_ms=1_000,
-            batch_size=16_000_000,
-            max_request_size=16_000_000,
-        )
-        futures = [producer.send(self.log, b" " * blanks + b"%d" % n, partition=0) for n in numbers]
-        producer.flush(10)
-        for future in futures:
-            future.get(10)
-        producer.close()
-
-    def letters(self) -> list[Entry]:
-        return list(dead_letter_reader.unresolved(self.broker.cluster, self.broker.topics.dead_letters))
-
-    def replay(self, entries: list[Entry]) -> Resolution:
-        result = Resolution()
-        topic = self.broker.topics.dead_letters
-        resolve(self.broker.producer, topic, entries, replaying(self.broker).revive, result)
-        return result
-
-    def waiting(self) -> int:
-        broker = self.broker
-        with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
-            [status] = reader.read(["default"])
-        return status.waiting + status.running
 
 
 @pytest.fixture

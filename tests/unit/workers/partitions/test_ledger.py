@@ -137,3 +137,14 @@ def test_nothing_undone_is_ever_committed_and_nothing_done_is_run_again(
         ran.append(finished)
     assert sorted(ran) == offsets
     assert ledger.progress() == Progress((), offsets[-1] + 1)
+
+
+def test_what_the_log_has_no_record_of_counts_as_done() -> None:
+    ledger = Ledger(Progress((5, 8), 12))
+    assert ledger.receive(5)
+    ledger.skip_to(20)  # 8 was deleted, and 12 to 19 are markers
+    assert ledger.progress() == Progress((5,), 20)
+    ledger.skip_to(10)
+    assert ledger.done(5)
+    assert ledger.progress() == ledger.progress(brief=True) == Progress((), 20)
+    assert ledger.receive(20)
