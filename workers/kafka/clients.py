@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from kafka.admin import KafkaAdminClient
 from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .error_translation import kafka_errors
+from .library_log import calm_library
 from .patches.assignor import Assignor
 from .patches.bounded_fetcher import BoundedFetcher
 from .patches.coordinator import PacedCoordinator
@@ -100,7 +100,7 @@ def connect_admin(cluster: Cluster) -> KafkaAdminClient:
 
 def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
     """Construct a client, which connects. One that cannot is closed, which kafka-python 3.0.12 leaves out."""
-    _quiet_library()
+    calm_library()
     made: list[NetClient] = []
 
     def net_client(**configs: Any) -> NetClient:
@@ -115,16 +115,6 @@ def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
             for client in made:
                 client.close()
             raise
-
-
-def _quiet_library() -> None:
-    """Leave out what kafka-python logs below warnings, unless the program has chosen a level for it.
-
-    At DEBUG it logs the content of each record, and with it names and addresses of people.
-    """
-    library = logging.getLogger("kafka")
-    if library.level == logging.NOTSET:
-        library.setLevel(logging.WARNING)
 
 
 def abandon_producer(producer: KafkaProducer) -> None:

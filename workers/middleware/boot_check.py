@@ -9,6 +9,7 @@ from typing import Protocol
 import dramatiq
 
 from ..errors import KafkaUnreachable, WorkerCannotStart
+from ..kafka.library_log import silent_library
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +34,12 @@ class BootCheck(dramatiq.Middleware):
         self._in_command = True
 
     def before_worker_boot(self, broker: Prepares, worker: dramatiq.Worker) -> None:  # type: ignore[override]  # noqa: ARG002
-        library = logging.getLogger("kafka")
-        chatty = library.level == logging.NOTSET  # else somebody has chosen a level
-        if chatty:
-            library.setLevel(logging.CRITICAL)  # our error says what matters
         try:
-            broker.prepare()
+            with silent_library():
+                broker.prepare()
         except KafkaUnreachable as exc:
             if not self._in_command:
                 raise WorkerCannotStart(str(exc)) from exc
             # dramatiq would log the traceback as well, which helps nobody to start Kafka.
             logger.critical("worker cannot start: %s", exc)
             sys.exit(_CANNOT_CONNECT)
-        finally:
-            if chatty:
-                library.setLevel(logging.WARNING)

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dramatiq
 import pytest
@@ -21,7 +20,7 @@ from workers.errors import WorkersError
 #: Jobs a second that are sent all the time, one after the other.
 RATE = 40
 #: How long the cluster is left alone between two events.
-CALM_S = 3.0
+CALM_S = 1.0
 
 
 class Load:
@@ -71,9 +70,9 @@ class Load:
             self.slowest_s = max(self.slowest_s, time.monotonic() - started)
 
 
-@pytest.fixture
-def brokers(tmp_path: Path) -> Iterator[ThreeBrokers]:
-    with ThreeBrokers(tmp_path) as brokers:
+@pytest.fixture(scope="module")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeBrokers]:
+    with ThreeBrokers(tmp_path_factory.mktemp("brokers")) as brokers:
         yield brokers
 
 

@@ -1,0 +1,81 @@
+"""kafka-python's log while a broker is away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from workers.kafka import library_log
+from workers.kafka.library_log import Pace, calm_library, silent_library
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pace(clock: Clock) -> Pace:
+    return Pace(clock)
+
+
+def record(text: str, name: str = "kafka.net") -> logging.LogRecord:
+    return logging.LogRecord(name, logging.WARNING, "", 0, text, (1,), None)
+
+
+def test_each_kind_is_logged_a_few_times_and_the_next_minute_says_how_many_were_left_out(
+    pace: Pace, clock: Clock
+) -> None:
+    assert [pace.filter(record("node %s is away")) for _ in range(300)] == [True] * 3 + [False] * 297
+    assert pace.filter(record("node %s is back"))
+    assert pace.filter(record("node %s is away", "kafka.other"))
+    clock.now += 60
+    again = record("node %s is away")
+    assert pace.filter(again)
+    assert again.getMessage() == "node 1 is away (and 297 more like it before)"
+    clock.now += 60
+    once_more = record("node %s is away")
+    assert pace.filter(once_more)
+    assert once_more.getMessage() == "node 1 is away"
+
+
+@pytest.fixture
+def library() -> Iterator[logging.Logger]:
+    """kafka-python's logger as it is in a program that has not connected yet."""
+    library = logging.getLogger("kafka")
+    level, filters = library.level, library.filters[:]
+    library.setLevel(logging.NOTSET)
+    library.filters.clear()
+    yield library
+    library.setLevel(level)
+    library.filters[:] = filters
+
+
+def test_it_is_paced_and_shows_no_content(library: logging.Logger) -> None:
+    below = logging.getLogger("kafka.test_library_log.calm")
+    calm_library()
+    assert library.level == logging.WARNING
+    assert library_log._pace in below.filters
+    with silent_library():
+        calm_library()  # as each connection does
+        assert not below.isEnabledFor(logging.ERROR)
+    assert below.isEnabledFor(logging.WARNING)
+
+
+def test_a_program_that_has_chosen_a_level_gets_everything(library: logging.Logger) -> None:
+    below = logging.getLogger("kafka.test_library_log.chosen")
+    library.setLevel(logging.DEBUG)
+    calm_library()
+    with silent_library():
+        assert below.isEnabledFor(logging.DEBUG)
+    assert library.level == logging.DEBUG
+    assert library_log._pace not in below.filters

@@ -1,0 +1,68 @@
+"""kafka-python's log: warnings, each kind a few times a minute. While a broker is away it has hundreds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: Records of one kind that are logged in a row, and after how long the next ones are.
+_BURST = 3
+_WINDOW_S = 60.0
+
+
+class Pace(logging.Filter):
+    """Passes a few records of each kind in a minute; the next one says how many were left out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        #: By logger and text: when the minute began, and how many records it has had.
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, kind = self._clock(), (record.name, str(record.msg)[:100])
+        with self._lock:
+            began, count = self._seen.get(kind, (now, 0))
+            left_out = 0
+            if now - began >= _WINDOW_S:
+                began, count, left_out = now, 0, max(0, count - _BURST)
+            self._seen[kind] = began, count + 1
+        if left_out:
+            record.msg = f"{record.msg} (and {left_out} more like it before)"
+        return count < _BURST
+
+
+_pace = Pace()
+_library = logging.getLogger("kafka")
+
+
+def calm_library() -> None:
+    """Leave out what helps nobody of kafka-python's log, unless the program has chosen a level for it.
+
+    Below warnings it logs the content of each record, and with it names and addresses of people.
+    """
+    if _library.level == logging.NOTSET:
+        _library.setLevel(logging.WARNING)
+        _library.addFilter(_pace)
+    if _pace in _library.filters:
+        for name in list(logging.root.manager.loggerDict):
+            if name.startswith("kafka."):  # a filter acts on one logger, not on those below it
+                logging.getLogger(name).addFilter(_pace)
+
+
+@contextmanager
+def silent_library() -> Iterator[None]:
+    """Leave all of it out inside the block, where an error of ours says what matters."""
+    calm_library()
+    if _pace not in _library.filters:
+        yield
+        return
+    _library.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        _library.setLevel(logging.WARNING)
