@@ -51,7 +51,7 @@ def _kept_up(found: Readings, limit_ms: float) -> bool:
 
 def _at(kit: Kit, per_minute: int, seconds: int, *, busy: bool = False) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.pipeline:run",
+        "bench.systems.pipeline.run:run",
         address=kit.kafka,
         namespace=kit.namespace(),
         per_minute=per_minute,
@@ -63,7 +63,7 @@ def _at(kit: Kit, per_minute: int, seconds: int, *, busy: bool = False) -> Readi
 
 def _saturated(kit: Kit, processes: int = 1, database: str = "sqlite") -> Readings:
     readings: Readings = isolated(
-        "bench.systems.pipeline:saturated",
+        "bench.systems.pipeline.run:saturated",
         address=kit.kafka,
         namespace=kit.namespace(),
         events=kit.amount(8_000, 1_000),
@@ -75,7 +75,7 @@ def _saturated(kit: Kit, processes: int = 1, database: str = "sqlite") -> Readin
 
 def _floor(kit: Kit) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.pipeline:floor",
+        "bench.systems.pipeline.run:floor",
         address=kit.kafka,
         namespace=kit.namespace(),
         events=kit.amount(8_000, 1_000),

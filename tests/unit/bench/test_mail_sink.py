@@ -22,7 +22,7 @@ def notes(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def port(notes: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.systems.mail_sink", str(notes)]
+    command = [sys.executable, "-m", "bench.systems.pipeline.mail_sink", str(notes)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         yield int(server.stdout.readline())

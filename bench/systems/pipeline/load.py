@@ -19,9 +19,9 @@ from tasks.app import database, event_log
 from tasks.audit.verify import verify
 from workers.partitions.lag import LagReader
 
-from ..errors import NotMeasured
-from .pipeline_arrivals import Mails, Rows
-from .pipeline_events import Planned, planned
+from ...errors import NotMeasured
+from .arrivals import Mails, Rows
+from .events import Planned, planned
 
 #: What has not come for so long does not come any more.
 _STALLED_S = 20.0

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psutil
 
-from ..errors import NotMeasured
-from .dramatiq_common import THREADS
+from ...errors import NotMeasured
+from ..dramatiq_common import THREADS
 
 _START_S = 60.0
 #: Mails after which a worker that drains the log has warmed up.
@@ -36,7 +36,7 @@ def run(
     to a halt.
     """
     with _services(address, namespace, "sqlite") as folder, ExitStack() as stack:
-        load = import_module("bench.systems.pipeline_load")
+        load = import_module("bench.systems.pipeline.load")
         load.prepare()
         worker_cpu_s = stack.enter_context(_workers(folder / "worker.log", 1))
         if busy:
@@ -48,7 +48,7 @@ def run(
 def saturated(address: str, namespace: str, events: int, processes: int, database: str) -> dict[str, float]:
     """Let workers do a log full of events as fast as they can; ``database`` is sqlite or postgresql."""
     with _services(address, namespace, database) as folder:
-        load = import_module("bench.systems.pipeline_load")
+        load = import_module("bench.systems.pipeline.load")
         load.prepare()
         written = load.fill(events)
         workers = _workers(folder / "worker.log", processes)
@@ -57,12 +57,12 @@ def saturated(address: str, namespace: str, events: int, processes: int, databas
 
 
 def floor(address: str, namespace: str, events: int) -> dict[str, float]:
-    """Do a log full of events with a plain loop, see :mod:`.pipeline_floor`."""
+    """Do a log full of events with a plain loop, see :mod:`.floor`."""
     with _services(address, namespace, "sqlite") as folder:
-        load = import_module("bench.systems.pipeline_load")
+        load = import_module("bench.systems.pipeline.load")
         load.prepare()
         load.fill(events)
-        plain = import_module("bench.systems.pipeline_floor")
+        plain = import_module("bench.systems.pipeline.floor")
         found: dict[str, float] = plain.measure(folder / "floor.db", events, min(_WARM_UP, events // 5))
         return found
 
@@ -87,7 +87,7 @@ def _services(address: str, namespace: str, database: str) -> Iterator[Path]:
 
 @contextmanager
 def _mail_server(mails: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.systems.mail_sink", str(mails)]
+    command = [sys.executable, "-m", "bench.systems.pipeline.mail_sink", str(mails)]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         assert server.stdout is not None

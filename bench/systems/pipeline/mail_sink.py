@@ -1,4 +1,4 @@
-"""An SMTP server that takes every mail and notes it: ``python -m bench.systems.mail_sink FILE``.
+"""An SMTP server that takes every mail and notes it: ``python -m bench.systems.pipeline.mail_sink FILE``.
 
 It does as little as the protocol allows (RFC 5321, with PIPELINING of RFC 2920), so that the worker is what a
 benchmark measures and not its mail server. It prints its port. For each mail it adds a line to FILE before it
