@@ -71,7 +71,9 @@ _CHECK_LOGIN = (
     "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
 )
 _SEND_A_REFERENCE = "send a reference to the data instead of the data"
-_CHECK_ADDRESS = "check that it runs and that KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL are right"
+_CHECK_ADDRESS = (
+    "check that it runs and that KAFKA_BOOTSTRAP_SERVERS is right, and KAFKA_SECURITY_PROTOCOL with it"
+)
 _MEANINGS: tuple[_Meaning, ...] = (
     (
         _REFUSALS,
