@@ -17,7 +17,9 @@ from settings.lengths import length_of
 #: Kafka allows 249 bytes in a topic's name; this leaves over 140 for `.jobs.` and the queue's own name.
 NAMESPACE_MAX_CHARACTERS = 100
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+#: Names that DNS takes, and with underscores those that container networks give.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _NAMESPACE = re.compile(r"[a-zA-Z0-9._-]+")
 
 
