@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dramatiq
 import hypothesis
 import psutil
 import pytest
+from dramatiq import Worker
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
@@ -80,6 +82,22 @@ def login(scram_kafka: LocalKafka) -> Login:
         )
 
     return cluster_of
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[..., Worker]]:
+    """Starts workers in this process, each for a broker; they stop when the test ends."""
+    started: list[Worker] = []
+
+    def start(broker: dramatiq.Broker, *, threads: int = 4, timeout_ms: int = 100) -> Worker:
+        worker = Worker(broker, worker_timeout=timeout_ms, worker_threads=threads)
+        worker.start()
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
 
 
 @pytest.fixture(scope="session")

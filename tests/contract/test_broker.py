@@ -26,21 +26,6 @@ def broker(request: pytest.FixtureRequest) -> Iterator[dramatiq.Broker]:
     broker.close()
 
 
-@pytest.fixture
-def start_worker(broker: dramatiq.Broker) -> Iterator[Callable[[], Worker]]:
-    started: list[Worker] = []
-
-    def start() -> Worker:
-        worker = Worker(broker, worker_timeout=100, worker_threads=4)
-        worker.start()
-        started.append(worker)
-        return worker
-
-    yield start
-    for worker in started:
-        worker.stop()
-
-
 class Signals(dramatiq.Middleware):
     """Notes which hooks were called, in order."""
 
@@ -127,7 +112,7 @@ def test_what_is_outstanding_never_exceeds_prefetch(broker: dramatiq.Broker) -> 
 
 
 def test_actors_run_and_join_waits_for_them(
-    broker: dramatiq.Broker, start_worker: Callable[[], Worker]
+    broker: dramatiq.Broker, start_worker: Callable[..., Worker]
 ) -> None:
     ran: set[int] = set()
 
@@ -135,7 +120,7 @@ def test_actors_run_and_join_waits_for_them(
     def work(number: int) -> None:
         ran.add(number)
 
-    start_worker()
+    start_worker(broker)
     for number in range(50):
         work.send(number)
     broker.join("default", timeout=20_000)
@@ -143,10 +128,10 @@ def test_actors_run_and_join_waits_for_them(
 
 
 def test_a_queue_that_is_declared_later_is_worked_on(
-    broker: dramatiq.Broker, start_worker: Callable[[], Worker]
+    broker: dramatiq.Broker, start_worker: Callable[..., Worker]
 ) -> None:
     ran = threading.Event()
-    start_worker()
+    start_worker(broker)
 
     @dramatiq.actor(broker=broker, queue_name="late", max_retries=0)
     def work() -> None:
@@ -158,7 +143,7 @@ def test_a_queue_that_is_declared_later_is_worked_on(
 
 
 def test_a_failing_job_does_not_stop_the_others(
-    broker: dramatiq.Broker, start_worker: Callable[[], Worker]
+    broker: dramatiq.Broker, start_worker: Callable[..., Worker]
 ) -> None:
     ran: set[int] = set()
 
@@ -168,7 +153,7 @@ def test_a_failing_job_does_not_stop_the_others(
             raise RuntimeError("odd")
         ran.add(number)
 
-    start_worker()
+    start_worker(broker)
     for number in range(10):
         work.send(number)
     broker.join("default", timeout=20_000)

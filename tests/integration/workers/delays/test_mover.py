@@ -67,20 +67,6 @@ def ran(broker: KafkaBroker) -> Ran:
     return calls
 
 
-@pytest.fixture
-def worker(broker: KafkaBroker) -> Iterator[Callable[[], Worker]]:
-    started: list[Worker] = []
-
-    def start() -> Worker:
-        started.append(Worker(broker, worker_timeout=50, worker_threads=4))
-        started[-1].start()
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.stop()
-
-
 def note(number: int = 0, **options: Any) -> dramatiq.Message[None]:
     return dramatiq.Message("default", "note", (number,), {}, options)
 
@@ -93,9 +79,9 @@ def move_until(mover: Mover, condition: Callable[[], object], timeout_s: float =
 
 
 def test_jobs_run_at_their_time_never_early_and_through_all_tiers(
-    broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]
+    broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker]
 ) -> None:
-    worker()
+    start_worker(broker)
     due: dict[int, float] = {}
     for number, delay_ms in enumerate([50, 700, 1_700, 3_900]):
         due[number] = time.time() + delay_ms / 1000
@@ -139,13 +125,13 @@ def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(
 
 
 def test_more_jobs_than_one_poll_reads_leave_a_tier_and_all_run(
-    broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]
+    broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker]
 ) -> None:
     due = time.time() + 6
     with broker.batch():
         for number in range(2_500):
             broker.enqueue(note(number), delay=max(1, int((due - time.time()) * 1000)))
-    worker()
+    start_worker(broker)
     wait_for(lambda: len(ran) >= 2_500, timeout_s=40)
     broker.join("default", timeout=20_000)
     assert sorted(number for number, _ in ran) == list(range(2_500))
@@ -175,13 +161,15 @@ def test_a_delayed_message_is_received_as_it_was_sent(broker: KafkaBroker, ran: 
         mover.close()
 
 
-def test_batches_and_asyncio_delay_too(broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]) -> None:
+def test_batches_and_asyncio_delay_too(
+    broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker]
+) -> None:
     sent_at = time.time()
     with broker.batch():
         for number in range(20):
             broker.enqueue(note(number), delay=300)
     asyncio.run(broker.enqueue_async(note(20), delay=300))
-    worker()
+    start_worker(broker)
     wait_for(lambda: len(ran) == 21)
     assert all(at - sent_at >= 0.3 for _, at in ran)
 
@@ -225,14 +213,14 @@ def test_join_waits_for_delayed_jobs_and_flush_drops_those_of_its_queue(
 
 
 def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
-    broker: KafkaBroker, ran: Ran, worker: Callable[[], Worker]
+    broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker]
 ) -> None:
     broker.prepare()
     with_bad_eta = Record(b"key", b"?", [("eta", b"soon"), ("queue", b"default")])
     for tier in TIERS:
         broker.producer.deliver(broker.topics.delay(tier.name), with_bad_eta)
     broker.enqueue(note(1), delay=100)
-    worker()
+    start_worker(broker)
     wait_for(lambda: len(ran) == 1)
     letters = wait_for(lambda: found if len(found := letters_of(broker)) == 3 else None)
     assert {letter.reason for letter in letters} == {Reason.UNDECODABLE}
