@@ -237,7 +237,7 @@ def test_the_default_middleware_is_there(stage: Stage) -> None:
     assert kinds >= {AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines}
 
 
-def test_results(stage: Stage) -> None:
+def test_the_result_of_a_job_can_be_fetched(stage: Stage) -> None:
     assert stage.result(stage.send("add", 1, 2)) == 3
 
 
@@ -246,11 +246,11 @@ def test_the_result_of_a_failed_job_is_its_error(stage: Stage, key: str) -> None
         stage.result(stage.send("fail", key))
 
 
-def test_async_actors(stage: Stage) -> None:
+def test_an_async_actor_gives_a_result_too(stage: Stage) -> None:
     assert stage.result(stage.send("sum_later", 1, 2)) == 3
 
 
-def test_retries(stage: Stage, key: str) -> None:
+def test_a_job_that_fails_is_tried_again(stage: Stage, key: str) -> None:
     stage.send("fail_once", key)
     wait_for(lambda: stage.times(key) == 2, timeout_s=30)
 
@@ -260,12 +260,12 @@ def test_the_current_message(stage: Stage) -> None:
     assert stage.result(sent) == sent.message_id
 
 
-def test_a_time_limit(stage: Stage, key: str) -> None:
+def test_a_job_beyond_its_time_limit_is_ended(stage: Stage, key: str) -> None:
     stage.send("loop", key, on_failure="failed")
     wait_for(lambda: stage.times(key) == 1, timeout_s=30)
 
 
-def test_an_age_limit(stage: Stage, key: str) -> None:
+def test_a_job_beyond_its_age_limit_is_not_run(stage: Stage, key: str) -> None:
     stage.broker.enqueue(stage.message("note", key, max_age=1_000).copy(message_timestamp=1_000))
     stage.broker.join("default", timeout=TIMEOUT_MS)
     assert stage.times(key) == 0
@@ -273,14 +273,14 @@ def test_an_age_limit(stage: Stage, key: str) -> None:
     wait_for(lambda: stage.times(key) == 1, timeout_s=30)
 
 
-def test_callbacks(stage: Stage, key: str) -> None:
+def test_the_callback_of_success_or_of_failure_is_called_once(stage: Stage, key: str) -> None:
     well = stage.send("add", 1, 2, on_success="succeeded", on_failure="failed")
     wrong = stage.send("fail", key, on_success="succeeded", on_failure="failed")
     wait_for(lambda: stage.times((well.message_id, 3)) == 1, timeout_s=30)
     wait_for(lambda: stage.times((wrong.message_id, "ValueError")) == 1, timeout_s=30)
 
 
-def test_pipelines(stage: Stage) -> None:
+def test_each_job_of_a_pipeline_gets_the_result_of_the_one_before(stage: Stage) -> None:
     messages = [stage.message("add", 1, 2), stage.message("add", 4), stage.message("sum_later", 8)]
     chain = pipeline(messages, broker=stage.broker).run()
     assert chain.get_result(block=True, timeout=TIMEOUT_MS) == 15
@@ -309,7 +309,7 @@ def test_a_rate_limit_over_time(stage: Stage, key: str, kind: str) -> None:
     assert Counter(stage.result(message) for message in sent) == {True: 3, False: 2}
 
 
-def test_barriers(stage: Stage, key: str) -> None:
+def test_the_last_of_the_parties_passes_a_barrier(stage: Stage, key: str) -> None:
     assert Barrier(stage.limits, key).create(parties=3)
     sent = [stage.send("last", key) for _ in range(3)]
     assert Counter(stage.result(message) for message in sent) == {False: 2, True: 1}

@@ -198,7 +198,7 @@ def test_a_ca_file_must_exist(tmp_path: Path) -> None:
     ("text", "expected"),
     [("90s", timedelta(seconds=90)), ("1.5 h", timedelta(minutes=90)), ("366d", timedelta(days=366))],
 )
-def test_lengths_of_time(text: str, expected: timedelta) -> None:
+def test_a_length_of_time_is_a_number_and_a_unit(text: str, expected: timedelta) -> None:
     assert load({"WORKER_MAX_DELAY": text}).worker.max_delay == expected
 
 

@@ -195,7 +195,7 @@ def test_an_alarm_that_comes_early_is_set_again(world: World) -> None:
     assert world.notices_sent == []
 
 
-def test_an_alarm_of_nothing_does_nothing(world: World) -> None:
+def test_an_alarm_for_an_unknown_reminder_does_nothing(world: World) -> None:
     assert world.keeper.fire(reminder_id("todo-9", "-1h"), 1, NOW) is None
 
 

@@ -18,7 +18,7 @@ def told(event: Any) -> list[str]:
     return list(story(asdict(entry_of(event)), BERLIN))
 
 
-def test_a_creation_tells_the_todo() -> None:
+def test_the_story_of_a_creation_shows_each_field_of_the_todo() -> None:
     assert told(an_event()) == [
         "2026-06-01 14:00:00 CEST  user:42 created it",
         '    title: "Buy milk"',

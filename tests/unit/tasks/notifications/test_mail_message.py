@@ -88,7 +88,7 @@ def test_both_parts_arrive_as_they_were_written(text: str) -> None:
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
 
 
-def test_the_other_headers() -> None:
+def test_a_mail_has_sender_id_date_and_says_that_it_is_automatic() -> None:
     message = message_from_bytes(composed(), policy=default)
     assert message["From"].addresses[0].display_name == "Todo Größe"
     assert message["From"].addresses[0].addr_spec == "todo@example.com"

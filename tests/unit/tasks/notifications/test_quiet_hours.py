@@ -96,6 +96,6 @@ def test_hours_that_would_never_end_are_refused() -> None:
         parse_quiet_hours("07:00-07:00")
 
 
-def test_they_are_values() -> None:
+def test_quiet_hours_of_the_same_times_are_equal() -> None:
     assert parse_quiet_hours("22:00-07:00") == parse_quiet_hours("22:00-7:00")
     assert isinstance(parse_quiet_hours("22:00-07:00"), QuietHours)

@@ -68,7 +68,7 @@ def test_each_kind_says_what_happened(kind: str) -> None:
         assert "Times are in Europe/Berlin." in body
 
 
-def test_the_kinds_differ() -> None:
+def test_the_subject_of_each_kind_is_another() -> None:
     subjects = [notification_for(an_event(kind)).subject.partition(":")[0] for kind in KINDS]
     assert subjects == ["New todo", "Todo changed", "Todo completed", "Todo deleted"]
 

@@ -40,7 +40,7 @@ LETTER = DeadLetter(
         {"since_ms": NOW_MS, "until_ms": NOW_MS},
     ],
 )
-def test_what_fits(fits: dict[str, Any]) -> None:
+def test_a_letter_that_meets_the_conditions_matches(fits: dict[str, Any]) -> None:
     assert Filter(**fits).matches(LETTER)
 
 
@@ -58,5 +58,5 @@ def test_what_fits(fits: dict[str, Any]) -> None:
         {"queue": "mail", "actor": "other"},
     ],
 )
-def test_what_does_not(differs: dict[str, Any]) -> None:
+def test_a_letter_that_misses_a_condition_does_not_match(differs: dict[str, Any]) -> None:
     assert not Filter(**differs).matches(LETTER)

@@ -94,7 +94,7 @@ def test_an_undecodable_one_keeps_its_id_through_a_replay() -> None:
     assert again.key == b"todo.jobs.mail/0/5~1"
 
 
-def test_another_queue() -> None:
+def test_a_job_can_be_replayed_into_another_queue() -> None:
     topic, record = revived(letter_of(MESSAGE), TOPICS, now_ms=1, to="slow")
     assert topic == "todo.jobs.slow"
     assert json.loads(record.value or b"")["queue_name"] == "slow"
