@@ -1,4 +1,4 @@
-"""Text that users wrote, made safe to show: no control characters, nothing that reorders what follows."""
+"""Makes text from users safe to show: no control characters, no marks that reorder what follows. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _REMOVED = dict.fromkeys([*_BIDI_CONTROLS, *(code for code in _CONTROLS if not c
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Give ``text`` in one line of at most ``limit`` characters, all white space as single spaces."""
+    """Return ``text`` in one line of at most ``limit`` characters, all white space as single spaces."""
     return shorten(" ".join(text.translate(_REMOVED).split()), limit)
 
 
 def paragraphs(text: str) -> str:
-    """Give ``text`` with its lines kept, separated by ``\\n``, and no empty line at either end."""
+    """Return ``text`` with its lines kept, separated by ``\\n``, and no empty line at either end."""
     lines = [line.rstrip() for line in text.translate(_REMOVED).expandtabs(4).splitlines()]
     return "\n".join(lines).strip("\n")
 

@@ -1,7 +1,4 @@
-"""Look at the audit trail, verify it, or add what it lacks.
-
-Commands only: what they do is in the modules they call.
-"""
+"""Look at the audit trail, verify it, or add what it lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `todo-workers audit` does; each function returns the exit status."""
+"""The work of `todo-workers audit`. Each public function prints, and returns the exit status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zone: ZoneInfo) -> int:
-    """The rows that match, the newest first, as a table."""
+    """Print the rows that match, the newest first, as a table."""
     found = newest(database, wanted, None if limit is None else limit + 1)
     rows = list(islice(found, limit))
     if not rows:
@@ -48,7 +48,7 @@ def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zo
     for row in rows:
         about = [row["actor"] or "", row["type"], row["todo_id"] or "", summary(row)]
         cells = [str(row["sequence"]), when(row["time"], zone), *(one_line(text, 60) for text in about)]
-        # What users wrote is no markup.
+        # As text: markup that users wrote must not work.
         table.add_row(*(Text(cell) for cell in cells))
     console().print(table)
     if next(found, None) is not None:
@@ -57,7 +57,7 @@ def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zo
 
 
 def show_json(database: Database, wanted: AuditFilter, *, limit: int | None) -> int:
-    """The rows that match, the newest first, a JSON object a line."""
+    """Print the rows that match, the newest first, one JSON object a line."""
     for row in newest(database, wanted, limit):
         print(json.dumps(_plain(row), ensure_ascii=False))
     return 0
@@ -92,7 +92,7 @@ def _cell(value: object) -> object:
 
 
 def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:
-    """What happened to a todo, in words, the oldest first."""
+    """Print what happened to a todo, in words, the oldest first."""
     count = 0
     for count, row in enumerate(history(database, todo_id), 1):  # noqa: B007
         for line in story(row, zone):
@@ -104,7 +104,7 @@ def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:
 
 
 def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
-    """Walk the chain; 1 where it is broken."""
+    """Walk the chain and print the verdict; returns 1 if the chain is broken."""
     with counting("verifying") as advance:
         verdict = verify(database, expected, advance)
     if as_json:
@@ -124,7 +124,7 @@ def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
 
 
 def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
-    """Record what the event log has and the trail lacks; 1 where a record of it has no row."""
+    """Add the rows that the trail lacks of the event log; returns 1 if a record has no row."""
     with closing(TopicReader(cluster, topic)) as reader:
         reader.open()
         if not reader.sizes():

@@ -1,7 +1,4 @@
-"""Look at reminders, cancel them, or change when they fire.
-
-Commands only: what they do is in the modules they call.
-"""
+"""Look at reminders, cancel them, or change when they fire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `todo-workers reminders` does. Times are shown in the zone of each reminder's owner."""
+"""The work of `todo-workers reminders`. Times are shown in the zone of each reminder's owner."""
 
 from __future__ import annotations
 

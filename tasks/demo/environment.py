@@ -23,7 +23,7 @@ def child_environment(
     namespace: str,
     database: Path,
 ) -> dict[str, str]:
-    """Give ``base`` with the demo's settings in place of all that it has; ``kafka`` says where Kafka is."""
+    """Return ``base`` with the demo's settings in place of all of its own; ``kafka`` says where Kafka is."""
     names = setting_names()
     kept = {name: value for name, value in base.items() if name not in names}
     # The Procfile calls `dramatiq` by name: it must be the one of this Python, activated or not.
@@ -46,17 +46,17 @@ def child_environment(
 
 
 def mail_variables(port: int) -> dict[str, str]:
-    """Give the variables that send the workers' mails to the demo's own server."""
+    """Return the variables that send the workers' mails to the demo's own server."""
     return {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
 
 
 def database_url(database: Path) -> str:
-    """Give the URL of an SQLite file."""
+    """Return the URL of an SQLite file."""
     return f"sqlite:///{database}"
 
 
 def kafka_variables(kafka: KafkaSettings) -> dict[str, str]:
-    """Give the variables that were set to give ``kafka``: for a child process in another folder."""
+    """Return the variables that make these settings of Kafka again, in a process in another folder."""
     return {
         f"KAFKA_{name.upper()}": _as_text(getattr(kafka, name)) for name in sorted(kafka.model_fields_set)
     }

@@ -1,4 +1,4 @@
-"""The summary: what was expected, what was seen, and how long it took. Pure."""
+"""Compares what was seen with what the script wants, and sums up how long it took. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .progress import Effect, Progress
 from .scenario import DEFERRALS, Kind, Operate, Publish, Remind, Step, Wanted, WriteRecord
 
-#: Goals, in milliseconds: reported beside what was measured, not checked, as they depend on the machine.
+#: Goals, in milliseconds. They are shown next to the figures and not checked, as they depend on the machine.
 PUBLISH_GOAL_MS = 100
 EFFECT_GOAL_MS = 5_000
 LATENESS_GOAL_MS = 1_000
@@ -29,7 +29,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Median and worst of what was measured, and the goal, in milliseconds."""
+    """The median and the worst of some durations, and their goal, in milliseconds."""
 
     median: float
     worst: float
@@ -37,7 +37,7 @@ class Timing:
 
 
 def check(progress: Progress, *, jobs_left: int) -> list[Expectation]:
-    """Compare what was seen with what the script wants; ``jobs_left`` is what still waits in the queues."""
+    """Compare what was seen with what the script wants; ``jobs_left`` still wait in the queues."""
     return [
         *_mails(progress),
         *_attempts(progress),
@@ -50,8 +50,10 @@ def check(progress: Progress, *, jobs_left: int) -> list[Expectation]:
 
 
 def timings(progress: Progress) -> dict[str, Timing]:
-    """Give ``publish_ms``, how long `tasks.publish` took, ``effect_ms``, from its call to each effect that
-    nothing puts off, and ``late_ms``, from the due time of a reminder to its mail.
+    """Sum up three durations.
+
+    ``publish_ms`` is how long `tasks.publish` took, ``effect_ms`` the time from its call to each effect that
+    nothing delays on purpose, and ``late_ms`` the time from the due time of a reminder to its mail.
     """
     published = [step for step in progress.steps if isinstance(step.action, Publish)]
     took = [done.took_ms for step in published for done in progress.publications(step)]

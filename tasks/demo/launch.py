@@ -1,7 +1,7 @@
 """Starts what the demo runs on, and the demo itself as a process of its own.
 
-A process of its own because `tasks` reads the settings when it is imported, as it does in production: only
-once Kafka runs is it known what they are.
+The demo is a process of its own because `tasks` reads the settings when it is imported, as in production,
+and they are only known once Kafka runs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _STOP_TIMEOUT_S = 30.0
 
 
 def launch(*, as_json: bool, keep: bool) -> int:
-    """Run the demo and give its exit status: 0 where all was as expected.
+    """Run the demo and return its exit status: 0 if all was as expected.
 
-    Its folder is removed at the end, or kept with the logs where something was not.
+    Its folder is removed then; otherwise it is kept, with the logs.
     """
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _interrupt)
@@ -50,7 +50,7 @@ def launch(*, as_json: bool, keep: bool) -> int:
 
 @contextmanager
 def _kafka() -> Iterator[Mapping[str, str]]:
-    """Give the settings of the configured cluster, else of a local Kafka that runs meanwhile."""
+    """Yield the settings of the configured cluster, else of a local Kafka that runs until the end."""
     configured = load_settings().kafka
     if "bootstrap_servers" in configured.model_fields_set:
         yield kafka_variables(configured)

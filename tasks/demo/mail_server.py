@@ -27,7 +27,7 @@ class MailServer:
     """Listens on a free port of 127.0.0.1 while it is entered, in a thread of its own."""
 
     def __init__(self, *, refused: str, deferred: str, deferrals: int) -> None:
-        """The first ``deferrals`` mails to ``deferred`` are asked for again later."""
+        """It refuses mails to ``refused``, and asks for the first ``deferrals`` to ``deferred`` again later."""
         self.port = 0
         self._refused: str | None = refused
         self._deferred = deferred
@@ -41,7 +41,7 @@ class MailServer:
         self._refused = None
 
     def taken(self) -> list[Effect]:
-        """Give what came since the last call: mails that were taken, and mails that were put off."""
+        """Return what came since the last call: mails that were accepted, and mails that were deferred."""
         return [self._taken.get() for _ in range(self._taken.qsize())]
 
     def __enter__(self) -> Self:
@@ -91,7 +91,7 @@ class MailServer:
 
 
 def read_mail(content: bytes, recipient: str, *, at: float) -> Effect:
-    """Give what a mail says; its mark is the job's id, which its Message-ID begins with."""
+    """Read a mail; its mark is the id of its job, with which the Message-ID begins."""
     mail = message_from_bytes(content, policy=default)
     assert isinstance(mail, EmailMessage)
     html = mail.get_body(("html",))

@@ -1,4 +1,4 @@
-"""Sees what the workers do from outside: the audit table, the dead-letter topic, the mail server."""
+"""Observes the workers from outside: the audit table, the dead-letter topic, the mail server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .scenario import Kind
 
 
 class Observer:
-    """Gives each effect once. Connects on entry."""
+    """Yields each effect once. It connects when it is entered."""
 
     def __init__(self, database: Path, mail_server: MailServer) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class Observer:
         self._engine.dispose()
 
     def effects(self) -> Iterator[Effect]:
-        """What came since the last call; waits a moment for dead letters."""
+        """Yield what came since the last call; waits a moment for dead letters."""
         yield from self._mail_server.taken()
         yield from self._rows()
         for record in self._letters.read(timeout_ms=15):

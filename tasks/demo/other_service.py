@@ -1,4 +1,4 @@
-"""What another service writes into the event log, with the CloudEvents library alone. Pure."""
+"""Writes a record for the event log as another service does, with the CloudEvents library alone. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..events.models import TodoEvent
 
 
 def record_in_binary_mode(event: TodoEvent) -> Record:
-    """Make the record of ``event`` whose attributes are headers, and whose value is the data."""
+    """Make the record of ``event`` in binary mode: its attributes are headers, its value is the data."""
     attributes = {
         "id": str(event.event_id),
         "source": "/demo/other-service",

@@ -1,4 +1,4 @@
-"""What was published and what came of it so far. Pure: whoever observes adds to it."""
+"""Keeps what was published and which effects were seen so far. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .scenario import Kind, Step
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """An action that is done: when it began, in seconds since the epoch, and how long Kafka's answer took.
+    """An action that is done: when it began, in seconds since the epoch, and how long it took.
 
-    Of a reminder it is when that was due.
+    A reminder has the time at which it was due.
     """
 
     at: float
@@ -21,7 +21,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something that the workers did, seen from outside at ``at``, in seconds since the epoch.
+    """An effect of the workers, seen from outside at ``at``, in seconds since the epoch.
 
     ``says`` is as in `Wanted`; ``detail`` is the row's number, the mail's recipient, the dead letter's error.
     ``content`` is the HTML part of a mail, or the value of a dead letter.
@@ -60,11 +60,11 @@ class Progress:
         return self._publications[step.label]
 
     def effects(self, step: Step, kind: Kind | None = None) -> list[Effect]:
-        """The effects of a step, of one kind or of all, in the order in which they were seen."""
+        """The effects of a step, of one kind or of every kind, in the order in which they were seen."""
         return [effect for effect in self._effects[step.label] if kind in {None, effect.kind}]
 
     def elapsed_ms(self, step: Step, effect: Effect) -> float:
-        """From the publication to the effect; an event's second mail belongs to its second publication."""
+        """The time from publication to effect; the second effect belongs to the second publication."""
         times = self.publications(step)
         nth = self.effects(step, effect.kind).index(effect)
         return (effect.at - times[min(nth, len(times) - 1)].at) * 1000
@@ -73,9 +73,9 @@ class Progress:
         return bool(self.publications(step))
 
     def is_complete(self, step: Step) -> bool:
-        """Whether all has come that is wanted."""
+        """Whether every wanted effect of the step was seen."""
         return self.is_begun(step) and all(self.effects(step, wanted.kind) for wanted in step.wanted)
 
     def has_enough(self) -> bool:
-        """Whether every step has what it must have."""
+        """Whether every step is complete."""
         return all(self.is_complete(step) for step in self.steps)

@@ -1,4 +1,4 @@
-"""Plays the script against running workers and checks what comes of it."""
+"""Plays the script against running workers and checks the effects."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from .scenario import DEFERRALS, DEFERRED_EMAIL, REFUSED_EMAIL, Operate, Publish
 from .view import View
 from .workers import WorkerFleet
 
-#: How long a step may wait for its effects before the next begins, and the whole script for the last ones.
+#: How long a step may wait for its effects before the next begins, and the whole script for its last ones.
 _STEP_TIMEOUT_S = 10.0
 _LAST_TIMEOUT_S = 10.0
-#: How long the jobs may take to be committed when all their effects are there.
+#: How long commits may take once all effects were seen.
 _COMMIT_TIMEOUT_S = 5.0
 
 
 def run(folder: Path, *, as_json: bool, keep: bool) -> int:
-    """Run the demo with its files in ``folder`` and give its exit status. Raises WorkersError."""
+    """Run the demo with its files in ``folder`` and return its exit status. Raises WorkersError."""
     view = View(json_only=as_json)
     view.say(f"Kafka at {broker.cluster.address}, namespace {broker.topics.namespace}")
     broker.prepare()
@@ -50,7 +50,7 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
             with Observer(folder / "audit.db", mail_server) as observer:
                 _play(progress, observer, fleet, view, mail_server)
                 jobs_left = _jobs_left()
-                # What nobody wants, such as a second mail, comes after what was waited for.
+                # Unwanted effects, such as a second mail, come after the wanted ones.
                 for effect in observer.effects():
                     progress.saw(effect)
                     view.effect(effect, progress)
@@ -112,7 +112,7 @@ def _act(step: Step, progress: Progress, view: View, mail_server: MailServer) ->
 
 
 def _type(words: Sequence[str], view: View) -> None:
-    """Do what an operator does. Raises WorkersError where the command fails."""
+    """Run a command as an operator types it. Raises WorkersError if it fails."""
     view.typed(" ".join(["todo-workers", *words]))
     done = subprocess.run(
         [sys.executable, "-m", "workers", *words], capture_output=True, text=True, check=False
@@ -125,7 +125,7 @@ def _type(words: Sequence[str], view: View) -> None:
 def _until(
     is_enough: Callable[[], bool], timeout_s: float, observer: Observer, fleet: WorkerFleet
 ) -> Iterator[Effect]:
-    """Give the effects that are seen until there are enough, or the time is up."""
+    """Yield the effects that are seen until there are enough, or the time is up."""
     deadline = time.monotonic() + timeout_s
     parent = os.getppid()
     while not is_enough() and time.monotonic() < deadline:
@@ -157,7 +157,7 @@ def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: Work
             "workers' log": str(fleet.log_file),
         }
     )
-    # Ctrl-C and SIGTERM end the wait with a KeyboardInterrupt; the starter's death by SIGKILL sends nothing.
+    # Ctrl-C and SIGTERM end this with a KeyboardInterrupt; if the starting process is killed, no signal comes.
     parent = os.getppid()
     while os.getppid() == parent:
         fleet.require_running()

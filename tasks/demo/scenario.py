@@ -1,4 +1,4 @@
-"""What the demo's chatbot does, and what must come of it. Pure.
+"""The script of the demo: what the chatbot does, and which effects must follow. Pure.
 
 An effect finds its step by its mark: the event's id for an audit row, the job's id for a mail or a dead
 letter, the record's key for a record that never became a job.
@@ -22,7 +22,7 @@ from ..schedules.alarms import Alarm
 
 #: The recipient that the demo's mail server refuses, until his mailbox is made.
 REFUSED_EMAIL = "tom@example.org"
-#: The recipient whose first mails the server asks to send again later, and how many.
+#: The recipient whose first mails the server defers, and how many of them.
 DEFERRED_EMAIL = "nora@example.net"
 DEFERRALS = 2
 #: How far ahead the reminder is set: longer than the steps before it take.
@@ -31,12 +31,12 @@ _REMIND_IN = timedelta(seconds=8)
 HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
 ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
 
-#: No JSON, and no UTF-8 either: what a broken producer might write.
+#: Neither JSON nor UTF-8, as a broken producer might write it.
 UNDECODABLE = b'{"specversion": "1.0", "type": "todo.created", "data": [\xff\xfe'
 
 
 class Kind(StrEnum):
-    """What the workers leave behind."""
+    """The kinds of effects."""
 
     ROW = "audit row"
     MAIL = "mail"
@@ -60,7 +60,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """The chatbot publishes ``event``, ``times`` times; or another service does, which has not our code."""
+    """The chatbot, or another service without our code, publishes ``event``, ``times`` times."""
 
     event: Event
     times: int = 1
@@ -74,7 +74,7 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Somebody writes bytes to the event log, past everything that checks them."""
+    """Somebody writes bytes to the event log, past every check."""
 
     key: str
     value: bytes
@@ -86,7 +86,7 @@ class WriteRecord:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An operator replays the dead letter of the mail about ``event``, once its mailbox is there."""
+    """An operator replays the dead letter of the mail about ``event``, now that the mailbox exists."""
 
     event: Event
 
@@ -101,7 +101,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Operate:
-    """An operator types a command, from whose doing nothing follows that can be seen from outside."""
+    """An operator types a command that has no effect to be seen from outside."""
 
     command: tuple[str, ...]
 
@@ -112,7 +112,7 @@ class Operate:
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """Nobody does anything: a reminder of the todo in ``event``, which was published before, is due."""
+    """Nobody acts: a reminder of the todo in ``event``, which was published earlier, is due."""
 
     event: Event
 
@@ -130,9 +130,9 @@ class Remind:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action and all that must come of it; ``label`` names it in the summary.
+    """One action and all effects that must follow; ``label`` names it in the summary.
 
-    ``waits``: the next step begins only when all has come, or should have.
+    With ``waits`` the next step begins only when all effects were seen, or should have been.
     """
 
     label: str
@@ -143,7 +143,7 @@ class Step:
 
 
 def script(now: datetime) -> tuple[Step, ...]:
-    """Give the conversation, anew each time: event ids are random."""
+    """Make the steps, new ones each time: event ids are random."""
     mia = _owner("Mia Grün", "mia@example.com", "Europe/Vienna", language="de-AT")
     ken = _owner("佐藤 健", "ken@example.com", "Asia/Tokyo")
     passport = Todo(id="todo-4", title="Renew passport", owner=ken)
@@ -272,7 +272,7 @@ def _mailed(
     by_other: bool = False,
     html: str = "",
 ) -> Step:
-    # A repeated event adds nothing: its mail and its audit row stay one.
+    # A repeated event has no further effect: one mail, one audit row.
     mail = Wanted(send_notification.actor_name, Kind.MAIL, subject, holds=html)
     return Step(label, title, Publish(event, times, by_other), (_row(event), mail))
 

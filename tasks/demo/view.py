@@ -1,4 +1,4 @@
-"""What the demo shows: a line for each action and each effect as they happen, then the summary."""
+"""Shows a line for each action and each effect as they happen, then the summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STYLES = {Kind.ROW: "green", Kind.MAIL: "cyan", Kind.LETTER: "yellow", Kind.DEF
 
 
 class View:
-    """Writes for people: to stdout, or to stderr where stdout is for the JSON summary."""
+    """Writes for people: to stdout, or to stderr if stdout is for the JSON summary."""
 
     def __init__(self, *, json_only: bool) -> None:
         self._console = Console(stderr=json_only, highlight=False)
@@ -36,11 +36,11 @@ class View:
             self._line("publish", what, took_ms, "bold")
 
     def typed(self, command: str) -> None:
-        """What an operator types."""
+        """Show a command that an operator types."""
         self._console.print(f"  $ [bold]{escape(command)}[/bold]", soft_wrap=True)
 
     def answered(self, text: str) -> None:
-        """What a command answers."""
+        """Show the answer of a command."""
         for line in text.splitlines():
             self._console.print(f"    {escape(line)}", soft_wrap=True)
 
@@ -87,7 +87,7 @@ class View:
             self._console.print(f"  {escape(name)}={escape(value)}", soft_wrap=True)
 
     def json_line(self, line: str) -> None:
-        """The summary for programs, always on stdout."""
+        """Write the summary for programs, always to stdout."""
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
