@@ -27,7 +27,7 @@ class MailServer:
     """Listens on a free port of 127.0.0.1 while it is entered, in a thread of its own."""
 
     def __init__(self, *, refused: str, deferred: str, deferrals: int) -> None:
-        """It refuses mails to ``refused``, and asks for the first ``deferrals`` to ``deferred`` again later."""
+        """It refuses mails to ``refused`` and defers the first ``deferrals`` mails to ``deferred``."""
         self.port = 0
         self._refused: str | None = refused
         self._deferred = deferred

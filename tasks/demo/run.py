@@ -157,7 +157,7 @@ def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: Work
             "workers' log": str(fleet.log_file),
         }
     )
-    # Ctrl-C and SIGTERM end this with a KeyboardInterrupt; if the starting process is killed, no signal comes.
+    # Ctrl-C and SIGTERM end this with a KeyboardInterrupt; the death of the starting process sends nothing.
     parent = os.getppid()
     while os.getppid() == parent:
         fleet.require_running()
