@@ -30,7 +30,7 @@ from .batch import Batch
 from .consumers import ConsumerOptions, Consumers
 from .emptying import Emptying
 from .follow_ups import FollowUps
-from .outgoing import Outgoing, whole_ms
+from .outgoing import Delay, Outgoing, whole_ms
 from .provisioning import Provisioning
 from .sending import Sending
 from .signals import SignallingBroker
@@ -151,12 +151,12 @@ class KafkaBroker(SignallingBroker):
         sources = self._provisioning.sources_of(queue_name)
         return [self.topics.jobs(queue_name), *(source.topic for source in sources)]
 
-    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: Delay = None) -> dramatiq.Message[Any]:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
 
         The option ``key`` chooses the partition: same key, same partition. Without a key the partitions take
-        turns. Inside :meth:`batch` it does not wait. ``delay`` is in ms; a delayed job goes through the delay
-        topics first.
+        turns. Inside :meth:`batch` it does not wait. ``delay`` is a timedelta or in ms, rounded up; without
+        it the option ``eta`` counts, a time in ms.
 
         Raises:
             UnknownQueue, InvalidDelay, DelayTooLong, InvalidMessage, MessageTooLarge: nothing was sent.
@@ -184,7 +184,7 @@ class KafkaBroker(SignallingBroker):
         return self.sending.batch()
 
     async def enqueue_async(
-        self, message: dramatiq.Message[Any], *, delay: int | None = None
+        self, message: dramatiq.Message[Any], *, delay: Delay = None
     ) -> dramatiq.Message[Any]:
         """Do as :meth:`enqueue` does without blocking the event loop; for asyncio code.
 
@@ -280,7 +280,7 @@ class KafkaBroker(SignallingBroker):
         finally:
             self._follow_ups.end(failed=kwargs.get("exception") is not None)
 
-    def _outgoing(self, message: dramatiq.Message[Any], delay: int | None) -> tuple[str, Record]:
+    def _outgoing(self, message: dramatiq.Message[Any], delay: Delay) -> tuple[str, Record]:
         self.require_queue(message.queue_name)
         now_ms = -(time.time_ns() // -1_000_000)  # rounded up: a job is never early
         delay_ms = None if delay is None else whole_ms(delay)

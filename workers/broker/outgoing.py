@@ -21,6 +21,9 @@ from ..records import envelope
 from ..records.headers import carried
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 
+#: What a job may be delayed by: a number of milliseconds or a timedelta.
+Delay = float | timedelta | None
+
 #: Longer than any delay that is accepted: 31,000 years.
 _ENDLESS_MS = 10**15
 

@@ -47,6 +47,20 @@ def test_a_sent_message_is_in_the_log_when_send_returns(broker: KafkaBroker) -> 
     assert dict(record.headers)["actor"] == b"work"
 
 
+def test_threads_that_prepare_at_once_ask_kafka_once(
+    broker: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.declare_queue("default")
+    with caplog.at_level("INFO"):
+        threads = [threading.Thread(target=broker.prepare) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert caplog.text.count("topics created") == 1
+    assert broker.prepare() == []
+
+
 def test_the_same_key_always_goes_to_the_same_partition(broker: KafkaBroker) -> None:
     broker.declare_queue("default")
     for number in range(20):

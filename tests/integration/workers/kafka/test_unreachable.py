@@ -55,7 +55,7 @@ def test_no_kafka_is_an_error_that_names_the_address(broker_on: Brokers) -> None
         KafkaUnreachable, match=r"127.0.0.1:1,127.0.0.1:2 .*KAFKA_BOOTSTRAP_SERVERS"
     ) as raised:
         broker.enqueue(MESSAGE)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 10  # by the default time-outs
     assert isinstance(raised.value, dramatiq.BrokerConnectionError)
 
 
