@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
+import kafka.codec
 import pytest
 from dramatiq import Worker
 from typer.testing import CliRunner
@@ -45,8 +46,9 @@ def number_of(record: Incoming) -> dramatiq.Message[Any] | None:
 class House:
     """A broker whose actors do what they are told, and what ran."""
 
-    def __init__(self, broker: KafkaBroker) -> None:
+    def __init__(self, broker: KafkaBroker, patch: pytest.MonkeyPatch) -> None:
         self.broker = broker
+        self.patch = patch
         self.mended = False
         self.ran: list[int] = []
         self.log = broker.topics.named("numbers")
@@ -71,10 +73,12 @@ class House:
     def write(self, topic: str, value: bytes | None, *headers: tuple[str, bytes], key: bytes = b"k") -> None:
         self.broker.producer.deliver(topic, Record(key, value, list(headers)))
 
-    def write_packed(self, topic: str, value: bytes, *headers: tuple[str, bytes]) -> None:
+    def write_packed(
+        self, topic: str, value: bytes, *headers: tuple[str, bytes], codec: str = "gzip"
+    ) -> None:
         producer = KafkaProducer(
             bootstrap_servers=list(self.broker.cluster.bootstrap_servers),
-            compression_type="gzip",
+            compression_type=codec,
             max_request_size=2 * len(value),
             allow_auto_create_topics=False,
         )
@@ -86,7 +90,7 @@ class House:
 def house(cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1, commit_interval_ms=50)
     monkeypatch.setattr(application, "load_broker", lambda _app: broker)
-    yield House(broker)
+    yield House(broker, monkeypatch)
     broker.close()
 
 
@@ -193,6 +197,17 @@ def too_long_in_source(house: House) -> None:
     house.write_packed(house.log, b"x" * TOO_LONG)
 
 
+def batch_without_its_codec(house: House) -> None:
+    house.write_packed(_jobs(house), job("work", 1).encode() + b" " * 1_000, codec="zstd")
+    house.patch.setattr(kafka.codec, "zstd", None)
+
+
+def batch_of_delay_without_its_codec(house: House) -> None:
+    value = job("work", 1).encode() + b" " * 1_000
+    house.write_packed(_delay(house), value, ("queue", b"default"), ("eta", b"1"), codec="zstd")
+    house.patch.setattr(kafka.codec, "zstd", None)
+
+
 @dataclass(frozen=True)
 class Way:
     """``replay``: the job runs once its cause is mended, or comes back as it was; or what the error says."""
@@ -230,6 +245,8 @@ WAYS = [
         None,
         "nothing says which queue they are for; `show` prints them: send the job again, then discard this",
     ),
+    Way(batch_without_its_codec, Reason.UNDECODABLE, None, "default", "still cannot be read"),
+    Way(batch_of_delay_without_its_codec, Reason.UNDECODABLE, None, None, "still cannot be read"),
     Way(too_long, Reason.FAILED, "work", "default", BEGINNING),
     Way(
         too_long_garbage,
