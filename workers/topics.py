@@ -100,10 +100,15 @@ def _keeps_all() -> dict[str, str]:
 
 
 def log_config(retention_ms: int) -> dict[str, str]:
-    """The configuration of a log of facts: for all who read it, and kept for a while, read or not."""
+    """The configuration of a log of facts: for all who read it, and kept for a while, read or not.
+
+    The cluster stamps what it appends. By a stamp of the writer's, which may be of 1970 or of 2062, a fact
+    would be deleted before a worker has seen it, or never.
+    """
     return {
         "cleanup.policy": "delete",
         "retention.ms": str(retention_ms),
+        "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": str(MAX_JOB_BYTES),
     }
 

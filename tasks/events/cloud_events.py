@@ -30,6 +30,8 @@ CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 SCHEMA_VERSION = 1
 
 _DATASCHEMA = re.compile(r"urn:todo-workers:event:([^:]+):([0-9]{1,9})")
+#: The last millisecond of the year 9999.
+_MAX_MS = 253_402_300_799_999
 _REQUIRED = ("specversion", "id", "source", "type")
 #: Attributes that repeat fields of the event, so they need not be kept.
 _FIELDS = frozenset({"specversion", "type", "time", "datacontenttype"})
@@ -88,7 +90,7 @@ def event_of(record: Incoming) -> dict[str, Any]:
     event = {
         "type": kind,
         "event_id": str(event_id),
-        "time": attributes.get("time") or datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(),
+        "time": attributes.get("time") or _written(record.timestamp_ms),
     }
     context = {name: value for name, value in attributes.items() if name not in _FIELDS}
     if attributes["id"].lower() == event["event_id"]:
@@ -120,6 +122,11 @@ def event_id_of(source: str, cloud_event_id: str) -> UUID:
     if event_id is not None and str(event_id) == cloud_event_id.lower():
         return event_id
     return uuid5(_IDS, f"{source}\n{cloud_event_id}")
+
+
+def _written(timestamp_ms: int) -> str:
+    """When a record was written; 1970 if it has no stamp (-1), and no year that a date cannot have."""
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), _MAX_MS) / 1000, UTC).isoformat()
 
 
 def _unknown(

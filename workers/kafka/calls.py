@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import kafka.errors
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition, codec
 from kafka.partitioner import murmur2
 
 from .cluster import Cluster
@@ -32,6 +32,12 @@ def is_joining(consumer: KafkaConsumer) -> bool:
     """
     joining: bool = consumer._coordinator.need_rejoin()
     return joining
+
+
+def missing_codecs() -> list[str]:
+    """The codecs of record batches whose library is not installed."""
+    has = {name: getattr(codec, f"has_{name}") for name in ("gzip", "snappy", "lz4", "zstd")}
+    return [name for name, is_there in has.items() if not is_there()]
 
 
 class ReadUpTo(NamedTuple):

@@ -17,7 +17,8 @@ from settings import SettingsError, load_settings
 from ..application import load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
-from ..kafka import Cluster, cluster_rights, group_rights
+from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
+from ..kafka_python import REQUIREMENT
 from .topic_check import Checked, check
 
 #: Names of topics or groups in one line, at most.
@@ -64,6 +65,7 @@ def _own(module: ModuleType) -> Iterator[Finding]:
 
 def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
     cluster = broker.cluster
+    yield from _missing_codecs()
     reached = [
         _found("reachable", partial(_reach, server, cluster.connect_timeout_s))
         for server in cluster.bootstrap_servers
@@ -84,6 +86,16 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
         return
     yield _found("topics", partial(_topics, cluster, checked))
     yield _found("rights", partial(_rights, broker, checked))
+
+
+def _missing_codecs() -> Iterator[Finding]:
+    missing = missing_codecs()
+    if missing:
+        text = (
+            f"{', '.join(missing)} cannot be read: a batch that is compressed so becomes a dead letter, "
+            f"which can be replayed once this is mended: pip install '{REQUIREMENT}'"
+        )
+        yield Finding("codecs", False, text)
 
 
 def _reach(server: str, timeout_s: float) -> str:

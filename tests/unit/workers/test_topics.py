@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workers.errors import InvalidName
-from workers.topics import Topics, dead_letters_spec, jobs_spec
+from workers.topics import Topics, dead_letters_spec, jobs_spec, log_config
 
 
 def test_names_start_with_the_namespace() -> None:
@@ -45,3 +45,8 @@ def test_jobs_never_expire_and_dead_letters_are_compacted() -> None:
     letters = dead_letters_spec(Topics("todo"), 8, 3)
     assert letters.config["cleanup.policy"] == "compact"
     assert int(letters.config["max.message.bytes"]) > int(jobs.config["max.message.bytes"])
+
+
+def test_a_log_of_facts_expires_by_the_clock_of_the_cluster() -> None:
+    """By a writer's stamp of 1970 a fact would be gone before a worker that was down has seen it."""
+    assert log_config(1_000)["message.timestamp.type"] == "LogAppendTime"

@@ -58,6 +58,17 @@ def test_missing_topics_are_wrong_until_they_are_made(cluster: Cluster, applicat
     assert well(found) == dict.fromkeys(("application", "reachable", "login", "topics", "rights"), True)
 
 
+def test_a_codec_that_is_missing_is_named(
+    cluster: Cluster, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application(cluster)
+    monkeypatch.setattr("kafka.codec.lz4", None)
+    found = findings()["codecs"]
+    assert not found.ok
+    assert found.text.startswith("lz4 cannot be read: ")
+    assert "pip install 'kafka-python[crc32c,lz4,snappy,zstd]~=3.0.12'" in found.text
+
+
 def test_what_differs_on_the_cluster_is_said(cluster: Cluster, application: Application) -> None:
     broker = application(cluster).broker
     with connect_admin(cluster) as admin:

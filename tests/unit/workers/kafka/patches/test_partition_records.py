@@ -114,6 +114,16 @@ def test_a_damaged_batch_at_the_end_reaches_no_further_than_the_log() -> None:
     assert [(r.first_offset, r.offset) for r in found] == [(0, 0), (1, 1), (2, 3)]
 
 
+def test_what_compaction_has_removed_is_passed() -> None:
+    middle = batch(2, b"c", b"d")
+    middle[23:27] = (7).to_bytes(4, "big")  # of eight records two are left
+    reading = part(bytes(batch(0, b"a", b"b") + sealed(middle) + batch(20, b"e")), log_end=30)
+    assert [(r.offset, r.unreadable) for r in reading.take()] == [(n, None) for n in (0, 1, 2, 3, 20)]
+    emptied = part(bytes(sealed(middle)), fetch_offset=2, log_end=30)
+    assert len(emptied.take()) == 2
+    assert emptied.next_fetch_offset == 10
+
+
 def test_only_what_was_asked_for_counts_as_unread() -> None:
     (unread, *others) = part(bytes(flipped(70) + batch(4, b"e")), fetch_offset=3, log_end=5).take()
     assert (unread.first_offset, unread.offset) == (3, 3)

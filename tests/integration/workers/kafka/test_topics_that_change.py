@@ -1,0 +1,103 @@
+"""What Kafka, or somebody else, can do to a topic under the workers that read it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from dramatiq import Worker
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
+
+from tests.helpers.numbers import Numbers
+from tests.helpers.waiting import wait_for
+from workers import KafkaBroker
+from workers.errors import WorkersError
+from workers.kafka import connect_admin, create_missing_topics, delete_records_below
+from workers.topics import TopicSpec, log_config
+
+#: A log whose cluster lets writers stamp as they like; Kafka's default refuses what is an hour ahead.
+ANY_LOG = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+
+StartWorker = Callable[[KafkaBroker], Worker]
+
+
+@pytest.fixture
+def numbers(broker: KafkaBroker) -> Numbers:
+    return Numbers(broker)
+
+
+def write(numbers: Numbers, partition: int, *values: int, stamp_ms: int | None = None) -> None:
+    producer = KafkaProducer(bootstrap_servers=numbers.broker.cluster.bootstrap_servers)
+    for value in values:
+        producer.send(numbers.log, b"%d" % value, partition=partition, timestamp_ms=stamp_ms).get(10)
+    producer.close()
+
+
+def test_partitions_that_are_added_are_seen_soon_and_keep_what_was_in_them(
+    numbers: Numbers, start_worker: StartWorker
+) -> None:
+    start_worker(numbers.broker)
+    write(numbers, 0, 1)
+    wait_for(lambda: numbers.ran == Counter([1]))
+    with connect_admin(numbers.broker.cluster) as admin:
+        admin.create_partitions({numbers.log: 4})
+        admin.wait_for_topics([numbers.log])
+    started = time.monotonic()
+    write(numbers, 3, 2, 3)
+    wait_for(lambda: numbers.ran == Counter([1, 2, 3]), timeout_s=20)
+    assert time.monotonic() - started < 10
+    wait_for(lambda: numbers.waiting() == 0)
+
+
+def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_start(
+    numbers: Numbers, start_worker: StartWorker
+) -> None:
+    start_worker(numbers.broker)
+    numbers.write(*range(10))
+    wait_for(lambda: numbers.ran == Counter(range(10)))
+    cluster = numbers.broker.cluster
+    with connect_admin(cluster) as admin:
+        admin.delete_topics([numbers.log])
+
+        def is_made() -> bool:
+            try:
+                return bool(create_missing_topics(cluster, [TopicSpec(numbers.log, 2)]))
+            except (WorkersError, UnknownTopicOrPartitionError):
+                return False
+
+        wait_for(is_made)
+    numbers.write(100, 101)
+    wait_for(lambda: numbers.ran == Counter([*range(10), 100, 101]), timeout_s=60)
+
+
+def test_records_that_somebody_else_deletes_are_passed(numbers: Numbers, start_worker: StartWorker) -> None:
+    numbers.write(*range(10))
+    delete_records_below(numbers.broker.cluster, {TopicPartition(numbers.log, 0): 5})
+    start_worker(numbers.broker)
+    wait_for(lambda: numbers.ran == Counter(range(5, 10)))
+    numbers.write(10)
+    wait_for(lambda: 10 in numbers.ran)
+    # All of them, in front of the position and up to the end.
+    delete_records_below(numbers.broker.cluster, {TopicPartition(numbers.log, 0): 11})
+    numbers.write(11)
+    wait_for(lambda: 11 in numbers.ran)
+    wait_for(lambda: numbers.waiting() == 0)
+
+
+@pytest.mark.parametrize("stamp_ms", [-1, 1, 2_900_000_000_000], ids=["none", "1970", "2061"])
+@pytest.mark.parametrize("config", [log_config(86_400_000), ANY_LOG], ids=["our log", "any log"])
+def test_the_stamps_of_writers_keep_no_record_from_its_job(
+    broker: KafkaBroker, start_worker: StartWorker, stamp_ms: int, config: dict[str, str]
+) -> None:
+    log = broker.topics.named("numbers")
+    create_missing_topics(broker.cluster, [TopicSpec(log, 1, config=config | {"segment.ms": "100"})])
+    numbers = Numbers(broker)
+    write(numbers, 0, 1, stamp_ms=stamp_ms)
+    write(numbers, 0, 2)
+    start_worker(broker)
+    wait_for(lambda: numbers.ran == Counter([1, 2]))
+    assert numbers.letters() == []
+    wait_for(lambda: numbers.waiting() == 0)
