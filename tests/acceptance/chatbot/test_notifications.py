@@ -135,3 +135,35 @@ def test_what_is_published_in_quiet_hours_waits_as_one_job(
         wait_for(lambda: server.count, timeout_s=60)
         assert chatbot.stop() == 0
         assert server.count == 1
+
+
+def test_a_server_of_another_encoding_refuses_once_and_unusual_addresses_are_mailed(
+    broker: KafkaBroker, sqlite: Database, tmp_path: Path
+) -> None:
+    addresses = ["ana@corp.local", "ana@localhost", "ana@example.test", "jörg@bücher.example"]
+    unusual = [an_event(todo=a_todo(id=f"todo-{email}", owner=an_owner(email=email))) for email in addresses]
+    refused = an_event()
+    sender = "Täglich <todo@bücher.example>"
+    with (
+        SmtpServer(enable_SMTPUTF8=True) as server,
+        Chatbot(
+            broker, tmp_path, database_url=url(sqlite), smtp_port=server.port, SMTP_SENDER=sender
+        ) as chatbot,
+    ):
+        # The effects of an event at once, and the job that is left of it, meet the refusal.
+        server.replies["RCPT"].extend(["550 5.1.1 Empfänger unbekannt".encode("latin-1")] * 2)
+        chatbot.publish([refused])
+        shown = wait_for(lambda: chatbot.command("dead-letters", "list", "--json"), timeout_s=60)
+        (letter,) = map(json.loads, shown.splitlines())
+        assert (letter["actor"], letter["attempts"]) == ("send_notification", 1)
+        assert r"550 5.1.1 Empf\xe4nger unbekannt" in letter["error"]
+        (row,) = DeliveryStore(sqlite).latest("ana@example.com", limit=2)
+        assert (row.state, row.claim) == (DeliveryState.FAILED, None)
+        chatbot.publish(unusual)
+        wait_for(lambda: server.count == len(addresses), timeout_s=60)
+        assert chatbot.stop() == 0
+    assert {envelope.rcpt_tos[0] for envelope in server.envelopes} == {
+        *addresses[:3],
+        "jörg@xn--bcher-kva.example",
+    }
+    assert {envelope.mail_from for envelope in server.envelopes} == {"todo@xn--bcher-kva.example"}
