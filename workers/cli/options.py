@@ -1,4 +1,4 @@
-"""What all our command lines share: how they look, and the options that several commands have."""
+"""The look of all our command lines, and the options that several commands have."""
 
 from __future__ import annotations
 

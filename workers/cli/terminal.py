@@ -1,4 +1,4 @@
-"""What the commands print, and how: a console, a progress bar, text that others wrote."""
+"""Prints for the commands: a console, a progress bar, and text that others wrote, made safe."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from ..records.envelope import Record
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is done with the dead letters that are meant, and how it is said.
+    """Something that is done with dead letters, and the words for it.
 
     ``problem_of`` says why it cannot be done to one: then it is to be done to none.
     """

@@ -33,7 +33,7 @@ class Checked:
 
     @property
     def differences(self) -> list[str]:
-        """What the broker would have created otherwise, in words. More partitions are no difference."""
+        """The settings that the broker would have created otherwise. More partitions are no difference."""
         return [] if self.found is None else compare(self.spec, self.found)
 
     @property

@@ -16,7 +16,7 @@ from ..times import parse_time
 
 
 def takes_filter(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the filter's options in the place of its parameter ``wanted``, which gets the filter."""
+    """Replace a command's parameter ``wanted`` by the options of the filter; the command gets the filter."""
     own, options = (inspect.signature(function, eval_str=True).parameters for function in (command, _filter))
 
     @functools.wraps(command)
