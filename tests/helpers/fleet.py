@@ -95,7 +95,7 @@ class Fleet:
         return self._main.wait(timeout_s)
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
-        """End gracefully, as a supervisor does, and give the exit status."""
+        """End gracefully, as a supervisor does, and return the exit status."""
         assert self._main is not None
         if self._main.poll() is None:
             self._main.send_signal(signum)
