@@ -151,8 +151,9 @@ class DurableProducer:
 
     def _known(self, topic: str) -> tuple[KafkaProducer, set[int]] | None:
         producer = self._producer
-        partitions = known_partitions(producer, topic) if producer is not None else None
-        return (producer, partitions) if partitions is not None else None
+        if producer is None or (partitions := known_partitions(producer, topic)) is None:
+            return None
+        return producer, partitions
 
     def _require(self, topic: str, problems: dict[str, WorkersError]) -> None:
         if topic in problems:

@@ -92,10 +92,10 @@ def checked(message: dramatiq.Message[Any], queue: str | None, value: bytes) -> 
 
 def size_of(record: Record) -> int:
     """What a record takes in its topic, in bytes, at most."""
-    content = (
-        len(record.key or b"") + len(record.value or b"") + sum(len(k) + len(v) for k, v in record.headers)
-    )
-    return content + _OVERHEAD_BYTES
+    size = _OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
+    for name, content in record.headers:
+        size += len(name) + len(content)
+    return size
 
 
 def require_size(record: Record, what: str, limit: int = MAX_JOB_BYTES) -> None:
