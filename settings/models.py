@@ -211,6 +211,17 @@ class ReminderSettings(_Section):
     )
 
 
+class EventSettings(_Section):
+    """How the event log is read."""
+
+    max_ahead: Annotated[Duration, Field(ge=timedelta(0))] = Field(
+        default=timedelta(minutes=5),
+        description=(
+            "How far the time of an event may be ahead of its record's own; beyond, the record's time counts."
+        ),
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; secrets are masked in `repr` and in `model_dump`."""
 
@@ -228,6 +239,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     worker: WorkerSettings = WorkerSettings()
     reminder: ReminderSettings = ReminderSettings()
+    event: EventSettings = EventSettings()
     database_url: Annotated[SecretStr, AfterValidator(normal_database_url)] = Field(
         default=SecretStr("sqlite:///todo.db"),
         description="SQLAlchemy URL of the database; postgresql:// means psycopg 3. Never printed.",

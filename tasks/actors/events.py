@@ -11,7 +11,7 @@ import dramatiq
 
 from workers.records.sources import Incoming
 
-from ..app import broker, event_log, mailer
+from ..app import broker, event_log, mailer, settings
 from ..events.cloud_events import event_of
 from ..events.models import AnyEvent, ReadEvent, TodoEvent, read_any_event
 from .arguments import EventData
@@ -84,7 +84,7 @@ def effects_of(event: AnyEvent) -> Sequence[Effect]:
 
 def job_of(record: Incoming) -> dramatiq.Message[None]:
     """The job of a record of the event log, whoever wrote it. Raises Undecodable."""
-    event = event_of(record)
+    event = event_of(record, max_ahead=settings.event.max_ahead)
     subject = event["cloudevent"].get("subject") or event.get("subject")
     key = subject or (record.key or b"").decode(errors="replace") or event["event_id"]
     message = handle_event.message_with_options(args=(event,), key=str(key))

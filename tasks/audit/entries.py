@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..events.models import AnyEvent, Context, TodoDeleted, TodoUpdated
@@ -11,6 +12,9 @@ from .chain import AuditEntry
 _COLUMNS = ("event_id", "type", "time", "actor")
 
 _SIDES = ("before", "after")
+
+#: The detail that is not part of what an event says: where the event log has it.
+LOG_POSITION = "log_position"
 
 
 def entry_of(event: AnyEvent) -> AuditEntry:
@@ -25,6 +29,9 @@ def entry_of(event: AnyEvent) -> AuditEntry:
     before, after, details = _what_changed(event, {k: v for k, v in data.items() if k not in _COLUMNS})
     if event.cloudevent == Context():
         details.pop("cloudevent", None)
+    for name in (LOG_POSITION, "stated_time"):
+        if details.get(name) is None:
+            details.pop(name, None)
     return AuditEntry(
         event_id=str(event.event_id),
         type=event.type,
@@ -35,6 +42,15 @@ def entry_of(event: AnyEvent) -> AuditEntry:
         after=after,
         details=details,
     )
+
+
+def says_the_same(one: AuditEntry, other: AuditEntry) -> bool:
+    """Whether two entries are of the same event, which may have been published at two places of the log."""
+    return _without_place(one) == _without_place(other)
+
+
+def _without_place(entry: AuditEntry) -> AuditEntry:
+    return replace(entry, details={k: v for k, v in entry.details.items() if k != LOG_POSITION})
 
 
 def _what_changed(event: AnyEvent, data: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from ..storage.database import Database
+from .entries import LOG_POSITION
 from .trail import audit_trail
 
 #: A row of the audit trail, by column.
@@ -22,6 +25,7 @@ ReadPage = Callable[[Connection, Select[Any]], Sequence[Row]]
 PAGE_SIZE = 1_000
 
 _SEQUENCE = audit_trail.c.sequence
+_TIME = audit_trail.c.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,23 @@ def newest(
 
 
 def history(database: Database, todo_id: str, *, page_size: int = PAGE_SIZE) -> Iterator[Row]:
-    """Yield the rows of one todo in the order in which they were recorded. Raises DatabaseError."""
-    return pages(database, AuditFilter(todo_id=todo_id), page_size=page_size)
+    """Yield the rows of one todo in the order of their times; of the same time, in the order of the log.
+
+    Rows of the same time that are of no log, or of several partitions, come as they were recorded. Raises
+    DatabaseError.
+    """
+    rows = pages(database, AuditFilter(todo_id=todo_id), by_time=True, page_size=page_size)
+    for _, together in groupby(rows, key=itemgetter("time")):
+        yield from sorted(together, key=_place_in_log)
+
+
+def _place_in_log(row: Row) -> tuple[int, int]:
+    details = row["details"]
+    place = details.get(LOG_POSITION) if isinstance(details, dict) else None
+    try:
+        return (place["partition"], place["offset"]) if isinstance(place, dict) else (-1, -1)
+    except KeyError:  # somebody changed the row
+        return (-1, -1)
 
 
 def read_rows(connection: Connection, statement: Select[Any]) -> Sequence[Row]:
@@ -68,17 +87,20 @@ def pages(
     wanted: AuditFilter,
     *,
     newest_first: bool = False,
+    by_time: bool = False,
     limit: int | None = None,
     page_size: int = PAGE_SIZE,
     read: ReadPage = read_rows,
 ) -> Iterator[Row]:
     """Yield the rows that match in the order of their sequence, each page from a transaction of its own.
 
+    ``by_time`` orders them by the time of the event first, the oldest first.
+
     So rows that are added meanwhile are seen where the oldest come first, and no long reader holds up the
     database. Raises DatabaseError.
     """
-    order = _SEQUENCE.desc() if newest_first else _SEQUENCE
-    statement = following = select(audit_trail).where(*wanted.conditions()).order_by(order)
+    order = [_TIME, _SEQUENCE] if by_time else [_SEQUENCE.desc() if newest_first else _SEQUENCE]
+    statement = following = select(audit_trail).where(*wanted.conditions()).order_by(*order)
     left = limit
     while left is None or left > 0:
         size = page_size if left is None else min(left, page_size)
@@ -88,5 +110,9 @@ def pages(
         if len(page) < size:
             return
         last = page[-1]["sequence"]
-        following = statement.where(last > _SEQUENCE if newest_first else last < _SEQUENCE)
+        beyond = last > _SEQUENCE if newest_first else last < _SEQUENCE
+        if by_time:
+            time = page[-1]["time"]
+            beyond = or_(time < _TIME, and_(time == _TIME, beyond))
+        following = statement.where(beyond)
         left = None if left is None else left - size

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from workers.errors import Undecodable
 from workers.records.consumed import ConsumedRecord
 from workers.records.sources import Incoming
 
-from ..events.cloud_events import event_of
+from ..events.cloud_events import MAX_AHEAD, event_of
 from ..events.models import AnyEvent, InvalidEvent, read_any_event
 from .trail import AuditStore, Recording
 
@@ -34,13 +34,15 @@ def rebuild(
     records: Iterable[ConsumedRecord],
     *,
     now: Callable[[], datetime],
+    max_ahead: timedelta = MAX_AHEAD,
     tell: Callable[[str], object],
     progress: Callable[[int], object] = lambda _: None,
 ) -> Rebuilt:
     """Record the event of each of ``records``; rows that are there already stay as they are.
 
     For each record that gets no row, ``tell`` is called at once with its place and the reason: there may be
-    any number. ``progress`` is called with the number of records since its last call.
+    any number. ``max_ahead`` must be the one that the workers use, else rows differ. ``progress`` is called
+    with the number of records since its last call.
 
     Raises:
         DatabaseError: the database refused a batch; rows added before stay, and it can be run again.
@@ -51,7 +53,7 @@ def rebuild(
         rebuilt.problems += 1
         tell(text)
 
-    places = iter(_decoded(records, rebuilt, without_row))
+    places = iter(_decoded(records, max_ahead, rebuilt, without_row))
     while batch := list(islice(places, _BATCH_SIZE)):
         outcomes = store.record_all([event for event, _ in batch], recorded_at=now())
         rebuilt.outcomes.update(outcomes)
@@ -63,16 +65,20 @@ def rebuild(
 
 
 def _decoded(
-    records: Iterable[ConsumedRecord], rebuilt: Rebuilt, without_row: Callable[[str], None]
+    records: Iterable[ConsumedRecord],
+    max_ahead: timedelta,
+    rebuilt: Rebuilt,
+    without_row: Callable[[str], None],
 ) -> Iterator[tuple[AnyEvent, str]]:
     for record in records:
         rebuilt.records += 1
         place = f"{record.topic}/{record.partition}/{record.offset}"
-        incoming = Incoming(record.key, record.value, record.headers, record.timestamp)
+        where = (record.partition, record.offset)
+        incoming = Incoming(record.key, record.value, record.headers, record.timestamp, *where)
         if record.unreadable is not None:
             without_row(f"{place}: {record.unreadable}")
             continue
         try:
-            yield read_any_event(event_of(incoming)).event, place
+            yield read_any_event(event_of(incoming, max_ahead=max_ahead)).event, place
         except (Undecodable, InvalidEvent) as exc:
             without_row(f"{place}: {exc}")

@@ -21,7 +21,7 @@ _VERBS = {
 }
 
 #: Details that get no line: they are shown elsewhere, or concern only the transport.
-_HIDDEN = frozenset({"todo", "cloudevent", "subject"})
+_HIDDEN = frozenset({"todo", "cloudevent", "subject", "log_position"})
 
 
 def story(row: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:

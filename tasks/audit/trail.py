@@ -13,7 +13,7 @@ from ..events.models import AnyEvent
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
 from ..storage.database import Database
 from .chain import AuditEntry, Head, chained
-from .entries import entry_of
+from .entries import entry_of, says_the_same
 
 #: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
 _CHAIN_LOCK = 0x61756469
@@ -93,7 +93,7 @@ def _append(connection: Connection, entries: Sequence[tuple[AuditEntry, datetime
             rows.append(row)
             outcomes.append(Recording.RECORDED)
         else:
-            outcomes.append(Recording.REPEATED if earlier == entry else Recording.DIFFERS)
+            outcomes.append(Recording.REPEATED if says_the_same(earlier, entry) else Recording.DIFFERS)
     if rows:
         connection.execute(_INSERT, rows)
     return outcomes

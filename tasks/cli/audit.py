@@ -13,7 +13,7 @@ from workers.cli.options import command_group
 from workers.cli.times import parse_time
 from workers.errors import WrongUsage
 
-from ..app import broker, database, event_log
+from ..app import broker, database, event_log, settings
 from ..audit.chain import Head
 from ..audit.reading import AuditFilter
 from . import audit_output as commands
@@ -78,7 +78,8 @@ def verify(
 @app.command()
 def rebuild() -> None:
     """Record every event of the event log that has no row yet."""
-    raise typer.Exit(commands.add_missing(database(), broker.cluster, event_log))
+    max_ahead = settings.event.max_ahead
+    raise typer.Exit(commands.add_missing(database(), broker.cluster, event_log, max_ahead=max_ahead))
 
 
 def _time(text: str | None) -> datetime | None:

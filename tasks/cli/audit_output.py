@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from itertools import islice
 from typing import Any
@@ -26,6 +26,7 @@ from ..audit.rebuild import rebuild
 from ..audit.story import story, summary, when
 from ..audit.trail import AuditStore, Recording, audit_trail
 from ..audit.verify import Verdict, verify
+from ..events.cloud_events import MAX_AHEAD
 from ..storage.database import Database
 from ..text import one_line
 
@@ -123,7 +124,7 @@ def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
     return int(not verdict.is_whole)
 
 
-def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
+def add_missing(database: Database, cluster: Cluster, topic: str, *, max_ahead: timedelta = MAX_AHEAD) -> int:
     """Add the rows that the trail lacks of the event log; returns 1 if a record has no row."""
     with closing(TopicReader(cluster, topic)) as reader:
         reader.open()
@@ -135,6 +136,7 @@ def add_missing(database: Database, cluster: Cluster, topic: str) -> int:
                 AuditStore(database),
                 reader.read_to_end(),
                 now=lambda: datetime.now(UTC),
+                max_ahead=max_ahead,
                 tell=_say,
                 progress=advance,
             )

@@ -103,7 +103,7 @@ def publish_text(text: bytes) -> None:
 def _event(number: int, value: Any) -> Event:
     try:
         if isinstance(value, dict) and "specversion" in value:
-            value = event_of(Incoming(None, json.dumps(value).encode(), [], 0))
+            value = event_of(Incoming(None, json.dumps(value).encode(), [], 0), max_ahead=None)
         return parse_event(value)
     except (InvalidEvent, Undecodable) as exc:
         raise WrongUsage(f"Event {number}: {exc}; nothing was published") from exc

@@ -7,7 +7,7 @@ other job. The rules are at https://github.com/cloudevents/spec, and in its Kafk
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -36,7 +36,9 @@ _REQUIRED = ("specversion", "id", "source", "type")
 #: Attributes that repeat fields of the event, so they need not be kept.
 _FIELDS = frozenset({"specversion", "type", "time", "datacontenttype"})
 #: Fields of an event that are attributes of its CloudEvent, not part of its data.
-OUTSIDE_DATA = ("type", "event_id", "time", "cloudevent")
+OUTSIDE_DATA = ("type", "event_id", "time", "cloudevent", "log_position", "stated_time")
+#: The default of the setting EVENT_MAX_AHEAD.
+MAX_AHEAD = timedelta(minutes=5)
 #: An id that is no UUID is unique only together with its source: a UUID in this namespace is made of both.
 _IDS = UUID("6d5f1f6e-5b0a-5d5b-9a0e-0f3f7f0a6a11")
 
@@ -75,10 +77,12 @@ def record_of(event: TodoEvent) -> Record:
     return Record(event.todo.id.encode(), value, [("content-type", CONTENT_TYPE.encode())])
 
 
-def event_of(record: Incoming) -> dict[str, Any]:
+def event_of(record: Incoming, *, max_ahead: timedelta | None = MAX_AHEAD) -> dict[str, Any]:
     """Read the event of a record that anybody may have written, in binary or in structured mode.
 
-    The result is input for `models.parse_any_event` and not validated yet.
+    The result is input for `models.parse_any_event` and not validated yet. A time that is more than
+    ``max_ahead`` later than the record's own comes from a wrong clock: the record's counts then, and the
+    other one is kept. None: any time counts.
 
     Raises:
         Undecodable: the record is no CloudEvent that this version understands; the text says why.
@@ -87,11 +91,7 @@ def event_of(record: Incoming) -> dict[str, Any]:
     _require_valid(attributes, record)
     kind, source = attributes["type"], attributes["source"]
     event_id = event_id_of(source, attributes["id"])
-    event = {
-        "type": kind,
-        "event_id": str(event_id),
-        "time": attributes.get("time") or _written(record.timestamp_ms),
-    }
+    event = {"type": kind, "event_id": str(event_id), **_times(attributes, record, max_ahead)}
     context = {name: value for name, value in attributes.items() if name not in _FIELDS}
     if attributes["id"].lower() == event["event_id"]:
         del context["id"]
@@ -111,6 +111,22 @@ def event_of(record: Incoming) -> dict[str, Any]:
         context["data"] = homonyms
     fields = {name: value for name, value in data.items() if name not in OUTSIDE_DATA}
     return {**event, **fields, "cloudevent": context}
+
+
+def _times(attributes: dict[str, Any], record: Incoming, max_ahead: timedelta | None) -> dict[str, Any]:
+    """The event's time, the one that its publisher stated if that is not it, and its place in the log."""
+    times: dict[str, Any] = {}
+    if record.offset is not None:
+        place = {"partition": record.partition, "offset": record.offset, "written_ms": record.timestamp_ms}
+        times["log_position"] = place
+    stated = attributes.get("time")
+    if stated is not None and (max_ahead is None or record.timestamp_ms < 0):
+        return times | {"time": stated}
+    if stated is not None and max_ahead is not None:
+        if isoparse(stated) <= datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) + max_ahead:
+            return times | {"time": stated}
+        times["stated_time"] = stated
+    return times | {"time": _written(record.timestamp_ms)}
 
 
 def event_id_of(source: str, cloud_event_id: str) -> UUID:

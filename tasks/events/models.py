@@ -79,14 +79,28 @@ class Context(OpenModel):
     source: Source = DEFAULT_SOURCE
 
 
+class LogPosition(OpenModel):
+    """The place of an event in the event log, and when it was written there, in ms, as its topic says."""
+
+    partition: int
+    offset: int
+    written_ms: int
+
+
 class AnyEvent(OpenModel):
-    """The fields that an event of any type has."""
+    """The fields that an event of any type has.
+
+    Whoever reads the event log sets the last two. ``stated_time`` is the time that the publisher gave, if it
+    was too far ahead of the record's own; then ``time`` is the record's.
+    """
 
     type: str
     event_id: UUID = Field(default_factory=uuid4)
     time: Time = Field(default_factory=lambda: datetime.now(UTC))
     actor: Name | None = None
     cloudevent: Context = Context()
+    log_position: LogPosition | None = None
+    stated_time: Time | None = None
 
     @property
     def todo_id(self) -> str | None:

@@ -39,7 +39,8 @@ def data_schema(event_type: str) -> dict[str, Any]:
     schema = _MODELS[event_type].model_json_schema(mode="validation")
     for name in OUTSIDE_DATA:
         del schema["properties"][name]
-    schema["$defs"].pop("Context")
+    for name in ("Context", "LogPosition"):
+        schema["$defs"].pop(name)
     del schema["title"]
     head = {"$schema": _DIALECT, "$id": dataschema(event_type), "title": f"Data of {event_type}"}
     plain: dict[str, Any] = _without_markup({**head, **schema})

@@ -1,71 +1,93 @@
-"""What the events of a todo add up to, in whichever order they arrive. Pure.
+"""What the events of a todo add up to, in whichever order they are handled. Pure.
 
 How reminders stay in step with events in any order: an event does not set or cancel anything by itself. It
-is added to what is known of its todo, and the reminders follow from the sum:
+is added to what is known of its todo, and the reminders follow from the sum::
 
     event ──► learn ──► KnownTodo ──► plans ──► rows of reminders ──► alarms
-              (here)    newest, opening,        (store: one transaction,
-                        closing event            a new version for each change)
+              (here)    all events,             (store: one transaction,
+                        in order                a new version for each change)
 
-Of each todo three events are known: the newest, with the todo as it was then; the newest that opened it
-(created); the newest that closed it (completed, deleted). Each is replaced only by a newer one, so the same
-events give the same result in any order and however often they come. A late event that is older changes
-nothing. A change of plan gives the reminder a new version; the alarm of an older version does nothing when
-it comes, so alarms never need to be taken back.
+All events of a todo are remembered, in the order of `seen_events`. Three of them decide: the newest, with the
+todo as it is; the newest that opened it (created); the newest that closed it (completed, deleted). So the
+same events give the same result in any order and however often they come, and a late event that is older
+changes nothing. A change of plan gives the reminder a new version; the alarm of an older version does
+nothing when it comes, so alarms never need to be taken back.
+
+A series keeps its time of day when its owner moves to another zone: 09:00 in Berlin becomes 09:00 in Tokyo,
+unless the due time is changed as well. A due time without recurrence is a moment, and stays.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from ..events.models import TodoCompleted, TodoCreated, TodoDeleted, TodoEvent, TodoUpdated
+from ..events.models import TodoCompleted, TodoDeleted, TodoEvent, TodoUpdated
 from ..events.todos import Todo
-
-_TIME = "%Y-%m-%dT%H:%M:%S.%f"
-#: Among events at the same time, the higher rank is the newer one.
-_RANKS = {TodoCreated: 0, TodoUpdated: 1, TodoCompleted: 2, TodoDeleted: 3}
+from .seen_events import TIME, SeenEvent, in_order
 
 
 @dataclass(frozen=True)
 class KnownTodo:
-    """What is known of a todo; the three events are stated as `order_of` writes them."""
+    """What is known of a todo: its events, the newest last."""
 
-    newest: str
-    opening: str | None
-    closing: str | None
-    todo: dict[str, Any]
+    events: tuple[SeenEvent, ...]
+
+    @property
+    def newest(self) -> SeenEvent:
+        return self.events[-1]
+
+    @property
+    def opening(self) -> SeenEvent | None:
+        """The newest event that opened it."""
+        return next((event for event in reversed(self.events) if event.is_opening), None)
+
+    @property
+    def closing(self) -> SeenEvent | None:
+        """The newest event that closed it."""
+        return next((event for event in reversed(self.events) if event.is_closing), None)
 
     @property
     def is_open(self) -> bool:
         """Whether it may have reminders. Completing or deleting a todo ends its whole series."""
-        return self.closing is None or (self.opening is not None and self.opening > self.closing)
+        deciding = [event for event in self.events if event.is_opening or event.is_closing]
+        return not deciding or deciding[-1].is_opening
 
     @property
     def since(self) -> datetime:
-        """When the newest event happened."""
-        return datetime.strptime(self.newest[:26], _TIME).replace(tzinfo=UTC)
+        """When the newest event happened, by the latest clock."""
+        return datetime.strptime(max(event.time for event in self.events), TIME).replace(tzinfo=UTC)
 
+    @property
+    def todo(self) -> dict[str, Any]:
+        """The todo as it is now; the due time of a series is where it is on its owner's present clock."""
+        told = [event for event in self.events if event.todo is not None]
+        # Events that close a todo cancel its reminders, whatever else they say of it.
+        last = next((event for event in reversed(told) if not event.is_closing), told[-1])
+        todo = last.todo
+        assert todo is not None
+        if todo["recurrence"] and todo["due"]:
+            zone = self._due_zone(last)
+            if zone != last.zone:
+                return todo | {"due": _on_the_same_clock(todo["due"], zone, last.zone)}
+        return todo
 
-def order_of(event: TodoEvent) -> str:
-    """A text that is greater for the newer of two events of a todo."""
-    return f"{event.time.astimezone(UTC).strftime(_TIME)} {_RANKS.get(type(event), 0)} {event.event_id}"
+    def _due_zone(self, at: SeenEvent) -> str | None:
+        """The zone that the due time of an event's todo was set in: that of the first event that had it."""
+        zone = before = None
+        for event in self.events:
+            if event.due != before:
+                zone, before = event.due_zone or event.zone, event.due
+            if event is at:
+                break
+        return zone
 
 
 def learn(known: KnownTodo | None, event: TodoEvent) -> KnownTodo:
     """Add an event to what is known of its todo."""
-    order = order_of(event)
-    todo = event.todo.model_dump(mode="json")
-    if known is None:
-        known = KnownTodo(order, None, None, todo)
-    elif order > known.newest:
-        known = replace(known, newest=order, todo=todo)
-    if isinstance(event, TodoCreated):
-        return replace(known, opening=max(order, known.opening or order))
-    if isinstance(event, TodoCompleted | TodoDeleted):
-        return replace(known, closing=max(order, known.closing or order))
-    return known
+    return KnownTodo(in_order([*(known.events if known else ()), SeenEvent.of(event)]))
 
 
 def may_be_ignored(event: TodoEvent) -> bool:
@@ -87,3 +109,13 @@ def may_set_reminders(event: TodoEvent) -> bool:
 def todo_of(data: dict[str, Any]) -> Todo:
     """Read a todo that was stored. Raises pydantic's ValidationError."""
     return Todo.model_validate(data)
+
+
+def _on_the_same_clock(due: str, zone: str | None, now_zone: str | None) -> str:
+    """The time at which clocks in the new zone show what clocks in ``zone`` show at ``due``."""
+    try:
+        wall = datetime.fromisoformat(due).astimezone(ZoneInfo(zone or "UTC"))
+        moved = wall.replace(tzinfo=ZoneInfo(now_zone or "UTC"))
+    except (KeyError, ValueError, OSError):
+        return due  # a zone that does not exist: such an event sets no reminder
+    return moved.astimezone(UTC).isoformat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from ..events.models import TodoEvent
 from ..storage.database import Database
 from .known_todo import KnownTodo, learn
+from .seen_events import SeenEvent, in_order
 from .tables import reminded_todos
 
 _T = reminded_todos.c
@@ -38,14 +40,22 @@ def learn_event(database: Database, connection: Connection, event: TodoEvent) ->
 
 
 def _known(row: Row[Any]) -> KnownTodo:
-    return KnownTodo(row.newest_event, row.opening_event, row.closing_event, row.todo)
+    stored = [SeenEvent(**event) for event in row.events or ()]
+    # Workers of before revision 0004 know three events only; while they still run, they change only these.
+    texts = [text for text in (row.opening_event, row.closing_event) if text and text != row.newest_event]
+    todo = row.todo
+    newest = replace(
+        SeenEvent.parse(row.newest_event), due=todo["due"], zone=todo["owner"]["time_zone"], todo=todo
+    )
+    return KnownTodo(in_order([*stored, *map(SeenEvent.parse, texts), newest]))
 
 
 def _values(todo_id: str, known: KnownTodo) -> dict[str, Any]:
     return {
         "todo_id": todo_id,
-        "newest_event": known.newest,
-        "opening_event": known.opening,
-        "closing_event": known.closing,
+        "newest_event": str(known.newest),
+        "opening_event": str(known.opening) if known.opening else None,
+        "closing_event": str(known.closing) if known.closing else None,
         "todo": known.todo,
+        "events": [event.as_json() for event in known.events],
     }

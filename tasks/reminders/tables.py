@@ -6,9 +6,9 @@ from sqlalchemy import Boolean, Column, Index, String, Table, Text
 
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
 
-#: One row for each todo that has had reminders. ``todo`` is the todo after the newest event that is known;
-#: the three columns of events say, as `known_todo.order_of` writes it, which event is the newest, which one
-#: opened the todo last, and which one closed it last.
+#: One row for each todo that has had reminders. ``events`` has all events that are known of it, as
+#: `seen_events` remembers them. The others follow from it: ``todo`` is the todo after the newest event; the
+#: three columns of events name the newest, the one that opened the todo last, and the one that closed it.
 reminded_todos = Table(
     "reminded_todos",
     metadata,
@@ -17,6 +17,7 @@ reminded_todos = Table(
     Column("opening_event", Text, nullable=True),
     Column("closing_event", Text, nullable=True),
     Column("todo", ExactJson, nullable=False),
+    Column("events", ExactJson, nullable=True),
 )
 
 #: One row for each offset of a todo. It stays when the reminder is cancelled, so that its version only ever

@@ -40,7 +40,8 @@ class QueueDecoder:
         if decode is None:
             raise Undecodable(f"queue {self._queue} has no source {topic} any more", record.value or b"")
         try:
-            message = decode(Incoming(record.key, record.value, record.headers, record.timestamp))
+            place = (record.partition, record.offset) if record.topic == topic else ()
+            message = decode(Incoming(record.key, record.value, record.headers, record.timestamp, *place))
         except Undecodable:
             raise
         except Exception as exc:

@@ -14,12 +14,18 @@ import dramatiq
 
 
 class Incoming(NamedTuple):
-    """A record of a source. ``timestamp_ms`` is when it was written, as its topic says."""
+    """A record of a source. ``timestamp_ms`` is when it was written, as its topic says.
+
+    ``partition`` and ``offset`` are its place in the topic, None if it is read from elsewhere: from the dead
+    letter of one that could not be decoded, for example.
+    """
 
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     timestamp_ms: int
+    partition: int | None = None
+    offset: int | None = None
 
 
 #: Makes the job of a record: always the same one, as a record may be read again. None: the record is no job.

@@ -122,7 +122,9 @@ def test_whoever_writes_an_event_and_however_it_is_recorded(
     rows = chatbot.rows()
     assert Counter(row["type"] for row in rows.values()) == {"todo.created": 3, "list.shared": 1}
     mine = rows[str(ours.event_id)]
-    assert json.loads(mine["details"]) == {"colour": "red"}
+    place = json.loads(mine["details"]).pop("log_position")
+    assert place.keys() == {"partition", "offset", "written_ms"}
+    assert json.loads(mine["details"]) == {"colour": "red", "log_position": place}
     assert json.loads(mine["after"])["priority"] == "high"
     details = [json.loads(row["details"]) for row in rows.values()]
     contexts = [detail["cloudevent"] for detail in details if "cloudevent" in detail]

@@ -72,6 +72,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "REMINDER_MISSED": ("skip", "skip"),
     "REMINDER_GRACE": ("90s", timedelta(seconds=90)),
     "REMINDER_RECONCILE_EVERY": ("10m", timedelta(minutes=10)),
+    "EVENT_MAX_AHEAD": ("30s", timedelta(seconds=30)),
     "DATABASE_URL": ("sqlite:////srv/todo.db", SecretStr("sqlite:////srv/todo.db")),
 }
 

@@ -18,6 +18,7 @@ from tasks.audit.reading import AuditFilter, history, newest
 from tasks.audit.trail import AuditStore
 from tasks.audit.verify import verify
 from tasks.cli.audit_output import check, show_csv, show_json, show_table, tell_history
+from tasks.events.models import Event
 from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseError
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
@@ -92,6 +93,20 @@ def test_the_history_of_a_todo_is_told_from_its_beginning(
     ]
     assert tell_history(trail, "todo-9", zone=UTC_ZONE) == 1
     assert "no todo todo-9" in capsys.readouterr().err
+
+
+def test_the_history_is_in_order_of_time_then_of_the_log_however_it_was_recorded(database: Database) -> None:
+    def placed(offset: int, minute: int) -> Event:
+        place = {"partition": 0, "offset": offset, "written_ms": offset}
+        return an_event(time=NOON + timedelta(minutes=minute), log_position=place)
+
+    # Handled at once, or the wrong way round: the rows are recorded in any order.
+    places = [(7, 2), (3, 1), (4, 1), (2, 1), (1, 0), (9, 2), (8, 2), (5, 1)]
+    AuditStore(database).record_all([placed(*place) for place in places], recorded_at=NOON)
+    found = [
+        row["details"]["log_position"]["offset"] for row in history(database, "todo-1", page_size=PAGE_SIZE)
+    ]
+    assert found == [1, 2, 3, 4, 5, 7, 8, 9]
 
 
 @pytest.mark.parametrize("before", ["", "\n", "\t", "  ", "\u3000"], ids=ascii)

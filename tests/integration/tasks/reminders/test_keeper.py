@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
+from tasks.events.models import TodoEvent, parse_event
 from tasks.notifications.notice import InvalidNotice
 from tasks.reminders.outcomes import FiringOutcome, ReminderState
 from tasks.reminders.plans import reminder_id
@@ -133,6 +135,40 @@ def test_an_older_event_does_not_undo_a_newer_one(world: World) -> None:
     newer = event("todo.updated", time=later(5), due=DUE + timedelta(days=1))
     world.sync(newer, event(time=NOW), event("todo.updated", time=later(4), due=DUE + timedelta(days=9)))
     assert world.waiting() == {"-1d": at("2026-06-05 17:00"), "-1h": at("2026-06-06 16:00")}
+
+
+def test_the_log_counts_where_clocks_differ_and_what_is_stored_remembers_it(world: World) -> None:
+    def at_offset(offset: int, event: TodoEvent) -> TodoEvent:
+        place = {"partition": 0, "offset": offset, "written_ms": int(NOW.timestamp() * 1000) + offset}
+        return parse_event(event.model_dump(mode="json") | {"log_position": place})
+
+    for number, order in enumerate(itertools.permutations(range(3))):
+        life = [
+            at_offset(1, event(id=f"todo-{number}", time=later(5))),
+            at_offset(2, event("todo.updated", id=f"todo-{number}", time=later(1), title="Nearly done")),
+            at_offset(3, event("todo.completed", id=f"todo-{number}", time=later(2))),
+        ]
+        world.sync(*(life[index] for index in order))
+    assert {row.state for row in world.all_rows()} == {ReminderState.CANCELLED}
+    with world.database.reading() as connection:
+        titles = [todo["title"] for todo in connection.execute(select(reminded_todos.c.todo)).scalars()]
+    assert titles == ["Nearly done"] * 6
+
+
+def test_rows_of_before_all_events_were_remembered_go_on(world: World) -> None:
+    world.sync(event(), event("todo.updated", time=later(1), due=DUE + timedelta(days=1)))
+    with world.database.writing() as connection:
+        connection.execute(reminded_todos.update().values(events=None))
+    world.sync(event("todo.completed", time=NOW - timedelta(minutes=1)))
+    assert set(world.waiting()) == {"-1d", "-1h"}
+    world.sync(event("todo.completed", time=later(2)))
+    assert world.waiting() == {}
+    # A worker of before, which still runs, does not know the column.
+    opened = f"{later(3).strftime('%Y-%m-%dT%H:%M:%S.%f')} 0 {UUID(int=5)}"
+    with world.database.writing() as connection:
+        connection.execute(reminded_todos.update().values(newest_event=opened, opening_event=opened))
+    world.sync(event("todo.updated", time=later(4)))
+    assert set(world.waiting()) == {"-1d", "-1h"}
 
 
 def test_of_events_at_the_same_time_completing_is_the_last(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.actors.events import effects_of, job_of
-from tasks.audit.entries import entry_of
+from tasks.audit.entries import entry_of, says_the_same
 from tasks.events.cloud_events import dataschema, event_id_of, event_of, record_of
 from tasks.events.models import InvalidEvent, OtherEvent, parse_any_event, parse_event
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
@@ -22,7 +23,7 @@ from workers.errors import Undecodable
 from workers.records.envelope import Record
 from workers.records.sources import Incoming
 
-WRITTEN_MS = 1_780_000_000_000
+WRITTEN_MS = 1_780_315_200_000
 
 
 def incoming(record: Record | KafkaMessage, **fields: Any) -> Incoming:
@@ -123,7 +124,7 @@ def test_headers_may_be_written_in_any_case_be_null_or_say_it_twice() -> None:
 
 
 def test_without_a_time_it_is_when_the_record_was_written() -> None:
-    assert event_of(structured(time=None))["time"] == "2026-05-28T20:26:40+00:00"
+    assert event_of(structured(time=None))["time"] == "2026-06-01T12:00:00+00:00"
 
 
 HALF = "\ud83d"
@@ -332,3 +333,42 @@ def test_what_no_cloud_event_can_hold_is_refused_at_the_publisher(
     with pytest.raises(InvalidEvent) as caught:
         record_of(an_event(cloudevent=context))
     assert words in str(caught.value)
+
+
+def test_a_time_that_is_far_ahead_of_its_record_counts_as_the_records_and_is_kept() -> None:
+    read = event_of(structured(time="2062-01-01T00:00:00Z"))
+    assert (read["time"], read["stated_time"]) == ("2026-06-01T12:00:00+00:00", "2062-01-01T00:00:00Z")
+    event = parse_event(read)
+    assert entry_of(event).details["stated_time"] == "2062-01-01T00:00:00Z"
+    assert "stated_time" not in json.loads(record_of(event).value or b"")["data"]
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-06-01T12:05:00Z", "2026-06-01T14:04:59+02:00", "1999-01-01T00:00:00Z"]
+)
+def test_a_time_within_the_bound_or_in_the_past_is_the_publishers(time: str) -> None:
+    read = event_of(structured(time=time))
+    assert read["time"] == time
+    assert "stated_time" not in read
+
+
+def test_the_bound_can_be_set_and_taken_away() -> None:
+    record = structured(time="2026-06-01T12:01:00Z")
+    assert event_of(record, max_ahead=timedelta(0))["time"] == "2026-06-01T12:00:00+00:00"
+    assert event_of(structured(time="2062-01-01T00:00:00Z"), max_ahead=None)["time"] == "2062-01-01T00:00:00Z"
+
+
+def test_a_record_without_a_time_of_its_own_bounds_nothing() -> None:
+    read = event_of(structured(time="2062-01-01T00:00:00Z")._replace(timestamp_ms=-1))
+    assert (read["time"], "stated_time" in read) == ("2062-01-01T00:00:00Z", False)
+
+
+def test_the_place_in_the_log_is_known_and_no_part_of_what_the_event_says() -> None:
+    record = structured()._replace(partition=3, offset=17)
+    read = parse_event(event_of(record))
+    assert read.log_position is not None
+    assert (read.log_position.partition, read.log_position.offset) == (3, 17)
+    again = parse_event(event_of(record._replace(offset=20)))
+    assert says_the_same(entry_of(read), entry_of(again))
+    assert not says_the_same(entry_of(read), entry_of(again.model_copy(update={"actor": "user:7"})))
+    assert "log_position" not in json.loads(record_of(read).value or b"")["data"]
