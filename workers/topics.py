@@ -13,9 +13,9 @@ from .errors import InvalidName
 MAX_NAME_BYTES = 249
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
-#: What a job may grow by as it is tried again or replayed: its last error, and headers that tell of its past.
+#: Bytes that a job may grow by when it is tried again or replayed: its last error, headers about its past.
 RETRY_ROOM_BYTES = 32 * 1024
-#: What a dead letter may be larger than the job it keeps: headers with error and traceback.
+#: Bytes that a dead letter may have beyond the job it keeps: headers with error and traceback.
 DEAD_LETTER_ROOM_BYTES = 64 * 1024
 #: The largest job when it is sent, in bytes as Kafka counts a record batch: its default for a topic.
 MAX_JOB_BYTES = 1_048_588
@@ -78,12 +78,12 @@ class Topics:
 
 
 def jobs_spec(topics: Topics, queue: str, partitions: int, replication_factor: int | None) -> TopicSpec:
-    """What waits never expires: time-based retention would delete jobs that nobody has run yet."""
+    """A queue's own topic. It never expires: retention by time would delete jobs that nobody has run yet."""
     return TopicSpec(topics.jobs(queue), partitions, replication_factor, _keeps_all())
 
 
 def delay_spec(topics: Topics, tier: str, partitions: int, replication_factor: int | None) -> TopicSpec:
-    """As for jobs; the cluster stamps each record when it appends it, as its wait begins there."""
+    """A delay topic, kept as a queue's. The cluster stamps what it appends, as the wait begins there."""
     config = _keeps_all() | {"message.timestamp.type": "LogAppendTime"}
     return TopicSpec(topics.delay(tier), min(partitions, MAX_DELAY_PARTITIONS), replication_factor, config)
 

@@ -1,4 +1,4 @@
-"""Where Kafka is. Pure: no I/O."""
+"""The address of a Kafka cluster, and the login. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where Kafka is and who we are there.
+    """A Kafka cluster, and the user that the pool is there.
 
     ``connect_timeout_s`` bounds the wait for a connection. ``send_timeout_s`` bounds a send, from the call to
     Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover.
@@ -32,7 +32,7 @@ class Cluster:
         return f"user {self.username!r}" if self.username else "the anonymous user"
 
     def client_options(self) -> dict[str, Any]:
-        """What all three kinds of kafka-python client take."""
+        """The options that all three kinds of kafka-python client take."""
         options: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "bootstrap_timeout_ms": int(self.connect_timeout_s * 1000),

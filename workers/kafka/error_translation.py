@@ -1,4 +1,4 @@
-"""What kafka-python's errors mean to a person."""
+"""Translates kafka-python's errors into ours, whose texts say what to do."""
 
 from __future__ import annotations
 
@@ -159,5 +159,5 @@ def is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:
 
 
 def inner_text(error: BaseException) -> str:
-    """What the error says, without the names of kafka-python's classes around it."""
+    """The text of an error, without the names of kafka-python's classes around it."""
     return str(error.args[0]) if error.args else str(error)

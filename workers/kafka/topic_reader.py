@@ -15,7 +15,7 @@ from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_er
 
 logger = logging.getLogger(__name__)
 
-#: So long nothing may come of what must be there, beyond the time that a connection may take.
+#: Nothing has come for so long, though something must: Kafka is away. A connection may take longer still.
 _PATIENCE_S = 15.0
 
 

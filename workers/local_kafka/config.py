@@ -1,4 +1,4 @@
-"""What a local Kafka is started with. Pure: no I/O."""
+"""The configuration of a local Kafka, and what its log says of its start. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ def server_properties(ports: Ports, users: Mapping[str, str]) -> str:
 
 
 def scram_arguments(users: Mapping[str, str]) -> list[str]:
-    """What ``StorageTool format`` is told about the users. Raises LocalKafkaError for a name or password that
-    would need quoting there or in `server.properties`.
+    """The arguments of ``StorageTool format`` for the users.
+
+    Raises LocalKafkaError for a name or password that would need quoting there or in `server.properties`.
     """
     for name, password in users.items():
         if not all(re.fullmatch(r"[\w.@+-]+", text, re.ASCII) for text in (name, password)):

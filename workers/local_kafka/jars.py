@@ -51,7 +51,7 @@ class Jar:
 
 
 def default_cache_dir() -> Path:
-    """Where downloads are kept for all projects of this user."""
+    """The folder of the downloads, for all projects of this user."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -16,12 +16,12 @@ from ..topics import MAX_JOB_BYTES
 from . import fast_json as message_json
 from .headers import SCHEMA, Headers
 
-#: What a record costs beyond its key, value and headers, at most.
+#: Bytes that a record costs beyond its key, value and headers, at most.
 _OVERHEAD_BYTES = 200
 
 
 class Record(NamedTuple):
-    """What is produced: key, value and headers of one record; a value of None is a tombstone.
+    """A record to be produced: its key, value and headers; a value of None is a tombstone.
 
     Records of ours have a key; one of others that goes back as it came may have none. ``anywhere``: no other
     record has its key, so any partition will do.
@@ -91,7 +91,7 @@ def checked(message: dramatiq.Message[Any], queue: str | None, value: bytes) -> 
 
 
 def size_of(record: Record) -> int:
-    """What a record takes in its topic, in bytes, at most."""
+    """The bytes that a record takes in its topic, at most."""
     size = _OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
     for name, content in record.headers:
         size += len(name) + len(content)

@@ -1,4 +1,4 @@
-"""What dramatiq's own encoder does to a message: the same bytes and fields, in less time. Pure: no I/O.
+"""Writes and reads messages as dramatiq's own encoder does, the same bytes and fields, in less time. Pure.
 
 dramatiq makes an encoder for each message and reads with four calls around the one that scans.
 """

@@ -9,7 +9,7 @@ import kafka.errors
 from ..error_translation import inner_text, is_refusal
 from . import sockets
 
-#: So many closings in the login in a row are a refusal whose text was lost, see ConnectionManager.
+#: This many closings in a row during the login mean a refusal whose text was lost, see ConnectionManager.
 _CLOSES_THAT_MEAN_REFUSED = 4
 
 
