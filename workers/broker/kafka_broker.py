@@ -288,7 +288,7 @@ class KafkaBroker(SignallingBroker):
         self.emit_before("enqueue", message, delay_ms)
         if eta_ms is not None:
             self.emit_before("delay_message", message)
-        return self._messages.record(message, eta_ms, now_ms)
+        return self._messages.record(message, eta_ms, now_ms, is_relative=delay is not None)
 
     def require_queue(self, queue_name: str) -> None:
         """Raise UnknownQueue for a queue that is not declared; the text names the nearest one."""

@@ -18,7 +18,7 @@ from ..delays.tiers import Tier, eta_of, next_tier
 from ..errors import InvalidDelay
 from ..partitions.taken_message import TakenMessage
 from ..records import envelope
-from ..records.headers import carried
+from ..records.headers import DELAY_HEADER, carried
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 
 #: What a job may be delayed by: a number of milliseconds or a timedelta.
@@ -47,9 +47,9 @@ class Outgoing:
         return eta_of(delay_ms or 0, now_ms, self._max_delay_ms)
 
     def record(
-        self, message: dramatiq.Message[Any], eta_ms: int | None, now_ms: int
+        self, message: dramatiq.Message[Any], eta_ms: int | None, now_ms: int, *, is_relative: bool = False
     ) -> tuple[str, envelope.Record]:
-        """The topic and the record of a message.
+        """The topic and the record of a message; ``is_relative`` if it is delayed by a length of time.
 
         Raises MessageTooLarge, InvalidMessage, and what dramatiq's encoder raises.
         """
@@ -64,10 +64,13 @@ class Outgoing:
         if isinstance(message, TakenMessage):
             record.headers.extend(carried(message.record))
             limit += RETRY_ROOM_BYTES
+        tier = eta_ms and next_tier(eta_ms, now_ms, self._tiers)
+        topic = self._topics.delay(tier.name) if tier else self._topics.jobs(message.queue_name)
+        if eta_ms and is_relative:
+            record.headers.append((DELAY_HEADER, f"{eta_ms - now_ms}@{topic}".encode()))
         what = f"the message {message.message_id} for actor {message.actor_name}"
         envelope.require_size(record, what, limit)
-        tier = eta_ms and next_tier(eta_ms, now_ms, self._tiers)
-        return self._topics.delay(tier.name) if tier else self._topics.jobs(message.queue_name), record
+        return topic, record
 
 
 def whole_ms(value: Any, what: str = "the delay") -> int:

@@ -28,8 +28,12 @@ ID_HEADER = "dead-letter-id"
 REPLAYS_HEADER = "replays"
 REPLAYED_HEADER = "replayed-at"
 
+#: A job that was delayed by a length of time, as ms@topic: it counts from when that topic got the record, by
+#: the cluster's clock. Its ``eta`` is by the sender's, which may be wrong.
+DELAY_HEADER = "delay"
+
 #: Headers that are made anew for each record, or that are of no job; all others ride along through retries.
-OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", SOURCE_HEADER})
+OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_HEADER, SOURCE_HEADER})
 #: Headers of a job that its dead letter keeps, at most: the prefix of each takes room.
 MAX_JOB_HEADERS = 2_000
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import dramatiq
 import pytest
@@ -20,6 +21,7 @@ from tests.helpers.dying import dies
 from tests.helpers.kafka_reading import letters_of, read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
+from workers.broker import kafka_broker
 from workers.dead_letters.letter import Reason
 from workers.delays import waiting_jobs as delayed
 from workers.delays.mover import Mover
@@ -93,6 +95,23 @@ def test_jobs_run_at_their_time_never_early_and_through_all_tiers(
     hops = [len(read_topic(broker.cluster, broker.topics.delay(tier.name))) for tier in TIERS]
     assert hops == [2, 2, 1]
     broker.join("default", timeout=10_000)
+
+
+@pytest.mark.parametrize("skew_s", [-60, 60])
+def test_a_job_is_neither_early_nor_late_where_the_senders_clock_is_wrong(
+    broker: KafkaBroker,
+    ran: Ran,
+    start_worker: Callable[..., Worker],
+    monkeypatch: pytest.MonkeyPatch,
+    skew_s: int,
+) -> None:
+    start_worker(broker)
+    clock = Mock(wraps=time, time_ns=lambda: time.time_ns() + skew_s * 1_000_000_000)
+    monkeypatch.setattr(kafka_broker, "time", clock)
+    due = time.time() + 1.5
+    broker.enqueue(note(), delay=1_500)
+    wait_for(lambda: ran, timeout_s=20)
+    assert due <= ran[0][1] < due + 10
 
 
 def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(

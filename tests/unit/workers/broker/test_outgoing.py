@@ -80,7 +80,8 @@ def read(topic: str, record: Record, queue: str) -> tuple[dramatiq.Message[Any],
 
 
 def as_consumed(record: Record, topic: str) -> Consumed:
-    return Consumed(topic, key=record.key, value=record.value, headers=record.headers)
+    now_ms = time.time_ns() // 1_000_000
+    return Consumed(topic, key=record.key, value=record.value, headers=record.headers, timestamp=now_ms)
 
 
 def same(left: object, right: object) -> bool:
