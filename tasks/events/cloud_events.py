@@ -123,7 +123,7 @@ def _times(attributes: dict[str, Any], record: Incoming, max_ahead: timedelta | 
     if stated is not None and (max_ahead is None or record.timestamp_ms < 0):
         return times | {"time": stated}
     if stated is not None and max_ahead is not None:
-        if isoparse(stated) <= datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) + max_ahead:
+        if isoparse(stated) - datetime.fromisoformat(_written(record.timestamp_ms)) <= max_ahead:
             return times | {"time": stated}
         times["stated_time"] = stated
     return times | {"time": _written(record.timestamp_ms)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import Mock
 
@@ -170,6 +171,18 @@ def test_what_cannot_even_be_recorded_is_refused_as_a_whole(effects: Effects, wr
         handle(spoiled(**wrong))
     assert effects.counts() == (0, 0, 0)
     assert effects.jobs == []
+
+
+def test_two_events_of_a_todo_the_wrong_way_round_or_at_once_give_the_mails_of_each(effects: Effects) -> None:
+    pair = [an_event(kind, todo=a_todo(title=kind)).model_dump(mode="json") for kind in KINDS[::2]]
+    expected = {(kind.replace(".", "_"), kind) for kind in KINDS[::2]}
+    for data in (*reversed(pair), *pair):
+        handle(data)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(handle, pair))
+    assert {(notice.kind, notice.values["title"]) for notice in effects.mailed} == expected
+    # However often and in whichever order: the delivery row of each lets it go out once.
+    assert len({notice.id for notice in effects.mailed}) == 2
 
 
 def test_the_publisher_is_still_told_of_every_problem() -> None:

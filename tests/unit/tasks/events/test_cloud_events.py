@@ -358,6 +358,11 @@ def test_the_bound_can_be_set_and_taken_away() -> None:
     assert event_of(structured(time="2062-01-01T00:00:00Z"), max_ahead=None)["time"] == "2062-01-01T00:00:00Z"
 
 
+def test_a_record_that_is_stamped_in_no_year_is_still_read() -> None:
+    read = event_of(structured(time="2026-06-01T12:00:00Z")._replace(timestamp_ms=2**62))
+    assert read["time"] == "2026-06-01T12:00:00Z"
+
+
 def test_a_record_without_a_time_of_its_own_bounds_nothing() -> None:
     read = event_of(structured(time="2062-01-01T00:00:00Z")._replace(timestamp_ms=-1))
     assert (read["time"], "stated_time" in read) == ("2062-01-01T00:00:00Z", False)
