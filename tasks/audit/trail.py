@@ -51,7 +51,7 @@ _INSERT = audit_trail.insert()
 
 
 class Recording(StrEnum):
-    """What recording an event came to."""
+    """The outcome of recording an event."""
 
     RECORDED = "recorded"
     #: The event has a row already, which says the same.

@@ -57,6 +57,6 @@ def start_todo_workers(
 
 
 def output_of(done: Done) -> str:
-    """What a program has printed, which must have ended well."""
+    """The output of a program, which must have ended well."""
     assert done.returncode == 0, done.stderr
     return done.stdout

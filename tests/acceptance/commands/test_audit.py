@@ -41,6 +41,8 @@ def test_the_options_choose_rows_and_how_they_are_shown(tmp_path: Path) -> None:
         "sequence,event_id,type,time,recorded_at,actor,todo_id,before,"
     )
     assert [line.split(",")[0] for line in csv.stdout.splitlines()[1:]] == ["1"]
+    for_excel = run(database_url, "audit", "list", "--excel", "--limit", "1")
+    assert for_excel.stdout.startswith("\ufeffsequence,"), for_excel.stderr
     table = run(database_url, "audit", "list", "--limit", "1", "--time-zone", "Asia/Tokyo").stdout
     assert "JST" in table
     assert "todo.deleted" in table
