@@ -88,6 +88,10 @@ class KafkaSettings(_Section):
         default=20.0,
         description="Seconds until a message must be confirmed; Kafka takes 9 to replace a broker that dies.",
     )
+    session_timeout_s: Seconds = Field(
+        default=45.0,
+        description="Seconds a worker may stall before Kafka gives its jobs to another.",
+    )
 
     @field_validator("sasl_mechanism", "sasl_username", "sasl_password", mode="after")
     @classmethod

@@ -31,6 +31,7 @@ def broker_from(settings: Settings, *, retries: Retries | None = None) -> KafkaB
         namespace=settings.kafka.namespace,
         partitions=settings.kafka.partitions,
         replication_factor=settings.kafka.replication_factor,
+        session_timeout_ms=int(settings.kafka.session_timeout_s * 1000),
         commit_interval_ms=settings.worker.commit_interval_ms,
         keep_done_ms=int(settings.worker.keep_done_hours * 3_600_000),
         max_delay_ms=int(settings.worker.max_delay.total_seconds() * 1000),

@@ -5,9 +5,11 @@ Run by dramatiq's own command, in a process of its own; the environment says whe
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
+from pathlib import Path
 
 import dramatiq
 
@@ -18,6 +20,7 @@ broker = KafkaBroker(
     namespace=os.environ["NUMBERS_NAMESPACE"],
     partitions=4,
     commit_interval_ms=100,
+    session_timeout_ms=int(os.environ.get("NUMBERS_SESSION_TIMEOUT_MS", "45000")),
 )
 dramatiq.set_broker(broker)
 
@@ -34,6 +37,15 @@ def note(number: int, pause_ms: int = 0) -> None:
 
 
 @dramatiq.actor(max_retries=0)
+def stall(number: int, seconds: float) -> None:
+    """Hold Python's lock, as a bad regular expression or a C extension does: no other thread runs."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    os.write(_out, f"{number} {os.getpid()} {threading.get_ident()}\n".encode())
+
+
+@dramatiq.actor(max_retries=0)
 def exit_at_once(number: int) -> None:
-    """End the process, as a crash of native code does."""
+    """End the process, as a crash of native code does; a file next to the numbers' counts that."""
+    with Path(os.environ["NUMBERS_FILE"] + ".deaths").open("a") as deaths:
+        deaths.write(f"{number}\n")
     os._exit(number % 256 or 1)

@@ -9,4 +9,4 @@ from workers.delays.mover import Mover
 def dies(member: QueueConsumer | Mover) -> None:
     """Disconnect it with nothing committed; it leaves its group at once, so no session has to run out."""
     member._assignment._forget(list(member._assignment.partitions))
-    member._client.close(autocommit=False)
+    member._assignment._client.close(autocommit=False)

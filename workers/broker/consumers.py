@@ -8,10 +8,12 @@ from typing import Any
 
 from ..consumer.queue_consumer import QueueConsumer
 from ..consumer.run_alone import RunAlone
+from ..consumer.shared import Shared
+from ..consumer.still_running import StillRunning
 from ..dead_letters.writer import DeadLetterWriter
 from ..delays.mover import CONSUMER_OPTIONS, Mover
 from ..delays.tiers import Tier
-from ..kafka import connect_consumer
+from ..kafka import KafkaConsumer, Memberships, connect_consumer
 from ..kafka.producer import DurableProducer
 from ..partitions.trimming import Trimmer
 from ..records.decoding import QueueDecoder
@@ -28,6 +30,7 @@ class ConsumerOptions:
     revoke_timeout_ms: int
     trim_interval_ms: int
     keep_done_ms: int
+    session_timeout_ms: int
     kafka_options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -48,7 +51,8 @@ class Consumers:
         self._tiers = tiers
         self._provisioning = provisioning
         self._options = options
-        self._run_alone = RunAlone()
+        self.memberships = Memberships(self._cluster, topics.namespace)
+        self._shared = Shared(self.memberships, RunAlone(), StillRunning())
 
     def consumer(
         self, queue: str, topics: Sequence[str], *, prefetch: int, timeout_ms: int, blocked_after_s: float
@@ -57,11 +61,13 @@ class Consumers:
         group = self._topics.group(queue)
         sources: Sequence[Source] = self._provisioning.sources_of(queue)
         decoder = QueueDecoder(queue, sources)
+        client_id = self.memberships.note(group)
         return QueueConsumer(
-            connect_consumer(self._cluster, group, **self._options.kafka_options),
+            self._connect(group, client_id, self._options.kafka_options),
             DeadLetterWriter(self._producer, self._topics.dead_letters, group, decoder.topics),
             self._trimmer(self._topics.jobs(queue), not_trimmed=decoder.topics),
-            self._run_alone,
+            self._shared,
+            client_id=client_id,
             queue_name=queue,
             topics=topics,
             decoder=decoder,
@@ -75,11 +81,14 @@ class Consumers:
     def mover(self, max_ahead_bytes: int) -> Mover:
         """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""
         group = self._topics.movers
+        client_id = self.memberships.note(group)
         return Mover(
-            connect_consumer(self._cluster, group, **CONSUMER_OPTIONS),
+            self._connect(group, client_id, CONSUMER_OPTIONS),
             self._producer,
             DeadLetterWriter(self._producer, self._topics.dead_letters, group),
             self._trimmer(self._topics.delay("*")),
+            self.memberships,
+            client_id=client_id,
             topics=self._topics,
             tiers=self._tiers,
             create_queue=self._provisioning.prepare_foreign,
@@ -87,6 +96,14 @@ class Consumers:
             revoke_timeout_ms=self._options.revoke_timeout_ms,
             max_ahead_bytes=max_ahead_bytes,
         )
+
+    def _connect(self, group: str, client_id: str, options: Mapping[str, Any]) -> KafkaConsumer:
+        defaults = {"client_id": client_id, "session_timeout_ms": self._options.session_timeout_ms}
+        try:
+            return connect_consumer(self._cluster, group, **defaults | dict(options))
+        except BaseException:
+            self.memberships.forget(client_id)
+            raise
 
     def _trimmer(self, topic: str, not_trimmed: frozenset[str] = frozenset()) -> Trimmer:
         return Trimmer(

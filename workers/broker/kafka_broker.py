@@ -55,6 +55,8 @@ class KafkaBroker(SignallingBroker):
         trim_interval_ms: shortest time between two deletions of what is done from the log.
         keep_done_ms: records younger than this are not deleted. They run again if a queue has no worker for
             longer than Kafka keeps the offsets of a group (7 days by default).
+        session_timeout_ms: how long a worker may stall, as while a job holds Python's lock. One that died is
+            found out sooner if another worker runs, or starts, on its machine.
         max_delay_ms: longest delay that is accepted; 366 days.
         delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must use the same.
         run_mover: whether a worker process moves delayed jobs. If not, run ``todo-workers mover``.
@@ -76,6 +78,7 @@ class KafkaBroker(SignallingBroker):
         revoke_timeout_ms: int = 3_000,
         trim_interval_ms: int = 60_000,
         keep_done_ms: int = 0,
+        session_timeout_ms: int = 45_000,
         max_delay_ms: int = 366 * 24 * 3_600_000,
         delay_tiers: Sequence[Tier] = TIERS,
         run_mover: bool = True,
@@ -108,9 +111,15 @@ class KafkaBroker(SignallingBroker):
             self.delay_tiers,
             self._provisioning,
             ConsumerOptions(
-                commit_interval_ms, revoke_timeout_ms, trim_interval_ms, keep_done_ms, consumer_options or {}
+                commit_interval_ms,
+                revoke_timeout_ms,
+                trim_interval_ms,
+                keep_done_ms,
+                session_timeout_ms,
+                consumer_options or {},
             ),
         )
+        self.memberships = self._consumers.memberships
         add_own(self, run_mover=run_mover, health_dir=health_dir)
 
     @classmethod
@@ -211,9 +220,8 @@ class KafkaBroker(SignallingBroker):
         self.require_queue(queue_name)
         self.prepare()
         topics = self.topics_of(queue_name)
-        return self._consumers.consumer(
-            queue_name, topics, prefetch=prefetch, timeout_ms=timeout, blocked_after_s=blocked_after_s
-        )
+        options = {"prefetch": prefetch, "timeout_ms": timeout}
+        return self._consumers.consumer(queue_name, topics, blocked_after_s=blocked_after_s, **options)
 
     def make_mover(self, *, max_ahead_bytes: int = MAX_AHEAD_BYTES) -> Mover:
         """Join the group of the movers. Raises KafkaUnreachable. ``max_ahead_bytes``: see :class:`Mover`."""

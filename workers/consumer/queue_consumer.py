@@ -14,16 +14,16 @@ threads reaches it as acks in its inbox::
 
 dramatiq calls ``next()`` again and again. Each call notes the acks, commits and trims if that is due, and
 hands out one job if one may start: fewer than ``prefetch`` are in hand, and a commit that must come first has
-come.
-If none may start it waits for acks, and polls all the same: polling carries the rebalances, and a consumer
-that does not poll is put out of its group. So a job may run for hours.
+come. If none may start it waits for acks, and polls all the same: polling carries the rebalances, and a
+consumer that does not poll is put out of its group. So a job may run for hours.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from queue import Empty
 
 import dramatiq
@@ -31,7 +31,7 @@ import dramatiq
 from ..dead_letters.letter import Reason
 from ..dead_letters.writer import DeadLetterWriter
 from ..errors import Undecodable, WorkerDied
-from ..kafka import KafkaConsumer, is_joining, kafka_errors
+from ..kafka import KafkaConsumer, TopicPartition
 from ..partitions.assignment import Assignment
 from ..partitions.crash_counts import ALONE_FROM, GIVEN_UP_FROM
 from ..partitions.owned_partition import OwnedPartition
@@ -42,13 +42,11 @@ from ..records.decoding import QueueDecoder
 from .acks import Ack, GivenUp, Inbox, NotWritten, Settled
 from .blocked import BLOCKED_AFTER_S, BlockedPartitions
 from .given_up import GivenUpRecords
-from .run_alone import RunAlone
+from .polling import KEEP_ALIVE_S, Poller
+from .shared import Shared
+from .still_running import EarlierJobs
 from .suspects import Suspects
 
-#: Records taken from kafka-python at a time: what lies between the log and the prefetch.
-_FETCH_RECORDS = 500
-#: How often Kafka is polled while no more jobs are wanted.
-_KEEP_ALIVE_S = 0.1
 #: Between two looks at what is due besides handing out jobs.
 _CHORES_INTERVAL_S = 0.01
 #: Wait before a commit is tried again that was refused and that jobs wait for.
@@ -66,8 +64,9 @@ class QueueConsumer(dramatiq.Consumer):
         client: KafkaConsumer,
         dead_letters: DeadLetterWriter,
         trimmer: Trimmer,
-        run_alone: RunAlone,
+        shared: Shared,
         *,
+        client_id: str,
         queue_name: str,
         topics: Iterable[str],
         decoder: QueueDecoder,
@@ -78,28 +77,31 @@ class QueueConsumer(dramatiq.Consumer):
         blocked_after_s: float = BLOCKED_AFTER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Join the queue's group. ``run_alone`` is shared by all consumers of the process."""
-        self._client = client
+        """Join the queue's group. ``shared`` is that of all consumers of the process."""
         self._cluster = dead_letters.cluster
         self._dead_letters = dead_letters
         self._trimmer = trimmer
-        self._run_alone = run_alone
-        self._queue_name = queue_name
+        self._run_alone = shared.run_alone
         self._decoder = decoder
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
         self._clock = clock
         self._inbox = Inbox()
-        self._suspects = Suspects(run_alone)
+        self._suspects = Suspects(shared.run_alone)
+        self._earlier = EarlierJobs(shared.still_running)
+        self._poller = Poller(client, self._cluster, queue_name, self._take_in, clock)
         self._given_up = GivenUpRecords(dead_letters, queue_name, self._inbox, clock)
         self._assignment = Assignment(
             client,
             self._cluster,
+            shared.memberships,
+            client_id,
             f"queue {queue_name}",
             read_inbox=self._read_inbox,
             commit_interval_ms=commit_interval_ms,
             revoke_timeout_ms=revoke_timeout_ms,
+            on_dropped=self._earlier.leave,
             clock=clock,
         )
         #: Partitions with fetched records; the first one's turn lasts until its records are handed out.
@@ -109,7 +111,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._held_up = False
         #: A commit that jobs wait for was refused: not again before.
         self._commit_first_at = 0.0
-        self._keep_alive_at = self._chores_at = clock()
+        self._chores_at = clock()
         self._blocked = BlockedPartitions(blocked_after_s, clock())
         self._assignment.subscribe(topics)
 
@@ -131,8 +133,7 @@ class QueueConsumer(dramatiq.Consumer):
     def ack(self, message: dramatiq.MessageProxy) -> None:
         """Note that a message is done; does nothing for a repeated ack or a partition that was taken away."""
         assert isinstance(message, TakenMessage)
-        # To the consumer that handed it out; dramatiq acks to the one that runs now, maybe its successor.
-        message.inbox.put(message)
+        message.ack()  # to the consumer that waits for it, which may not be this one
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
         """Write the message's dead letter, wait until Kafka has it, and only then let its offset go.
@@ -149,7 +150,7 @@ class QueueConsumer(dramatiq.Consumer):
     def close(self) -> None:
         """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
         committed = self._assignment.close()
-        # What still runs is acked to this consumer, which reads its inbox no more.
+        # What still runs is acked to a consumer that gets its partition back, or to nobody.
         if self._suspects.close():
             self._in_hand_count -= 1
         self._run_alone.leave(self._in_hand_count)
@@ -157,7 +158,6 @@ class QueueConsumer(dramatiq.Consumer):
         self._trimmer.close(committed)
 
     def _take(self, now: float) -> TakenMessage | None:
-        """The next message that may start now."""
         self._held_up = False
         if self._suspects.are_waiting:
             suspect = self._suspects.take(lambda: self._commit_first(now))
@@ -202,6 +202,10 @@ class QueueConsumer(dramatiq.Consumer):
         return committed
 
     def _hand_out(self, owned: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
+        job = self._earlier.job_of(owned, record.offset)
+        if job is not None:
+            self._take_over(owned, job)
+            return None
         deaths = owned.crashes.deaths_of(record.offset) if owned.crashes else 0
         if deaths == ALONE_FROM:
             self._run_alone.leave()
@@ -209,6 +213,23 @@ class QueueConsumer(dramatiq.Consumer):
             return None
         self._in_hand_count += 1
         return self._decoded(owned, record, deaths)
+
+    def _take_over(self, owned: OwnedPartition, job: TakenMessage) -> None:
+        """Wait for a job of an earlier assignment that runs here already, or note that it is done."""
+        if job.inbox is self._inbox:
+            self._run_alone.leave()  # it has its slot still
+            if job.acked:  # to the earlier assignment, which may not have read it yet
+                owned.done(job.record.offset)
+                self._assignment.unsaved = True
+            else:
+                job.owned = owned
+                owned.in_hand[job.record.offset] = job
+            return
+        job.owned, job.inbox = owned, self._inbox
+        owned.in_hand[job.record.offset] = job
+        self._in_hand_count += 1
+        if job.acked:
+            self._inbox.put(job)
 
     def _decoded(self, owned: OwnedPartition, record: ConsumedRecord, deaths: int = 0) -> TakenMessage | None:
         """The message of a record that is in hand; None if it becomes a dead letter, or is no job."""
@@ -230,44 +251,25 @@ class QueueConsumer(dramatiq.Consumer):
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: for an ack if no more may be handed out now, else for records."""
         if self._in_hand_count >= self._prefetch or self._held_up:
-            if now < self._keep_alive_at or not self._keep_alive():
-                self._wait_for_ack(min(deadline - now, _KEEP_ALIVE_S))
+            if not self._poller.keep_alive(now):
+                self._wait_for_ack(min(deadline - now, KEEP_ALIVE_S))
             return
         full = {partition for partition, owned in self._assignment.partitions.items() if owned.full}
-        self._client.pause(*full)
-        self._client.resume(*(self._client.paused() - full))
         # Acks do not wake the poll, so while some may come it is no longer than a commit may wait.
         to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
         busy = to_come or self._assignment.is_saving
-        self._poll(min(deadline - now, self._commit_interval_s) if busy else deadline - now)
-
-    def _keep_alive(self) -> bool:
-        """Poll while no records are wanted; True while the group settles: then call it again at once."""
-        # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what it holds
-        # for a partition whose pausing flaps.
-        self._client.pause(*self._client.assignment())
-        joining = is_joining(self._client)
-        self._poll(_KEEP_ALIVE_S if joining else 0)
-        if joining:
-            self._keep_alive_at = self._clock()
-        return joining
+        self._poller.poll(min(deadline - now, self._commit_interval_s) if busy else deadline - now, full)
 
     def _wait_for_ack(self, timeout_s: float) -> None:
-        try:
-            ack = self._inbox.get(timeout=timeout_s)
-        except Empty:
-            return
-        self._run_alone.leave(self._note(ack))
+        with suppress(Empty):
+            self._run_alone.leave(self._note(self._inbox.get(timeout=timeout_s)))
 
-    def _poll(self, timeout_s: float) -> None:
-        with kafka_errors(self._cluster, f"consume queue {self._queue_name}"):
-            fetched = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=_FETCH_RECORDS)
-            for partition, records in fetched.items():
-                owned = self._assignment.owned(partition, records[0].offset)
-                owned.buffer.extend(records)
-                if owned not in self._ready:
-                    self._ready.append(owned)
-        self._keep_alive_at = self._clock() + _KEEP_ALIVE_S
+    def _take_in(self, partition: TopicPartition, records: Sequence[ConsumedRecord]) -> None:
+        owned = self._assignment.owned(partition, records[0].offset)
+        owned.buffer.extend(records)
+        self._earlier.expect(partition)
+        if owned not in self._ready:
+            self._ready.append(owned)
 
     def _read_inbox(self) -> None:
         left = 0

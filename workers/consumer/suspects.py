@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from ..kafka import TopicPartition
 from ..partitions.owned_partition import OwnedPartition
 from ..records.consumed import ConsumedRecord
 from .run_alone import RunAlone
@@ -19,11 +20,15 @@ class Suspects:
     def __init__(self, run_alone: RunAlone) -> None:
         self._run_alone = run_alone
         self._waiting: deque[tuple[OwnedPartition, ConsumedRecord]] = deque()
-        self._running: tuple[OwnedPartition, int] | None = None
+        #: Not its object: the partition may be lost and come back while the job runs.
+        self._running: tuple[TopicPartition, int] | None = None
+        #: One has run alone, and no commit says yet that it is done.
+        self._ended = False
 
     @property
     def are_waiting(self) -> bool:
-        return bool(self._waiting)
+        """Whether :meth:`take` has something to do."""
+        return bool(self._waiting) or self._ended
 
     def add(self, owned: OwnedPartition, record: ConsumedRecord) -> None:
         """Let a job wait for its turn."""
@@ -34,7 +39,10 @@ class Suspects:
 
         None if that is not so yet. The first call keeps other jobs from starting, see :class:`RunAlone`.
         """
-        if not self._waiting or self._running is not None:
+        if self._ended and commit():
+            self._ended = False
+            self._run_alone.leave_alone()
+        if self._ended or not self._waiting or self._running is not None:
             return None
         owned, record = self._waiting[0]
         if owned.closed or owned.crashes is None:
@@ -49,7 +57,7 @@ class Suspects:
             self._run_alone.leave_alone()
             return None
         self._waiting.popleft()
-        self._running = owned, record.offset
+        self._running = owned.partition, record.offset
         logger.warning(
             "job runs alone, processes died while they held it topic=%s partition=%d offset=%d",
             *owned.partition,
@@ -58,19 +66,22 @@ class Suspects:
         return owned, record
 
     def note_done(self, owned: OwnedPartition, offset: int) -> bool:
-        """Note that a job is done; True if it was the one that runs alone, and others may start again."""
-        if self._running is None or self._running != (owned, offset):
+        """Note that a job is done; True if it was the one that runs alone.
+
+        Others start again after the next commit: else a death of theirs would count as one of this job.
+        """
+        if self._running is None or self._running != (owned.partition, offset):
             return False
         self._running = None
-        self._run_alone.leave_alone()
+        self._ended = True
         return True
 
     def close(self) -> bool:
         """Let other jobs of the process start; True if a suspected one still runs."""
-        if self._running is not None:
-            self._running = None
+        running, self._running = self._running is not None, None
+        if running or self._ended:
+            self._ended = False
             self._run_alone.leave_alone()
-            return True
-        if self._waiting:
+        elif self._waiting:
             self._run_alone.abandon()
-        return False
+        return running

@@ -25,12 +25,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..dead_letters.letter import Reason
 from ..dead_letters.writer import DeadLetterWriter
 from ..errors import InvalidName, MessageTooLarge, Undecodable, WorkersError
-from ..kafka import KafkaConsumer, TopicPartition, is_joining, kafka_errors
+from ..kafka import KafkaConsumer, Memberships, TopicPartition, is_joining, kafka_errors
 from ..kafka.producer import DurableProducer
 from ..partitions.assignment import Assignment
 from ..partitions.owned_partition import OwnedPartition
@@ -40,37 +40,28 @@ from ..records.envelope import require_size
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 from . import tiers as delays
 from .delayed_record import Delayed, job_of
-from .read_ahead import MAX_AHEAD_BYTES, Hop, ReadAhead
+from .read_ahead import MAX_AHEAD_BYTES, Hop, Moved, ReadAhead
 from .tiers import Tier
 
 logger = logging.getLogger(__name__)
 
-#: Records taken from kafka-python at a time.
-_FETCH_RECORDS = 500
+_FETCH_RECORDS = 500  # taken from kafka-python at a time
 #: With so many hops under way no more records go down the tiers, except urgent ones: due so soon.
 _MAX_IN_FLIGHT = 60
 _URGENT_MS = 3_000
-#: Pause before the next go down.
-_PAUSE_MS = 5
+_PAUSE_MS = 5  # before the next go down
 #: Between two looks at a tier's head, where that is due soon: many are moved at once.
 _TIER_INTERVAL_MS = 50
 #: Nothing is kept in memory of a partition whose head is due later than that.
 _SOON_MS = 5_000
 #: Longest wait in a poll while the group settles, see `is_joining`.
 _JOIN_S = 0.1
-#: Between two polls while something is due all the time: each lets other threads go first.
+#: Between two polls while something is always due: each lets other threads go first.
 _POLL_INTERVAL_S = 0.02
 #: Wait before a move that failed is tried again.
 _RETRY_MS = 1_000
 #: Options of the mover's consumer: small fetches, as pausing a partition drops what was fetched of it.
 CONSUMER_OPTIONS = {"max_partition_fetch_bytes": 256 * 1024, "fetch_max_bytes": 4 * 1024 * 1024}
-
-
-class _Moved(NamedTuple):
-    """Posted when a hop is confirmed, or has failed."""
-
-    hop: Hop
-    error: BaseException | None
 
 
 class Mover:
@@ -82,7 +73,9 @@ class Mover:
         producer: DurableProducer,
         dead_letters: DeadLetterWriter,
         trimmer: Trimmer,
+        memberships: Memberships,
         *,
+        client_id: str,
         topics: Topics,
         tiers: Sequence[Tier],
         create_queue: Callable[[str], None],
@@ -92,10 +85,9 @@ class Mover:
         clock: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """Join the group of movers.
+        """Join the group of movers. ``max_ahead_bytes`` bounds the memory for what is read before its time.
 
         ``create_queue`` makes sure that a queue's topic exists, and costs nothing once it does.
-        ``max_ahead_bytes`` bounds the memory for records that are read before their time.
         """
         self._client = client
         self._producer = producer
@@ -108,7 +100,7 @@ class Mover:
         self._commit_interval_s = commit_interval_ms / 1000
         self._clock = clock
         self._now_ms = now_ms
-        self._inbox: SimpleQueue[_Moved] = SimpleQueue()
+        self._inbox: SimpleQueue[Moved] = SimpleQueue()
         self._ahead = ReadAhead(max_ahead_bytes)
         #: When the head of a paused partition moves on, and what it is.
         self._parked: dict[TopicPartition, tuple[int, Delayed | Undecodable]] = {}
@@ -120,6 +112,8 @@ class Mover:
         self._assignment = Assignment(
             client,
             producer.cluster,
+            memberships,
+            client_id,
             f"delayed jobs of {topics.namespace}",
             read_inbox=self._read_inbox,
             commit_interval_ms=commit_interval_ms,
@@ -154,21 +148,21 @@ class Mover:
         self._trimmer.close(self._assignment.close())
 
     def _move_due(self, now_ms: int) -> None:
-        while (hop := self._ahead.pop_due(now_ms)) is not None:
+        while hop := self._ahead.pop_due(now_ms):
             if not hop.owned.closed:
                 self._move(hop, job_of(hop.record), now_ms)
 
     def _move(self, hop: Hop, job: Delayed | Undecodable, now_ms: int) -> None:
-        """Produce to the next topic without waiting; the inbox gets a _Moved."""
+        """Produce to the next topic without waiting; the inbox gets a Moved."""
         hop.started = True
         self._in_flight += 1
         try:
             future = self._produce(hop.record, job, now_ms)
         except WorkersError as exc:
-            self._inbox.put(_Moved(hop, exc))
+            self._inbox.put(Moved(hop, exc))
             return
-        future.add_callback(lambda _: self._inbox.put(_Moved(hop, None)))
-        future.add_errback(lambda exc: self._inbox.put(_Moved(hop, exc)))
+        future.add_callback(lambda _: self._inbox.put(Moved(hop, None)))
+        future.add_errback(lambda exc: self._inbox.put(Moved(hop, exc)))
 
     def _produce(self, record: ConsumedRecord, job: Delayed | Undecodable, now_ms: int) -> Any:
         """Raises a WorkersError where it is to be tried again; what no try can move becomes a dead letter."""
@@ -229,7 +223,7 @@ class Mover:
         full = self._ahead.is_full()
         if full and not self._held_back:
             logger.warning("more jobs are due soon than the mover's memory holds, some will be late")
-        if full or self._held_back:  # while it is full, each time: partitions may have come since
+        if full or self._held_back:  # each time, as partitions may have come since
             exact = [p for p in self._client.assignment() if self._tier_of[p.topic].wait_ms == 0]
             (self._client.pause if full else self._client.resume)(*exact)
         self._held_back = full
@@ -259,9 +253,8 @@ class Mover:
     def _is_exact(self, job: Delayed, tier: Tier, now_ms: int) -> bool:
         """Whether a job's next wait is the one until its due time: it need not go down for that."""
         next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
-        if next_tier is None or next_tier.wait_ms:
-            return False
-        return tier.wait_ms == 0 or self._ahead.has_room()
+        is_last = next_tier is not None and not next_tier.wait_ms
+        return is_last and (tier.wait_ms == 0 or self._ahead.has_room())
 
     def _expect(self, queue: str) -> None:
         """Have the queue's topic and a connection at hand before the first job for it is due."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from typing import NamedTuple
 
 from ..partitions.owned_partition import OwnedPartition
 from ..records.consumed import ConsumedRecord
@@ -32,6 +33,13 @@ class Hop:
     @property
     def size(self) -> int:
         return _RECORD_OVERHEAD_BYTES + len(self.record.value or b"") + len(self.record.key or b"")
+
+
+class Moved(NamedTuple):
+    """Posted to a mover's inbox when a hop is confirmed, or has failed."""
+
+    hop: Hop
+    error: BaseException | None
 
 
 class ReadAhead:

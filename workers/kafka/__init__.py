@@ -48,6 +48,7 @@ from .error_translation import (
     translated,
     undelivered,
 )
+from .memberships import Memberships
 
 __all__ = [
     "AsyncConsumerRebalanceListener",
@@ -57,6 +58,7 @@ __all__ = [
     "KafkaConsumer",
     "KafkaError",
     "KafkaProducer",
+    "Memberships",
     "OffsetAndMetadata",
     "OffsetSpec",
     "TopicPartition",

@@ -41,7 +41,7 @@ _HEARTBEAT_INTERVAL_MS = 500
 #: Partitions that are added to a topic are noticed that soon.
 _METADATA_MAX_AGE_MS = 5_000
 #: How long the jobs of a killed worker wait until others take its partitions over.
-_SESSION_TIMEOUT_MS = 10_000
+SESSION_TIMEOUT_MS = 45_000
 
 
 def connect_producer(cluster: Cluster) -> KafkaProducer:
@@ -80,7 +80,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "auto_offset_reset": "earliest",
         "allow_auto_create_topics": False,
         "heartbeat_interval_ms": _HEARTBEAT_INTERVAL_MS,
-        "session_timeout_ms": _SESSION_TIMEOUT_MS,
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
         "partition_assignment_strategy": (Assignor,),
         "isolation_level": "read_committed",
         "metadata_max_age_ms": _METADATA_MAX_AGE_MS,

@@ -9,6 +9,7 @@ from dramatiq.middleware import Retries as DramatiqRetries
 from dramatiq.middleware import default_middleware
 
 from .boot_check import BootCheck
+from .leaves_for_the_dead import LeavesForTheDead
 from .retries import Retries
 from .revocation_guard import RevocationGuard
 from .runs_mover import RunsMover
@@ -25,6 +26,7 @@ def add_own(broker: dramatiq.Broker, *, run_mover: bool, health_dir: Path | None
     """Add what the pool itself needs to a broker that has its other middleware."""
     broker.add_middleware(BootCheck())
     broker.add_middleware(StopsOnce())
+    broker.add_middleware(LeavesForTheDead())
     if run_mover:
         broker.add_middleware(RunsMover(health_dir))
     # First of all: no other middleware begins with a job that it skips.

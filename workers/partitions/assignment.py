@@ -11,8 +11,7 @@ An assignment's life, as the members of a group come and go (cooperative-sticky:
                       ├──► lost (session over, another owns it by now): forget, commit nothing
                       └──► close(): as a revoke of all, then leave the group
 
-Commits go out in the order in which they were asked for, and each says all that is known of its partition, so
-a later one only ever adds. What was done and is in no commit is repeated by the next owner.
+What was done and is in no commit is repeated by the next owner.
 
 Belongs to the thread that consumes. kafka-python runs the rebalance listener on its own I/O thread, but only
 while the consuming thread waits inside ``poll`` or ``close`` for that to end: the two never run at the same
@@ -31,14 +30,18 @@ from ..kafka import (
     AsyncConsumerRebalanceListener,
     Cluster,
     KafkaConsumer,
+    Memberships,
     OffsetAndMetadata,
     TopicPartition,
     commit_now,
+    is_joining,
     is_rebalance,
     kafka_errors,
     read_up_to,
     sleep_on_io_thread,
 )
+from . import commit_metadata
+from .crash_counts import CrashCounter
 from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
@@ -60,21 +63,28 @@ class Assignment:
         self,
         client: KafkaConsumer,
         cluster: Cluster,
+        memberships: Memberships,
+        client_id: str,
         name: str,
         *,
         read_inbox: Callable[[], None],
         commit_interval_ms: int,
         revoke_timeout_ms: int,
         counts_crashes: bool = True,
+        on_dropped: Callable[[OwnedPartition], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``name`` says in logs whose partitions these are, such as ``queue letters``.
 
         ``read_inbox`` notes the acks that have come; it is called before a commit that must not miss one.
-        ``counts_crashes``: see :class:`OwnedPartition`.
+        ``counts_crashes``: commits say that the partitions are held, so that deaths of owners are counted.
+        ``on_dropped`` gets each partition that is no longer owned, and closed.
         """
         self._client = client
         self._cluster = cluster
+        self._memberships = memberships
+        self._client_id = client_id
+        self._on_dropped = on_dropped
         self._name = name
         self._read_inbox = read_inbox
         self._commit_interval_s = commit_interval_ms / 1000
@@ -121,10 +131,17 @@ class Assignment:
             # The log starts later if the committed position was trimmed, or there never was one.
             if committed is None or committed.offset > first_offset or committed.offset < 0:
                 committed = OffsetAndMetadata(first_offset, "", -1)
-            owned = self.partitions[partition] = OwnedPartition(
-                partition, committed, counts_crashes=self._counts_crashes
-            )
+            crashes = self._crash_counter(committed) if self._counts_crashes else None
+            owned = OwnedPartition(partition, committed, crashes, self._memberships.owner)
+            self.partitions[partition] = owned
         return owned
+
+    def _crash_counter(self, committed: OffsetAndMetadata) -> CrashCounter:
+        inherited = commit_metadata.decode_crash_counts(committed.offset, committed.metadata)
+        if inherited.held and self._memberships.is_alive(inherited.owner):
+            logger.info("partition taken over from a process that is alive %s", self._name)
+            inherited = inherited.if_it_lives()
+        return CrashCounter(inherited)
 
     @property
     def is_saving(self) -> bool:
@@ -193,11 +210,16 @@ class Assignment:
             )
         committed = self.committed_positions()
         self._forget(list(self.partitions))
+        # Its own request to leave would wait behind the one to join, which waits for all the others.
+        left = is_joining(self._client) and self._memberships.leave_now(self._client_id)
         try:
             with kafka_errors(self._cluster, f"leave the group of {self._name}"):
                 self._client.close(autocommit=False, timeout_ms=int(_CLOSE_TIMEOUT_S * 1000))
         except Exception as exc:  # noqa: BLE001 - the same
             logger.warning("consumer not closed cleanly %s: %s", self._name, exc)
+        if left:  # a request to join may have been under way
+            self._memberships.leave_now(self._client_id)
+        self._memberships.forget(self._client_id)
         return committed
 
     def _to_commit(self, wanted: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -257,6 +279,7 @@ class Assignment:
             owned = self.partitions.pop(partition, None)
             if owned is not None:
                 owned.close()
+                self._on_dropped(owned)
 
 
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]

@@ -11,6 +11,7 @@ section  payload
 ``r``    run lengths as LEB128 varints: undone, done, undone ... from the position on, up to the end
 ``b``    a raw deflated bitmap: bit n (lowest first) is set where position + n is undone, then the
          length in bits as four bytes, big-endian, in front
+``o``    the process that holds the partition, as its `Memberships` name it, in ASCII
 ``d``    deaths: a byte that is 1 where a live owner holds the partition, else 0; then pairs of
          varints, in rising order: offset above the one before (the first: above the position) and
          deaths seen
@@ -24,6 +25,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .crash_counts import CrashCounts
 from .ledger import Progress
@@ -72,15 +74,18 @@ def decode(position: int, text: str) -> Progress:
 
 
 def decode_crash_counts(position: int, text: str) -> CrashCounts:
-    """Read the custody that :func:`encode` wrote; nobody holds the partition where the text is not ours."""
+    """Read the crash counts that :func:`encode` wrote; none if the text is not ours."""
     magic, *sections = text.split(" ")
+    found = CrashCounts()
     try:
         for section in sections if magic == _MAGIC else ():
             if section.startswith("d"):
-                return _to_crash_counts(position, _checked(position, section))
+                found = _to_crash_counts(position, _checked(position, section))
+            elif section.startswith("o"):
+                found = replace(found, owner=_checked(position, section).decode())
     except ValueError:
-        pass
-    return CrashCounts()
+        return CrashCounts()
+    return found
 
 
 def _crash_section(position: int, crashes: CrashCounts) -> str:
@@ -92,7 +97,8 @@ def _crash_section(position: int, crashes: CrashCounts) -> str:
     for offset, seen in deaths.items():
         payload += _varint(offset - before) + _varint(seen)
         before = offset
-    return f" d{_sealed(position, bytes(payload))}"
+    owner = f" o{_sealed(position, crashes.owner.encode())}" if crashes.owner else ""
+    return f" d{_sealed(position, bytes(payload))}{owner}"
 
 
 def _to_crash_counts(position: int, payload: bytes) -> CrashCounts:

@@ -13,6 +13,10 @@ commits that it holds the partition, and takes that back in the commit with whic
 An owner that finds the mark hands the first jobs out in small windows. Before a window starts, a commit says
 how many deaths its jobs will have seen if the process dies now. A job that has seen ALONE_FROM deaths runs
 alone in its process, so that no other job is counted with it; one that has seen GIVEN_UP_FROM is given up.
+
+A process that stalls for longer than its session loses its partitions too, and is not dead. So a mark names
+its process; if that is known to be alive (`Memberships`), which includes the one that reads its own mark
+again, it counts no death.
 """
 
 from __future__ import annotations
@@ -35,11 +39,20 @@ WINDOW = 32
 class CrashCounts:
     """The part of a commit that is about crashes: is the partition held, and the deaths of jobs, by offset.
 
-    With ``held``, the deaths are those that count if the owner dies without another commit.
+    With ``held``, the deaths are those that count if the owner dies without another commit. ``owner`` names
+    the process that holds it.
     """
 
     held: bool = False
     deaths: Mapping[int, int] = field(default_factory=dict)
+    owner: str = ""
+
+    def if_it_lives(self) -> CrashCounts:
+        """What the mark means if the process that made it is alive: it lost the partition, and none died."""
+        if not self.held:
+            return self
+        # All count as if they had been in hand; a job that waited to run alone gets one more try.
+        return CrashCounts(deaths={offset: seen - 1 for offset, seen in self.deaths.items() if seen > 1})
 
 
 class CrashCounter:
@@ -108,6 +121,11 @@ class CrashCounter:
             self._deaths.pop(offset, None)
             self._if_it_dies_now.pop(offset, None)
 
-    def to_commit(self, *, held: bool) -> CrashCounts:
-        """What a commit says; ``held`` is False for the last one of an owner that leaves."""
-        return CrashCounts(held, self._deaths | self._if_it_dies_now if held else self._deaths)
+    def to_commit(self, *, held: bool, owner: str = "") -> CrashCounts:
+        """What a commit says; ``held`` is False for the last one of an owner that leaves.
+
+        An owner that leaves before it has run all that the dead one may have held leaves the mark as it was.
+        """
+        if not held:
+            return CrashCounts(self._presumed_left > 0, self._deaths)
+        return CrashCounts(True, self._deaths | self._if_it_dies_now, owner)

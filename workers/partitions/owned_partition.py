@@ -33,6 +33,7 @@ class OwnedPartition:
     __slots__ = (
         "_committed",
         "_moved_at",
+        "_owner",
         "_position",
         "buffer",
         "closed",
@@ -44,18 +45,20 @@ class OwnedPartition:
     )
 
     def __init__(
-        self, partition: TopicPartition, inherited: OffsetAndMetadata, *, counts_crashes: bool = True
+        self,
+        partition: TopicPartition,
+        inherited: OffsetAndMetadata,
+        crashes: CrashCounter | None = None,
+        owner: str = "",
     ) -> None:
         """``inherited`` is what the group has committed; metadata that is not ours is ignored.
 
-        ``counts_crashes``: commits say that the partition is held, so that deaths of its owners are counted.
+        With ``crashes``, commits say that the process called ``owner`` holds the partition, so that deaths of
+        its owners are counted.
         """
         self.partition = partition
-        self.crashes = (
-            CrashCounter(commit_metadata.decode_crash_counts(inherited.offset, inherited.metadata))
-            if counts_crashes
-            else None
-        )
+        self.crashes = crashes
+        self._owner = owner
         self.ledger = Ledger(commit_metadata.decode(inherited.offset, inherited.metadata))
         #: Fetched records that were not handed out yet.
         self.buffer: deque[ConsumedRecord] = deque()
@@ -125,7 +128,9 @@ class OwnedPartition:
         progress = self.ledger.progress(brief=self.crashes is None)
         if progress.position != self._position:
             self._position, self._moved_at = progress.position, now
-        crashes = self.crashes.to_commit(held=not self.closed) if self.crashes else CrashCounts()
+        crashes = CrashCounts()
+        if self.crashes is not None:
+            crashes = self.crashes.to_commit(held=not self.closed, owner=self._owner)
         metadata = commit_metadata.encode(progress, crashes)
         self.full = len(metadata) > commit_metadata.FULL_CHARS
         if (progress.position, metadata) == self._committed:

@@ -20,6 +20,7 @@ class TakenMessage(dramatiq.MessageProxy):
     __slots__ = (
         "_exception",
         "_original",
+        "acked",
         "actor_name",
         "args",
         "attempt",
@@ -34,6 +35,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "owned",
         "queue_name",
         "record",
+        "running",
         "started",
     )
 
@@ -52,7 +54,7 @@ class TakenMessage(dramatiq.MessageProxy):
         self.record = record
         self.owned = owned
         self.inbox = inbox
-        self.started = False
+        self.started = self.running = self.acked = False
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
         self.handed_back = False
         #: It failed with an exception that its actor throws on purpose.
@@ -84,7 +86,14 @@ class TakenMessage(dramatiq.MessageProxy):
         # In this order: either the thread sees the partition closed, or the closing sees the job started.
         self.started = True
         self.handed_back = self.owned.closed
-        return not self.handed_back
+        self.running = not self.handed_back
+        return self.running
+
+    def ack(self) -> None:
+        """Note that a worker thread is through with it."""
+        # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
+        self.acked = True
+        self.inbox.put(self)
 
 
 def attempt_of(message: dramatiq.Message[Any]) -> int:

@@ -23,6 +23,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
         replication_factor=None,
         connect_timeout_s=5.0,
         send_timeout_s=20.0,
+        session_timeout_s=45.0,
     )
     assert (settings.smtp.host, settings.smtp.port, settings.smtp.tls) == ("127.0.0.1", 1025, "none")
     assert (settings.smtp.sender, settings.smtp.timeout_s) == ("Todo <todo@localhost>", 10.0)
@@ -47,6 +48,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "KAFKA_REPLICATION_FACTOR": ("2", 2),
     "KAFKA_CONNECT_TIMEOUT_S": ("1.5", 1.5),
     "KAFKA_SEND_TIMEOUT_S": ("2.5", 2.5),
+    "KAFKA_SESSION_TIMEOUT_S": ("12.5", 12.5),
     "SMTP_HOST": ("::1", "::1"),
     "SMTP_PORT": ("587", 587),
     "SMTP_USERNAME": ("mailer", "mailer"),

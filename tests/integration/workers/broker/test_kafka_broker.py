@@ -153,13 +153,13 @@ def test_a_consumer_whose_client_is_beyond_use_closes_all_the_same(
     broker.enqueue(message(1))
     consumer = broker.consume("default", timeout=500)
     consumer.ack(wait_for(lambda: next(consumer)))
-    close = consumer._client.close
+    close = consumer._assignment._client.close
 
     def fail(*args: object, **options: object) -> None:
         raise RuntimeError("NetworkSelector closed!")
 
-    monkeypatch.setattr(consumer._client, "commit", fail)
-    monkeypatch.setattr(consumer._client, "close", fail)
+    monkeypatch.setattr(consumer._assignment._client, "commit", fail)
+    monkeypatch.setattr(consumer._assignment._client, "close", fail)
     consumer.close()
     assert "last commit failed" in caplog.text
     assert "consumer not closed cleanly" in caplog.text
@@ -241,10 +241,10 @@ def test_a_consumer_that_is_busy_for_long_stays_in_its_group(broker: KafkaBroker
     broker.enqueue(message(1))
     consumer = broker.consume("default", prefetch=1, timeout=100)
     held = wait_for(lambda: next(consumer))
-    membership = consumer._client.group_metadata()
+    membership = consumer._assignment._client.group_metadata()
     for _ in range(10):
         assert next(consumer) is None
-    assert consumer._client.group_metadata() == membership
+    assert consumer._assignment._client.group_metadata() == membership
     consumer.ack(held)
     consumer.close()
 

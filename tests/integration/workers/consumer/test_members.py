@@ -186,14 +186,14 @@ def test_a_consumer_that_is_full_again_and_again_does_not_flap(broker: KafkaBrok
             broker.enqueue(job(number))
     consuming = broker.consume("default", prefetch=2, timeout=5_000)
     pauses = 0
-    pause = consuming._client.pause
+    pause = consuming._assignment._client.pause
 
     def counted(*partitions: object) -> None:
         nonlocal pauses
         pauses += bool(partitions)
         pause(*partitions)
 
-    consuming._client.pause = counted
+    consuming._assignment._client.pause = counted
     held = wait_for(lambda: next(consuming))
     started = time.monotonic()
     for _ in range(999):

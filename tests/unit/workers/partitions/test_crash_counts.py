@@ -79,7 +79,7 @@ def test_a_suspect_that_waits_to_run_alone_is_not_blamed_for_a_death_meanwhile()
 
 
 def test_deaths_are_remembered_when_a_partition_is_handed_over_and_forgotten_with_the_job() -> None:
-    counter = CrashCounter(CrashCounts(held=True, deaths={5: 2, 6: 1}))
+    counter = CrashCounter(CrashCounts(deaths={5: 2, 6: 1}))
     hand_out(counter, [5, 6])
     assert counter.to_commit(held=False) == CrashCounts(held=False, deaths={5: 2, 6: 1})
     counter.done(6)
@@ -87,6 +87,30 @@ def test_deaths_are_remembered_when_a_partition_is_handed_over_and_forgotten_wit
     assert inherited == CrashCounts(held=False, deaths={5: 2})
     successor = CrashCounter(inherited)
     assert hand_out(successor, [5, 6]) == {5: 2, 6: 0}
+
+
+def test_an_owner_that_leaves_early_keeps_suspecting_what_it_has_not_run() -> None:
+    first = CrashCounter(CrashCounts(held=True))
+    hand_out(first, range(10))
+    for offset in range(10):
+        first.done(offset)
+    left = first.to_commit(held=False)
+    assert left == CrashCounts(held=True)
+    second = CrashCounter(left)
+    assert set(hand_out(second, range(10, PRESUMED)).values()) == {1}, (
+        "once for all deaths, however often it moves"
+    )
+    hand_out(second, range(PRESUMED, PRESUMED + 20))
+    assert not second.to_commit(held=False).held
+
+
+def test_the_mark_of_a_process_that_lives_counts_no_death() -> None:
+    owner = CrashCounter(CrashCounts(deaths={3: 1}))
+    hand_out(owner, range(6))
+    mark = owner.to_commit(held=True, owner="a")
+    assert mark == CrashCounts(True, {0: 1, 1: 1, 2: 1, 3: 2}, "a")
+    assert mark.if_it_lives() == CrashCounts(deaths={3: 1})
+    assert decode_crash_counts(0, encode(Progress((0, 3), 6), mark)) == mark
 
 
 @given(

@@ -1,0 +1,75 @@
+"""A worker that stalls is not taken for dead, and one that died is not taken for one that stalls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dramatiq
+import pytest
+
+from tests.helpers.fleet import Fleet
+from tests.helpers.kafka_reading import letters_of
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
+    broker.declare_queue("default")
+    yield broker
+    broker.close()
+
+
+def send(broker: KafkaBroker, numbers: range) -> None:
+    with broker.batch():
+        for number in numbers:
+            broker.enqueue(dramatiq.Message("default", "note", (number, 5), {}, {}))
+
+
+def share_the_work(broker: KafkaBroker, one: Fleet, other: Fleet) -> int:
+    """Let both work; returns how many numbers they have noted: all below that."""
+    for fleet in (one, other):
+        fleet.wait_until_ready()
+    sent = 0
+
+    def both_have_worked() -> bool:
+        nonlocal sent
+        if len(one.numbers()) == sent:
+            send(broker, range(sent, sent + 50))
+            sent += 50
+        return len(one.ran_in()) == 2
+
+    wait_for(both_have_worked, timeout_s=60)
+    wait_for(lambda: len(one.numbers()) == sent, timeout_s=60)
+    return sent
+
+
+def test_a_job_that_holds_pythons_lock_for_long_is_not_repeated_and_nor_are_its_neighbours(
+    broker: KafkaBroker, tmp_path: Path
+) -> None:
+    with Fleet(broker, tmp_path, name="one") as one, Fleet(broker, tmp_path, name="other") as other:
+        sent = share_the_work(broker, one, other)
+        broker.enqueue(dramatiq.Message("default", "stall", (sent, 15.0), {}, {}))
+        send(broker, range(sent + 1, sent + 300))
+        broker.join("default", timeout=100_000)
+        assert one.stop() == other.stop() == 0
+        assert one.numbers() == dict.fromkeys(range(sent + 300), 1)
+    assert letters_of(broker) == []
+
+
+def test_the_jobs_of_a_worker_that_was_killed_run_long_before_its_session_has_run_out(
+    broker: KafkaBroker, tmp_path: Path
+) -> None:
+    """2.6 to 3.4 s on a machine that does little else; the session is 45 s."""
+    with Fleet(broker, tmp_path, name="one") as one, Fleet(broker, tmp_path, name="other") as other:
+        sent = share_the_work(broker, one, other)
+        one.kill_a_worker()
+        killed_at = time.monotonic()
+        send(broker, range(sent, sent + 100))
+        wait_for(lambda: len(other.numbers()) == sent + 100, timeout_s=60)
+        assert time.monotonic() - killed_at < 25
+        assert other.stop() == 0
+        assert "groups left for a process that died" in other.log()

@@ -1,0 +1,51 @@
+"""Suspected jobs run one at a time, and what they leave behind is committed before others start."""
+
+from __future__ import annotations
+
+from tests.helpers.records import Consumed
+from workers.consumer.run_alone import RunAlone
+from workers.consumer.suspects import Suspects
+from workers.kafka import OffsetAndMetadata, TopicPartition
+from workers.partitions.crash_counts import CrashCounter, CrashCounts
+from workers.partitions.owned_partition import OwnedPartition
+
+
+def partition(number: int = 0) -> OwnedPartition:
+    crashes = CrashCounter(CrashCounts(deaths={5: 2}))
+    return OwnedPartition(TopicPartition("t", number), OffsetAndMetadata(0, "", -1), crashes)
+
+
+def test_others_start_again_only_once_a_commit_says_that_the_suspect_is_done() -> None:
+    room, owned = RunAlone(), partition()
+    suspects = Suspects(room)
+    suspects.add(owned, Consumed(key=None, value=b"", offset=5))
+    assert suspects.take(lambda: True) is not None
+    assert not room.enter()
+    assert suspects.note_done(owned, 5)
+    assert not room.enter(), "a death now would count as one of the suspect"
+    assert suspects.take(lambda: False) is None
+    assert not room.enter()
+    assert suspects.are_waiting
+    assert suspects.take(lambda: True) is None
+    assert room.enter()
+
+
+def test_a_suspect_whose_partition_was_lost_and_came_back_is_known_again() -> None:
+    room, owned = RunAlone(), partition()
+    suspects = Suspects(room)
+    suspects.add(owned, Consumed(key=None, value=b"", offset=5))
+    suspects.take(lambda: True)
+    assert not suspects.note_done(partition(1), 5)
+    assert suspects.note_done(partition(), 5)
+
+
+def test_a_consumer_that_closes_lets_other_jobs_of_the_process_start() -> None:
+    for ended in (False, True):
+        room, owned = RunAlone(), partition()
+        suspects = Suspects(room)
+        suspects.add(owned, Consumed(key=None, value=b"", offset=5))
+        suspects.take(lambda: True)
+        if ended:
+            suspects.note_done(owned, 5)
+        assert suspects.close() is not ended
+        assert room.enter()

@@ -1,0 +1,61 @@
+"""Polls Kafka for a consumer: for records, or only to stay in the group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from ..kafka import Cluster, KafkaConsumer, TopicPartition, is_joining, kafka_errors
+from ..records.consumed import ConsumedRecord
+
+#: How often Kafka is polled while no more jobs are wanted.
+KEEP_ALIVE_S = 0.1
+#: Records taken from kafka-python at a time: what lies between the log and the prefetch.
+_FETCH_RECORDS = 500
+
+TakeIn = Callable[[TopicPartition, Sequence[ConsumedRecord]], None]
+
+
+class Poller:
+    """Hands what it fetches of each partition to ``take_in``. For the consuming thread."""
+
+    def __init__(
+        self,
+        client: KafkaConsumer,
+        cluster: Cluster,
+        queue_name: str,
+        take_in: TakeIn,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._queue_name = queue_name
+        self._take_in = take_in
+        self._clock = clock
+        self._keep_alive_at = clock()
+
+    def poll(self, timeout_s: float, not_wanted: Collection[TopicPartition]) -> None:
+        """Wait for records of all partitions except those that are not wanted. Raises KafkaUnreachable."""
+        self._client.pause(*not_wanted)
+        self._client.resume(*(self._client.paused() - set(not_wanted)))
+        self._poll(timeout_s)
+
+    def keep_alive(self, now: float) -> bool:
+        """Poll from time to time while no records are wanted; True while the group settles: call it again."""
+        if now < self._keep_alive_at:
+            return False
+        # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what it holds
+        # for a partition whose pausing flaps.
+        self._client.pause(*self._client.assignment())
+        joining = is_joining(self._client)
+        self._poll(KEEP_ALIVE_S if joining else 0)
+        if joining:
+            self._keep_alive_at = self._clock()
+        return joining
+
+    def _poll(self, timeout_s: float) -> None:
+        with kafka_errors(self._cluster, f"consume queue {self._queue_name}"):
+            fetched = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=_FETCH_RECORDS)
+            for partition, records in fetched.items():
+                self._take_in(partition, records)
+        self._keep_alive_at = self._clock() + KEEP_ALIVE_S

@@ -1,0 +1,53 @@
+"""Jobs that run in this process although their partition was taken from their consumer.
+
+That happens when a consumer closes while they run, as when dramatiq's worker is paused or Kafka was away, and
+when a session has run out. If the partition comes back to this process, such a job must not start a second
+time beside itself: its consumer waits for the first, or learns that it has ended meanwhile.
+"""
+
+from __future__ import annotations
+
+from ..kafka import TopicPartition
+from ..partitions.owned_partition import OwnedPartition
+from ..partitions.taken_message import TakenMessage
+
+
+class StillRunning:
+    """Those of a process, by partition and offset. Each call is one step, so any thread may call."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[TopicPartition, dict[int, TakenMessage]] = {}
+
+    def leave(self, partition: TopicPartition, jobs: dict[int, TakenMessage]) -> None:
+        """Leave the jobs of a partition to the consumer that gets it back."""
+        if jobs:
+            self._jobs[partition] = self._jobs.get(partition, {}) | jobs
+
+    def take(self, partition: TopicPartition) -> dict[int, TakenMessage]:
+        """Take over the jobs of a partition; each is left to one consumer."""
+        return self._jobs.pop(partition, {})
+
+
+class EarlierJobs:
+    """Those of one consumer's partitions whose records have not come again yet. For the consuming thread."""
+
+    def __init__(self, still_running: StillRunning) -> None:
+        self._still_running = still_running
+        self._jobs: dict[TopicPartition, dict[int, TakenMessage]] = {}
+
+    def expect(self, partition: TopicPartition) -> None:
+        """Note that records of the partition have come: jobs that were left of it are among them."""
+        if jobs := self._still_running.take(partition):
+            self._jobs[partition] = jobs
+
+    def job_of(self, owned: OwnedPartition, offset: int) -> TakenMessage | None:
+        """The job that runs, or has run, for a record that has come again."""
+        return self._jobs[owned.partition].pop(offset, None) if owned.partition in self._jobs else None
+
+    def leave(self, owned: OwnedPartition) -> None:
+        """Leave what runs from a partition that is not owned any more to the consumer that gets it back."""
+        jobs = self._jobs.pop(owned.partition, {})
+        for offset, job in owned.in_hand.items():
+            if isinstance(job, TakenMessage) and job.running:
+                jobs[offset] = job
+        self._still_running.leave(owned.partition, jobs)

@@ -1,0 +1,59 @@
+"""Lets every worker process leave the groups of those that died on its machine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol
+
+import dramatiq
+
+from ..kafka import Memberships
+from ..threads import RestartingThread
+from .runs_thread import RunsThread
+
+logger = logging.getLogger(__name__)
+
+#: Between two looks: so long the partitions of a process that died wait for another, about.
+_LOOK_EVERY_S = 0.9
+#: Wait before a look that failed is taken again.
+_PAUSE_S = 0.1
+
+
+class HasMemberships(Protocol):
+    """What it needs from the broker."""
+
+    memberships: Memberships
+
+
+class DeathWatch(RestartingThread):
+    """Looks every second, and a last time when it is stopped: dramatiq stops all when one of them dies."""
+
+    def __init__(self, broker: HasMemberships) -> None:
+        super().__init__(
+            "death-watch",
+            self._look,
+            pause_s=_PAUSE_S,
+            logger=logger,
+            failure="groups not left for a process that died, trying again",
+        )
+        self._memberships = broker.memberships
+
+    def _look(self, stopping: threading.Event) -> None:
+        self._memberships.leave_for_the_dead()
+        if stopping.wait(_LOOK_EVERY_S):
+            self._memberships.leave_for_the_dead()
+
+
+class LeavesForTheDead(RunsThread[DeathWatch]):
+    """Runs a `DeathWatch` in every worker process."""
+
+    def __init__(self) -> None:
+        super().__init__(DeathWatch)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Go on while the worker's jobs finish, which may take long."""
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        super().before_worker_shutdown(broker, worker)
+        super().after_worker_shutdown(broker, worker)
