@@ -17,7 +17,7 @@ from tests.helpers.pages import PAGES, blocks, inline_code
 from tests.helpers.repository import REPOSITORY
 from workers.cli import main
 
-_VARIABLE = re.compile(r"\b(?:KAFKA|SMTP|WORKER|REMINDER|DATABASE)_[A-Z_]+\b")
+_VARIABLE = re.compile(r"\b(?:KAFKA|SMTP|WORKER|EVENT|REMINDER|DATABASE)_[A-Z_]+\b")
 
 
 def _typed(page: str) -> list[str]:
