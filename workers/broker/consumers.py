@@ -55,7 +55,7 @@ class Consumers:
         self._shared = Shared(self.memberships, RunAlone(), StillRunning())
 
     def consumer(
-        self, queue: str, topics: Sequence[str], *, prefetch: int, timeout_ms: int, blocked_after_s: float
+        self, queue: str, topics: Sequence[str], prefetch: int, timeout_ms: int, blocked_after_s: float
     ) -> QueueConsumer:
         """Join a queue's group, which reads ``topics``. Raises KafkaUnreachable."""
         group = self._topics.group(queue)

@@ -220,8 +220,7 @@ class KafkaBroker(SignallingBroker):
         self.require_queue(queue_name)
         self.prepare()
         topics = self.topics_of(queue_name)
-        options = {"prefetch": prefetch, "timeout_ms": timeout}
-        return self._consumers.consumer(queue_name, topics, blocked_after_s=blocked_after_s, **options)
+        return self._consumers.consumer(queue_name, topics, prefetch, timeout, blocked_after_s)
 
     def make_mover(self, *, max_ahead_bytes: int = MAX_AHEAD_BYTES) -> Mover:
         """Join the group of the movers. Raises KafkaUnreachable. ``max_ahead_bytes``: see :class:`Mover`."""
