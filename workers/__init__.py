@@ -1,15 +1,15 @@
 """A background worker pool on Kafka: a dramatiq broker with acks per message and dead letters.
 
-The rooms, from the top; each imports only what stands below it:
+The packages, from the top; each imports only from those below it:
 
 - ``cli``: the commands; ``operations``: what they and a dashboard ask of a cluster, as values
 - ``broker``: declares, enqueues and consumes, as dramatiq asks; ``middleware``: what a broker always has
 - ``consumer``: runs a queue's jobs; ``delays``: the tiers of delayed jobs and the mover that empties them
 - ``dead_letters``: jobs that were given up; writing, finding, replaying and resolving them
 - ``partitions``: acks in any order on a log that only counts; assignments, commits, trimming, lag
-- ``kafka``: the only door to kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs
-- ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``threads``: one that goes on
-- ``errors``: every error; ``kafka_python``: which of it is needed
+- ``kafka``: all use of kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs
+- ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``threads``: one that restarts
+- ``errors``: every error; ``kafka_python``: which release of it is needed
 - ``application``: whose queues a command is about; ``from_settings``: settings to a broker
 
 A name here is imported when it is first asked for: `todo-workers --help` needs no kafka-python and no

@@ -1,7 +1,7 @@
 """Every error that the pool raises, derived from dramatiq's own type if dramatiq has one.
 
-dramatiq's worker retries an ack only on ``BrokerConnectionError``. So each error that means "Kafka does not
-take it now" is one: the job stays where it is until Kafka does.
+dramatiq's worker retries an ack only on ``BrokerConnectionError``. So each error that means "Kafka cannot
+take it now" is one: the job stays where it is until Kafka can.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dramatiq.middleware import MiddlewareError
 
 
 def plain_text(text: str) -> str:
-    """The text as UTF-8 can write it: a byte that was none is written out, as is half a surrogate pair.
+    """The text as UTF-8 can write it: a byte that was not UTF-8 and half a surrogate pair are written out.
 
-    A server, a library or the environment may hand out such text; whatever stores or prints it would fail.
+    Such text may come from a server, a library or the environment; storing or printing it would fail.
     """
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -65,7 +65,7 @@ class TopicsMissing(KafkaUnreachable):
 
 
 class WorkerCannotStart(KafkaUnreachable, MiddlewareError):
-    """The worker process cannot start: Kafka is not there, or not as it must be.
+    """The worker process cannot start: Kafka is away, or not as the pool needs it.
 
     Also a MiddlewareError, the one kind that dramatiq lets out of its boot hooks; its command then
     exits with status 3.
@@ -108,7 +108,7 @@ class Undecodable(WorkersError, DecodeError):
 
 
 class WrongUsage(WorkersError):
-    """What was asked for cannot be understood."""
+    """The request cannot be understood."""
 
 
 class InvalidArguments(WorkersError):

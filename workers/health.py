@@ -1,4 +1,4 @@
-"""Shows a supervisor whether a worker process is well: by a file that the process keeps fresh."""
+"""Shows a supervisor whether a worker process is well, by a file that the process keeps fresh."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class HealthFile:
     """The file ``worker-<process id>`` of a folder; for one thread.
 
     It exists while the process is well, and its time of change is a few seconds old at most: a process that
-    hangs leaves it to grow old, one that is not well takes it away.
+    hangs lets it grow old, one that is not well removes it.
     """
 
     def __init__(self, folder: Path, *, interval_s: float = _INTERVAL_S) -> None:
@@ -40,7 +40,7 @@ class HealthFile:
                 logger.warning("health file not written path=%s: %s", self._path, exc)
 
     def is_not_well(self) -> None:
-        """Take the file away."""
+        """Remove the file."""
         self._touched_at = None
         try:
             self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which kafka-python the pool runs with. Pure but for a look at what is installed."""
+"""Checks that the installed kafka-python is one that the pool runs with. Imports nothing of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUIREMENT = f"kafka-python[crc32c,lz4,snappy,zstd]~={SERIES}.{FIRST_RELEASE}"
 
 
 def require_supported() -> None:
-    """Raise UnsupportedLibrary where another kafka-python is installed, or none; imports nothing of it."""
+    """Raise UnsupportedLibrary if another kafka-python is installed, or none; imports nothing of it."""
     try:
         found = version("kafka-python")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""A thread that goes on when what it runs fails."""
+"""A thread that runs its function again when that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of topics and what each is created with. Pure: no I/O."""
+"""Names the topics and says how each is created. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .errors import InvalidName
 MAX_NAME_BYTES = 249
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
-#: Bytes that a job may grow by when it is tried again or replayed: its last error, headers about its past.
+#: How many bytes a job may grow by when it is tried again or replayed: its last error, more headers.
 RETRY_ROOM_BYTES = 32 * 1024
-#: Bytes that a dead letter may have beyond the job it keeps: headers with error and traceback.
+#: How many bytes a dead letter may have beyond the job it keeps: headers with error and traceback.
 DEAD_LETTER_ROOM_BYTES = 64 * 1024
 #: The largest job when it is sent, in bytes as Kafka counts a record batch: its default for a topic.
 MAX_JOB_BYTES = 1_048_588
@@ -93,16 +93,16 @@ def _keeps_all() -> dict[str, str]:
         "cleanup.policy": "delete",
         "retention.ms": "-1",
         "retention.bytes": "-1",
-        # What is trimmed leaves the disk by whole segments: a segment is what a partition takes when empty.
+        # Trimming frees the disk by whole segments, so a partition without jobs still takes one segment.
         "segment.bytes": str(_SEGMENT_BYTES),
         "max.message.bytes": str(MAX_JOB_BYTES + RETRY_ROOM_BYTES),
     }
 
 
 def log_config(retention_ms: int) -> dict[str, str]:
-    """The configuration of a log of facts: for all who read it, and kept for a while, read or not.
+    """The configuration of a log of facts: many may read it, and it keeps records for a while, read or not.
 
-    The cluster stamps what it appends. By a stamp of the writer's, which may be of 1970 or of 2062, a fact
+    The cluster stamps what it appends. By the writer's own stamp, which may be of 1970 or of 2062, a fact
     would be deleted before a worker has seen it, or never.
     """
     return {

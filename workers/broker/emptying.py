@@ -1,4 +1,4 @@
-"""Empties queues: drops what waits in them, or waits until all of it is done."""
+"""Empties queues: drops the jobs that wait in them, or waits until all of them are done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..kafka.producer import DurableProducer
 from ..partitions.lag import LagReader
 from ..topics import Topics
 
-#: Between two looks at how far a queue's group has come.
+#: Pause between two looks at how far a queue's group has come.
 _JOIN_INTERVAL_S = 0.05
 
 
@@ -54,7 +54,7 @@ class Emptying:
             LagReader(self._cluster, topics, self._topics.group(queue)) as jobs,
             waiting_jobs.Waiting(self._cluster, self._topics, self._tiers, queue) as delayed,
         ):
-            # A job that is retried leaves its queue for a delay topic and comes back: what was not seen in
+            # A job that is retried leaves its queue for a delay topic and comes back: a job not seen in
             # one place must not have come from the other meanwhile.
             while left := delayed.count() + jobs.not_done() + delayed.grown():
                 if deadline is not None and time.monotonic() >= deadline:

@@ -1,7 +1,7 @@
-"""Finds out whether what follows from a job was lost: its retry, its callback, the next job of its pipeline.
+"""Finds out whether a job's follow-up was lost: its retry, its callback, the next job of its pipeline.
 
-dramatiq's middleware enqueues these after the job has run, and dramatiq only logs where that fails; the job
-would then be acked, and what should follow would never happen. So the job itself becomes a dead letter.
+dramatiq's middleware enqueues these after the job has run, and dramatiq only logs a failure of that; the job
+would then be acked, and its follow-up would never happen. So the job itself becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class FollowUps:
         self._finishing = threading.local()
 
     def begin(self, message: dramatiq.MessageProxy) -> None:
-        """Note that this thread has run the job, and that its middleware comes next."""
+        """Note that this thread has run the job, and that its middleware runs next."""
         self._finishing.message, self._finishing.sent_again = message, False
 
     def end(self, *, failed: bool) -> None:
-        """Note that the middleware is through.
+        """Note that the middleware has run.
 
         A job that failed and that nobody has given up or sent again is given up here: that happens without a
-        Retries middleware, or where it stumbles over the job's options.
+        Retries middleware, or if that raises an error over the job's options.
         """
         message, self._finishing.message = self._finishing.message, None
         if failed and not self._finishing.sent_again:

@@ -52,7 +52,7 @@ class KafkaBroker(SignallingBroker):
         commit_interval_ms: shortest time between two commits of a consumer.
         revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker. A job
             that takes longer runs a second time there.
-        trim_interval_ms: shortest time between two deletions of what is done from the log.
+        trim_interval_ms: shortest time between two deletions of done jobs from the log.
         keep_done_ms: records younger than this are not deleted. They run again if a queue has no worker for
             longer than Kafka keeps the offsets of a group (7 days by default).
         session_timeout_ms: how long a worker may stall, as while a job holds Python's lock. One that died is
@@ -215,7 +215,7 @@ class KafkaBroker(SignallingBroker):
         """Join the queue's consumer group, with at most ``prefetch`` messages in hand; ``timeout`` is in ms.
 
         A job that keeps its partition waiting for ``blocked_after_s`` is named in the log.
-        Raises UnknownQueue, or KafkaUnreachable where the group cannot be joined.
+        Raises UnknownQueue, or KafkaUnreachable if the group cannot be joined.
         """
         self.require_queue(queue_name)
         self.prepare()
@@ -271,7 +271,7 @@ class KafkaBroker(SignallingBroker):
         self._emptying.wait(queue_name, self.topics_of(queue_name), timeout)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Emit a signal as dramatiq does, except where something would be lost.
+        """Emit a signal as dramatiq does, unless something would be lost by that.
 
         A job that another worker runs instead was not skipped: the Results middleware would store None for
         it. A job whose follow-up could not be sent becomes a dead letter, see :class:`FollowUps`.

@@ -1,6 +1,6 @@
 """A message on its way out: when it is due, which topic it goes to, and its record there. Pure.
 
-What is accepted here every reader can read; the rest is refused while its sender can still be told.
+Every reader can read what is accepted here; the rest is refused while the sender can still get the error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..records import envelope
 from ..records.headers import DELAY_HEADER, carried
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 
-#: What a job may be delayed by: a number of milliseconds or a timedelta.
+#: The delay of a job: a number of milliseconds or a timedelta.
 Delay = float | timedelta | None
 
 #: Longer than any delay that is accepted: 31,000 years.
@@ -37,7 +37,7 @@ class Outgoing:
         self._max_delay_ms = max_delay_ms
 
     def due_ms(self, message: dramatiq.Message[Any], delay_ms: int | None, now_ms: int) -> int | None:
-        """When a job is due by its delay, else by its option ``eta``; None if that is now.
+        """The due time of a job, by its delay, else by its option ``eta``; None if it is due now.
 
         Raises DelayTooLong and InvalidDelay.
         """
@@ -53,8 +53,8 @@ class Outgoing:
 
         Raises MessageTooLarge, InvalidMessage, and what dramatiq's encoder raises.
         """
-        # As with dramatiq's own brokers a retry is the message that came, not what middleware made of it for
-        # the actor, such as decrypted arguments.
+        # As with dramatiq's own brokers, a retry is the message that came, not the one that middleware made
+        # for the actor, such as one with decrypted arguments.
         written = message._message if isinstance(message, TakenMessage) else message
         if "eta" in written.options:
             written = replace(written, options=_without_eta(written.options))

@@ -1,4 +1,4 @@
-"""The topics that a broker needs: which they are, and creating those that are missing."""
+"""Knows the topics that a broker needs, and creates those that are missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Provisioning:
         *,
         layout: tuple[int, int | None],
     ) -> None:
-        """``layout`` is how many partitions and replicas a topic gets that does not exist yet."""
+        """``layout`` says how many partitions and replicas a new topic gets."""
         self._cluster = cluster
         self._topics = topics
         self._tiers = tiers
@@ -72,7 +72,7 @@ class Provisioning:
             await self._attempt.wait_async(_left(deadline))
 
     def prepare_foreign(self, queue: str) -> None:
-        """Create the topic of a queue that another application declares, where it does not exist. Blocks."""
+        """Create the topic of a queue that another application declares, if it does not exist. Blocks."""
         if queue not in self._prepared:
             create_missing_topics(self._cluster, [jobs_spec(self._topics, queue, *self._layout)])
             self._prepared.add(queue)

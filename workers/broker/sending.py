@@ -16,7 +16,7 @@ from .provisioning import Provisioning
 
 
 class Sending:
-    """Delivers records, each within the send time-out, whatever it has to wait for. Safe for any thread."""
+    """Delivers records, each within the send time-out, all waiting included. Safe for any thread."""
 
     def __init__(self, producer: DurableProducer, provisioning: Provisioning, queues: Iterable[str]) -> None:
         """The topics of ``queues`` must exist before anything is sent; more may be declared later."""
@@ -38,7 +38,7 @@ class Sending:
     def deliver(self, topic: str, record: Record) -> None:
         """Write a record to one of the broker's topics and wait until all in-sync replicas have it.
 
-        Raises KafkaUnreachable, or NotDelivered, its subclass, where the record may have been written.
+        Raises KafkaUnreachable, or its subclass NotDelivered if the record may have been written.
         """
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)
@@ -52,7 +52,7 @@ class Sending:
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
-        """Hand over what this thread or task sends inside the block, and wait for all of it at the end."""
+        """Hand over the messages that this thread or task sends in the block, and wait for all at the end."""
         batch = Batch(self._producer.cluster)
         token = self._batch.set(batch)
         try:

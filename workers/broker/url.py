@@ -13,7 +13,7 @@ from ..kafka import Cluster
 _DEFAULT_PORT = 9092
 #: The scheme, and whether connections are encrypted.
 _SCHEMES = {"kafka": False, "kafkas": True}
-#: What may follow behind the question mark, and how it is read.
+#: The parameters that may follow the question mark, and how each is read.
 _CLUSTER_PARAMETERS: dict[str, Callable[[str], Any]] = {
     "sasl_mechanism": str,
     "ca_file": str,
@@ -25,7 +25,7 @@ _TOPIC_PARAMETERS: dict[str, Callable[[str], Any]] = {"partitions": int, "replic
 
 @dataclass(frozen=True, slots=True)
 class BrokerUrl:
-    """What a URL says; None for what it leaves out."""
+    """The parts of a URL; None for each part that it leaves out."""
 
     cluster: Cluster
     namespace: str | None = None
@@ -36,8 +36,8 @@ class BrokerUrl:
 def parse(url: str) -> BrokerUrl:
     """Read ``kafka://user:password@host:9092,host2/namespace?partitions=8``; ``kafkas://`` is with TLS.
 
-    A part that is left out has its default: port 9092, no login, the mechanism PLAIN with one. What holds
-    special characters is percent-encoded. Raises InvalidUrl, whose text never shows the password.
+    A part that is left out has its default: port 9092, no login, the mechanism PLAIN with one. Parts with
+    special characters are percent-encoded. Raises InvalidUrl, whose text never shows the password.
     """
     try:
         parts = urlsplit(url)

@@ -1,6 +1,6 @@
-"""The commands that belong to the pool, as they are called; `--help` shows what stands here.
+"""Declares the pool's own commands with their options; `--help` shows the texts written here.
 
-What a command does is in a module of its own, which is imported when the command runs: so help and a wrong
+The work of a command is in a module of its own, which is imported when the command runs: so help and a wrong
 command answer at once.
 """
 

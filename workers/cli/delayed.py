@@ -17,7 +17,7 @@ from .times import length_of_time, timestamp
 
 
 def show(app: str | None, *, queue: str | None, actor: str | None, limit: int, as_json: bool) -> None:
-    """Print the delayed jobs that are due first; as JSON Lines where ``as_json``."""
+    """Print the delayed jobs that are due first; as JSON Lines if ``as_json``."""
     broker = load_broker(app)
     wanted = (
         job

@@ -1,4 +1,4 @@
-"""`todo-workers doctor`: prints what the diagnosis finds."""
+"""`todo-workers doctor`: prints the findings of the diagnosis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MARKS = {True: "ok", False: "WRONG", None: "-"}
 
 
 def show(app: str | None, *, as_json: bool) -> int:
-    """Print a line for each finding as it comes; returns the exit status, 1 where something is wrong."""
+    """Print a line for each finding as it comes; returns the exit status, 1 if something is wrong."""
     findings = []
     for finding in examine(app):
         findings.append(finding)

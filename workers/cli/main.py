@@ -1,4 +1,4 @@
-"""The command `todo-workers`: our own commands, those of plugins, and what becomes of errors."""
+"""Runs the command `todo-workers`: our own commands and those of plugins; prints errors in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 def main() -> NoReturn:
     """Run the command line; errors that a user can mend are one line on standard error."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our errors say what matters of it
     _print_anything()
     for plugin in plugins.plugins():
         _add(plugin)
@@ -48,7 +48,7 @@ def main() -> NoReturn:
 
 
 def _print_anything() -> None:
-    """Have the streams write characters that their encoding does not have as JSON's escapes, not fail."""
+    """Have the streams write characters that their encoding lacks as JSON's escapes instead of failing."""
     codecs.register_error("json-escapes", _json_escapes)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

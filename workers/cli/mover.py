@@ -13,7 +13,7 @@ from ..delays.mover_thread import MoverThread
 def run_mover(app: str | None) -> None:
     """Move delayed jobs until SIGINT or SIGTERM."""
     broker = load_broker(app)
-    broker.prepare()  # what is wrong from the start is said at once
+    broker.prepare()  # reports at once if Kafka is away or topics are missing
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-#: How typer is to show a command.
+#: Typer's settings for every command.
 LOOK: dict[str, Any] = {
     "add_completion": False,
     "pretty_exceptions_enable": False,
     "rich_markup_mode": None,
     "context_settings": {
         "help_option_names": ["-h", "--help"],
-        # Said here, a group's --help that is not given is False; typer 0.29 would load pydantic to make that
+        # With this, a group's --help that is not given is False; typer 0.29 would load pydantic to make that
         # of None, for every command.
         "default_map": {"help": False},
     },

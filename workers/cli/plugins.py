@@ -1,6 +1,6 @@
-"""Commands that packages add to `todo-workers`, by entry points of one group.
+"""Finds the commands that packages add to `todo-workers` by entry points of one group.
 
-A plugin is imported when its command runs, not before: the other commands stay quick, and work where the
+A plugin is imported when its command runs, not before: the other commands stay quick, and work even if the
 plugin does not.
 """
 
@@ -21,7 +21,7 @@ def plugins() -> list[EntryPoint]:
 
 
 def load(plugin: EntryPoint) -> Any:
-    """Import the plugin's command. Raises WorkersError where that is impossible; its own errors pass."""
+    """Import the plugin's command. Raises WorkersError if that is impossible; its own errors pass."""
     try:
         return plugin.load()
     except (ImportError, AttributeError) as exc:
@@ -36,7 +36,7 @@ def load(plugin: EntryPoint) -> Any:
 def summary(plugin: EntryPoint) -> str:
     """One line about the plugin, read without importing it; empty if unknown.
 
-    It is the first line of the docstring: of the function where the plugin is one, else of its module.
+    It is the first line of the docstring: of the function if the plugin is one, else of its module.
     """
     try:
         module = ast.parse(_source(plugin.module))

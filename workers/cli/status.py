@@ -1,4 +1,4 @@
-"""`todo-workers status`: what waits in each queue, what runs, and who runs it."""
+"""`todo-workers status`: shows for each queue what waits, what runs and who runs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .terminal import console, progress, visible
 from .times import length_of_time
 
 _WATCH_INTERVAL_S = 2.0
-#: Dead letters are counted again when so many times what that took has passed.
+#: The pause before dead letters are counted again, as a multiple of the time that the last count took.
 _COUNT_SHARE = 10
 
 
@@ -63,7 +63,7 @@ class _Look:
         if started >= self._count_at:
             with progress("counting dead letters") as advance:
                 self._dead_letters = self._counts.count(advance)
-            # Where there are very many, counting them must not keep the cluster busy.
+            # If there are very many, counting them must not keep the cluster busy.
             self._count_at = time.monotonic() + _COUNT_SHARE * (time.monotonic() - started)
         return self._dead_letters
 
@@ -138,7 +138,7 @@ def _oldest(queue: QueueStatus) -> str:
     if job is None:
         return ""
     state = "running" if job.in_hand else "waiting"
-    # What others wrote does not say what job it is.
+    # A record that others wrote does not say which job it is.
     name = f"{job.actor} {job.message_id}" if job.actor else f"record of {job.topic}"
     return f"{length_of_time(job.age_s)} {state}: {name} ({job.partition}/{job.offset})"
 

@@ -1,4 +1,4 @@
-"""Prints for the commands: a console, a progress bar, and text that others wrote, made safe."""
+"""Prints for the commands: a console, a progress bar, and text of others, made safe."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def console() -> Console:
     """Standard output; into a file or a pipe, wide enough for a line of any table.
 
-    What it prints is no markup: much of it others wrote.
+    It reads no markup in what it prints: others wrote much of that.
     """
     found = Console(markup=False, emoji=False)
     return found if found.is_terminal else Console(markup=False, emoji=False, width=200)
 
 
 def visible(text: str) -> str:
-    """The text with its control characters written out: what others wrote must not steer the terminal."""
+    """The text with its control characters written out: text of others must not control the terminal."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
@@ -35,7 +35,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def counting(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """As :func:`progress`; to be called with how much more is done."""
+    """As :func:`progress`; the function that it yields takes how much more is done."""
     with progress(doing) as advance:
         done = 0
 
@@ -49,9 +49,9 @@ def counting(doing: str, total: int | None = None) -> Iterator[Callable[[int], N
 
 @contextmanager
 def progress(doing: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on standard error while a terminal waits.
+    """Show a bar on standard error, if that is a terminal.
 
-    To be called with how much is done, and of how much; None where that is not known.
+    The function that it yields takes how much is done, and the total; None if that is not known.
     """
     terminal = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

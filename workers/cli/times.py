@@ -1,4 +1,4 @@
-"""Times, ages and lengths of time: as people type them, and as they are shown to them.
+"""Reads times, ages and lengths of time as people type them, and writes them as they are shown.
 
 Nothing heavy is imported here: `--help` of a command that takes a time reads this module.
 """
@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 #: A longer one would end after the last year that there is.
 _MAX_LENGTH = timedelta(days=2_000_000)
-#: Times from there on are none: the year 9999.
+#: Times from here on are not valid: the year 9999.
 _MAX_MS = 253_370_764_800_000
 
 
 def parse_time(text: str, now_ms: int) -> int:
-    """A time in ms: an age such as ``2h`` or ``3d`` before now, or ISO 8601, in UTC where it has no zone.
+    """A time in ms: an age such as ``2h`` or ``3d`` before now, or ISO 8601, in UTC if it has no zone.
 
     Raises WrongUsage.
     """
@@ -37,7 +37,7 @@ def parse_time(text: str, now_ms: int) -> int:
 
 
 def parse_coming_time(text: str, now: datetime, zone: tzinfo) -> datetime:
-    """A time from now on, such as ``2h``, or ISO 8601, in ``zone`` where it has none; given in UTC.
+    """A time in UTC: a length such as ``2h`` from now, or ISO 8601, in ``zone`` if it has none.
 
     Raises WrongUsage.
     """
@@ -71,7 +71,7 @@ def parse_length(text: str) -> timedelta:
 
 
 def length_of_time(seconds: float) -> str:
-    """A length of time as people say it: 12 s, 3 min, 5 h, 2 d."""
+    """A length of time in words: 12 s, 3 min, 5 h, 2 d."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -79,7 +79,7 @@ def length_of_time(seconds: float) -> str:
 
 
 def timestamp(ms: int) -> str:
-    """A time in ms as ISO 8601 in UTC; a number that is no time stays one."""
+    """A time in ms as ISO 8601 in UTC; a number that is no time as it is."""
     if not is_time(ms):
         return str(ms)
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")

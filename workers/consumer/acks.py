@@ -1,7 +1,7 @@
 """The acks that other threads post to the thread that consumes, and its inbox.
 
 kafka-python's consumer is not thread-safe, and jobs end on worker threads. So nobody but the consuming thread
-touches partitions or commits: the others post what has happened, and it reads that between two jobs.
+touches partitions or commits: the others post acks, and it reads them between two jobs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..records.consumed import ConsumedRecord
 
 
 class GivenUp(NamedTuple):
-    """A record that is not handed out, and why; ``message`` is what it holds, if that can be read."""
+    """A record that is not handed out, and why; ``message`` is its message, if it can be read."""
 
     owned: OwnedPartition
     record: ConsumedRecord
@@ -42,6 +42,6 @@ class NotWritten(NamedTuple):
     error: BaseException
 
 
-#: A TakenMessage says that its job is done, or was handed back.
+#: A TakenMessage means that its job is done, or was handed back.
 Ack = TakenMessage | Settled | NotWritten
 Inbox = SimpleQueue[Ack]

@@ -10,12 +10,12 @@ from ..partitions.taken_message import TakenMessage
 
 logger = logging.getLogger(__name__)
 
-#: A partition whose oldest job runs for so long is named, and again each time this has passed.
+#: A partition is named once its oldest job has run for so long, and again each time this has passed.
 BLOCKED_AFTER_S = 60.0
 
 
 class BlockedPartitions:
-    """Looks for them from time to time. ``now`` is a time of the consumer's clock."""
+    """Looks for blocked partitions from time to time. ``now`` is a time of the consumer's clock."""
 
     def __init__(self, after_s: float, now: float) -> None:
         self._after_s = after_s

@@ -1,4 +1,4 @@
-"""Makes dead letters of records that are not handed out: nobody waits for them, and none is forgotten."""
+"""Makes dead letters of records that are not handed out; none is forgotten, and no thread waits for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class GivenUpRecords:
-    """Writes their dead letters without blocking, again and again until Kafka has them.
+    """Writes the dead letters of such records without blocking, again and again until Kafka has them.
 
     For the consuming thread. The inbox gets a Settled once Kafka has confirmed a dead letter; until then the
     record's offset is not done.
@@ -37,7 +37,7 @@ class GivenUpRecords:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether a dead letter is to be written again."""
+        """Whether some dead letter has to be written again."""
         return bool(self._to_retry)
 
     def write(self, given_up: GivenUp) -> None:
@@ -64,7 +64,7 @@ class GivenUpRecords:
         self._retry_at = self._clock() + RETRY_DELAY_S
 
     def retry_if_due(self, now: float) -> None:
-        """Write again what was not written, after a pause."""
+        """Write the dead letters again that were not written, after a pause."""
         if self._to_retry and now >= self._retry_at:
             again, self._to_retry = self._to_retry, []
             for given_up in again:

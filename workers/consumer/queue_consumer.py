@@ -49,7 +49,7 @@ from .suspects import Suspects
 
 #: Between two looks at what is due besides handing out jobs.
 _CHORES_INTERVAL_S = 0.01
-#: Wait before a commit is tried again that was refused and that jobs wait for.
+#: Pause before a refused commit that jobs wait for is tried again.
 _COMMIT_AGAIN_S = 0.05
 
 
@@ -107,9 +107,9 @@ class QueueConsumer(dramatiq.Consumer):
         #: Partitions with fetched records; the first one's turn lasts until its records are handed out.
         self._ready: deque[OwnedPartition] = deque()
         self._in_hand_count = 0
-        #: Records are there, and none may be handed out just now.
+        #: Whether records are there, but none may be handed out just now.
         self._held_up = False
-        #: A commit that jobs wait for was refused: not again before.
+        #: A commit that jobs wait for was refused: it is not tried again before this time.
         self._commit_first_at = 0.0
         self._chores_at = clock()
         self._blocked = BlockedPartitions(blocked_after_s, clock())

@@ -6,17 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 
-#: How long a process hands out nothing so that what it has in hand can finish before a suspected job.
+#: How long a process hands out nothing, so that the jobs in hand can finish before a suspected job starts.
 _DRAIN_S = 30.0
-#: Pause before that is tried again, if something runs for longer.
+#: Pause before that is tried again, if some job runs for longer.
 _RETRY_S = 60.0
 
 
 class RunAlone:
     """Counts the jobs that a process has in hand, of all consumers. Safe for any thread; never blocks.
 
-    A suspected job asks again and again to run alone; from its first asking on no other job starts, for a
-    while, so that what is in hand can finish.
+    A suspected job asks again and again to run alone; once it has asked, no other job starts for a
+    while, so that the jobs in hand can finish.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +24,7 @@ class RunAlone:
         self._lock = threading.Lock()
         self._in_hand = 0
         self._alone = False
-        #: Nothing is handed out before then, for the sake of a suspected job.
+        #: Nothing is handed out before this time, for the sake of a suspected job.
         self._draining_until: float | None = None
         self._retry_at = 0.0
 

@@ -1,4 +1,4 @@
-"""Jobs that may kill their process: each waits until it can run with no other job in it."""
+"""Keeps jobs that may kill their process: each waits until it can run with no other job in it."""
 
 from __future__ import annotations
 

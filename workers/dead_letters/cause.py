@@ -1,4 +1,4 @@
-"""Why a job was given up: from the exception to the reason and the fields of its dead letter. Pure."""
+"""Derives the reason and the error fields of a dead letter from the job's exception. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dramatiq.middleware import SkipMessage
 from ..errors import InvalidArguments
 from .letter import Reason, encoded, short_name
 
-#: Limits of what a header keeps of an error, in bytes; with them a dead letter always fits its topic.
+#: The most bytes of an error that a header keeps; with these limits a dead letter always fits its topic.
 MAX_MESSAGE_BYTES = 4 * 1024
 MAX_TRACEBACK_BYTES = 16 * 1024
 
 
 def reason_of(exception: BaseException | None) -> Reason:
-    """Why dramatiq's worker gave a message up, from the exception it left on it."""
+    """Why dramatiq's worker gave a message up, by the exception that it left on the message."""
     if isinstance(exception, dramatiq.ActorNotFound):
         return Reason.UNKNOWN_ACTOR
     if isinstance(exception, InvalidArguments):
@@ -28,7 +28,7 @@ def reason_of(exception: BaseException | None) -> Reason:
 
 
 def error_fields(exception: BaseException | None, *, with_traceback: bool) -> dict[str, Any]:
-    """The fields of a DeadLetter that tell about an exception, cut to their limits."""
+    """The fields of a DeadLetter that describe an exception, cut to their limits."""
     if exception is None:
         return {}
     kind = type(exception)
@@ -38,7 +38,7 @@ def error_fields(exception: BaseException | None, *, with_traceback: bool) -> di
     }
     if with_traceback:
         trace = "".join(traceback.format_exception(exception))
-        # The end of a traceback tells more than its beginning.
+        # The end of a traceback says more than its beginning.
         fields["traceback"] = _ending(trace, MAX_TRACEBACK_BYTES)
     return fields
 
@@ -51,7 +51,7 @@ def _said(exception: BaseException) -> str:
 
 
 def _beginning(text: str, limit: int) -> str:
-    """The first ``limit`` bytes of it, as text that UTF-8 can write."""
+    """The first ``limit`` bytes of a text, as text that UTF-8 can write."""
     data = encoded(text)
     return data.decode() if len(data) <= limit else data[:limit].decode(errors="ignore") + "..."
 

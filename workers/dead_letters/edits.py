@@ -42,9 +42,9 @@ def parse_edit(text: str) -> Edit:
 
 
 def edited(message: dramatiq.Message[Any], edits: Sequence[Edit]) -> dramatiq.Message[Any]:
-    """The message with other arguments; itself where there are no edits.
+    """The message with other arguments; the message itself if there are no edits.
 
-    Only what stands around an edited place is copied: the rest may be of types that only the application's
+    Only the containers of an edited place are copied: the rest may be of types that only the application's
     encoder knows. Raises WrongUsage for a place that the message does not have.
     """
     if not edits:
@@ -62,8 +62,8 @@ def edited(message: dramatiq.Message[Any], edits: Sequence[Edit]) -> dramatiq.Me
 def _replaced(container: Any, path: Sequence[str], value: Any) -> Any:
     """A copy of a list or a dict with another value at the end of ``path``.
 
-    A dict takes a new key there. Raises KeyError, IndexError, ValueError or TypeError for other places that
-    are not there.
+    A dict takes a new key. Raises KeyError, IndexError, ValueError or TypeError for any other place that
+    is not there.
     """
     step, *rest = path
     if isinstance(container, dict):
@@ -77,7 +77,7 @@ def _replaced(container: Any, path: Sequence[str], value: Any) -> Any:
 
 
 def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]) -> None:
-    """Raise WrongUsage where the actor's function does not take the message's arguments.
+    """Raise WrongUsage if the actor's function does not take the message's arguments.
 
     Their number and names are checked, and their values against the annotations.
     """
@@ -95,7 +95,7 @@ def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]
 
 
 def _values(parameter: inspect.Parameter, given: Any) -> Iterable[Any]:
-    """The values that the parameter's annotation is about: of ``*args`` and ``**kwargs`` each one."""
+    """The values that the parameter's annotation is about: for ``*args`` and ``**kwargs``, each of them."""
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
         return tuple(given)
     if parameter.kind is inspect.Parameter.VAR_KEYWORD:

@@ -24,7 +24,7 @@ class Filter:
     until_ms: int | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """An id matches by its beginning, an exception with or without its module, a text in any case."""
+        """Whether a letter matches: id by its beginning, exception also without module, text in any case."""
         return (
             (not self.ids or any(letter.id.startswith(beginning) for beginning in self.ids))
             and self.queue in {None, letter.queue}

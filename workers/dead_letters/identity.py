@@ -1,4 +1,4 @@
-"""Which job a record was that is not handed out, as far as its bytes tell. Pure: no I/O."""
+"""Finds out which job a record holds that is not handed out, as far as its bytes say. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def told_by(
 ) -> dict[str, Any]:
     """The fields of a DeadLetter that say which job it was: of its message, else of its headers.
 
-    ``queue`` is the queue whose consumer met the record; None where it was on its way to one. A message id is
+    ``queue`` is the queue whose consumer read the record; None if it was on its way to one. A message id is
     taken only from a message: two records of others may have the same header, and one would hide the other.
     """
     if message is None and queue is None:

@@ -1,4 +1,4 @@
-"""How much of a record its dead letter keeps. Pure: no I/O."""
+"""Decides how much of a record its dead letter keeps. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
 #: The longest record that is kept whole.
 _MAX_KEPT_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES
-#: The beginning of a longer one that is kept, to be looked at.
+#: How many bytes are kept of the beginning of a longer one, for people to look at.
 _BEGINNING_BYTES = 16 * 1024
-#: The longest header that is kept of a longer one.
+#: The longest header of such a record that is kept.
 _MAX_HEADER_BYTES = 1024
 
 
 def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, source: str | None) -> Record:
     """The key, value and headers that a dead letter keeps of a record.
 
-    ``message`` is the record's, where it can be read; ``source`` is the topic whose bytes the record has,
+    ``message`` is the record's, if it can be read; ``source`` is the topic whose bytes the record has,
     None for a job.
 
     A job of a source is kept as a job, so that it can be shown, edited and replayed like any other. Bytes
@@ -56,7 +56,7 @@ def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, sourc
 
 
 def _bounded(record: Record) -> Record:
-    """The record; of one that is too long the beginning, with its size in a header."""
+    """The record; if it is too long, its beginning, with its size in a header."""
     size = envelope.size_of(record)
     if size <= _MAX_KEPT_BYTES:
         return record
@@ -67,7 +67,7 @@ def _bounded(record: Record) -> Record:
 
 
 def _short(headers: Headers) -> Headers:
-    """The short headers, as long as there is room: whatever we wrote ourselves is among them."""
+    """The short headers, as long as there is room: all that we wrote ourselves are among them."""
     kept: Headers = []
     room = _BEGINNING_BYTES
     for name, value in headers:

@@ -22,7 +22,7 @@ def key_of(letter_id: bytes, generation: int) -> bytes:
 
 
 def id_of(key: bytes) -> bytes:
-    """The id in a key: all records with the same one belong into one partition."""
+    """The id in a key: all records with the same id belong in one partition."""
     return _GENERATION.sub(b"", key)
 
 

@@ -15,7 +15,7 @@ from . import keys
 MAX_NAME_CHARS = 255
 #: Longest id: a message id, or a topic's name, a partition and an offset.
 MAX_ID_CHARS = 300
-#: Times of replays that are kept: the last ones.
+#: How many times of replays are kept: the last ones.
 MAX_REPLAY_TIMES = 20
 
 
@@ -66,7 +66,7 @@ class DeadLetter:
 
     @property
     def id(self) -> str:
-        """The message id; of a record that has no sound one, where it first came from."""
+        """The message id; if the record has no sound one, the place it first came from."""
         if self.message_id and len(self.message_id) <= MAX_NAME_CHARS:
             return self.message_id
         return _short(self._job_header(ID_HEADER)) or str(self.origin)
@@ -78,7 +78,7 @@ class DeadLetter:
 
     @property
     def replayed_at_ms(self) -> tuple[int, ...]:
-        """When the job was replayed, the first time first; of many only the last."""
+        """When the job was replayed, the first time first; of many times only the last are kept."""
         text = self._job_header(REPLAYED_HEADER) or ""
         return tuple(int(part) for part in text.split(",")[-MAX_REPLAY_TIMES:] if part.isdecimal())
 
@@ -90,14 +90,14 @@ class DeadLetter:
 
     @property
     def error(self) -> str:
-        """The exception's name and the first line of its text; empty where there is none."""
+        """The exception's name and the first line of its text; empty if there was no exception."""
         name = (self.exception_type or "").rpartition(".")[2]
         text = (self.exception_message or "").strip().partition("\n")[0]
         return f"{name}: {text}" if name and text else name or text
 
     @property
     def first_origin(self) -> str:
-        """Where the job came from before it was ever tried again or replayed: topic/partition/offset."""
+        """The place that the job came from before its first retry or replay: topic/partition/offset."""
         return _short(self._job_header(ORIGIN_HEADER)) or str(self.origin)
 
     def _job_header(self, name: str) -> str | None:
@@ -109,10 +109,10 @@ def _short(text: str | None) -> str | None:
 
 
 def short_name(text: str) -> str:
-    """A name, cut where it is too long to keep."""
+    """A name, cut if it is too long to keep."""
     return text if len(text) <= MAX_NAME_CHARS else text[:MAX_NAME_CHARS] + "..."
 
 
 def encoded(text: str) -> bytes:
-    """The text in UTF-8; what that cannot write, half a surrogate pair, is written out."""
+    """The text in UTF-8; half a surrogate pair, which UTF-8 cannot write, is written out."""
     return text.encode(errors="backslashreplace")

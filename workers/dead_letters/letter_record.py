@@ -1,4 +1,4 @@
-"""A dead letter as a record of the dead-letter topic, and back. Pure.
+"""Writes a dead letter as a record of the dead-letter topic, and reads it back. Pure.
 
 The value is the job's own bytes, untouched. Everything that is known about its end is in the headers.
 """
@@ -16,7 +16,7 @@ JOB_HEADER_PREFIX = "job."
 
 
 def encode(letter: DeadLetter) -> Record:
-    """Make a dead letter's record, by its :attr:`DeadLetter.key`."""
+    """Make a dead letter's record; its key is :attr:`DeadLetter.key`."""
     headers: Headers = [
         ("schema", b"1"),
         ("reason", letter.reason.encode()),

@@ -1,7 +1,7 @@
 """Reads a dead-letter topic, in bounded memory however much it holds.
 
 Compaction is lazy, so a partition may hold a key many times, and letters that a tombstone has resolved. A
-first pass finds the last record of each key, a second one yields those. Where there are many keys, the first
+first pass finds the last record of each key, a second one yields those. If there are many keys, the first
 pass reads the partition several times, each time for one part of the keys.
 """
 
@@ -142,7 +142,7 @@ class _Reading:
     def last_of_each_key(
         self, partition: TopicPartition, what: Callable[[ConsumedRecord], T]
     ) -> Iterator[dict[bytes, T]]:
-        """The last record of each key as ``what`` sees it, in parts; all generations of an id are in one."""
+        """``what`` of each key's last record, in parts; all generations of an id are in one part."""
         start, end = self.sizes[partition]
         parts = _parts(end - start)
         for part in range(parts if end > start else 0):

@@ -1,4 +1,4 @@
-"""A dead letter as a job again, or as the jobs of the batch that it keeps. Pure: no I/O, no clock."""
+"""Makes a dead letter a job again, or the jobs of the batch that it keeps. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ..topics import Topics
 from .edits import Edit, edited
 from .letter import MAX_REPLAY_TIMES, DeadLetter
 
-#: Options that dramatiq's Retries, and whoever gave the job up, left behind.
+#: Options that dramatiq's Retries, or the middleware that gave the job up, left behind.
 _FORGOTTEN_OPTIONS = frozenset({"retries", "traceback", "requeue_timestamp"})
 #: Headers that are made anew.
 _OWN_HEADERS = frozenset({ID_HEADER, ORIGIN_HEADER, REPLAYS_HEADER, REPLAYED_HEADER, "eta", "queue"})
@@ -43,7 +43,7 @@ def revived(
 
     It keeps its message id; its attempts start again; its replays are counted. Bytes that are no message
     stay as they are. A batch that could not be read is for :func:`revived_batch`. Raises WrongUsage, which
-    says what to do, where ``edits`` do not fit, the bytes were not kept, or nothing says which queue they are
+    says what to do, if ``edits`` do not fit, the bytes were not kept, or nothing says which queue they are
     for.
     """
     if (size := text_of(TOO_LONG_HEADER, letter.job_headers)) is not None:
@@ -65,9 +65,9 @@ def revived(
 
 
 def queue_of(letter: DeadLetter) -> str:
-    """The queue that a dead letter's job goes back to. Raises WrongUsage where nothing names one.
+    """The queue that a dead letter's job goes back to. Raises WrongUsage if nothing names one.
 
-    Bytes that are no message go there too: the queue may have learnt to read them. Those of a source do not
+    Bytes that are no message go there too: the queue may be able to read them now. Those of a source do not
     go back into it, as it is not ours to write to: its name stays in a header, which tells the queue how to
     read them.
     """
@@ -82,10 +82,10 @@ def queue_of(letter: DeadLetter) -> str:
 
 
 def revived_batch(letter: DeadLetter, topics: Topics) -> list[tuple[str, Record]] | None:
-    """The topics and the records of what a dead letter keeps as a batch of the log that could not be read.
+    """The topics and the records of a batch of the log that could not be read and that a dead letter keeps.
 
-    None where it keeps no batch. Each record goes where it came from; those of a source go to the queue's own
-    topic. Raises WrongUsage where the batch still cannot be read.
+    None if it keeps no batch. Each record goes where it came from; those of a source go to the queue's own
+    topic. Raises WrongUsage if the batch still cannot be read.
     """
     kept = text_of(BATCH_HEADER, letter.job_headers)
     if kept is None or text_of(TOO_LONG_HEADER, letter.job_headers) is not None:
@@ -114,7 +114,7 @@ def _as_it_was(record: ConsumedRecord, source: str | None) -> Record:
 
 
 def message_of(letter: DeadLetter) -> dramatiq.Message[Any] | None:
-    """The message that a dead letter holds; None where its bytes are none."""
+    """The message that a dead letter holds; None if its bytes are none."""
     marks = (SOURCE_HEADER, BATCH_HEADER)
     if any(text_of(mark, letter.job_headers) is not None for mark in marks):
         return None

@@ -1,6 +1,6 @@
 """Replays and discards dead letters, many at a time: produce, wait for the acks, then write the tombstones.
 
-So a replay can repeat a job, where it is interrupted in between or runs twice at once, and never lose one.
+So a replay can repeat a job, if it is interrupted in between or runs twice at once, but never lose one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .reader import Entry
 
 #: Dead letters whose acks are awaited together.
 _BATCH = 200
-#: Failures that are kept, to be named one by one.
+#: How many failures are kept, to be named one by one.
 _KEPT_FAILURES = 20
 
-#: What becomes of an entry: the topics and the records of its jobs; none: nothing but its end. It may raise
-#: anything where that is impossible: the entry then stays, and the others go on.
+#: Makes the topics and the records of an entry's jobs; none if the entry only ends. It may raise
+#: anything if that is impossible: the entry then stays, and the others go on.
 Revive = Callable[[Entry], Sequence[tuple[str, Record]]]
 
 
 @dataclass(slots=True)
 class Resolution:
-    """How far it came. ``failures`` pairs the first ids with what went wrong; those stay dead letters.
+    """The progress so far. ``failures`` pairs the first failed ids with their errors; they stay dead letters.
 
     ``away`` is an error that shows that Kafka takes no others either.
     """
@@ -57,17 +57,17 @@ def resolve(
     rate_per_s: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Revive each entry's job, then end the entry; ``resolution`` is right also where this is interrupted.
+    """Revive each entry's job, then end the entry; ``resolution`` is right even if this is interrupted.
 
     An entry that cannot be revived, for whatever reason, stays as it is and stops no other. It ends early
-    where Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
+    if Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
     """
 
     def job(entry: Entry) -> list[Any]:
         return [producer.send(*place) for place in revive(entry)]
 
     def tombstones(entry: Entry) -> list[Any]:
-        # The oldest first: else those before would come to light where this ends in between.
+        # The oldest first: otherwise an older generation would count again if this ends in between.
         keys = (*reversed(entry.older), entry.record.key)
         partition = entry.record.partition
         return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
@@ -83,7 +83,7 @@ def resolve(
 def _confirmed(
     cluster: Cluster, entries: Iterable[Entry], send: Callable[[Entry], list[Any]], resolution: Resolution
 ) -> list[Entry]:
-    """Send for each entry, then wait for all; gives the entries where Kafka has confirmed everything."""
+    """Send for each entry, then wait for all; return the entries for which Kafka has confirmed everything."""
     sent: list[tuple[Entry, list[Any]]] = []
     for entry in entries:
         try:

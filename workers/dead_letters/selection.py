@@ -1,4 +1,4 @@
-"""Which dead letters are meant: those that a filter matches, or that ids and their beginnings name.
+"""Selects dead letters: those that a filter matches, or that ids and beginnings of ids name.
 
 It reads and prints nothing, so that a command and a page can use it alike.
 """
@@ -19,19 +19,19 @@ from .filter import Filter
 from .letter import DeadLetter
 from .reader import Advance, Entry, unresolved
 
-#: Ids that are suggested, at most.
+#: The most ids that are suggested.
 _NEAR_IDS = 3
-#: Ids that begin alike, of which so many are kept to be named.
+#: How many of the ids that begin alike are kept to be named.
 _SIMILAR = 4
 #: Longest text of a kind of dead letters.
 _MAX_KIND_CHARS = 100
 
-#: Called with what is being done; gives what is told how far that is. A command shows a bar.
+#: Called with a name of the work; returns the function that takes its progress. A command shows a bar.
 Watch = Callable[[str], AbstractContextManager[Advance]]
 
 
 class Picked(NamedTuple):
-    """A dead letter that is meant. ``problem``: why it cannot be done to it."""
+    """A dead letter that was selected. ``problem``: why the action is impossible for it."""
 
     time_ms: int
     partition: int
@@ -42,7 +42,7 @@ class Picked(NamedTuple):
 
 
 class Selection:
-    """The dead letters that are meant, as one look found them: 8 bytes for each, and what is said of them."""
+    """The dead letters that one pass has selected: 8 bytes for each, and those that are named or counted."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Selection:
     ) -> None:
         """``picked`` comes in the order of the log; ``missing`` are ids that no dead letter has.
 
-        The first ``keep_named`` are kept to be named; of the kinds, which take some 200 bytes each, the first
+        The first ``keep_named`` are kept to be named. Of the kinds, which take some 200 bytes each, the first
         ``keep_kinds`` are counted. Raises WrongUsage for a problem.
         """
         self.total = 0
@@ -104,10 +104,10 @@ class Search:
     def select(
         self, wanted: Filter, limit: int | None, problem_of: Callable[[Entry], str | None]
     ) -> Selection:
-        """Pick the dead letters that match: with a ``limit`` the oldest, of ids one for each.
+        """Pick the dead letters that match: with a ``limit`` the oldest ones, with ids one for each id.
 
-        ``problem_of`` says why it cannot be done to one: then it is done to none. Raises WrongUsage for a
-        problem, or where an id is the beginning of several; WorkersError where no id is known.
+        ``problem_of`` says why the action is impossible for one: then it is done to none. Raises WrongUsage
+        for a problem, or if an id is the beginning of several; WorkersError if no id is known.
         """
         missing: list[str] = []
         entries: Iterable[Entry] = self.matching(wanted)
@@ -124,7 +124,7 @@ class Search:
         return (entry for entry in unresolved(self._cluster, self._topic) if entry in selection)
 
     def not_found(self, *beginnings: str) -> list[str]:
-        """Say of each that no dead letter has an id that begins so, and which ones are near."""
+        """Say for each beginning that no dead letter's id has it, and which ids are near."""
         near: dict[str, list[str]] = {beginning: [] for beginning in beginnings}
         for entry in self.matching(Filter(), "searching"):
             for beginning, those in near.items():
@@ -139,7 +139,7 @@ class Search:
     ) -> list[Entry]:
         """The dead letter with each id, or with the only id that begins so, in the order of the log.
 
-        ``missing`` gets those that have none: maybe this was interrupted and called again, and they are done.
+        ``missing`` gets the ids that no dead letter has: an earlier, interrupted call may have resolved them.
         """
         found: dict[str, dict[str, Entry]] = {beginning: {} for beginning in beginnings}
         for entry in entries:
@@ -168,7 +168,7 @@ def ambiguous(beginning: str, ids: Sequence[str]) -> str:
 
 
 def nearest(wanted: str, ids: Iterable[str]) -> list[str]:
-    """The ids that differ from it in one place: those that begin and end like it for more than half of it.
+    """The ids that differ from ``wanted`` in one place: beginning and end are equal for more than half of it.
 
     There may be very many ids: this is a hundred times as quick as a general likeness.
     """

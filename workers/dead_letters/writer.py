@@ -43,7 +43,7 @@ class DeadLetterWriter:
     def write(self, delivery: TakenMessage) -> None:
         """Write the dead letter of a job that was given up, and wait until Kafka has it.
 
-        Raises a BrokerConnectionError where it does not take it.
+        Raises a BrokerConnectionError if Kafka does not take it.
         """
         error = delivery._exception
         letter = self._letter(
@@ -70,9 +70,8 @@ class DeadLetterWriter:
     ) -> Any:
         """Send the dead letter of a record that is not handed out, without waiting; returns a future.
 
-        ``message`` is the record's, where it can be read; ``queue`` is None where only the record can tell
-        which one it is for. Raises a WorkersError where the dead letter cannot
-        even be buffered.
+        ``message`` is the record's, if it can be read; ``queue`` is None if only the record can say which one
+        it is for. Raises a WorkersError if the dead letter cannot even be buffered.
         """
         fields = error_fields(error, with_traceback=False) | told_by(record, message, queue)
         letter = self._letter(record, message, reason, **fields)

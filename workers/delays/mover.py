@@ -1,6 +1,6 @@
-"""Moves delayed jobs down the tiers, and at their time into their queue.
+"""Moves delayed jobs down the tiers, and into their queue when they are due.
 
-Each record takes one hop at a time; where to is decided by `tiers.next_tier` when it leaves::
+Each record takes one hop at a time; `tiers.next_tier` decides its next topic when it leaves::
 
     delay.12d ─► delay.3d ─► ... ─► delay.1m ─┬─► delay.soon ─► ReadAhead ─► jobs.<queue>, at the due time
       │            │                  │       └──────────────►─┘
@@ -8,13 +8,13 @@ Each record takes one hop at a time; where to is decided by `tiers.next_tier` wh
 
 A tier with a wait has that same wait for all its records, so the head of a partition is always the next to
 leave: until then the partition is parked, that is, paused and mostly not in memory. A record whose next wait
-is the one until its due time is read ahead and kept in a heap; the last tier, ``soon``, is for those that had
+lasts until its due time is read ahead and kept in a heap; the last tier, ``soon``, is for those that had
 no room there.
 
-Each step moves what is due in the heap, then heads that are due, commits, and polls until the next is due.
-The heap comes first: a move down the tiers has time, so of those only some are under way at once.
+Each step moves the due records of the heap, then due heads, commits, and polls until the next is due.
+The heap comes first: a move down the tiers is not urgent, so only some of those are under way at once.
 
-Every hop is produce, wait for the confirmation, then commit: a crash can repeat one, never lose one. The
+Every hop is produce, wait for the confirmation, then commit: a crash can repeat a hop, never lose one. The
 confirmation comes on the producer's thread, which posts it to the inbox; all else is done by one thread.
 """
 
@@ -52,15 +52,15 @@ _URGENT_MS = 3_000
 _PAUSE_MS = 5  # before the next go down
 #: Between two looks at a tier's head, where that is due soon: many are moved at once.
 _TIER_INTERVAL_MS = 50
-#: Nothing is kept in memory of a partition whose head is due later than that.
+#: If a partition's head is due later than this, none of its records are kept in memory.
 _SOON_MS = 5_000
 #: Longest wait in a poll while the group settles, see `is_joining`.
 _JOIN_S = 0.1
 #: Between two polls while something is always due: each lets other threads go first.
 _POLL_INTERVAL_S = 0.02
-#: Wait before a move that failed is tried again.
+#: Pause before a failed move is tried again.
 _RETRY_MS = 1_000
-#: Options of the mover's consumer: small fetches, as pausing a partition drops what was fetched of it.
+#: Options of the mover's consumer: small fetches, as pausing a partition drops its fetched records.
 CONSUMER_OPTIONS = {"max_partition_fetch_bytes": 256 * 1024, "fetch_max_bytes": 4 * 1024 * 1024}
 
 
@@ -102,9 +102,9 @@ class Mover:
         self._now_ms = now_ms
         self._inbox: SimpleQueue[Moved] = SimpleQueue()
         self._ahead = ReadAhead(max_ahead_bytes)
-        #: When the head of a paused partition moves on, and what it is.
+        #: The head of each paused partition, and when it moves on.
         self._parked: dict[TopicPartition, tuple[int, Delayed | Undecodable]] = {}
-        #: No more is read ahead now.
+        #: Whether reading ahead is suspended.
         self._held_back = False
         self._in_flight = 0
         self._poll_at = 0.0
@@ -124,7 +124,7 @@ class Mover:
         self._assignment.subscribe(self._tier_of)
 
     def step(self, max_wait_s: float) -> None:
-        """Move what is due, then wait for the next to be due, or for records, for at most ``max_wait_s``.
+        """Move the due records, then wait for the next one or for new records, for at most ``max_wait_s``.
 
         Raises KafkaUnreachable if Kafka does not answer: then close it, and make another.
         """
@@ -144,7 +144,7 @@ class Mover:
             time.sleep(wait_s)
 
     def close(self) -> None:
-        """Commit what was moved, leave the group, disconnect and trim; others go on with what is left."""
+        """Commit what was moved, leave the group, disconnect and trim; other movers go on with the rest."""
         self._trimmer.close(self._assignment.close())
 
     def _move_due(self, now_ms: int) -> None:
@@ -165,7 +165,7 @@ class Mover:
         future.add_errback(lambda exc: self._inbox.put(Moved(hop, exc)))
 
     def _produce(self, record: ConsumedRecord, job: Delayed | Undecodable, now_ms: int) -> Any:
-        """Raises a WorkersError where it is to be tried again; what no try can move becomes a dead letter."""
+        """Produce the record, or a dead letter if it can never move. A WorkersError means: try again."""
         if isinstance(job, Undecodable):
             return self._dead_letters.send(record, None, Reason.UNDECODABLE, job)
         tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
@@ -196,7 +196,7 @@ class Mover:
             logger.warning("delayed jobs not moved count=%d, trying again: %s", failed, error)
 
     def _wait_s(self, max_wait_s: float) -> float:
-        """Seconds until the next is due, or a commit: confirmations do not wake the poll."""
+        """Seconds until the next record or a commit is due: confirmations do not wake the poll."""
         now_ms = self._now_ms()
         due = [at_ms for at_ms in (self._ahead.next_at_ms(),) if at_ms is not None]
         if self._parked:
@@ -229,11 +229,11 @@ class Mover:
         self._held_back = full
 
     def _advance(self, owned: OwnedPartition) -> None:
-        """Move a partition's records that are due; in a tier with a wait, up to the first that is not."""
+        """Move a partition's due records; in a tier with a wait, up to the first one that is not due."""
         tier = self._tier_of[owned.partition.topic]
         while (record := owned.peek()) is not None:
             now_ms = self._now_ms()
-            self._move_due(now_ms)  # all these take a while
+            self._move_due(now_ms)  # moving all the others takes a while
             job = job_of(record)
             at_ms = now_ms
             if isinstance(job, Delayed):
@@ -251,13 +251,13 @@ class Mover:
                 self._move(hop, job, now_ms)
 
     def _is_exact(self, job: Delayed, tier: Tier, now_ms: int) -> bool:
-        """Whether a job's next wait is the one until its due time: it need not go down for that."""
+        """Whether a job's next wait lasts until its due time: then it need not go down."""
         next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
         is_last = next_tier is not None and not next_tier.wait_ms
         return is_last and (tier.wait_ms == 0 or self._ahead.has_room())
 
     def _expect(self, queue: str) -> None:
-        """Have the queue's topic and a connection at hand before the first job for it is due."""
+        """Prepare the queue's topic and a connection before the first job for it is due."""
         if queue in self._expected:
             return
         self._expected.add(queue)
@@ -268,7 +268,7 @@ class Mover:
     def _park(
         self, owned: OwnedPartition, offset: int, job: Delayed | Undecodable, at_ms: int, now_ms: int
     ) -> None:
-        """Leave a partition alone until its head is due, or others have had their turn."""
+        """Leave a partition alone until its head is due, or until other partitions have had their turn."""
         self._client.pause(owned.partition)
         if at_ms - now_ms > _SOON_MS:
             owned.buffer.clear()
@@ -283,7 +283,7 @@ class Mover:
             if owned is None:
                 del self._parked[partition]
             elif at_ms <= now_ms and not self._must_wait(job, now_ms):
-                del self._parked[partition]  # parked again, it is behind those that still wait for their turn
+                del self._parked[partition]  # parked again, it goes behind those that wait for their turn
                 self._advance(owned)
                 if not owned.buffer:
                     self._client.resume(partition)
@@ -296,5 +296,5 @@ class Mover:
 
 
 def _whole_ms(seconds: float) -> int:
-    """Round up: else the last millisecond before a due time is spent polling with no time-out at all."""
+    """Round up: otherwise the last millisecond before a due time is spent polling without any time-out."""
     return -int(-seconds * 1000 // 1)

@@ -1,4 +1,4 @@
-"""The mover that every worker process runs: on a thread of its own, made anew when it fails."""
+"""Runs a worker process's mover on a thread of its own, and makes it anew when it fails."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 #: Longest wait in one step: a stop takes so long at most.
 _STEP_S = 0.2
-#: Wait before a mover that failed is made anew.
+#: Pause before a failed mover is made anew.
 _RESTART_DELAY_S = 2.0
-#: A mover whose last step is longer ago is not healthy.
+#: A mover whose last step was longer ago is not healthy.
 _STALE_AFTER_S = 30.0
 
 
 class MoverThread(RestartingThread):
-    """Runs a mover until it is stopped, and another one whenever one fails."""
+    """Runs a mover until the thread is stopped, and another one whenever a mover fails."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The records that a mover has read before their time, ordered by it: what is due soon, and what failed."""
+"""Keeps the records that a mover has read before their time, the first due first, and failed ones."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 from ..partitions.owned_partition import OwnedPartition
 from ..records.consumed import ConsumedRecord
 
-#: What may be read ahead; beyond it no more is read, so that memory stays bounded, and jobs may be late.
+#: How many bytes may be read ahead. Beyond that no more is read: memory stays bounded, and jobs may be late.
 MAX_AHEAD_BYTES = 96 * 1024 * 1024
-#: What Python needs for a record besides its key and value, about.
+#: About how many bytes Python needs for a record besides its key and value.
 _RECORD_OVERHEAD_BYTES = 1_000
 
 
 class Hop:
     """A record on its way out of its tier.
 
-    It keeps nothing that can be read from the record again: of so many, each further object that is kept
-    makes Python's garbage collector stop everything for longer.
+    It keeps nothing that can be read from the record again: there are many hops, and each further object
+    that one keeps makes Python's garbage collector stop everything for longer.
     """
 
     __slots__ = ("owned", "record", "started")
@@ -27,7 +27,7 @@ class Hop:
     def __init__(self, owned: OwnedPartition, record: ConsumedRecord) -> None:
         self.owned = owned
         self.record = record
-        #: Produced, and maybe not confirmed yet.
+        #: Whether the record was produced; it may not be confirmed yet.
         self.started = False
 
     @property
@@ -66,14 +66,14 @@ class ReadAhead:
         return hop
 
     def next_at_ms(self) -> int | None:
-        """When the first one is due."""
+        """When the first hop is due; None if there is none."""
         return self._heap[0][0] if self._heap else None
 
     def has_room(self) -> bool:
-        """Whether less than half of what may be read ahead is."""
+        """Whether less than half of the limit is in use."""
         return self._bytes < self._max_bytes // 2
 
     def is_full(self) -> bool:
-        """Whether no more should be read: from the limit on, until half of it has gone."""
+        """Whether no more should be read: from the limit on, until half of it is free again."""
         self._full = self._bytes > (self._max_bytes // 2 if self._full else self._max_bytes)
         return self._full

@@ -1,10 +1,10 @@
-"""When a delayed job moves, and where to. Pure: no I/O, no clock.
+"""Decides when a delayed job moves, and to which topic. Pure: no I/O, no clock.
 
 A delayed job waits in tiers: topics with one constant wait each, so that the order of the log is the order
 in which records become due, and only the head of a partition must be looked at. It enters the largest tier
 that is not longer than what remains, moves down when its wait there is over, and leaves the last one, which
-keeps its records in memory, at its exact time. The due time, ``eta``, never changes. Where the last one would
-be next, and there is memory, a mover saves the way there and keeps the record in memory as well.
+keeps its records in memory, at its exact time. The due time, ``eta``, never changes. If the last tier would
+be next, and there is memory, a mover skips that tier and keeps the record in memory at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _MIN = 60 * _S
 _H = 60 * _MIN
 _D = 24 * _H
 
-#: A job leaves a tier so much before its due time at the latest: the last wait is the exact one.
+#: A job leaves a tier at least this long before its due time: only the last wait is exact.
 MARGIN_MS = _S
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A delay topic. ``wait_ms`` is how long a record stays; 0: until its own due time."""
+    """A delay topic. ``wait_ms`` is how long a record stays; 0 means until its due time."""
 
     name: str
     wait_ms: int
@@ -46,7 +46,7 @@ TIERS = (
 
 
 def eta_of(delay_ms: int, now_ms: int, max_delay_ms: int) -> int | None:
-    """The due time of a job that is delayed from now on; None where it is due already.
+    """The due time of a job that is delayed from now on; None if it is due already.
 
     Raises DelayTooLong for more than ``max_delay_ms``.
     """
@@ -59,7 +59,7 @@ def eta_of(delay_ms: int, now_ms: int, max_delay_ms: int) -> int | None:
 
 
 def next_tier(eta_ms: int, now_ms: int, tiers: Sequence[Tier] = TIERS) -> Tier | None:
-    """The tier for a job due at ``eta_ms``; None where it is due: then its queue is next."""
+    """The tier for a job due at ``eta_ms``; None if it is due: then its queue is next."""
     remaining_ms = eta_ms - now_ms
     if remaining_ms <= 0:
         return None
@@ -70,8 +70,8 @@ def next_tier(eta_ms: int, now_ms: int, tiers: Sequence[Tier] = TIERS) -> Tier |
 def release_ms(tier: Tier, appended_ms: int, eta_ms: int) -> int:
     """When a record leaves ``tier``; ``appended_ms`` is when the cluster appended it, by its own clock.
 
-    Never after the due time, however wrong the clocks are; one that comes to its next place too early
-    waits there.
+    It is never after the due time, however wrong the clocks are; a record that comes to its next topic too
+    early waits there.
     """
     return eta_ms if tier.wait_ms == 0 else min(appended_ms + tier.wait_ms, eta_ms - MARGIN_MS)
 

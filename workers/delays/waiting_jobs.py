@@ -1,4 +1,4 @@
-"""The delayed jobs of a namespace, wherever they are on their way."""
+"""Reads, counts and drops the delayed jobs of a namespace, in whichever tier they are."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class DelayedJob:
 
 
 def read(cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> Iterator[DelayedJob]:
-    """The jobs that wait now, in no order, one at a time.
+    """Yield the jobs that wait now, in no particular order.
 
-    One that moves meanwhile may come twice or, moving to where was read already, not at all.
+    A job that moves meanwhile may come twice, or not at all if it moves to a part that was read already.
     Raises KafkaUnreachable or NotAuthorized.
     """
     tier_of = {topics.delay(tier.name): tier.name for tier in tiers}
@@ -63,9 +63,9 @@ def delete(
 ) -> None:
     """Drop the delayed jobs of some queues.
 
-    A log drops only from its beginning: jobs of other queues are written again first, so those may run twice
-    where a mover moves them in the same moment. A job that is due within the minute may be in a mover's
-    memory, and then comes all the same, as one that a worker has in hand does.
+    Kafka deletes only from a log's beginning: jobs of other queues are written again first, so they may run
+    twice if a mover moves them at the same moment. A job that is due within the minute may be in a mover's
+    memory and then still runs, like a job that a worker has in hand.
     """
     limits: dict[TopicPartition, int] = {}
     kept = []

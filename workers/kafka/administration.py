@@ -1,4 +1,4 @@
-"""Asks the cluster itself: to create topics and delete records, and for the rights of the user."""
+"""Creates topics, deletes records and asks for the user's rights, by requests to the cluster."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicS
 
 
 def cluster_rights(cluster: Cluster) -> frozenset[str] | None:
-    """The operations that the user may do on the cluster, such as CREATE; None where it does not tell.
+    """The operations that the user may do on the cluster, such as CREATE; None if it does not say.
 
     Raises KafkaUnreachable or NotAuthorized.
     """
@@ -83,7 +83,7 @@ def group_rights(cluster: Cluster, group: str) -> frozenset[str]:
             found = admin.describe_groups([group], include_authorized_operations=True)[group]
         except kafka.errors.GroupAuthorizationFailedError:
             return ()
-        # For a group that does not exist, or that its coordinator has not loaded yet, there are only words.
+        # For a group that does not exist, or is not loaded yet, the answer has only an error text.
         rights = found["authorized_operations"]
         if rights is None and "NotCoordinator" in str(found.get("error")):
             raise kafka.errors.NotCoordinatorError(group)
@@ -123,7 +123,7 @@ def partitions_of(admin: KafkaAdminClient, topics: Iterable[str]) -> list[TopicP
 
 
 def stable_ends(admin: KafkaAdminClient, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """Where each partition's log ends for a reader of what is committed: at the first open transaction.
+    """Where each partition's log ends for a reader of committed records: at the first open transaction.
 
     Raises kafka-python's errors.
     """

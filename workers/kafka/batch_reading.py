@@ -1,4 +1,4 @@
-"""Reads a batch of a log once more that could not be read when it was fetched."""
+"""Reads once more a batch of a log that could not be read when it was fetched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .patches.partition_records import PartitionRecords
 
 
 def read_batch(topic: str, partition: int, batch: bytes) -> list[ConsumedRecord]:
-    """The records of ``batch``, as it was in the log; those that still cannot be read are ``unreadable``.
+    """The records of ``batch``, the bytes from the log; those that still cannot be read are ``unreadable``.
 
     Raises ValueError for bytes that are no batch at all.
     """

@@ -1,4 +1,4 @@
-"""Uses clients where kafka-python leaves something to know: passing errors, rebalances, the I/O thread."""
+"""Calls kafka-python's clients safely: passing errors, rebalances, the I/O thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .error_translation import kafka_errors
 
 T = TypeVar("T")
 
-#: Between two tries of a call that failed with a passing error.
+#: Pause between two tries of a call that failed with a passing error.
 _RETRY_INTERVAL_S = 0.1
 
 
@@ -43,7 +43,7 @@ def missing_codecs() -> list[str]:
 class ReadUpTo(NamedTuple):
     """How far a partition was read: everything below ``offset`` was fetched, or is no record.
 
-    ``is_end``: nothing is behind it, no open transaction either.
+    ``is_end``: nothing is behind it, not even an open transaction.
     """
 
     offset: int
@@ -53,7 +53,7 @@ class ReadUpTo(NamedTuple):
 def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
     """How far each assigned partition was read, as far as the client knows; asks nobody.
 
-    Between two polls it is right: what was fetched and not returned by a poll counts as not read.
+    It is exact between two polls: records that were fetched but not returned by a poll count as not read.
     """
     return {
         partition: ReadUpTo(
@@ -101,7 +101,7 @@ def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:
 
 
 def known_partitions(producer: KafkaProducer, topic: str) -> set[int] | None:
-    """A topic's partitions; None while its metadata is unknown: then a send would block."""
+    """A topic's partitions; None while its metadata is unknown, as a send would then block."""
     partitions: set[int] | None = producer._metadata.partitions_for_topic(topic)
     return partitions
 

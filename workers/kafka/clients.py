@@ -1,4 +1,4 @@
-"""Makes and ends clients."""
+"""Makes and closes kafka-python's clients."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .patches.sender import EndingSender
 
 T = TypeVar("T")
 
-#: Records of one partition that are sent together, at most: with kafka-python's 16 KiB each costs more.
+#: How many bytes of one partition's records are sent together: with kafka-python's 16 KiB each costs more.
 _BATCH_BYTES = 64 * 1024
-#: Share of the send time-out after which a record that is not confirmed fails: who waits for it learns why
-#: before its own time is up.
+#: Share of the send time-out after which an unconfirmed record fails: the thread that waits for it learns why
+#: before its own time is over.
 _DELIVERY_SHARE = 0.95
-#: Share of it that one request may take, so that a failed one can be sent again within it.
+#: Share of the send time-out that one request may take, so that a failed one can be sent again in time.
 _REQUEST_SHARE = 0.45
-#: How long the answer to an admin request may take, at most.
+#: The longest time that the answer to an admin request may take.
 _ADMIN_TIMEOUT_S = 8.0
 #: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
 #: delivery for as long.
 _HEARTBEAT_INTERVAL_MS = 500
-#: Partitions that are added to a topic are noticed that soon.
+#: Partitions that are added to a topic are noticed within this time.
 _METADATA_MAX_AGE_MS = 5_000
 #: How long the jobs of a killed worker wait until others take its partitions over.
 SESSION_TIMEOUT_MS = 45_000
@@ -99,7 +99,7 @@ def connect_admin(cluster: Cluster) -> KafkaAdminClient:
 
 
 def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
-    """Construct a client, which connects. One that cannot is closed, which kafka-python 3.0.12 leaves out."""
+    """Construct a client, which connects. Closes one that cannot, which kafka-python 3.0.12 does not."""
     calm_library()
     made: list[NetClient] = []
 
@@ -118,17 +118,17 @@ def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
 
 
 def abandon_producer(producer: KafkaProducer) -> None:
-    """Make a producer harmless that was inherited over a fork.
+    """Make a producer that was inherited over a fork harmless.
 
     Its sender thread does not exist in the child. Its finalizer and its exit handler call ``close``, which
-    would wait for a flush that nobody does, or for a lock that was held at the fork.
+    would wait for a flush that never happens, or for a lock that was held at the fork.
     """
     atexit.unregister(producer._cleanup)
     producer._closed = True
 
 
 def discard_producer(producer: KafkaProducer) -> None:
-    """Close a broken producer; the futures of all that it still holds fail.
+    """Close a broken producer; the futures of all records that it still holds fail.
 
     Blocks until its thread has ended, which takes as long as a request that it waits for. kafka-python's
     ``close`` flushes first, also with a time-out of 0, and raises if records are left, before it tells the
@@ -141,5 +141,5 @@ def discard_producer(producer: KafkaProducer) -> None:
 
 
 def is_closed(producer: KafkaProducer) -> bool:
-    """Whether a producer takes no records any more."""
+    """Whether a producer is closed and takes no more records."""
     return bool(producer._closed)

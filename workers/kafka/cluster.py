@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kafka cluster, and the user that the pool is there.
+    """A Kafka cluster, and the user that the pool logs in as.
 
     ``connect_timeout_s`` bounds the wait for a connection. ``send_timeout_s`` bounds a send, from the call to
     Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover.

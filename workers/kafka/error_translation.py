@@ -48,7 +48,7 @@ def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError
     """Say in our words what kafka-python's ``exc`` means; see :func:`kafka_errors`."""
     for expected, error, text in _MEANINGS:
         if isinstance(exc, expected):
-            # Only who never got through may have the wrong address.
+            # Only a client that never got through may have the wrong address.
             check = _CHECK_ADDRESS if doing == "connect" else "check that all its brokers run"
             said = inner_text(exc) or type(exc).__name__
             return error(
@@ -119,14 +119,14 @@ def is_rebalance(error: BaseException) -> bool:
 
 
 def is_unauthorized(error_code: int) -> bool:
-    """Whether a topic's error code says that the user may not know of it."""
+    """Whether a topic's error code says that the user may not see the topic."""
     return kafka.errors.for_code(error_code) is kafka.errors.TopicAuthorizationFailedError
 
 
 def awaited(future: Any, cluster: Cluster, doing: str, *, deadline: float | None = None) -> Any:
     """Wait until Kafka has confirmed a produced record, and return its metadata.
 
-    Raises NotDelivered if no answer came until ``deadline``, by the monotonic clock; by default within the
+    Raises NotDelivered if no answer comes before ``deadline``, by the monotonic clock; by default within the
     send time-out. The record may or may not have been written then.
     """
     timeout_s = cluster.send_timeout_s if deadline is None else max(0.0, deadline - time.monotonic())
@@ -141,7 +141,7 @@ def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersErro
     if isinstance(exc, kafka.errors.KafkaTimeoutError):
         return not_confirmed(cluster, doing, inner_text(exc))
     meaning = translated(exc, cluster, doing)
-    # What is left is about the producer, such as its end: whoever waits for the record may send it again.
+    # Any other error is about the producer, such as its end: the caller may send the record again.
     return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
 
 

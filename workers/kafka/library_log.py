@@ -1,4 +1,4 @@
-"""kafka-python's log: warnings, each kind a few times a minute. While a broker is away it has hundreds."""
+"""Limits kafka-python's log to a few warnings of each kind a minute; a broker's absence brings hundreds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Records of one kind that are logged in a row, and after how long the next ones are.
+#: How many records of one kind are logged in a row, and after how long the next ones are.
 _BURST = 3
 _WINDOW_S = 60.0
 
@@ -41,7 +41,7 @@ _library = logging.getLogger("kafka")
 
 
 def calm_library() -> None:
-    """Leave out what helps nobody of kafka-python's log, unless the program has chosen a level for it.
+    """Leave the useless part of kafka-python's log out, unless the program has chosen a level for it.
 
     Below warnings it logs the content of each record, and with it names and addresses of people.
     """
@@ -56,7 +56,7 @@ def calm_library() -> None:
 
 @contextmanager
 def silent_library() -> Iterator[None]:
-    """Leave all of it out inside the block, where an error of ours says what matters."""
+    """Leave all of kafka-python's log out inside the block, as an error of ours says what matters."""
     calm_library()
     if _pace not in _library.filters:
         yield

@@ -1,8 +1,8 @@
-"""Durable produces: one kafka-python producer per process, made at first use and replaced when it breaks.
+"""Writes records durably: one kafka-python producer per process, made at first use, replaced when it breaks.
 
-Every send has one deadline, the cluster's send time-out, which covers all that it may have to wait for: the
+Every send has one deadline, the cluster's send time-out, which covers every wait: for the
 connection, the topic's metadata, and Kafka's confirmation. Connecting and looking topics up happen on their
-own thread, one attempt at a time for all senders; handing a record over then never blocks.
+own thread, one attempt at a time for all senders; after that, handing a record over never blocks.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class DurableProducer:
         self.cluster = cluster
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
-        #: Counts the calls of :meth:`close`: a connection that was begun before one is not kept.
+        #: How often :meth:`close` was called: a connection that was begun before a call is not kept.
         self._closings = 0
-        #: Topics whose metadata somebody waits for.
+        #: Topics whose metadata a sender waits for.
         self._wanted: set[str] = set()
         self._attempt = SharedAttempt(cluster, "connect", self._connect)
         self._turns = itertools.count()
@@ -132,12 +132,12 @@ class DurableProducer:
         try:
             producer.close(timeout=self.cluster.send_timeout_s)
         except KafkaError as exc:
-            # Whoever waits for one of these records is told.
+            # Each thread that waits for one of these records gets the error.
             logger.warning("records not sent when the producer was closed: %s", exc)
             discard_producer(producer)
 
     def _ready(self, topic: str, deadline: float) -> tuple[KafkaProducer, set[int]]:
-        """The client and the topic's partitions; waits for the attempt that finds them out."""
+        """The client and the topic's partitions; waits for the attempt that finds them."""
         while (found := self._known(topic)) is None:
             self._wanted.add(topic)
             self._require(topic, self._attempt.wait(deadline - time.monotonic()))
@@ -160,7 +160,7 @@ class DurableProducer:
             raise again(problems[topic]) from problems[topic].__cause__
 
     def _connect(self) -> dict[str, WorkersError]:
-        """Connect if need be, and look the wanted topics up; returns what is wrong with single ones."""
+        """Connect if necessary, and look the wanted topics up; returns the errors of single topics."""
         producer = self._producer
         if producer is None:
             closings = self._closings
@@ -204,7 +204,7 @@ class DurableProducer:
         return turn if turn in partitions else min(partitions)
 
     def _drop(self, producer: KafkaProducer) -> bool:
-        """Let the next send connect anew; False if it would anyway."""
+        """Make the next send connect anew; False if it would do so anyway."""
         with self._lock:
             if self._producer is not producer:
                 return False
@@ -212,7 +212,7 @@ class DurableProducer:
             return True
 
     def _retire_broken(self, producer: KafkaProducer, error: BaseException) -> None:
-        """Replace a producer that does not recover from an error; closing it answers all that it holds."""
+        """Replace a producer that does not recover from an error; closing it answers the records it holds."""
         if is_fatal(error) and self._drop(producer):
             _retired.append(producer)
             # Not here: this is a callback of the producer's own thread.
@@ -256,7 +256,7 @@ def _close_retired(producer: KafkaProducer) -> None:
 
 
 _instances: weakref.WeakSet[DurableProducer] = weakref.WeakSet()
-#: Broken ones that are being closed.
+#: Broken producers that are being closed.
 _retired: list[KafkaProducer] = []
 #: Never finalized: a finalizer in the child would touch the locks and sockets of the parent.
 _inherited: list[KafkaProducer] = []

@@ -1,4 +1,4 @@
-"""One attempt at what may take seconds, shared by all who wait for it, with a circuit breaker behind it."""
+"""Shares one attempt of a slow call among all threads that wait for it, with a circuit breaker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .cluster import Cluster
 
 T = TypeVar("T")
 
-#: Wait before the attempt after a failure; each further failure in a row doubles it, up to the maximum.
+#: Pause after a failed attempt; each further failure in a row doubles it, up to the maximum.
 FIRST_DELAY_S = 1.0
 MAX_DELAY_S = 5.0
 
@@ -26,7 +26,7 @@ class SharedAttempt(Generic[T]):
 
     Whoever asks while the call runs gets its result. A call that finds Kafka away opens a circuit breaker:
     until the next attempt is due, others get the error at once, and its text says when that will be. That
-    attempt is made by the next who asks; others are still refused at once while it runs.
+    attempt is made by the next caller; others are still refused at once while it runs.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class SharedAttempt(Generic[T]):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``doing`` completes "cannot ..." in the error of one who waits in vain."""
+        """``doing`` completes "cannot ..." in the error of a caller that waits too long."""
         self._cluster = cluster
         self._doing = doing
         self._call = call
@@ -67,7 +67,7 @@ class SharedAttempt(Generic[T]):
             raise again(exc) from exc.__cause__
 
     def forget(self) -> None:
-        """Forget the call that runs, as in a forked child, which has not inherited its thread."""
+        """Forget the running call: a forked child has not inherited its thread."""
         self._lock = threading.Lock()
         self._running: Future[T] | None = None
         self._error: WorkersError | None = None

@@ -1,6 +1,6 @@
-"""Reads a topic without a consumer group: what is there, and what comes.
+"""Reads topics without a consumer group: the records there are, and those that come.
 
-Records that cannot be read are among them, and in the log as a warning.
+Records that cannot be read are among them; each is logged as a warning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_er
 
 logger = logging.getLogger(__name__)
 
-#: Nothing has come for so long, though something must: Kafka is away. A connection may take longer still.
+#: If nothing comes for so long though something must, Kafka is away. A connection may take even longer.
 _PATIENCE_S = 15.0
 
 
@@ -56,7 +56,7 @@ class TopicReader:
     def read_to_end(self) -> Iterator[ConsumedRecord]:
         """The records up to the end that the topic has now, and maybe some that come meanwhile.
 
-        Called again, it goes on behind them. Raises KafkaUnreachable, also where nothing comes any more.
+        Called again, it goes on behind them. Raises KafkaUnreachable, also if no more records come.
         """
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
@@ -65,7 +65,7 @@ class TopicReader:
             yield from records
 
     def sizes(self) -> dict[TopicPartition, tuple[int, int]]:
-        """First offset of each partition's log, and the one behind its last. Raises KafkaUnreachable."""
+        """Each partition's first offset, and the one behind its last. Raises KafkaUnreachable."""
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
             starts = self._client.beginning_offsets(self._partitions)
@@ -73,9 +73,9 @@ class TopicReader:
         return {partition: (starts[partition], ends[partition]) for partition in sorted(self._partitions)}
 
     def read_partition(self, partition: TopicPartition, end: int) -> Iterator[list[ConsumedRecord]]:
-        """The records of one partition, from its beginning up to ``end`` and maybe beyond, some at a time.
+        """Yield one partition's records in lists, from its beginning up to ``end`` and maybe beyond.
 
-        Raises KafkaUnreachable, also where nothing comes any more.
+        Raises KafkaUnreachable, also if no more records come.
         """
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):

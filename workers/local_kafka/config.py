@@ -1,4 +1,4 @@
-"""The configuration of a local Kafka, and what its log says of its start. Pure: no I/O."""
+"""Writes the configuration of a local Kafka, and reads its log for errors of its start. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..errors import LocalKafkaError
 #: end of it, and reads its settings in Latin-1.
 PROPERTIES_FILE, LOG_DIR = "server.properties", "log"
 
-#: Lines of Kafka's log that tell how its start went.
+#: Lines of Kafka's log that say how its start went.
 STARTED = "Kafka Server started"
 NO_SPACE = "No space left on device"
 _PORT_TAKEN = re.compile(r"failed to bind to [^ ]*:(\d+): Address already in use")
 
 #: An error in the log: a line of that level, or the exception that follows it.
 _ERROR = re.compile(r"\] (ERROR|FATAL) |^(Caused by: )?[\w.$]*(Exception|Error)\b")
-_GIST_LINES, _GIST_WIDTH = 3, 300
+_ERROR_LINES, _ERROR_WIDTH = 3, 300
 
 _SCRAM_MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 
@@ -104,17 +104,17 @@ def cluster_id(uuid: UUID) -> str:
 
 
 def taken_port(log: str) -> int | None:
-    """The port that Kafka could not have because somebody else has it."""
+    """The port that Kafka could not use because another process has it; None if the log names none."""
     found = _PORT_TAKEN.search(log)
     return int(found[1]) if found else None
 
 
-def gist(log: str) -> str:
-    """Why Kafka ended, as one line: its last errors where it wrote some, else its last lines."""
-    lines = [line.strip()[:_GIST_WIDTH] for line in log.splitlines() if line.strip()]
+def last_errors(log: str) -> str:
+    """Why Kafka ended, as one line: its last errors if it wrote some, else its last lines."""
+    lines = [line.strip()[:_ERROR_WIDTH] for line in log.splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("at ", "... "))]
     errors = [line for line in said if _ERROR.search(line)]
-    return " | ".join((errors or said)[-_GIST_LINES:]) or "nothing"
+    return " | ".join((errors or said)[-_ERROR_LINES:]) or "nothing"
 
 
 def _login(users: Mapping[str, str]) -> dict[str, str]:

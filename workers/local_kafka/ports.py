@@ -1,4 +1,4 @@
-"""Ports of this machine that a local Kafka listens on."""
+"""Finds ports of this machine that a local Kafka can listen on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .config import Ports
 
 
 def free_ports(chosen: int | None) -> Ports:
-    """Ports that nobody has now, the first one ``chosen`` if that is given. Raises LocalKafkaError."""
+    """Ports that are free now, the first one ``chosen`` if that is given. Raises LocalKafkaError."""
     sockets = [socket.socket(), socket.socket(), socket.socket()]
     try:
         for sock, port in zip(sockets, (chosen or 0, 0, 0), strict=True):
@@ -28,7 +28,7 @@ def free_ports(chosen: int | None) -> Ports:
 
 
 def port_error(port: int) -> LocalKafkaError:
-    """The error for a port that cannot be had."""
+    """The error for a port that cannot be used."""
     return LocalKafkaError(
         f"Port {port} of 127.0.0.1 is in use or not allowed; choose another, or 0 for a free one"
     )

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 #: How long the JVM may take to start; on a busy machine it takes some 10 s.
 _START_TIMEOUT_S = 90.0
 _POLL_INTERVAL_S = 0.02
-#: A free port can be taken by somebody else before Kafka has it.
+#: Another process can take a free port before Kafka has it.
 _PORT_TRIES = 5
 
 
@@ -82,13 +82,13 @@ class LocalKafka:
         return self._guard.pid
 
     def start(self) -> None:
-        """Start and wait until it takes connections. Raises LocalKafkaError, with everything stopped."""
+        """Start and wait until it takes connections. Raises LocalKafkaError; then nothing is left running."""
         self._start(record=False)
 
     def _start(self, *, record: bool) -> None:
         cache = (self._cache_dir or default_cache_dir()).absolute()
         try:
-            # First all that can be wrong on this machine, then a download.
+            # First whatever can fail on this machine, then a download.
             self._data.open()
             if self._chosen_port is not None:
                 free_ports(self._chosen_port)
@@ -117,7 +117,7 @@ class LocalKafka:
 
     def log_tail(self) -> str:
         """The end of the log as one line: its last errors, if it has any."""
-        return config.gist(self._data.log_since(0))
+        return config.last_errors(self._data.log_since(0))
 
     def __enter__(self) -> Self:
         self.start()
@@ -140,7 +140,7 @@ class LocalKafka:
             guard.communicate()
 
     def _start_on_ports(self, java: list[str], *, last_try: bool) -> bool:
-        """Start on the chosen or on free ports; False where somebody else was faster with one of them."""
+        """Start on the chosen or on free ports; False if another process took one of them first."""
         ports = free_ports(self._chosen_port)
         self._port = ports.client
         properties = self.data_dir / config.PROPERTIES_FILE
@@ -205,11 +205,11 @@ class LocalKafka:
         if (port := config.taken_port(log)) is not None:
             return port_error(port)
         where = f"; its log is {self._data.kept_log()}" if self.log_file.exists() else ""
-        return LocalKafkaError(f"Kafka ended while it started: {config.gist(log)}{where}")
+        return LocalKafkaError(f"Kafka ended while it started: {config.last_errors(log)}{where}")
 
 
 def _archive_classes(java: Java, cache: Path) -> None:
-    """Start Kafka once for the archive that makes later starts quick; without it they are only slower."""
+    """Start Kafka once to make the archive for quick starts; without it, starts are only slower."""
     try:
         with locked(cache):
             if java.archive.exists():

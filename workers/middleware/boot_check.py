@@ -18,7 +18,7 @@ _CANNOT_CONNECT = 3
 
 
 class Prepares(Protocol):
-    """What it needs from the broker."""
+    """The part of the broker that BootCheck needs."""
 
     def prepare(self) -> list[str]:
         """See :meth:`KafkaBroker.prepare`."""

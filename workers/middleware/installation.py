@@ -1,4 +1,4 @@
-"""The middleware that every broker has, in its order."""
+"""Installs the middleware that every broker has, in its order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def defaults(retries: Retries) -> list[dramatiq.Middleware]:
 
 
 def add_own(broker: dramatiq.Broker, *, run_mover: bool, health_dir: Path | None) -> None:
-    """Add what the pool itself needs to a broker that has its other middleware."""
+    """Add the middleware that the pool itself needs to a broker that has all other middleware."""
     broker.add_middleware(BootCheck())
     broker.add_middleware(StopsOnce())
     broker.add_middleware(LeavesForTheDead())

@@ -1,4 +1,4 @@
-"""Decides which failed jobs are tried again: dramatiq's Retries, and what it cannot know."""
+"""Decides which failed jobs are tried again: dramatiq's Retries, without retries that cannot help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..partitions.taken_message import TakenMessage
 
 logger = logging.getLogger(__name__)
 
-#: How many characters of the last error's traceback a retried job carries: the end, which has the error.
+#: How many characters of the last error's traceback a retried job carries: its end, which has the error.
 MAX_TRACEBACK_CHARS = 2_500
 
 

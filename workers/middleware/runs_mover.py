@@ -12,7 +12,7 @@ from .runs_thread import RunsThread
 
 
 class MovesJobs(Protocol):
-    """What it needs from the broker."""
+    """The part of the broker that RunsMover needs."""
 
     def make_mover(self) -> Mover:
         """See :meth:`KafkaBroker.make_mover`."""

@@ -16,7 +16,7 @@ _ONE_STOP_S = 5.0
 class StopsOnce(dramatiq.Middleware):
     """Lets a worker process of dramatiq's command finish its jobs when it gets several signals for one stop.
 
-    dramatiq takes a second signal for an order to exit at once, and another worker would repeat the jobs that
+    dramatiq takes a second signal as an order to exit at once, and another worker would repeat the jobs that
     run. But honcho and systemd signal a whole process group, which reaches a worker process twice: directly,
     and through dramatiq's main process, which passes the signal on. And with ``--watch`` a file that is saved
     once is seen as created, changed and closed: three orders to reload.

@@ -1,4 +1,4 @@
-"""Replays or discards dead letters of an application: what is done to one, and doing it to a selection."""
+"""Replays or discards the dead letters of a selection: the two actions, and how they are done."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..records.envelope import Record
 class Action:
     """Something that is done with dead letters, and the words for it.
 
-    ``problem_of`` says why it cannot be done to one: then it is to be done to none.
+    ``problem_of`` says why it is impossible for one dead letter: then it must be done to none.
     """
 
     verb: str
@@ -81,7 +81,7 @@ def act(
     rate_per_s: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Do it to exactly those of the selection; ``resolution`` is right also where this is interrupted."""
+    """Do it to exactly those of the selection; ``resolution`` is right even if this is interrupted."""
     topic = broker.topics.dead_letters
     try:
         resolve(

@@ -1,7 +1,7 @@
 """Examines the settings, Kafka, and whatever else the application needs.
 
 An application adds its own checks: its module may have ``doctor_checks``, a mapping of names to functions.
-Each returns a sentence about what is well, or raises an error that says what is wrong and what to do then.
+Each returns a sentence that says what is well, or raises an error that says what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
 from ..kafka_python import REQUIREMENT
 from .topic_check import Checked, check
 
-#: Names of topics or groups in one line, at most.
+#: The most names of topics or groups in one line.
 _NAMES_IN_A_LINE = 3
 #: The attribute of a module that holds its own checks.
 _OWN_CHECKS = "doctor_checks"
@@ -29,7 +29,7 @@ _OWN_CHECKS = "doctor_checks"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the diagnosis; ``ok`` is None where an earlier finding must be mended first."""
+    """One line of the diagnosis; ``ok`` is None if an earlier finding must be mended first."""
 
     check: str
     ok: bool | None
@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine(app: str | None) -> Iterator[Finding]:
-    """Examine everything, one after the other; never raises for what it finds."""
+    """Examine everything, one thing after the other; what it finds never makes it raise."""
     try:
         if app is None:
             load_settings()

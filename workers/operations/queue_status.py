@@ -1,4 +1,4 @@
-"""Reads what waits in each queue and who works on it, as the cluster sees it."""
+"""Reads from the cluster what waits in each queue and who works on it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OLDEST_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class OldestJob:
-    """The first job of a partition that is not done: the one that keeps its position where it is."""
+    """The first job of a partition that is not done: the one that holds its position back."""
 
     topic: str
     partition: int
@@ -40,7 +40,7 @@ class OldestJob:
     message_id: str | None
     actor: str | None
     age_s: float
-    #: Whether a worker has it; else it waits.
+    #: Whether a worker has it; otherwise it waits.
     in_hand: bool
 
 
@@ -51,13 +51,13 @@ class QueueStatus:
     queue: str
     partitions: int
     waiting: int
-    #: What workers have in hand: jobs that run, and those that wait in a worker's memory for a thread.
+    #: Jobs that workers have in hand: they run, or wait in a worker's memory for a thread.
     running: int
     consumers: int
     #: Records below the committed position that are still in the queue's own topic.
     untrimmed: int
     oldest: OldestJob | None
-    #: Records, of those that wait, that nobody gets before a transaction of their writer has ended.
+    #: Those of the waiting records that nobody gets before a transaction of their writer has ended.
     held_up: int = 0
 
 
@@ -77,12 +77,12 @@ class Partition:
     end: int
     position: int | None = None
     metadata: str = ""
-    #: Where the first open transaction begins; None: none is open.
+    #: Where the first open transaction begins; None if none is open.
     stable_end: int | None = None
 
     @property
     def held_up(self) -> int:
-        """Records behind the beginning of a transaction that is open, its own among them."""
+        """Records from the beginning of an open transaction on, its own included."""
         if self.stable_end is None:
             return 0
         return max(0, self.end - max(self.stable_end, self.first_undone))
@@ -116,7 +116,7 @@ class StatusReader:
     def __init__(
         self, cluster: Cluster, topics: Topics, tiers: Sequence[Tier], topics_of: Callable[[str], list[str]]
     ) -> None:
-        """``topics_of`` gives the topics that a queue's group reads, its own first."""
+        """``topics_of`` returns the topics that a queue's group reads, its own first."""
         self._cluster = cluster
         self._topics_of = topics_of
         self._topics = topics
@@ -146,7 +146,7 @@ class StatusReader:
         ]
 
     def read_delayed(self) -> DelayedStatus:
-        """All that waits in delay topics. Raises KafkaUnreachable or NotAuthorized."""
+        """All jobs that wait in delay topics. Raises KafkaUnreachable or NotAuthorized."""
         return patiently(self._cluster, "read the status of delayed jobs", self._read_delayed)
 
     def _read_delayed(self) -> DelayedStatus:
@@ -159,7 +159,7 @@ class StatusReader:
 
     def _read(self, queue: str) -> QueueStatus:
         group = self._topics.group(queue)
-        # The commits first: what is enqueued in between then counts as waiting.
+        # The commits first: a job that is enqueued in between then counts as waiting.
         committed = self._admin.list_group_offsets(group).get(group, {})
         members = self._admin.describe_groups([group])[group]["members"]
         own, *sources = (self._partitions(topic, committed) for topic in self._topics_of(queue))
@@ -186,7 +186,7 @@ class StatusReader:
             return {}
         starts = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
         ends = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
-        # Behind the ends: no record that comes in between may look as if a transaction held it up.
+        # After the ends: no record that comes in between may look as if a transaction held it up.
         stable = stable_ends(self._admin, names)
         return {
             name: Partition(
@@ -201,7 +201,7 @@ class StatusReader:
     def _oldest(
         self, partitions: Mapping[TopicPartition, Partition], *, has_members: bool
     ) -> OldestJob | None:
-        """Of the first undone job of each partition the oldest, by its record's timestamp."""
+        """The oldest of the partitions' first undone jobs, by its record's timestamp."""
         busy = {name: partition for name, partition in partitions.items() if partition.not_done}
         records = self._records({name: partition.first_undone for name, partition in busy.items()})
         if not records:

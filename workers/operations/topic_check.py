@@ -15,7 +15,7 @@ NEEDED_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as the cluster has it; ``config`` and ``rights`` are None where the cluster does not tell."""
+    """A topic as the cluster has it; ``config`` and ``rights`` are None if the cluster does not say."""
 
     partitions: int
     replication_factor: int
@@ -25,7 +25,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A topic that is needed, and what was found. ``hidden``: the user may not know whether it exists."""
+    """A needed topic, and what was found. ``hidden``: the user may not know whether it exists."""
 
     spec: TopicSpec
     found: Found | None
@@ -33,7 +33,7 @@ class Checked:
 
     @property
     def differences(self) -> list[str]:
-        """The settings that the broker would have created otherwise. More partitions are no difference."""
+        """The settings that differ from those the broker would create. More partitions are no difference."""
         return [] if self.found is None else compare(self.spec, self.found)
 
     @property

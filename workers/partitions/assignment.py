@@ -1,4 +1,4 @@
-"""The partitions that one consumer owns, and the commits of what is done in them.
+"""Keeps the partitions that one consumer owns, and commits what is done in them.
 
 An assignment's life, as the members of a group come and go (cooperative-sticky: only what moves stops)::
 
@@ -46,13 +46,13 @@ from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
 
-#: Wait before a commit that Kafka did not take is tried again.
+#: Pause before a commit that Kafka did not take is tried again.
 RETRY_DELAY_S = 1.0
-#: How long a commit may take that jobs wait for.
+#: How long a commit that jobs wait for may take.
 _COMMIT_FIRST_TIMEOUT_MS = 2_000
 #: How long close waits for its last commit.
 _CLOSE_TIMEOUT_S = 5.0
-#: Between two looks at what still runs in partitions that are given up.
+#: Pause between two looks at the jobs that still run in partitions that are given up.
 _REVOKE_INTERVAL_S = 0.01
 
 
@@ -94,9 +94,9 @@ class Assignment:
         self._committing = False
         self._commit_at = clock()
         self.partitions: dict[TopicPartition, OwnedPartition] = {}
-        #: Partitions without any record so far, and the end of their log that was committed.
+        #: Partitions without any record so far, and the end of each one's log that was committed.
         self._empty: dict[TopicPartition, int] = {}
-        #: Something was done since the last commit was sent.
+        #: Whether something was done since the last commit was sent.
         self.unsaved = False
 
     def commit_before_handing_out(self) -> bool:
@@ -119,7 +119,7 @@ class Assignment:
         """Ask to join the group, which the next polls do. Blocks while a topic's metadata is unknown."""
         names = list(topics)
         self._client.subscribe(names, listener=_Listener(self))
-        # Else the first join happens before the topics are known, assigns nothing, and a second one follows.
+        # Otherwise the first join happens before the topics are known, assigns nothing, and another follows.
         for name in names:
             self._client.partitions_for_topic(name)
 
@@ -128,7 +128,7 @@ class Assignment:
         owned = self.partitions.get(partition)
         if owned is None:
             committed = self._client.committed(partition, metadata=True)
-            # The log starts later if the committed position was trimmed, or there never was one.
+            # The log starts later if the committed position was trimmed, or if there is none.
             if committed is None or committed.offset > first_offset or committed.offset < 0:
                 committed = OffsetAndMetadata(first_offset, "", -1)
             crashes = self._crash_counter(committed) if self._counts_crashes else None
@@ -161,10 +161,10 @@ class Assignment:
             self._client.commit_async(offsets, callback=self._on_committed)
 
     def _pass_what_is_no_record(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Note how far the log was read where its end has no records, such as the marker of a transaction.
+        """Note how far each log was read whose end has no records, such as the marker of a transaction.
 
-        Else such a partition would count as not done for ever, for whoever looks at the group. Returns what
-        to commit of the partitions that had no record yet, and have none.
+        Otherwise such a partition would count as not done for ever, for anybody who looks at the group.
+        Returns the commits for the partitions that have had no record yet.
         """
         read = read_up_to(self._client)
         for partition, owned in self.partitions.items():
@@ -183,8 +183,8 @@ class Assignment:
     def close(self) -> dict[TopicPartition, int]:
         """Commit what is done, leave the group and disconnect; returns the committed positions.
 
-        What runs may finish first, for a bounded while, as when partitions are taken away: else it would be
-        repeated.
+        Running jobs may finish first, for a bounded while, as when partitions are taken away: otherwise they
+        would be repeated.
         """
         for owned in self.partitions.values():
             owned.close()
@@ -232,7 +232,7 @@ class Assignment:
         if not isinstance(result, Exception):
             self._note_committed(offsets)
             return
-        self._empty = {}  # to be committed again
+        self._empty = {}  # commit their ends again
         if is_rebalance(result):
             logger.debug("commit waits for a rebalance %s: %s", self._name, result)
         else:
@@ -245,7 +245,7 @@ class Assignment:
                 self.partitions[partition].committed(offset)
 
     async def _hand_over(self, partitions: Iterable[TopicPartition]) -> None:
-        """Hand partitions over: start nothing more, let what runs finish for a while, commit, forget."""
+        """Hand partitions over: start nothing more, let running jobs finish for a while, commit, forget."""
         leaving = [partition for partition in partitions if partition in self.partitions]
         for partition in leaving:
             self.partitions[partition].close()
@@ -269,12 +269,12 @@ class Assignment:
         self._forget(leaving)
 
     def _is_running(self, partitions: Iterable[TopicPartition]) -> bool:
-        # A rebalance may drop some while the closing waits.
+        # A rebalance may drop some while the close waits.
         owned = (self.partitions.get(partition) for partition in partitions)
         return any(one.is_running for one in owned if one is not None)
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """Drop partitions. Jobs of theirs that still run keep their place in the prefetch until acked."""
+        """Drop partitions. Their jobs that still run keep their place in the prefetch until acked."""
         for partition in partitions:
             owned = self.partitions.pop(partition, None)
             if owned is not None:

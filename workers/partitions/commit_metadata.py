@@ -1,4 +1,4 @@
-"""What is done above the committed position, as the metadata of the commit. Pure: no I/O.
+"""Writes what is done above the committed position as the metadata of the commit. Pure: no I/O.
 
 Layout, version 1, ASCII: ``tw1`` and one section per kind, separated by blanks; a section is a letter and a
 base85 payload, whose first four bytes are the CRC-32 of the position in decimal and the rest: a blob that was
@@ -30,13 +30,13 @@ from dataclasses import replace
 from .crash_counts import CrashCounts
 from .ledger import Progress
 
-#: Kafka's default ``offset.metadata.max.bytes``: a longer one is refused, with the whole commit.
+#: Kafka's default ``offset.metadata.max.bytes``: it refuses a commit with longer metadata.
 MAX_CHARS = 4096
 #: From this length on no new jobs of the partition are started until its oldest finish.
 FULL_CHARS = MAX_CHARS * 3 // 4
 
 _MAGIC = "tw1"
-#: Limits for the reader: what holds more is not ours, and must not fill the memory.
+#: Limits for the reader: text that holds more is not ours, and must not fill the memory.
 _MAX_BITS = 1 << 20
 _MAX_UNDONE = 1 << 17
 
@@ -44,7 +44,7 @@ _MAX_UNDONE = 1 << 17
 def encode(progress: Progress, crashes: CrashCounts = CrashCounts()) -> str:  # noqa: B008 - frozen, and empty
     """Write what is open and what is done above ``progress.position``, and who holds the partition.
 
-    Empty where nothing is open and nobody holds it. Where it would be longer than MAX_CHARS, the offsets
+    Empty if nothing is open and nobody holds the partition. If it would be longer than MAX_CHARS, the offsets
     furthest above the position are left out: they count as unknown, so after a crash they run again.
     """
     held = _crash_section(progress.position, crashes)
@@ -57,7 +57,7 @@ def encode(progress: Progress, crashes: CrashCounts = CrashCounts()) -> str:  # 
 
 
 def decode(position: int, text: str) -> Progress:
-    """Read what :func:`encode` wrote; nothing is done above ``position`` where the text is not ours."""
+    """Read what :func:`encode` wrote; nothing is done above ``position`` if the text is not ours."""
     unknown = Progress((), position)
     magic, *sections = text.split(" ")
     if magic != _MAGIC:

@@ -1,6 +1,6 @@
 """Counts how often the process that held a job has died, by job. Pure: no I/O, no clock.
 
-A job can end its whole process: by a crash of native code, or because it takes all memory. Nobody is left to
+A job can end its whole process: by a crash of native code, or because it takes all memory. No code is left to
 report that. The sign is that the partition's last owner did not hand it over: an owner writes into its
 commits that it holds the partition, and takes that back in the commit with which it leaves. ::
 
@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-#: From so many deaths on a job runs alone in its process.
+#: From this many deaths on, a job runs alone in its process.
 ALONE_FROM = 2
-#: With so many deaths a job is given up.
+#: With this many deaths, a job is given up.
 GIVEN_UP_FROM = 3
 #: How many jobs after the position we presume the dead owner held. It had done some of them since its last
 #: commit; those are repeated.
@@ -37,7 +37,7 @@ WINDOW = 32
 
 @dataclass(frozen=True, slots=True)
 class CrashCounts:
-    """The part of a commit that is about crashes: is the partition held, and the deaths of jobs, by offset.
+    """The part of a commit that is about crashes: whether the partition is held, and jobs' deaths by offset.
 
     With ``held``, the deaths are those that count if the owner dies without another commit. ``owner`` names
     the process that holds it.
@@ -69,11 +69,11 @@ class CrashCounter:
 
     def __init__(self, inherited: CrashCounts) -> None:
         self._deaths = dict(inherited.deaths)
-        #: What a commit says instead of `_deaths`, of jobs that are or may be running.
+        #: The deaths that a commit records instead of `_deaths`, for jobs that are or may be running.
         self._if_it_dies_now: dict[int, int] = {}
         #: How many more jobs count as held by the owner that died.
         self._presumed_left = PRESUMED if inherited.held else 0
-        #: Jobs with recorded deaths are below.
+        #: All jobs with recorded deaths are below this offset.
         self._careful_until = max(inherited.deaths, default=-1) + 1
         self._planned_until = self._committed_until = -1
 
@@ -83,7 +83,7 @@ class CrashCounter:
 
     def must_commit_before(self, offset: int) -> bool:
         """Whether the job may start only after a commit, for which :meth:`plan_window` comes first."""
-        if self._committed_until < 0:  # not even that the partition is held
+        if self._committed_until < 0:  # no commit yet says that the partition is held
             return True
         return offset >= self._committed_until and (self._presumed_left > 0 or offset < self._careful_until)
 
@@ -104,11 +104,11 @@ class CrashCounter:
             self._planned_until = offset + 1
 
     def plan_alone(self, offset: int) -> None:
-        """The job is to start with no other in its process: the next commit says so."""
+        """Plan that the job starts with no other in its process: the next commit says so."""
         self._if_it_dies_now[offset] = self.deaths_of(offset) + 1
 
     def unplan_alone(self, offset: int) -> None:
-        """It does not start yet."""
+        """Take that plan back: the job does not start yet."""
         del self._if_it_dies_now[offset]
 
     def committed(self) -> None:

@@ -1,4 +1,4 @@
-"""How much of a topic its group has not done, as the cluster sees it."""
+"""Reads from the cluster how much of a topic its group has not done."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LagReader:
         return sum(end.offset for end in ends.values())
 
     def _read(self) -> int:
-        # The committed positions first: what is enqueued in between then counts as not done.
+        # The committed positions first: a job that is enqueued in between then counts as not done.
         committed = self._admin.list_group_offsets(self._group)[self._group]
         partitions = partitions_of(self._admin, self._topics)
         starts = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))

@@ -2,7 +2,7 @@
 
 Kafka keeps one number per partition and group: everything below it is done. Jobs finish in any order, so the
 position to commit is the lowest offset that was received and is not done, never "the highest seen", which
-loses jobs at a crash. What is done above it travels in the commit's metadata::
+loses jobs at a crash. The commit's metadata says what is done above it::
 
     offset     40  41  42  43  44  45  46  47 ...
                ✓   ✓   ·   ✓   ·   ✓   ✓   not received yet
@@ -11,8 +11,8 @@ loses jobs at a crash. What is done above it travels in the commit's metadata::
 
     committed: position 42, metadata "undone 42 and 44, all others below 47 done"
 
-The next owner starts at 42, runs 42 and 44, and passes over 43, 45 and 46. Only if metadata would be too long
-does it name fewer offsets, and then some jobs are repeated (see `commit_metadata`). A job is never taken for
+The next owner starts at 42, runs 42 and 44, and skips 43, 45 and 46. Only if the metadata would be too long
+does it name fewer offsets, and then some jobs are repeated (see `commit_metadata`). A job is never taken as
 done that was not acked.
 """
 
@@ -41,8 +41,8 @@ class Progress:
 class Ledger:
     """The offsets of one assignment of one partition. Owned by one thread.
 
-    Every offset below the next is either open or done; those that the log skips (compaction, transaction
-    markers) count as done. So it holds only what is open, however much was done since.
+    Every offset below the next one is either open or done; those that the log skips (compaction, transaction
+    markers) count as done. So it holds only the open offsets, however many are done.
     """
 
     __slots__ = ("_inherited", "_inherited_undone", "_last_done", "_next", "_open")
@@ -53,7 +53,7 @@ class Ledger:
         self._inherited_undone = frozenset(inherited.undone)
         self._next = inherited.position
         self._last_done = inherited.position - 1
-        #: A dict, because it keeps the order in which they came: the rising one.
+        #: A dict, because it keeps the order in which they came, which is rising.
         self._open: dict[int, None] = {}
 
     def receive(self, offset: int) -> bool:
@@ -95,7 +95,7 @@ class Ledger:
         return len(self._open)
 
     def progress(self, *, brief: bool = False) -> Progress:
-        """What is done, including what earlier owners did and this one has not received yet.
+        """The progress, including what earlier owners have done and this one has not received yet.
 
         ``brief``: leaves out the open offsets above the last one that is done, as if not received yet.
         """

@@ -1,7 +1,7 @@
-"""One assignment of one partition: its fetched records, its ledger, and the jobs that are in hand.
+"""Keeps one assignment of one partition: its fetched records, its ledger, and the jobs in hand.
 
-A partition that comes back gets a new object, so acks of an earlier assignment reach one that no commit
-looks at any more. Its life::
+A partition that comes back gets a new object, so acks of an earlier assignment reach an object that no commit
+reads any more. Its life::
 
     first record fetched ──► buffer ── take() ──► in hand ── done() ──► to_commit() ──► committed()
     partition taken away ──► close(): the buffer is dropped, no job starts any more; those that run may still
@@ -23,12 +23,12 @@ from .ledger import Ledger
 class InHand(Protocol):
     """A record that is being worked on."""
 
-    #: Whether it cannot be called back any more: then a revoke waits for it.
+    #: Whether it cannot be stopped any more: then a revoke waits for it.
     started: bool
 
 
 class OwnedPartition:
-    """Owned by the consuming thread, except ``closed``, which worker threads read."""
+    """One assignment of one partition. For the consuming thread; worker threads read only ``closed``."""
 
     __slots__ = (
         "_committed",
@@ -51,7 +51,7 @@ class OwnedPartition:
         crashes: CrashCounter | None = None,
         owner: str = "",
     ) -> None:
-        """``inherited`` is what the group has committed; metadata that is not ours is ignored.
+        """``inherited`` is the group's last commit; metadata that is not ours is ignored.
 
         With ``crashes``, commits say that the process called ``owner`` holds the partition, so that deaths of
         its owners are counted.
@@ -60,13 +60,13 @@ class OwnedPartition:
         self.crashes = crashes
         self._owner = owner
         self.ledger = Ledger(commit_metadata.decode(inherited.offset, inherited.metadata))
-        #: Fetched records that were not handed out yet.
+        #: Fetched records that are not handed out yet.
         self.buffer: deque[ConsumedRecord] = deque()
-        #: What was taken and is not done, by offset; None for a record that nobody can be asked about.
+        #: The taken records that are not done, by offset; None for a record of which no job was made.
         self.in_hand: dict[int, InHand | None] = {}
-        #: No job of this partition may start any more.
+        #: Whether no job of this partition may start any more.
         self.closed = False
-        #: The commit's metadata is so long that no new job should start before the oldest are done.
+        #: Whether the commit's metadata is so long that no new job should start before the oldest are done.
         self.full = False
         self._committed = (inherited.offset, inherited.metadata)
         self._position = inherited.offset
@@ -119,11 +119,11 @@ class OwnedPartition:
 
     @property
     def is_running(self) -> bool:
-        """Whether something has started and is not done."""
+        """Whether some job has started and is not done."""
         return any(job is not None and job.started for job in self.in_hand.values())
 
     def to_commit(self, now: float) -> OffsetAndMetadata | None:
-        """What to commit; None if Kafka has it already."""
+        """The commit to send; None if Kafka has it already."""
         # `status` shows what a queue has in hand; for a mover that list would be huge.
         progress = self.ledger.progress(brief=self.crashes is None)
         if progress.position != self._position:
@@ -143,15 +143,15 @@ class OwnedPartition:
 
     @property
     def committed_position(self) -> int:
-        """Everything below it is done, and Kafka has stored that."""
+        """The last position that Kafka has stored: everything below it is done."""
         position: int = self._committed[0]
         return position
 
     def blocked_for(self, now: float) -> float:
-        """Seconds for which the oldest job in hand has kept the position where it is."""
+        """Seconds for which the oldest job in hand has held the position back."""
         return now - self._moved_at if self.in_hand else 0.0
 
     @property
     def oldest(self) -> InHand | None:
-        """The job that keeps the position where it is."""
+        """The job that holds the position back."""
         return self.in_hand.get(self._position)

@@ -14,7 +14,7 @@ from .owned_partition import OwnedPartition
 class TakenMessage(dramatiq.MessageProxy):
     """dramatiq's MessageProxy with the record it came from, its partition, and where its ack goes.
 
-    In the inbox it means that its job is done, or, with ``handed_back``, that it will not run here.
+    In the inbox it means that its job is done or, with ``handed_back``, that the job will not run here.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class TakenMessage(dramatiq.MessageProxy):
         self.started = self.running = self.acked = False
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
         self.handed_back = False
-        #: It failed with an exception that its actor throws on purpose.
+        #: Whether it failed with an exception that its actor throws on purpose.
         self.expected = False
         self.attempt = attempt_of(message)
 

@@ -1,6 +1,6 @@
-"""Deletes from a job topic what is done, so that a topic without retention stays small.
+"""Deletes done jobs from a job topic, so that a topic without retention stays small.
 
-Only what lies below a position that Kafka has confirmed as committed is ever deleted. It is done, whoever
+It only ever deletes records below a position that Kafka has confirmed as committed. They are done, whoever
 owns the partition by now, so a trim that comes late does no harm.
 """
 
@@ -36,7 +36,7 @@ class Trimmer:
         not_trimmed: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``keep_done_ms``: records younger than that stay for inspection, done or not.
+        """``keep_done_ms``: records younger than this stay for inspection, done or not.
 
         ``not_trimmed``: topics that others own; nothing is deleted from them.
         """
@@ -52,11 +52,11 @@ class Trimmer:
         self._warned = False
 
     def is_due(self, now: float) -> bool:
-        """Whether the interval has passed and the round before has ended."""
+        """Whether the interval has passed and the last round has ended."""
         return now >= self._next_at and (self._round is None or not self._round.is_alive())
 
     def trim(self, committed: Mapping[TopicPartition, int]) -> None:
-        """Start a round that deletes what lies below the committed positions."""
+        """Start a round that deletes the records below the committed positions."""
         self._next_at = self._clock() + self._interval_s
         grown = {
             partition: position
@@ -107,7 +107,7 @@ class Trimmer:
         kept_from = admin.list_partition_offsets(dict.fromkeys(committed, since_ms))
         limits = {}
         for partition, position in committed.items():
-            first_kept = kept_from[partition].offset  # negative where no record is that young
+            first_kept = kept_from[partition].offset  # negative if no record is that young
             limit = position if first_kept < 0 else min(position, first_kept)
             if limit > self._trimmed.get(partition, 0):
                 limits[partition] = limit

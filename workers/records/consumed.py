@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class ConsumedRecord(Protocol):
-    """A record that was read from a topic, whoever read it; ``timestamp`` is in ms, and the topic's own.
+    """A record read from a topic; ``timestamp`` is in ms, as the topic has it.
 
     ``headers`` may be read anew each time they are asked for: ask once.
     """
@@ -28,7 +28,7 @@ class ConsumedRecord(Protocol):
     def unreadable(self) -> str | None:
         """Why the records from ``first_offset`` to ``offset`` cannot be read; None for a sound record.
 
-        Then ``value`` is the batch that holds them, as it is in the log, and there is neither key nor header.
+        Then ``value`` is the batch that holds them, as it is in the log, and there is no key and no header.
         """
 
     @property

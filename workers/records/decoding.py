@@ -1,4 +1,4 @@
-"""A queue's record as its message. Pure: no I/O."""
+"""Decodes a queue's records into messages. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class QueueDecoder:
         return frozenset(self._decoders)
 
     def decode(self, record: ConsumedRecord) -> dramatiq.Message[Any] | None:
-        """The message of a record; None where a source says that it is no job.
+        """The message of a record; None if a source says that it is no job.
 
         Raises Undecodable.
         """
@@ -45,12 +45,12 @@ class QueueDecoder:
         except Undecodable:
             raise
         except Exception as exc:
-            # It is somebody's code on somebody's bytes, and the partition must go on.
+            # It runs an application's code on bytes of others, and the partition must go on.
             text = f"the record of {topic} cannot be decoded: {type(exc).__name__}: {exc}"
             raise Undecodable(text, record.value or b"") from exc
         return message and envelope.checked(message, self._queue, record.value or b"")
 
 
 def source_of(record: ConsumedRecord, sources: Collection[str]) -> str | None:
-    """The source whose bytes the record has, also where it is outside of its topic; None for a job."""
+    """The source whose bytes the record has, even if it is in another topic; None for a job."""
     return record.topic if record.topic in sources else source_named_in(record.headers)

@@ -1,4 +1,4 @@
-"""A dramatiq message as a Kafka record, and back. Pure: no I/O.
+"""Writes a dramatiq message as a Kafka record, and reads it back. Pure: no I/O.
 
 The value is what dramatiq's own encoder writes. What only the transport needs is in the headers,
 never in ``message.options``: a message received equals the message sent.
@@ -23,7 +23,7 @@ _OVERHEAD_BYTES = 200
 class Record(NamedTuple):
     """A record to be produced: its key, value and headers; a value of None is a tombstone.
 
-    Records of ours have a key; one of others that goes back as it came may have none. ``anywhere``: no other
+    Our records have a key; a record of others that goes back as it came may have none. ``anywhere``: no other
     record has its key, so any partition will do.
     """
 
@@ -74,7 +74,7 @@ def decode(value: bytes | None, queue: str | None) -> dramatiq.Message[Any]:
 
 
 def require_sound(message: dramatiq.Message[Any]) -> None:
-    """Raise InvalidMessage for what :func:`decode` would refuse, or whose headers cannot be written."""
+    """Raise InvalidMessage if :func:`decode` would refuse the message, or its headers cannot be written."""
     if _is_plain(message):
         return
     wrong = _wrong_field(message) or _unwritable_field(message)
@@ -125,7 +125,7 @@ def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
             return f"{name} is of type {type(found).__name__}"
     if not message.message_id:
         return "message_id is empty"
-    # dramatiq's worker takes these two at their word: with an eta it would keep the job in its memory, and
+    # dramatiq's worker uses these two unchecked: with an eta it would keep the job in its memory, and
     # its thread would die over a throws that is no exception.
     if message.options.get("eta") is not None:
         return "options has eta"
@@ -135,7 +135,7 @@ def _wrong_field(message: dramatiq.Message[Any]) -> str | None:
 
 
 def _is_plain(message: dramatiq.Message[Any]) -> bool:
-    """Whether the message is sound, found out quickly, as for most: those without options."""
+    """Whether a quick check shows that the message is sound: it does for most, those without options."""
     if message.options != {} or not message.message_id:
         return False
     kinds = (type(message.message_id), type(message.actor_name), type(message.queue_name))
@@ -171,7 +171,7 @@ def _is_unwritable(text: str) -> bool:
 
 
 def _cause(exc: DecodeError) -> str:
-    """dramatiq wraps what the encoder raised, twice for its own encoder."""
+    """The text of the encoder's error, which dramatiq wraps, twice for its own encoder."""
     inner: BaseException = exc
     while isinstance(inner, DecodeError) and isinstance(inner.error, BaseException):
         inner = inner.error

@@ -1,6 +1,6 @@
 """Writes and reads messages as dramatiq's own encoder does, the same bytes and fields, in less time. Pure.
 
-dramatiq makes an encoder for each message and reads with four calls around the one that scans.
+dramatiq makes an encoder for each message, and reads with four more calls than the one that scans.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def write(message: dramatiq.Message[Any]) -> bytes:
 
 
 def read(value: bytes) -> dramatiq.Message[Any] | None:
-    """``Message.decode(value)`` where dramatiq's own encoder wrote that, for a message without options.
+    """``Message.decode(value)`` if dramatiq's own encoder wrote it, for a message without options.
 
-    Each of its fields has the right type, and it has an id. None for anything else: the caller asks dramatiq.
+    Each field has the right type, and there is an id. None for anything else: the caller then uses dramatiq.
     """
     if type(get_encoder()) is not JSONEncoder:
         return None

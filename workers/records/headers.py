@@ -1,4 +1,4 @@
-"""The headers of our records: every name, and what of them a job takes along. Pure.
+"""Names the headers of our records, and chooses those that a job takes along. Pure.
 
 A job has ``schema``, ``message-id``, ``actor`` and ``queue``, and ``eta`` while it is delayed. What others
 add, such as ``traceparent``, rides along through retries, dead letters and replays.
@@ -14,8 +14,8 @@ Headers = list[tuple[str, bytes]]
 
 #: Version of the record's layout, in the header ``schema``.
 SCHEMA = b"1"
-#: A record that is not a job, but has key, value and headers of a source's: the source's topic, so that the
-#: record is decoded as it was there.
+#: A record that is no job, but has key, value and headers of a source's record: the source's topic, so
+#: that the record is decoded as in that topic.
 SOURCE_HEADER = "source-topic"
 #: A dead letter whose bytes were too long to keep: how many there were.
 TOO_LONG_HEADER = "too-long"
@@ -39,14 +39,14 @@ MAX_JOB_HEADERS = 2_000
 
 
 def text_of(name: str, headers: Iterable[tuple[str, bytes | None]]) -> str | None:
-    """The first header of that name, as text; None where there is none."""
+    """The first header of that name, as text; None if there is none."""
     return next(
         (value.decode(errors="replace") for key, value in headers if key == name and value is not None), None
     )
 
 
 def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """Headers by name, as text; the last one of a name, and none that is null."""
+    """Headers by name, as text: the last one of each name; null headers are left out."""
     return {name: value.decode(errors="replace") for name, value in headers if value is not None}
 
 
@@ -63,7 +63,7 @@ def source_named_in(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
 def carried(record: ConsumedRecord) -> Headers:
     """The headers that a job takes along when it is tried again: all that are not made anew.
 
-    ``record`` is the consumed one of the attempt before. The headers tell where the job first came from.
+    ``record`` is the one consumed for the last attempt. The headers say where the job first came from.
     """
     kept: Headers = [(name, value) for name, value in filled(record.headers) if name not in OWN_HEADERS]
     if text_of(ORIGIN_HEADER, kept) is None:

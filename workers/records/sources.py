@@ -1,4 +1,4 @@
-"""The other topics that a queue reads: what others write there becomes jobs. Pure: no I/O.
+"""Declares the other topics that a queue reads: records of others become jobs. Pure: no I/O.
 
 A source is a log that others own and read too. So the pool writes nothing into it and deletes nothing from
 it: a job that came from one and is retried, delayed or replayed goes by way of the queue's own topic.
@@ -28,7 +28,7 @@ class Incoming(NamedTuple):
     offset: int | None = None
 
 
-#: Makes the job of a record: always the same one, as a record may be read again. None: the record is no job.
+#: Makes the job of a record: always the same job, as a record may be read again; None if it is no job.
 #: It runs on the consuming thread, so it must be quick and do no I/O. A record over which it raises an error
 #: becomes a dead letter.
 Decode = Callable[[Incoming], dramatiq.Message[Any] | None]
@@ -36,7 +36,7 @@ Decode = Callable[[Incoming], dramatiq.Message[Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A topic that a queue reads. ``config`` is what it is created with where it does not exist."""
+    """A topic that a queue reads. ``config`` is the configuration to create it with if it does not exist."""
 
     topic: str
     decode: Decode

@@ -1,4 +1,4 @@
-"""The commands `todo-workers dead-letters ...` as they are called; what they do is imported when they run."""
+"""Declares the commands `todo-workers dead-letters ...`; the code that does the work is imported later."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Rate = Annotated[str | None, typer.Option(metavar="N/s", help="At most so many 
 
 @app.callback()
 def _root() -> None:
-    # A replay that is told to stop says how far it came, and an export leaves no half file.
+    # A replay that has to stop says how far it came, and an export leaves no half file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

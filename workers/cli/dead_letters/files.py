@@ -20,7 +20,7 @@ from ...records.envelope import Record
 from ..terminal import complain, progress
 
 INTERRUPTED = 130
-#: Records on their way to Kafka, at most.
+#: The most records that are on their way to Kafka at a time.
 _UNDER_WAY = 200
 
 

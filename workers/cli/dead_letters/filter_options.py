@@ -1,4 +1,4 @@
-"""The options by which the dead-letter commands are told which ones are meant, written once."""
+"""The options that say which dead letters a command is about, written once for all commands."""
 
 from __future__ import annotations
 

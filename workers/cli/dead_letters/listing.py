@@ -15,7 +15,7 @@ from ..terminal import complain, console, progress
 from . import tables
 
 FAILED = 1
-#: How many a table shows where nobody says how many.
+#: How many dead letters a table shows by default.
 _TABLE_LENGTH = 50
 
 

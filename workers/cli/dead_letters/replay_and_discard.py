@@ -1,7 +1,7 @@
 """`todo-workers dead-letters replay` and `discard`; each function returns the exit status.
 
-A first look finds what is meant and says it; after the confirmation a second one does it, to exactly those
-dead letters and to none that came meanwhile.
+A first pass finds the dead letters and names them; after the confirmation a second one acts on exactly those
+and on none that came meanwhile.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ...operations.dead_letters import Action, act, discarding, replaying
 from ..terminal import complain, console, counting, progress, visible
 
 FAILED, INTERRUPTED = 1, 130
-#: Kinds of dead letters that are counted one by one, and missing ids that are named, at most.
+#: The most kinds of dead letters that are counted one by one, and the most missing ids that are named.
 _NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a replay or a discard goes about it."""
+    """The options of a replay or a discard."""
 
     dry_run: bool = False
     yes: bool = False
@@ -35,7 +35,7 @@ class Options:
 
 
 def meant(wanted: Filter, ids: Sequence[str] | None, *, all_: bool) -> Filter:
-    """The filter with ids. Raises WrongUsage where nothing says which dead letters are meant."""
+    """The filter with ids. Raises WrongUsage if nothing says which dead letters are meant."""
     wanted = replace(wanted, ids=tuple(ids or ()))
     if wanted.is_empty and not all_:
         raise WrongUsage("Which dead letters? Name ids or filters, or --all")
@@ -58,7 +58,7 @@ def per_second(text: str | None) -> float | None:
 def replay_all(
     broker: KafkaBroker, wanted: Filter, options: Options, *, to: str | None, edits: Sequence[Edit]
 ) -> int:
-    """Enqueue the jobs of the dead letters that match, again."""
+    """Enqueue again the jobs of the dead letters that match."""
     return _act(broker, wanted, options, replaying(broker, to=to, edits=edits))
 
 

@@ -24,7 +24,7 @@ from ..times import is_time, length_of_time, timestamp
 _COLUMNS = ("id", "when", "queue", "actor", "reason", "error", "attempts", "replays")
 _ERROR = _COLUMNS.index("error")
 _NUMBERS = {"attempts", "replays"}
-#: From so many columns on a terminal has room for a table with the errors in it.
+#: A terminal with at least so many columns has room for a table with the errors in it.
 _WIDE = 160
 
 
@@ -36,7 +36,7 @@ def table(letters: Iterable[DeadLetter], width: int) -> Table | Text:
     found = Table(box=None)
     for name in _COLUMNS:
         found.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
-    # Too little room would be taken from every column, and from the ids.
+    # Without this, a lack of room would shorten every column, the ids too.
     others = [at for at in range(len(_COLUMNS)) if at != _ERROR]
     taken = sum(max(cell_len(row[at]) for row in (_COLUMNS, *rows)) + 2 for at in others)
     found.columns[_ERROR].overflow = "ellipsis"
@@ -108,7 +108,7 @@ def details(letter: DeadLetter) -> Group:
 
 
 def as_json(letter: DeadLetter) -> dict[str, object]:
-    """The object that ``--json`` prints; ``message`` is None where the bytes cannot be read."""
+    """The object that ``--json`` prints; ``message`` is None if the bytes cannot be read."""
     return {
         "id": letter.id,
         "time": timestamp(letter.time_ms),
@@ -145,7 +145,7 @@ def _message(letter: DeadLetter) -> JSON | Text:
         return Text("none" if letter.value is None else repr(letter.value))
     match parsed:
         case {"options": {"traceback": str(trace)} as options}:
-            # That of the attempt before the last, which is below.
+            # The traceback of the attempt before the last; the last one's is below.
             parsed = parsed | {
                 "options": options | {"traceback": "... " + trace.rstrip().rpartition("\n")[2]}
             }
@@ -153,7 +153,7 @@ def _message(letter: DeadLetter) -> JSON | Text:
 
 
 def _enqueued_ms(letter: DeadLetter) -> int:
-    """When the job was first sent; where its message does not say, when its record was written."""
+    """When the job was first sent; if its message does not say that, when its record was written."""
     match _parsed(letter):
         case {"message_timestamp": int(ms)} if is_time(ms):
             return ms
@@ -161,7 +161,7 @@ def _enqueued_ms(letter: DeadLetter) -> int:
 
 
 def _parsed(letter: DeadLetter) -> Any:
-    """The job as the application's encoder reads it, or else the JSON that it is; None for other bytes."""
+    """The job as the application's encoder reads it, else as plain JSON; None for other bytes."""
     value = letter.value or b""
     for read in (get_encoder().decode, json.loads):
         with suppress(Exception):  # an encoder may raise anything for bytes that it did not write
@@ -170,7 +170,7 @@ def _parsed(letter: DeadLetter) -> Any:
 
 
 def _as_json_value(value: Any) -> Any:
-    """The value in types that JSON has; of others the text that Python shows."""
+    """The value in types that JSON has; a value of any other type as its ``repr``."""
     if isinstance(value, dict):
         return {str(name): _as_json_value(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -8,9 +8,9 @@ from kafka import TopicPartition
 
 from .fetcher import PausingFetcher
 
-#: A poll hands out no more records once those it has take so many bytes.
+#: A poll hands out no more records once those that it has take so many bytes.
 MAX_POLL_BYTES = 16 * 1024 * 1024
-#: Records that are unpacked before the first look at their size, and how many times as many before the next.
+#: How many records are unpacked before the first look at their size, and the factor for the next look.
 _FIRST_LOOK = 4
 _GROWTH = 4
 
@@ -40,7 +40,7 @@ class BoundedFetcher(PausingFetcher):
             except Exception as exc:
                 if not found:
                     raise
-                self._raised = exc  # what was handed out before it must not be lost
+                self._raised = exc  # the records handed out before it must not be lost
                 break
             got = 0
             for partition, records in more.items():

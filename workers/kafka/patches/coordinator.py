@@ -11,7 +11,7 @@ _MAX_WAIT_S = 1.0
 
 
 class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
-    """Waits before it asks again for a coordinator that cannot be reached, and tells once that it is gone.
+    """Waits before it asks again for a coordinator that cannot be reached, and warns once that it is gone.
 
     Kafka names a broker that has died as coordinator until it fences it, 9 s later. kafka-python 3.0.12 finds
     that broker disconnected, marks it dead with a warning, asks again at once, and gets the same answer: some

@@ -10,10 +10,10 @@ from kafka.consumer.fetcher import Fetcher
 class PausingFetcher(Fetcher):  # type: ignore[misc]
     """Hands out what it has laid aside of a paused partition, once that is resumed.
 
-    kafka-python 3.0.12 lays the records that it is handing out aside where their partition is paused
-    (dpkp/kafka-python#2981), and takes them up again only while it has no others in hand. Those of another
-    partition count as in hand when all of them were handed out, too; and it fetches nothing of a partition
-    while it has records of it. So such a partition could be silent for ever.
+    kafka-python 3.0.12 lays the records that it is handing out aside if their partition is paused
+    (dpkp/kafka-python#2981), and takes them up again only while it has no others in hand. Records of another
+    partition count as in hand even when all of them were handed out; and it fetches nothing of a partition
+    while it has records of it. So such a partition could stay silent for ever.
     """
 
     _next_partition_records: Any
@@ -23,13 +23,13 @@ class PausingFetcher(Fetcher):  # type: ignore[misc]
         if not in_hand:
             self._next_partition_records = None
         elif not all(map(self._subscriptions.is_paused, self._paused_partition_records)):
-            # Its turn comes again, behind those that were laid aside before.
+            # Its turn comes again, after those that were laid aside before.
             self._paused_partition_records[in_hand.topic_partition] = in_hand
             self._next_partition_records = None
         return super().fetched_records(*args, **options)
 
     def _parse_fetched_data(self, completed: Any) -> Any:
-        """Tell the reader where the log ended, which kafka-python does not."""
+        """Pass the end of the log to the reader, which kafka-python does not."""
         parsed = super()._parse_fetched_data(completed)
         if parsed is not None:
             parsed.log_end = completed.partition_data.high_watermark

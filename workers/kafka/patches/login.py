@@ -14,12 +14,12 @@ _CLOSES_THAT_MEAN_REFUSED = 4
 
 
 class ConnectionManager(sockets.ConnectionManager):
-    """Ends the bootstrap with what went wrong, and at once where trying again cannot help.
+    """Ends the bootstrap with the real error, and at once if trying again cannot help.
 
     kafka-python 3.0.12 means to remember a refused login and raise it at the next connection
     (dpkp/kafka-python#2994), but a refusal in the handshake only reaches the connection's own future:
     the bootstrap tries the wrong password until its time-out and then says "Unable to bootstrap".
-    Worse, Kafka closes the socket right behind the refusal, and where both arrive together
+    Worse, Kafka closes the socket right behind the refusal, and if both arrive together
     kafka-python's transport drops what it has read and reports the closing alone.
     """
 

@@ -9,10 +9,10 @@ _CONNECTING_MS = 100
 
 
 class NetClient(KafkaNetClient):  # type: ignore[misc]
-    """Tells in milliseconds when a broker can be connected to, as the producer takes it.
+    """Returns in milliseconds when a broker can be connected to, as the producer expects.
 
-    kafka-python 3.0.12 tells it in seconds, and 0 while a connection is being made: as long as a broker with
-    records to send is away, the producer's thread goes round with hardly any wait.
+    kafka-python 3.0.12 returns seconds, and 0 while a connection is being made: as long as a broker with
+    records to send is away, the producer's thread loops with hardly any wait.
     """
 
     def connection_delay(self, node_id: object) -> float:

@@ -19,10 +19,10 @@ _FORMAT = 2
 class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
     """The records that were fetched of one partition, read as :class:`FetchedRecord`; see there for why.
 
-    kafka-python 3.0.12 raises for a batch that it cannot unpack (no codec, a wrong checksum, bytes that are
-    no records), at each poll again, so that the partition stands still. Where the error came behind records
-    that could be read, and their partition was paused then, it even loops without end inside ``poll``, as an
-    iterator that has raised gives nothing more and still counts as unread. Here such a batch is one record
+    kafka-python 3.0.12 raises an error for a batch that it cannot unpack (no codec, a wrong checksum, bytes
+    that are no records), again at each poll, so the partition stands still. If the error came after records
+    that could be read, and their partition was paused then, it even loops for ever inside ``poll``, as an
+    iterator that has raised yields nothing more but still counts as unread. Here such a batch is one record
     that says why it cannot be read, and the log goes on behind it.
     """
 
@@ -31,7 +31,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
     next_fetch_offset: int
 
     def take(self, n: int | None = None) -> list[Any]:
-        """The next ``n`` records, none at the end; whatever is raised, nothing is left to be read in vain."""
+        """The next ``n`` records, none at the end; after any error nothing is left that cannot be read."""
         try:
             taken: list[Any] = super().take(n)
         except BaseException:
@@ -59,7 +59,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             self.bytes_read += len(frame)  # kafka-python takes the partitions in turns by it
             if not passed_over:
                 yield from self._read(partition, frame, batch, last)
-            if batch.magic == _FORMAT:  # past what compaction has removed from the end of the batch
+            if batch.magic == _FORMAT:  # past the offsets that compaction removed from the end of the batch
                 self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
         self.drain()
 
@@ -99,7 +99,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
     def _unreadable(
         self, partition: TopicPartition, frame: memoryview, last: int, why: str
     ) -> Iterator[UnreadableRecords]:
-        """Stand for the records of a batch that were not read yet, up to ``last``, and go on behind them."""
+        """Put one record in place of a batch's unread ones, up to ``last``, and go on behind them."""
         first = max(self.next_fetch_offset, self.fetch_offset, _int(frame, 0, 8))
         if first > last:
             return  # all of its offsets were read
@@ -130,7 +130,7 @@ def _records(partition: TopicPartition, batch: Any, last: int) -> Iterator[Fetch
 
 
 def _last_offset(frame: memoryview, fetched: Any, log_end: int) -> int:
-    """The last offset of a batch. One that is damaged cannot reach into the next, or beyond the log."""
+    """The last offset of a batch. One that is damaged cannot reach into the next, or beyond the log's end."""
     following = fetched._next_slice
     end = log_end if following is None else _int(following, 0, 8)
     # A batch of an older format begins with its last offset.

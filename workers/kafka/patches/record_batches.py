@@ -1,6 +1,6 @@
 """Reads the records of one batch of Kafka's log, format 2. Pure: no I/O.
 
-kafka-python's own reader takes several times as long, most of it for what jobs that succeed never need.
+kafka-python's own reader takes several times as long, most of it for data that jobs rarely need.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FetchedRecord:
 
     @property
     def headers(self) -> list[tuple[str, bytes | None]]:
-        """The headers, read anew each time; of damaged ones those in front of the damage.
+        """The headers, read anew each time; if they are damaged, those before the damage.
 
         A name that is not UTF-8 has replacement characters.
         """
@@ -93,10 +93,10 @@ def records(
     base_ms: int,
     append_ms: int | None,
 ) -> Iterator[FetchedRecord | None]:
-    """The ``count`` records of a batch that are, uncompressed, ``raw``; None for one that is damaged.
+    """The ``count`` records of a batch whose uncompressed bytes are ``raw``; None for a damaged record.
 
     Their offsets rise, from ``base_offset`` to ``last_delta`` above it at most. ``append_ms`` is the time of
-    all of them where the log stamps what it appends. Raises CorruptBatch where it cannot go on.
+    all of them if the log stamps what it appends. Raises CorruptBatch if it cannot go on.
     """
     at = 0
     before = -1

@@ -11,7 +11,7 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
     """Wakes its thread once, however often it is asked to before that has run.
 
     kafka-python 3.0.12 writes to a socket each time: for almost every record of a producer, for example. A
-    thread that sends many gives Python's lock away with each, and gets it back some milliseconds later.
+    thread that sends many releases Python's lock with each, and gets it back some milliseconds later.
     """
 
     _woken = False
@@ -26,6 +26,6 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
         super()._process_events(event_list)
         if is_woken:
             # Only once the byte is read: otherwise the next byte could be read together with it, and be
-            # missed. What is asked in between is seen all the same, as the loop looks at its work before it
+            # missed. Work that is added in between is seen all the same, as the loop looks for work before it
             # waits again.
             self._woken = False

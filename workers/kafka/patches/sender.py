@@ -9,7 +9,7 @@ from kafka.producer.sender import Sender
 
 logger = logging.getLogger(__name__)
 
-#: Between two looks at the oldest record.
+#: Pause between two looks at the oldest record.
 _INTERVAL_S = 0.5
 #: How much longer than its time-out a record may be held before the producer is given up.
 _GRACE_S = 0.5
@@ -19,7 +19,7 @@ class EndingSender(Sender):  # type: ignore[misc]
     """Closes its producer, which fails all records, once it holds one for longer than the delivery time-out.
 
     kafka-python 3.0.12 looks for such records only while it has a producer id. It has none while Kafka does
-    not answer the request for the first one, and none ever again after a record that was sent has expired:
+    not answer the request for the first one, and none ever again after a sent record has expired:
     `reset_producer_id` then drops the id and leaves the state in which `init_producer_id` does nothing.
     """
 

@@ -1,4 +1,4 @@
-"""Sockets of connections that do not come about, left open."""
+"""Sockets that are left open when their connection fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _SCHEME = "todo-workers"
 class ClosedOnFailure(KafkaNetSocket):  # type: ignore[misc]
     """Closes the socket of a connection that does not come about.
 
-    kafka-python 3.0.12 drops it, open: where the client is closed while it connects, and where that fails.
+    kafka-python 3.0.12 drops such a socket without closing it: when connecting fails, and when the client is
+    closed meanwhile.
     """
 
     SCHEMES = (_SCHEME,)
@@ -32,7 +33,7 @@ class ClosedOnFailure(KafkaNetSocket):  # type: ignore[misc]
 class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
     """Connects by :class:`ClosedOnFailure`, and closes a socket whose handshake fails, which is left as well.
 
-    Where a proxy is configured, connections go through that instead.
+    If a proxy is configured, connections go through that instead.
     """
 
     def __init__(self, net: Any, **configs: Any) -> None:

@@ -7,7 +7,14 @@ from uuid import UUID
 import pytest
 
 from workers.errors import LocalKafkaError
-from workers.local_kafka.config import Ports, cluster_id, gist, scram_arguments, server_properties, taken_port
+from workers.local_kafka.config import (
+    Ports,
+    cluster_id,
+    last_errors,
+    scram_arguments,
+    server_properties,
+    taken_port,
+)
 
 PORTS = Ports(client=9092, controller=9093, broker=9094)
 
@@ -61,12 +68,12 @@ java.lang.RuntimeException: Stored node id 7 doesn't match
 \tat kafka.server.KafkaRaftServer.<init>(KafkaRaftServer.scala:55)
 2026-01-01 00:00:00.002 [main] INFO kafka.Kafka - stopping
 """
-    assert gist(log) == (
+    assert last_errors(log) == (
         "2026-01-01 00:00:00.001 [main] ERROR kafka.Kafka$ - Exiting Kafka due to fatal exception"
         " | java.lang.RuntimeException: Stored node id 7 doesn't match"
     )
-    assert gist("one\n\ntwo\nthree\nfour\n") == "two | three | four"
-    assert gist("") == "nothing"
+    assert last_errors("one\n\ntwo\nthree\nfour\n") == "two | three | four"
+    assert last_errors("") == "nothing"
 
 
 def test_a_cluster_id_is_never_taken_for_an_option() -> None:
