@@ -28,7 +28,7 @@ _REDIS_START_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """Where the services are; ``quick`` measures less of everything."""
+    """The addresses of the services; ``quick`` measures less of everything."""
 
     kafka: str
     redis_or_error: tuple[str | None, str]
@@ -37,7 +37,7 @@ class Kit:
 
     @property
     def redis(self) -> str:
-        """The URL of the Redis server. Raises NotMeasured where there is none."""
+        """The URL of the Redis server. Raises NotMeasured if there is none."""
         url, error = self.redis_or_error
         if url is None:
             raise NotMeasured(error)

@@ -1,4 +1,4 @@
-"""E-mail addresses: checked alike for recipients and for the settings. Pure."""
+"""Checks e-mail addresses, in the same way for recipients and for the settings. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ORDINARY = ".x"
 def mail_address(address: str) -> str:
     """The address as a mail server needs it: an international domain in Punycode.
 
-    Whether the domain exists is the mail server's to say: it may be one of an intranet or of a test. A part
+    Only the mail server can say whether the domain exists: it may be one of an intranet or of a test. A part
     before the @ that is not ASCII stays as it is; only a server that offers SMTPUTF8 takes it.
 
-    Raises ValueError if it is none, with the end of a sentence that begins with the field.
+    Raises ValueError if it is no address; the text is the end of a sentence that begins with the field.
     """
     try:
         return normal(address)
@@ -27,7 +27,7 @@ def normal(address: str) -> str:
     """As `mail_address`, but the ValueError is the reason, a sentence of its own."""
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - long to load
 
-    # It refuses a reserved name whatever it is asked, unless its list is changed for the whole process.
+    # It always refuses a reserved name, unless its list is changed for the whole process.
     suffix = _ORDINARY if address.lower().endswith(_reserved()) else ""
     try:
         valid = validate_email(address + suffix, check_deliverability=False, globally_deliverable=False)

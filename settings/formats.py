@@ -1,4 +1,4 @@
-"""Checks of the settings' values. Pure, but for looking whether a file exists.
+"""Checks the settings' values. Pure, but for looking whether a file exists.
 
 Each check returns the value or raises `ValueError` with the end of a sentence that begins with the variable.
 """
@@ -195,7 +195,7 @@ def _parsed_url(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        _ = parts.port  # raises ValueError where it is none
+        _ = parts.port  # raises ValueError if it is none
     except ValueError:
         return None
     return parts if _HOST.fullmatch(host) or _is_ipv6(host) else None

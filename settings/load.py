@@ -17,7 +17,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     """The settings that `environ` (default: the process's) and `env_file` (it need not exist) ask for.
 
     - The environment wins over the file. A variable set to nothing counts as not set: its default holds.
-    - Names are upper case. An unknown name is an error where it must have been meant for us: near a real name
+    - Names are upper case. An unknown name is an error if it must have been meant for us: near a real name
       (`KAFKA_BOOTSTRAP_SERVER`), or, in the file, anything under KAFKA_, SMTP_ or WORKER_. Other names in the
       environment are left alone: Kafka's tools and images and Kubernetes' service links use our prefixes too.
     - In the file, `$` has no special meaning.

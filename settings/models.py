@@ -1,10 +1,10 @@
-"""The settings themselves: names, types, defaults, meanings, and what may go with what.
+"""Declares the settings: their names, types, defaults and meanings, and which values fit together.
 
 A setting's variable is its section and its name in upper case: `kafka.namespace` is `KAFKA_NAMESPACE`.
 Building these models reads nothing; `settings.load_settings` does.
 
 Rules between two settings are checks of the later field, not of the section: they run, and name their
-variable, even where another field of the section is wrong. `info.data` holds the earlier, valid fields.
+variable, even if another field of the section is wrong. `info.data` holds the earlier, valid fields.
 """
 
 from datetime import timedelta
@@ -52,7 +52,7 @@ Servers = Annotated[tuple[Server, ...], BeforeValidator(split_commas), AfterVali
 
 
 class _Section(BaseModel):
-    # Defaults are checked too: a missing password is wrong where the protocol asks for one.
+    # Defaults are checked too: a missing password is wrong if the protocol needs one.
     # The input stays out of pydantic's own messages: it may be a password.
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True

@@ -1,4 +1,4 @@
-"""Which variables are settings, and which look like a setting misspelt. Pure."""
+"""Finds out which variables are settings, and which are misspelt settings. Pure."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -11,10 +11,10 @@ from pydantic.fields import FieldInfo
 from settings.models import Settings
 from settings.spelling import edits_between
 
-#: A name is a misspelling up to this many edits; of a short one, fewer.
+#: A name counts as a misspelling up to this many edits; a short one up to fewer.
 _MAX_EDITS = 2
 
-#: The units of a length of time; a default is written in the largest that gives a whole number.
+#: The units of a length of time; a default is written in the largest unit that makes it a whole number.
 _UNITS = {
     "d": timedelta(days=1),
     "h": timedelta(hours=1),
@@ -27,7 +27,7 @@ class Variable(NamedTuple):
     """A row of the settings table."""
 
     variable: str
-    default: str  #: As one would write it in `.env`; empty where unset is the default.
+    default: str  #: As one would write it in `.env`; empty if unset is the default.
     meaning: str
 
 
@@ -48,7 +48,7 @@ def is_under_our_prefixes(name: str) -> bool:
 
 
 def misspelt(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` is most likely a misspelling of, or None where none is near.
+    """The known name that `name` is most likely a misspelling of, or None if none is near.
 
     Near means equal but for the case, very few edits away, or cut short (`SMTP_USER`). A name with another
     word in it is not near: Kubernetes sets `SMTP_PORT_25_TCP`, Kafka's images know `KAFKA_NUM_PARTITIONS`.
@@ -96,7 +96,7 @@ def _as_text(default: object) -> str:
 
 
 def _is_near(name: str, real: str) -> bool:
-    # Only what follows the section counts, else whatever begins with KAFKA_ would be half right.
+    # Only the part after the section counts: otherwise every name under KAFKA_ would be half right.
     section = f"{real.partition('_')[0]}_" if is_under_our_prefixes(real) else ""
     if not name.startswith(section):
         return False

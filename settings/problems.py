@@ -1,4 +1,4 @@
-"""The problems of the settings, in words for the person who set them."""
+"""Says what is wrong with the settings, in words for the person who set them."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,11 +1,11 @@
-"""Which known name was meant by one that is not known. Pure."""
+"""Finds the known name that an unknown one was meant to be. Pure."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def near(name: str, known: Iterable[str], *, at_most: int = 1, cutoff: float = 0.6) -> list[str]:
-    """The known names that are like `name`, the likest first; none where none is like it.
+    """The known names that are similar to `name`, the most similar first; maybe none.
 
     It compares with each of them, which takes some 20 µs for a name of usual length.
     """
@@ -13,7 +13,7 @@ def near(name: str, known: Iterable[str], *, at_most: int = 1, cutoff: float = 0
 
 
 def did_you_mean(name: str, known: Iterable[str], *, quoted: bool = False, otherwise: str = "") -> str:
-    """The end of a sentence about a `name` that is not known: the likest one, else `otherwise`."""
+    """The end of a sentence about a `name` that is not known: the most similar one, else `otherwise`."""
     found = near(name, known)
     if not found:
         return otherwise

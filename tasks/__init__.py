@@ -1,9 +1,9 @@
 """The todo chatbot's work: publish events here; `dramatiq tasks` runs what they cause.
 
 Importing it is the composition root: it reads the settings, sets dramatiq's broker, declares the actors and
-opens no connection. The rooms:
+opens no connection. The packages:
 
-    publishing            tell the workers what happened
+    publishing            write events for the workers
     actors                the jobs: parse, call, log
     events                what the chatbot publishes: models, CloudEvents, schemas
     audit                 the append-only trail of all events

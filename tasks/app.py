@@ -63,7 +63,7 @@ dramatiq.set_broker(broker)
 #: The topic that events are published to, by anybody.
 event_log = broker.topics.named("events")
 
-#: What is done about reminders that come late, and how far ahead alarms are set, and set again.
+#: The policy for late reminders, and how far ahead alarms are set, and set again.
 reminder_policy = LatePolicy(
     skips=settings.reminder.missed == "skip", grace_s=settings.reminder.grace.total_seconds()
 )
@@ -179,7 +179,7 @@ def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:
 
 
 class LoadsAndCloses(dramatiq.Middleware):
-    """Makes what a worker works with before its first job, and closes the mailer after its last."""
+    """Makes the parts that a worker needs before its first job, and closes the mailer after its last."""
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         from .notifications import notifier  # noqa: F401 - with what renders the templates

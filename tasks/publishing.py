@@ -1,4 +1,4 @@
-"""Publishes events: the way chatbot code tells the workers that something happened."""
+"""Publishes events, so that the workers learn from chatbot code what happened."""
 
 from __future__ import annotations
 

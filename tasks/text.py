@@ -21,5 +21,5 @@ def paragraphs(text: str) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut ``text`` to ``limit`` characters, the last one an ellipsis where something was cut."""
+    """Cut ``text`` to ``limit`` characters, the last one an ellipsis if something was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""Jobs that are due within a minute, and a million that wait for weeks."""
+"""Lateness of jobs that are due within a minute, and the cost of a million that wait for weeks."""
 
 from __future__ import annotations
 

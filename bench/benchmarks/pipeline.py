@@ -11,11 +11,11 @@ from ..model import Benchmark, Contestant, Readings, at_least, at_most, ratio, r
 
 #: Events per minute that the pipeline must keep up with.
 _REQUIRED = 10_000
-#: The rates among which the highest is looked for.
+#: The rates among which the highest is searched.
 _RATES = range(2_000, 34_000, 1_000)
-#: A rate is kept up with if the 99th percentile is at most this: if a worker falls behind it only grows.
+#: A worker keeps up with a rate if the 99th percentile is at most this: if it falls behind, that only grows.
 _KEPT_UP_MS = 1_000
-#: A rate is prompt if a mail is at the server so soon, at the 99th percentile.
+#: A rate is prompt if a mail is at the server within this time, at the 99th percentile.
 _PROMPT_MS = 200
 
 

@@ -1,4 +1,4 @@
-"""A long backlog: filled by one process, drained by another whose memory is watched."""
+"""Fills a long backlog with one process, and drains it with another whose memory is watched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delayed jobs: how late they start, and what waiting costs."""
+"""Measures how late delayed jobs start, and the cost of waiting ones."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from . import dramatiq_kafka
 from .backlog import memory_mb
 from .dramatiq_common import worker
 
-#: Time for the worker process to start, and the slowest rate of sending that is allowed for: all jobs must be
-#: sent, and the worker run, before the first job is due.
+#: The time for the worker process to start, and the slowest rate of sending that is expected: all jobs must
+#: be sent, and the worker run, before the first job is due.
 _LEAD_S = 8.0
 _SENDS_PER_S = 3_500
 _IDLE_S = 20.0

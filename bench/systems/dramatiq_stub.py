@@ -1,4 +1,4 @@
-"""dramatiq's StubBroker: a queue in memory, no network: the cost of dramatiq itself."""
+"""dramatiq's StubBroker, a queue in memory without network: it shows the cost of dramatiq itself."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from .dramatiq_common import ARGUMENTS, noop_actor, worker
 from .dramatiq_kafka import broker_at
 from .meter import Meter
 
-#: Trips of one kind before as many of the other.
+#: How many trips of one kind come before as many of the other.
 _TURN = 25
 #: Pause between two trips, in which the broker is idle.
 _PAUSE_S = 0.002
@@ -79,7 +79,7 @@ def _bare_trip(address: str, topic: str) -> Trip:
 
 
 class _Arrivals:
-    """Tells one thread when something that it sent has arrived at another."""
+    """Lets a thread wait until something that it sent has arrived at another thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ..errors import NotMeasured
 
-#: Jobs have come to a halt if none has run for so long.
+#: Jobs have come to a halt if none has run for this long.
 STALLED_S = 20.0
 
 

@@ -1,4 +1,4 @@
-"""Jobs that wait for something: many short ones of one partition, on many threads."""
+"""Measures many short jobs of one partition on many threads, each of which only waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of the chatbot's actors: JSON values, and what an operator's edit of them is checked by.
+"""Types of the actors' arguments: JSON values, with the checks for an operator's edit of them.
 
 An actor parses its own argument. The annotation is only read when somebody replays a dead letter with edited
 arguments: it has the new values checked before they become a job.

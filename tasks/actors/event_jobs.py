@@ -1,4 +1,4 @@
-"""The jobs that an event gives: one for each of its effects, always with the same ids."""
+"""Makes the jobs of an event: one for each of its effects, always with the same ids."""
 
 from __future__ import annotations
 

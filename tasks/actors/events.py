@@ -1,4 +1,4 @@
-"""The actor that handles an event: it sees to all of the event's effects. It may run more than once."""
+"""The actor that handles an event, with all of its effects. It may run more than once."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ EVENT_LOG_RETENTION_MS = 30 * 24 * 3_600_000
 class Effect:
     """One effect of an event: ``run`` brings it about at once, a job of ``actor`` does so later.
 
-    Both raise InvalidEvent for what this effect cannot use of the event; then the others happen all the same.
+    Both raise InvalidEvent if this effect cannot use a part of the event; the others happen all the same.
     """
 
     actor: EventActor
     run: Callable[[ReadEvent[Any]], None]
 
 
-#: The effects of an event about a todo, in this order: the mail may take long. One of another type is only
-#: recorded.
+#: The effects of an event about a todo, in this order: the mail may take long. An event of another type is
+#: only recorded.
 EFFECTS = (
     Effect(record_audit, lambda read: record(read.event)),
     Effect(sync_reminder, sync),
@@ -48,7 +48,7 @@ EFFECTS = (
 
 @dramatiq.actor(broker=broker, queue_name="events")
 def handle_event(event: EventData) -> None:
-    """See to every effect of the event, at once if possible; otherwise a job of its own does it.
+    """Bring about every effect of the event, at once if possible; otherwise a job of its own does so.
 
     The event is parsed once for all of them. A job for each effect would cost twice the time. Nothing waits
     for a mail server that is slow or away, and an effect that fails is tried again alone, in its own queue,

@@ -1,4 +1,4 @@
-"""The actors of the reminders. Each may run more than once for the same."""
+"""The actors of the reminders. Each may run more than once with the same arguments."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _reconcile_timer(_broker: dramatiq.Broker) -> ReconcileTimer:
 
 
 class RunsReconcileTimer(RunsThread[ReconcileTimer]):
-    """Runs the timer in every worker process. Its own class, as dramatiq warns of two of the same."""
+    """Runs the timer in every worker process. A class of its own, as dramatiq warns of two of the same."""
 
 
 broker.add_middleware(RunsReconcileTimer(_reconcile_timer))

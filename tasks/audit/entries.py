@@ -13,7 +13,7 @@ _COLUMNS = ("event_id", "type", "time", "actor")
 
 _SIDES = ("before", "after")
 
-#: The detail that is not part of what an event says: where the event log has it.
+#: The detail that is not part of the event's content: its place in the event log.
 LOG_POSITION = "log_position"
 
 
@@ -45,7 +45,7 @@ def entry_of(event: AnyEvent) -> AuditEntry:
 
 
 def says_the_same(one: AuditEntry, other: AuditEntry) -> bool:
-    """Whether two entries are of the same event, which may have been published at two places of the log."""
+    """Whether two entries are of the same event, which may have been published twice, at two places."""
     return _without_place(one) == _without_place(other)
 
 

@@ -30,7 +30,7 @@ _TIME = audit_trail.c.time
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """The rows that fit everything given here; ``since`` and ``until`` are times of the event, inclusive."""
+    """The rows that match everything set here; ``since`` and ``until`` are times of the event, inclusive."""
 
     todo_id: str | None = None
     actor: str | None = None
@@ -96,7 +96,7 @@ def pages(
 
     ``by_time`` orders them by the time of the event first, the oldest first.
 
-    So rows that are added meanwhile are seen where the oldest come first, and no long reader holds up the
+    So rows that are added meanwhile are seen if the oldest come first, and no long reader holds up the
     database. Raises DatabaseError.
     """
     order = [_TIME, _SEQUENCE] if by_time else [_SEQUENCE.desc() if newest_first else _SEQUENCE]

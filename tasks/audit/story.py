@@ -1,4 +1,4 @@
-"""Tells an audit row in words for people. Pure. Text from users is put in one line."""
+"""Describes an audit row in words for people. Pure. Text from users is put in one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HIDDEN = frozenset({"todo", "cloudevent", "subject", "log_position"})
 
 
 def story(row: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
-    """Yield the lines that tell what happened: who did what and when, then each field, before and after."""
+    """Yield the lines that say what happened: who did what and when, then each field, before and after."""
     who = one_line(row["actor"] or "somebody", MAX_LENGTH)
     what = _VERBS.get(row["type"]) or f"did {one_line(row['type'], MAX_LENGTH)}"
     yield f"{when(row['time'], zone)}  {who} {what}"

@@ -44,7 +44,7 @@ _C = audit_trail.c
 _THE_IDS = _C.event_id.in_(bindparam("event_ids", expanding=True))
 _LAST = select(func.max(_C.sequence)).scalar_subquery()
 _ENDS = select(_C.sequence, _C.hash, _C.event_id)
-# Two in one: each statement costs a trip to the database.
+# Two statements in one: each costs a trip to the database.
 _END_AND_KNOWN = union_all(_ENDS.where(_C.sequence == _LAST), _ENDS.where(_THE_IDS))
 _KNOWN = select(audit_trail).where(_THE_IDS)
 _INSERT = audit_trail.insert()
@@ -56,7 +56,7 @@ class Recording(StrEnum):
     RECORDED = "recorded"
     #: The event has a row already, which says the same.
     REPEATED = "repeated"
-    #: Its id has a row already, which says something else, and stays.
+    #: Its id has a row already, which says something else and stays as it is.
     DIFFERS = "differs"
 
 

@@ -14,7 +14,7 @@ from .chain import Head, flaw
 from .reading import PAGE_SIZE, AuditFilter, Row, pages, read_rows
 from .trail import audit_trail
 
-#: How many flaws are told one by one; the others are only counted.
+#: How many flaws are listed one by one; the others are only counted.
 MAX_TOLD = 20
 
 
@@ -32,7 +32,7 @@ class Verdict:
         return not self.flaws
 
     def add(self, text: str) -> None:
-        """Count a flaw, and keep its text where there are not too many."""
+        """Count a flaw, and keep its text unless there are too many."""
         self.flaws += 1
         if len(self.told) < MAX_TOLD:
             self.told.append(text)
@@ -47,7 +47,7 @@ def verify(
 ) -> Verdict:
     """Walk all rows, also while others are added, in memory that does not grow.
 
-    With ``expected``, a head from earlier, it also shows that the end was cut off, or that rows were written
+    With ``expected``, an earlier head, it also finds that the end was cut off, or that rows were written
     anew with hashes that fit. ``progress`` is called with the number of rows since its last call.
 
     Raises:
@@ -84,7 +84,7 @@ def _read_what_can_be_read(connection: Connection, statement: Select[Any]) -> Se
     try:
         return read_rows(connection, statement)
     except (ValueError, TypeError):
-        # A value that is none of its column's type stops the whole page: SQLite stores what it is given.
+        # A value that is not of its column's type stops the whole page: SQLite stores any value.
         numbers = statement.with_only_columns(audit_trail.c.sequence, audit_trail.c.hash)
         return [_alone(connection, row.sequence, row.hash) for row in connection.execute(numbers).all()]
 

@@ -32,7 +32,7 @@ def show_list(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Print the reminders that fire first; as JSON Lines where ``as_json``."""
+    """Print the reminders that fire first; as JSON Lines if ``as_json``."""
     found, total = by_hand.find(todo_id=todo, owner=owner, state=state, limit=limit)
     if as_json:
         for reminder in found:
@@ -47,7 +47,7 @@ def show_list(
 
 
 def show(by_hand: RemindersByHand, beginning: str, *, as_json: bool) -> None:
-    """Print all about one reminder, and what its last alarms came to."""
+    """Print everything about one reminder, and the results of its last alarms."""
     reminder = by_hand.one(beginning)
     history = by_hand.history(reminder.id)
     if as_json:
@@ -65,7 +65,7 @@ def show(by_hand: RemindersByHand, beginning: str, *, as_json: bool) -> None:
 
 
 def cancel(by_hand: RemindersByHand, beginning: str) -> None:
-    """Call one off, and say so."""
+    """Cancel a reminder, and say so."""
     reminder = by_hand.cancel(beginning)
     print(f"{_named(reminder)} is cancelled")
 
@@ -73,13 +73,13 @@ def cancel(by_hand: RemindersByHand, beginning: str) -> None:
 def reschedule(
     by_hand: RemindersByHand, beginning: str, when: str, now: datetime, set_alarm: SetAlarm
 ) -> None:
-    """Set one to another time, and say to which."""
+    """Set a reminder to another time, and say which."""
     at = parse_coming_time(when, now, ZoneInfo(by_hand.one(beginning).time_zone))
     _set(*by_hand.reschedule(beginning, at, now), set_alarm)
 
 
 def snooze(by_hand: RemindersByHand, beginning: str, length: str, now: datetime, set_alarm: SetAlarm) -> None:
-    """Put one off, and say until when."""
+    """Put a reminder off, and say until when."""
     _set(*by_hand.snooze(beginning, parse_length(length), now), set_alarm)
 
 

@@ -1,4 +1,4 @@
-"""The environment of the demo's processes: they are configured as in production. Pure."""
+"""Makes the environment of the demo's processes, which are configured as in production. Pure."""
 
 from __future__ import annotations
 

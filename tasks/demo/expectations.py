@@ -76,7 +76,7 @@ def _mails(progress: Progress) -> Iterator[Expectation]:
             continue
         owner = step.action.event.todo.owner.email
         mails = progress.effects(step, Kind.MAIL)
-        # The recipient is named where it is not the owner.
+        # The recipient is named unless it is the owner.
         seen = [mail.says if mail.detail == owner else f"{mail.says} to {mail.detail}" for mail in mails]
         wanted = next((wanted for wanted in step.wanted if wanted.kind is Kind.MAIL), None)
         yield _equal(f"mail, {step.label}", wanted.says if wanted else _NONE, _joined(seen))

@@ -68,7 +68,7 @@ def _run(folder: Path, kafka: Mapping[str, str], options: list[str]) -> int:
         database=folder / "audit.db",
     )
     command = [sys.executable, "-m", "tasks.demo", str(folder), *options]
-    # In the demo's folder: a `.env` where the user stands is for the user's own workers.
+    # In the demo's folder: a `.env` in the user's current folder is for the user's own workers.
     child = subprocess.Popen(command, env=environment, cwd=folder)
     try:
         return child.wait()

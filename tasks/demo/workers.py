@@ -23,7 +23,7 @@ _POLL_INTERVAL_S = 0.05
 
 
 class DemoFailed(WorkersError):
-    """The demo could not go on; ``log_file`` tells more."""
+    """The demo could not go on; ``log_file`` says more."""
 
     def __init__(self, message: str, log_file: Path) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""The row that lets a notice go out as one mail, however often its job runs, and says what became of it.
+"""Stores a row that lets a notice go out as one mail, however often its job runs, and says its state.
 
-A row has a state, and while a worker sends the mail a claim: a token of that worker and the time at which the
-claim ends. Every write is one statement that says in its WHERE what may be overwritten, so that of any number
+A row has a state and, while a worker sends the mail, a claim: a token of that worker and the time when the
+claim ends. Every write is one statement whose WHERE says what may be overwritten, so that of any number
 of workers one wins:
 
     nothing, failed,      claim                 settle
@@ -133,7 +133,7 @@ class DeliveryStore:
         return self._settle(_Settling(str(notice.id), token, now))
 
     def release(self, notice: Notice, token: str, *, error: str, now: datetime) -> None:
-        """Give the claim back: the mail is not sent, and the next worker may try."""
+        """Release the claim: the mail is not sent, and the next worker may try."""
         values = {
             "state": DeliveryState.FAILED,
             "claim": None,

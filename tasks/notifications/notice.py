@@ -1,4 +1,4 @@
-"""A notice: one thing that one person is told, once; and the notice that an event makes. Pure."""
+"""A notice, one piece of news for one person, sent once; and the notice that an event makes. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _kind(name: str) -> str:
 
 
 class Notice(BaseModel):
-    """One thing that one person is told, once: notices with the same ``id`` are the same notice.
+    """One piece of news for one person, sent once: notices with the same ``id`` are the same notice.
 
     ``kind`` names the folder of its templates. ``values`` are the templates' variables, as JSON values: text
     as the user wrote it, times in ISO 8601. The templates and the recipient's language and zone decide how
@@ -46,7 +46,7 @@ class Notice(BaseModel):
 
 
 def parse_notice(data: object) -> Notice:
-    """Read a notice from what ``notice.model_dump(mode="json")`` gives.
+    """Read a notice from the output of ``notice.model_dump(mode="json")``.
 
     Raises:
         InvalidNotice: it does not validate; the text says what is wrong with each field.
@@ -58,7 +58,7 @@ def parse_notice(data: object) -> Notice:
 
 
 def notice_of(event: TodoEvent, *, id: UUID) -> Notice:  # noqa: A002
-    """Make the notice that tells the owner of the todo about ``event``."""
+    """Make the notice to the owner of the todo about ``event``."""
     return Notice(
         id=id, kind=event.type.replace(".", "_"), recipient=event.todo.owner, values=_values_of(event)
     )

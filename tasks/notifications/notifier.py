@@ -11,7 +11,7 @@ The steps are in this order because each may be the last one that a worker does:
   worker dies, the claim ends after the lease and another worker takes the notice over.
 - A mail takes at most half of the lease (the mailer's limit), and none is sent when the claim itself took
   that long to commit: a worker that is only slow never sends at the same time as the one that takes over.
-- The server's answer decides. A refusal gives the claim back (release), so that a retry need not wait for the
+- The server's answer decides. A refusal releases the claim, so that a retry need not wait for the
   lease. An acceptance is recorded (settle) before anything else, for two minutes against a database that is
   away: until then, a repetition would send the mail again.
 

@@ -106,7 +106,7 @@ class RemindersByHand:
             return [_reminder(row) for row in found], total
 
     def one(self, beginning: str) -> Reminder:
-        """The reminder whose id begins so. Raises NoSuchReminder, which names similar ids."""
+        """The reminder whose id begins with ``beginning``. Raises NoSuchReminder, which names similar ids."""
         with self._database.reading() as connection:
             return _reminder(_row(connection, beginning))
 

@@ -58,7 +58,7 @@ class ReminderKeeper:
         self.set_alarms(self._store.sync(event, now), now)
 
     def fire(self, reminder_id: str, version: int, now: datetime) -> Fired | None:
-        """Do what an alarm is for; None if nothing was to be done. Raises DatabaseError, InvalidRule."""
+        """Do an alarm's work; returns None if there was none. Raises DatabaseError, InvalidRule."""
         fired = self._store.fire(reminder_id, version, now, self._policy)
         if isinstance(fired, AlarmToSet):
             self._set_alarms([fired])

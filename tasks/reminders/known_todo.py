@@ -1,4 +1,4 @@
-"""What the events of a todo add up to, in whichever order they are handled. Pure.
+"""Combines the events of a todo, in whichever order they are handled, into what is known of it. Pure.
 
 How reminders stay in step with events in any order: an event does not set or cancel anything by itself. It
 is added to what is known of its todo, and the reminders follow from the sum::
@@ -31,7 +31,7 @@ from .seen_events import TIME, SeenEvent, in_order
 
 @dataclass(frozen=True)
 class KnownTodo:
-    """What is known of a todo: its events, the newest last."""
+    """The known events of a todo, the newest last."""
 
     events: tuple[SeenEvent, ...]
 
@@ -93,7 +93,7 @@ def learn(known: KnownTodo | None, event: TodoEvent) -> KnownTodo:
 def may_be_ignored(event: TodoEvent) -> bool:
     """Whether an event needs no row while nothing is known of its todo: it has and removes no reminders.
 
-    A todo that never had reminders so costs no row. If an older event with reminders is still in flight,
+    So a todo that never had reminders costs no row. If an older event with reminders is still in flight,
     this event repeats its reminders or says that they were removed, and is not ignored.
     """
     removed = isinstance(event, TodoUpdated) and "reminders" in event.changes

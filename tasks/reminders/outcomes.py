@@ -1,4 +1,4 @@
-"""The states of a reminder, what came of its alarms, and what happens to an alarm that comes late. Pure."""
+"""The states of a reminder, the outcomes of its alarms, and the policy for late alarms. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of each event of a todo, and which of them is the newer one. Pure.
+"""Remembers the events of a todo, and decides which of two is the newer one. Pure.
 
 Two clocks are rarely the same, so times alone order events badly: a `created` of a clock that is ahead would
 seem newer than the `completed` that follows it. Kafka knows better if both are in one partition, as all
@@ -6,7 +6,7 @@ events of a todo are whose publishers use the same partitioner. So an event is a
 that its partition had before it; across partitions, and for events that came through no log, times decide.
 This order depends only on which events there are, not on the order in which they are handled.
 
-A topic that is deleted and made again counts from zero. Such a partition is told from the old one by the
+A topic that is deleted and made again counts from zero. Such a partition differs from the old one by the
 times of its records: they are much later, though the offsets are lower.
 """
 
@@ -26,7 +26,7 @@ _RANKS: dict[type[TodoEvent], int] = {TodoCreated: 0, TodoUpdated: 1, TodoComple
 _OPENING = 0
 _CLOSING = 2
 
-#: How many events of a todo are remembered. One that is older than all of these is not told from a new one.
+#: How many events of a todo are remembered. An older one that comes again is not recognized.
 MAX_SEEN = 40
 #: Records of a partition that are so much later than others with higher offsets are of a topic made again.
 _RESTART_MS = 3_600_000
@@ -55,7 +55,7 @@ class SeenEvent:
 
     @classmethod
     def of(cls, event: TodoEvent) -> Self:
-        """What is remembered of an event."""
+        """Make the remembered form of an event."""
         todo = event.todo.model_dump(mode="json")
         place = event.log_position
         return cls(
@@ -73,7 +73,7 @@ class SeenEvent:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What the text ``str(event)`` says of an event."""
+        """Read the text that ``str(event)`` writes."""
         time, rank, event_id = text.split()
         return cls(event_id, int(rank), time)
 

@@ -72,7 +72,7 @@ def next_alarm(plan: Plan, after: datetime) -> Alarm | None:
 
 
 def what_is_due(plan: Plan, alarm: Alarm, now: datetime) -> Due:
-    """The work that ``alarm`` causes, which is due at ``now`` or was due before.
+    """The work of ``alarm``, which is due at ``now`` or was due before.
 
     ``alarm`` may be at another time than the plan has it, if it was set by hand.
     """

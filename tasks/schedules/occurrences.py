@@ -49,7 +49,7 @@ _MAX_STEPS = (200, 2_400, 8_000, 50_000, 50_000, 50_000)
 #: The parts that choose days. If a rule has none of them, its days follow from the start.
 _DAY_PARTS = frozenset(["byweekno", "byyearday", "bymonthday", "byweekday"])
 
-#: More than any change of a zone's clock: a day was skipped where the date line moved.
+#: More than any change of a zone's clock: some zones skipped a day when the date line moved.
 _LONGEST_GAP = timedelta(hours=25)
 
 

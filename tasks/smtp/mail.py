@@ -10,7 +10,7 @@ from workers.errors import WorkersError
 class MailNotSent(WorkersError):
     """The mail server did not take the mail; it may do so later.
 
-    ``code`` is the server's SMTP reply code; None where it gave none, as when it cannot be reached.
+    ``code`` is the server's SMTP reply code; None if it gave none, as when it cannot be reached.
     """
 
     def __init__(self, message: str, code: int | None = None) -> None:

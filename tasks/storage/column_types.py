@@ -20,7 +20,7 @@ metadata = MetaData(
     }
 )
 
-#: 64 bits on both databases: SQLite numbers rows only where the type is INTEGER, which holds as much.
+#: 64 bits on both databases: SQLite numbers rows only if the type is INTEGER, which holds as much.
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 
 #: JSON that comes back exactly as it was written, on both databases.

@@ -1,4 +1,4 @@
-"""The schema of the chatbot's database: which revision is there, which one this code needs, how to migrate.
+"""Checks and migrates the schema of the chatbot's database: which revision it has, which this code needs.
 
 A revision is a file `migrations/versions/r<revision>_<subject>.py`; the last one is needed. Alembic runs
 them, and is loaded only then: it takes longer to load than all else that a worker needs.
@@ -42,7 +42,7 @@ def needed() -> str:
 
 
 def current(connection: Connection) -> str | None:
-    """The revision of the database; None where it has no schema yet."""
+    """The revision of the database; None if it has no schema yet."""
     if not inspect(connection).has_table(_VERSION.name):
         return None
     return connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()

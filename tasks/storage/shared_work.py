@@ -1,4 +1,4 @@
-"""Regular work that one worker of the fleet does, whichever comes first."""
+"""Lets one worker of the fleet do a piece of regular work, whichever comes first."""
 
 from __future__ import annotations
 

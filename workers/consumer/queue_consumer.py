@@ -47,7 +47,7 @@ from .shared import Shared
 from .still_running import EarlierJobs
 from .suspects import Suspects
 
-#: Between two looks at what is due besides handing out jobs.
+#: Pause between two looks at what is due besides handing out jobs.
 _CHORES_INTERVAL_S = 0.01
 #: Pause before a refused commit that jobs wait for is tried again.
 _COMMIT_AGAIN_S = 0.05
@@ -150,7 +150,7 @@ class QueueConsumer(dramatiq.Consumer):
     def close(self) -> None:
         """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
         committed = self._assignment.close()
-        # What still runs is acked to a consumer that gets its partition back, or to nobody.
+        # Jobs that still run are acked to the consumer that gets their partition back, or to nobody.
         if self._suspects.close():
             self._in_hand_count -= 1
         self._run_alone.leave(self._in_hand_count)

@@ -1,4 +1,4 @@
-"""What the consumers of one process share."""
+"""The state that the consumers of one process share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .still_running import StillRunning
 
 
 class Shared(NamedTuple):
-    """One of them belongs to each broker."""
+    """The shared state of one broker's consumers."""
 
     memberships: Memberships
     run_alone: RunAlone

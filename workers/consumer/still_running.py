@@ -1,8 +1,8 @@
-"""Jobs that run in this process although their partition was taken from their consumer.
+"""Keeps jobs that run in this process although their partition was taken from their consumer.
 
 That happens when a consumer closes while they run, as when dramatiq's worker is paused or Kafka was away, and
 when a session has run out. If the partition comes back to this process, such a job must not start a second
-time beside itself: its consumer waits for the first, or learns that it has ended meanwhile.
+time while it runs: its consumer waits for the first run, or learns that it has ended meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..partitions.taken_message import TakenMessage
 
 
 class StillRunning:
-    """Those of a process, by partition and offset. Each call is one step, so any thread may call."""
+    """Such jobs of one process, by partition and offset. Each call is one step; safe for any thread."""
 
     def __init__(self) -> None:
         self._jobs: dict[TopicPartition, dict[int, TakenMessage]] = {}
@@ -29,14 +29,14 @@ class StillRunning:
 
 
 class EarlierJobs:
-    """Those of one consumer's partitions whose records have not come again yet. For the consuming thread."""
+    """Such jobs of one consumer whose records have not come again yet. For the consuming thread."""
 
     def __init__(self, still_running: StillRunning) -> None:
         self._still_running = still_running
         self._jobs: dict[TopicPartition, dict[int, TakenMessage]] = {}
 
     def expect(self, partition: TopicPartition) -> None:
-        """Note that records of the partition have come: jobs that were left of it are among them."""
+        """Take over the jobs that were left of a partition, as records of it have come."""
         if jobs := self._still_running.take(partition):
             self._jobs[partition] = jobs
 
@@ -45,7 +45,7 @@ class EarlierJobs:
         return self._jobs[owned.partition].pop(offset, None) if owned.partition in self._jobs else None
 
     def leave(self, owned: OwnedPartition) -> None:
-        """Leave what runs from a partition that is not owned any more to the consumer that gets it back."""
+        """Leave the running jobs of a partition that was taken away to the consumer that gets it back."""
         jobs = self._jobs.pop(owned.partition, {})
         for offset, job in owned.in_hand.items():
             if isinstance(job, TakenMessage) and job.running:

@@ -22,7 +22,7 @@ class Suspects:
         self._waiting: deque[tuple[OwnedPartition, ConsumedRecord]] = deque()
         #: Not its object: the partition may be lost and come back while the job runs.
         self._running: tuple[TopicPartition, int] | None = None
-        #: One has run alone, and no commit says yet that it is done.
+        #: Whether a job has run alone and no commit says yet that it is done.
         self._ended = False
 
     @property
@@ -68,7 +68,7 @@ class Suspects:
     def note_done(self, owned: OwnedPartition, offset: int) -> bool:
         """Note that a job is done; True if it was the one that runs alone.
 
-        Others start again after the next commit: else a death of theirs would count as one of this job.
+        Others start again after the next commit: otherwise their death would count as one of this job.
         """
         if self._running is None or self._running != (owned.partition, offset):
             return False

@@ -46,7 +46,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One job's end. ``value`` is None where the record had none."""
+    """One job's end. ``value`` is None if the record had none."""
 
     reason: Reason
     origin: Origin

@@ -46,17 +46,17 @@ from .tiers import Tier
 logger = logging.getLogger(__name__)
 
 _FETCH_RECORDS = 500  # taken from kafka-python at a time
-#: With so many hops under way no more records go down the tiers, except urgent ones: due so soon.
+#: With so many hops under way no more records go down the tiers, except urgent ones, which are due soon.
 _MAX_IN_FLIGHT = 60
 _URGENT_MS = 3_000
 _PAUSE_MS = 5  # before the next go down
-#: Between two looks at a tier's head, where that is due soon: many are moved at once.
+#: Pause between two looks at a tier's head that is due soon: so several are moved at once.
 _TIER_INTERVAL_MS = 50
 #: If a partition's head is due later than this, none of its records are kept in memory.
 _SOON_MS = 5_000
 #: Longest wait in a poll while the group settles, see `is_joining`.
 _JOIN_S = 0.1
-#: Between two polls while something is always due: each lets other threads go first.
+#: Pause between two polls while something is always due: it lets other threads run.
 _POLL_INTERVAL_S = 0.02
 #: Pause before a failed move is tried again.
 _RETRY_MS = 1_000

@@ -42,7 +42,7 @@ _QUICK = {
 
 
 class Ports(NamedTuple):
-    """For clients, for the controller, and, where clients log in, for the broker's own connections."""
+    """Ports for clients, for the controller and, if clients log in, for the broker's own connections."""
 
     client: int
     controller: int

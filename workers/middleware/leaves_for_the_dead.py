@@ -14,20 +14,20 @@ from .runs_thread import RunsThread
 
 logger = logging.getLogger(__name__)
 
-#: Between two looks: so long the partitions of a process that died wait for another, about.
+#: Pause between two looks: about how long the partitions of a dead process wait for another one.
 _LOOK_EVERY_S = 0.9
-#: Wait before a look that failed is taken again.
+#: Pause after a failed look.
 _PAUSE_S = 0.1
 
 
 class HasMemberships(Protocol):
-    """What it needs from the broker."""
+    """The part of the broker that DeathWatch needs."""
 
     memberships: Memberships
 
 
 class DeathWatch(RestartingThread):
-    """Looks every second, and a last time when it is stopped: dramatiq stops all when one of them dies."""
+    """Looks every second, and once more when stopped: dramatiq stops all processes when one of them dies."""
 
     def __init__(self, broker: HasMemberships) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class LeavesForTheDead(RunsThread[DeathWatch]):
         super().__init__(DeathWatch)
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Go on while the worker's jobs finish, which may take long."""
+        """Keep looking while the worker's jobs finish, which may take long."""
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         super().before_worker_shutdown(broker, worker)

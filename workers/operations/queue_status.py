@@ -71,7 +71,7 @@ class DelayedStatus:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition's log, and the group's commit; ``position`` is None where it has never committed."""
+    """One partition's log, and the group's commit; ``position`` is None if it has never committed."""
 
     start: int
     end: int

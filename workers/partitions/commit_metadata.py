@@ -12,7 +12,7 @@ section  payload
 ``b``    a raw deflated bitmap: bit n (lowest first) is set where position + n is undone, then the
          length in bits as four bytes, big-endian, in front
 ``o``    the process that holds the partition, as its `Memberships` name it, in ASCII
-``d``    deaths: a byte that is 1 where a live owner holds the partition, else 0; then pairs of
+``d``    deaths: a byte that is 1 if a live owner holds the partition, else 0; then pairs of
          varints, in rising order: offset above the one before (the first: above the position) and
          deaths seen
 =======  =====================================================================================

@@ -48,7 +48,7 @@ class CrashCounts:
     owner: str = ""
 
     def if_it_lives(self) -> CrashCounts:
-        """What the mark means if the process that made it is alive: it lost the partition, and none died."""
+        """The counts if the process that made the mark is alive: it lost the partition, but did not die."""
         if not self.held:
             return self
         # All count as if they had been in hand; a job that waited to run alone gets one more try.
@@ -122,7 +122,7 @@ class CrashCounter:
             self._if_it_dies_now.pop(offset, None)
 
     def to_commit(self, *, held: bool, owner: str = "") -> CrashCounts:
-        """What a commit says; ``held`` is False for the last one of an owner that leaves.
+        """The crash counts to commit; ``held`` is False in the last commit of an owner that leaves.
 
         An owner that leaves before it has run all that the dead one may have held leaves the mark as it was.
         """

@@ -90,7 +90,7 @@ class TakenMessage(dramatiq.MessageProxy):
         return self.running
 
     def ack(self) -> None:
-        """Note that a worker thread is through with it."""
+        """Note that a worker thread has finished with it."""
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
         self.acked = True
         self.inbox.put(self)

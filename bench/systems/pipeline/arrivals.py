@@ -1,4 +1,4 @@
-"""When mails and audit rows have arrived: read from the mail server's notes and from the database."""
+"""Reads when mails and audit rows arrived, from the mail server's notes and from the database."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Mails:
 
     @property
     def count(self) -> int:
-        """How many have come, one that came twice counted twice."""
+        """How many mails have come; one that came twice counts twice."""
         return len(self.arrivals())
 
     def arrivals(self) -> list[tuple[str, float]]:
@@ -51,7 +51,7 @@ class Rows:
         self._engine = make_engine(database_url, reads=True)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        #: When rows up to which sequence were seen first.
+        #: Pairs of a sequence and the time at which rows up to it were first seen.
         self._seen: list[tuple[int, float]] = []
         with self._engine.connect() as connection:
             self._first = _last(connection)

@@ -1,4 +1,4 @@
-"""The events of the pipeline's benchmark, made before the clock runs, and what must come of each."""
+"""Makes the events of the pipeline's benchmark before the clock runs, and what must follow from each."""
 
 from __future__ import annotations
 

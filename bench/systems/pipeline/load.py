@@ -1,7 +1,7 @@
-"""Puts events into the event log, and sees their mails and audit rows arrive.
+"""Puts events into the event log, and watches their mails and audit rows arrive.
 
-The records are made before the clock runs and one thread hands them to the producer: what the sender costs
-is a small part of what the worker costs.
+The records are made before the clock runs and one thread hands them to the producer: the cost of the sender
+is a small part of the worker's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ...errors import NotMeasured
 from .arrivals import Mails, Rows
 from .events import Planned, planned
 
-#: What has not come for so long does not come any more.
+#: If nothing has come for so long, nothing more is expected.
 _STALLED_S = 20.0
-#: The first events, at a tenth of a second each: what is loaded at its first use is loaded then.
+#: The first events, at a tenth of a second each: code that is loaded at its first use is loaded then.
 _WARM_UP = 50
 #: How often arrivals are counted.
 _LOOK_EVERY_S = 0.1
