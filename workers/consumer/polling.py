@@ -10,14 +10,14 @@ from ..records.consumed import ConsumedRecord
 
 #: How often Kafka is polled while no more jobs are wanted.
 KEEP_ALIVE_S = 0.1
-#: Records taken from kafka-python at a time: what lies between the log and the prefetch.
+#: Records taken from kafka-python at a time: the buffer between the log and the prefetch.
 _FETCH_RECORDS = 500
 
 TakeIn = Callable[[TopicPartition, Sequence[ConsumedRecord]], None]
 
 
 class Poller:
-    """Hands what it fetches of each partition to ``take_in``. For the consuming thread."""
+    """Hands the fetched records of each partition to ``take_in``. For the consuming thread."""
 
     def __init__(
         self,

@@ -1,15 +1,15 @@
-"""Lets others on this machine leave a process's groups for it once it is dead.
+"""Removes a dead process from its groups, by other processes on the same machine.
 
 Kafka cannot tell a process that died from one that stalls: it keeps the partitions of both until their
 session has run out. That must be long, or a job that holds Python's lock for a while is run twice. But on one
 machine the difference can be known: a process writes its memberships into a file on which it holds a lock,
-and the operating system takes the lock off when the process ends, however it ends. ::
+and the operating system releases the lock when the process ends, however it ends. ::
 
     process A   locks its file: "client A-0 in group todo.workers.default" ── works ── is killed
     process B   looks every second: A's file is not locked ──► removes the member with client id A-0
     Kafka       gives A's partitions to others at once
 
-Where nobody is left on the machine who could look, the session has to run out.
+If no process is left on the machine to look, the session has to run out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Memberships:
     """
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path | None = None) -> None:
-        """All of a cluster and a namespace share ``folder``; by default it is one of the user's own."""
+        """All processes of a cluster and a namespace share ``folder``; by default one of the user's own."""
         self._cluster = cluster
         self._folder = folder or _default_folder(cluster, namespace)
         self._lock = threading.Lock()
@@ -179,7 +179,7 @@ class Memberships:
     def _forget_parent(self) -> None:
         """Begin with nothing in a child after a fork: the file and its lock are the parent's."""
         if self._file is not None:
-            os.close(self._file)  # else the lock would be held for as long as the child lives
+            os.close(self._file)  # otherwise the lock would be held as long as the child lives
         self._lock = threading.Lock()
         self._owner = uuid4().hex[:12]
         self._members = {}

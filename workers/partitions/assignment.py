@@ -11,7 +11,7 @@ An assignment's life, as the members of a group come and go (cooperative-sticky:
                       ├──► lost (session over, another owns it by now): forget, commit nothing
                       └──► close(): as a revoke of all, then leave the group
 
-What was done and is in no commit is repeated by the next owner.
+The next owner repeats the done jobs that are in no commit.
 
 Belongs to the thread that consumes. kafka-python runs the rebalance listener on its own I/O thread, but only
 while the consuming thread waits inside ``poll`` or ``close`` for that to end: the two never run at the same

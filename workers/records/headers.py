@@ -1,7 +1,7 @@
 """Names the headers of our records, and chooses those that a job takes along. Pure.
 
-A job has ``schema``, ``message-id``, ``actor`` and ``queue``, and ``eta`` while it is delayed. What others
-add, such as ``traceparent``, rides along through retries, dead letters and replays.
+A job has ``schema``, ``message-id``, ``actor`` and ``queue``, and ``eta`` while it is delayed. Headers of
+others, such as ``traceparent``, stay with the job through retries, dead letters and replays.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DELAY_HEADER = "delay"
 
 #: Headers that are made anew for each record, or that are of no job; all others ride along through retries.
 OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_HEADER, SOURCE_HEADER})
-#: Headers of a job that its dead letter keeps, at most: the prefix of each takes room.
+#: The most headers of a job that its dead letter keeps: the prefix of each takes room.
 MAX_JOB_HEADERS = 2_000
 
 
