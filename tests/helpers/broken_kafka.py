@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
+from tests.helpers.waiting import wait_for
 from workers.local_kafka import LocalKafka
 
 
@@ -22,6 +24,13 @@ def frozen(kafka: LocalKafka) -> Iterator[None]:
     process = jvm(kafka)
     process.suspend()
     try:
+        # The signal takes effect later than the call, and a thread that still runs may answer.
+        wait_for(lambda: all(_is_stopped(process.pid, thread.id) for thread in process.threads()))
         yield
     finally:
         process.resume()
+
+
+def _is_stopped(pid: int, thread_id: int) -> bool:
+    status = Path(f"/proc/{pid}/task/{thread_id}/stat").read_text(encoding="utf-8", errors="replace")
+    return status.rpartition(")")[2].split()[0] == "T"

@@ -105,20 +105,9 @@ class KafkaBroker(SignallingBroker):
         self.sending = Sending(self.producer, self._provisioning, self.queues)
         self._emptying = Emptying(self.producer, self.topics, self.delay_tiers)
         self._follow_ups = FollowUps()
-        self._consumers = Consumers(
-            self.producer,
-            self.topics,
-            self.delay_tiers,
-            self._provisioning,
-            ConsumerOptions(
-                commit_interval_ms,
-                revoke_timeout_ms,
-                trim_interval_ms,
-                keep_done_ms,
-                session_timeout_ms,
-                consumer_options or {},
-            ),
-        )
+        times = (commit_interval_ms, revoke_timeout_ms, trim_interval_ms, keep_done_ms, session_timeout_ms)
+        options = ConsumerOptions(*times, consumer_options or {})
+        self._consumers = Consumers(self.producer, self.topics, self.delay_tiers, self._provisioning, options)
         self.memberships = self._consumers.memberships
         add_own(self, run_mover=run_mover, health_dir=health_dir)
 
