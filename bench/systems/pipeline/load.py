@@ -56,8 +56,8 @@ def at_rate(per_s: float, seconds: int, folder: Path, worker_cpu_s: CpuSeconds) 
     confirmed_s = [confirmed - at for at, confirmed in sent]
     due_at = {event.event_id: at for event, (at, _) in zip(events, sent, strict=True)}
     mail_due_at = {event.message_id: due_at[event.event_id] for event in events}
-    mail_s, _ = _delays(mail_due_at, mails.arrivals())
-    row_s, _ = _delays(due_at, rows.arrivals())
+    mail_s = _delays(mail_due_at, mails.arrivals())
+    row_s = _delays(due_at, rows.arrivals())
     return {
         "per_minute": 60 * len(events) / (sent[-1][1] - sent[0][0] + 1 / per_s),
         **_quantiles("publish", confirmed_s),
@@ -151,13 +151,12 @@ def _checked(events: Sequence[Planned], mails: Mails, rows: Rows) -> dict[str, f
     }
 
 
-def _delays(due_at: Mapping[str, float], arrivals: Sequence[tuple[str, float]]) -> tuple[list[float], int]:
-    """Seconds from each time to the first arrival of its name, and how many never arrived."""
+def _delays(due_at: Mapping[str, float], arrivals: Sequence[tuple[str, float]]) -> list[float]:
+    """Seconds from each time to the first arrival of its name, without those that never arrived."""
     first: dict[str, float] = {}
     for name, at in arrivals:
         first.setdefault(name, at)
-    found = [first[name] - at for name, at in due_at.items() if name in first]
-    return found, len(due_at) - len(found)
+    return [first[name] - at for name, at in due_at.items() if name in first]
 
 
 def _quantiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
