@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from .mail import Mail, MailNotSent, MailRefused
 from .pool import Pool
 from .server import Server
 
 logger = logging.getLogger(__name__)
+
+#: Called with None when the server has taken a mail, else with the error.
+Answered = Callable[[Exception | None], None]
 
 #: How much longer than the limit a thread waits for its mail, in case the loop's thread has died.
 _GRACE_S = 10.0
@@ -35,6 +40,24 @@ class Mailer:
         self._in_hand = 0
         self._is_well = True
 
+    def submit(self, mail: Mail, answered: Answered, *, hold: bool = False) -> None:  # noqa: ARG002
+        """Hand ``mail`` over without blocking; ``answered`` is called with what became of it, exactly once.
+
+        It is called on the mailer's thread and must not block: with None once the server has taken the mail,
+        before anything else is sent on that connection; else with MailNotSent or MailRefused.
+
+        With ``hold``, the connection that took the mail sends no other mail's content until :meth:`settled`
+        is called with it, so that a process that dies in between leaves at most one mail a connection of
+        which nobody knows. Whoever asks for that calls it whatever happens.
+        """
+        running = self._start()
+        with self._lock:
+            self._in_hand += 1
+        asyncio.run_coroutine_threadsafe(self._deliver(running.pool, mail, answered), running.loop)
+
+    def settled(self, *mails: Mail) -> None:
+        """Let the connections that are held for these mails go on; never blocks."""
+
     def send(self, mail: Mail) -> None:
         """Block until the server has taken ``mail``.
 
@@ -42,21 +65,16 @@ class Mailer:
             MailNotSent: it did not; the text names the server, the recipient and the server's answer.
             MailRefused: it never will.
         """
-        running = self._start()
-        is_well = False
-        with self._lock:
-            self._in_hand += 1
-        try:
-            sent = asyncio.run_coroutine_threadsafe(self._send(running.pool, mail), running.loop)
-            sent.result(self._limit_s + _GRACE_S)
-            is_well = True
-        except MailRefused:
-            is_well = True  # it is about this mail
-            raise
-        finally:
-            with self._lock:
-                self._in_hand -= 1
-                self._is_well = is_well
+        sent: Future[None] = Future()
+
+        def answered(error: Exception | None) -> None:
+            if error is None:
+                sent.set_result(None)
+            else:
+                sent.set_exception(error)
+
+        self.submit(mail, answered)
+        sent.result(self._limit_s + _GRACE_S)
 
     @property
     def is_ready(self) -> bool:
@@ -70,13 +88,21 @@ class Mailer:
         if running is not None:
             running.stop()
 
-    async def _send(self, pool: Pool, mail: Mail) -> None:
+    async def _deliver(self, pool: Pool, mail: Mail, answered: Answered) -> None:
+        error: Exception | None = None
         try:
             async with asyncio.timeout(self._limit_s):
                 await pool.send(mail)
-        except TimeoutError as exc:
+        except TimeoutError:
             text = f"The mail to {mail.recipient} was not sent within {self._limit_s:g} s"
-            raise MailNotSent(f"{text} by the mail server {self._server.host}:{self._server.port}") from exc
+            error = MailNotSent(f"{text} by the mail server {self._server.host}:{self._server.port}")
+        except Exception as exc:  # noqa: BLE001 - it is handed to whoever sends
+            error = exc
+        with self._lock:
+            self._in_hand -= 1
+            # A refusal is about the mail: the server itself is well.
+            self._is_well = error is None or isinstance(error, MailRefused)
+        answered(error)
 
     def _start(self) -> _Running:
         with self._lock:
