@@ -58,7 +58,7 @@ lint: .venv/.installed ## ruff: rules and formatting
 types: .venv/.installed ## mypy, strict
 	$(BIN)/mypy
 
-imports: .venv/.installed ## settings <- workers <- tasks
+imports: .venv/.installed ## settings <- workers <- tasks <- web
 	$(BIN)/lint-imports
 
 schemas: .venv/.installed ## write docs/events and docs/asyncapi.json from the models of the events

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from settings.models import KafkaSettings, ReminderSettings, Settings, SmtpSettings, WorkerSettings
     from settings.names import describe
     from settings.problems import SettingsError
+    from settings.web import WebSettings
 
 __all__ = [
     "KafkaSettings",
@@ -18,12 +19,13 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SmtpSettings",
+    "WebSettings",
     "WorkerSettings",
     "describe",
     "load_settings",
 ]
 
-_MODULES = {"describe": "names", "load_settings": "load", "SettingsError": "problems"}
+_MODULES = {"describe": "names", "load_settings": "load", "SettingsError": "problems", "WebSettings": "web"}
 
 
 def __getattr__(name: str) -> object:

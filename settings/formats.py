@@ -17,6 +17,11 @@ from settings.lengths import length_of
 #: Kafka allows 249 bytes in a topic's name; this leaves over 140 for `.jobs.` and the queue's own name.
 NAMESPACE_MAX_CHARACTERS = 100
 
+#: The shortest key of an HMAC with SHA-256, by RFC 7518.
+SECRET_MIN_BYTES = 32
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
 #: Names that DNS takes, and with underscores those that container networks give.
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
@@ -57,12 +62,22 @@ def check_server(server: str) -> str:
 
 
 def check_smtp_host(host: str) -> str:
-    """A host name, an IPv4 or an IPv6 address, and nothing else."""
+    """The mail server's host: as `check_host` has it."""
     if "@" in host:
         raise ValueError("takes no user or password; those are SMTP_USERNAME and SMTP_PASSWORD")
+    return check_host("SMTP", host)
+
+
+def check_web_host(host: str) -> str:
+    """The address to listen on: as `check_host` has it."""
+    return check_host("WEB", host)
+
+
+def check_host(section: str, host: str) -> str:
+    """A host name, an IPv4 or an IPv6 address, and nothing else."""
     name, colon, port = host.rpartition(":")
     if colon and port.isdigit() and _HOST.fullmatch(name):
-        raise ValueError(f"takes no port; set SMTP_HOST={name} and SMTP_PORT={port}")
+        raise ValueError(f"takes no port; set {section}_HOST={name} and {section}_PORT={port}")
     if not _HOST.fullmatch(host) and not _is_ipv6(host):
         raise ValueError(f"should be a host name or an address, not {host!r}")
     return host
@@ -70,10 +85,19 @@ def check_smtp_host(host: str) -> str:
 
 def check_smtp_port(port: object) -> object:
     """Refuse the URL that Kubernetes sets for a service named smtp; the type checks the rest."""
+    return _no_service_link("SMTP", port)
+
+
+def check_web_port(port: object) -> object:
+    """Refuse the URL that Kubernetes sets for a service named web; the type checks the rest."""
+    return _no_service_link("WEB", port)
+
+
+def _no_service_link(section: str, port: object) -> object:
     if isinstance(port, str) and port.startswith("tcp://"):
         raise ValueError(
-            f"should be a port, not {port!r}: Kubernetes sets that for a service named smtp;"
-            " give the pod enableServiceLinks: false, or SMTP_PORT a value of its own"
+            f"should be a port, not {port!r}: Kubernetes sets that for a service named {section.lower()};"
+            f" give the pod enableServiceLinks: false, or {section}_PORT a value of its own"
         )
     return port
 
@@ -125,6 +149,34 @@ def check_unsubscribe_url(url: str) -> str:
     if "{id}" not in f"{parts.path}?{parts.query}":
         raise ValueError(f"needs {{id}}, by which the page knows the recipient, not {url!r}")
     return url
+
+
+def check_origin(origin: str) -> str:
+    """The origin of a page as browsers send it: a scheme, a host, maybe a port, and nothing else."""
+    parts = _parsed_url(origin)
+    if parts is None or parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"should be an origin such as https://todo.example.com, not {origin!r}")
+    return origin.lower()
+
+
+def check_jwks(place: str) -> str:
+    """Where public keys are: a file, or a URL whose answer nobody can change on the way."""
+    parts = _parsed_url(place)
+    if parts is not None and "://" in place:
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if not is_safe:
+            raise ValueError(f"should be a file or an https URL, not {place!r}")
+    elif not Path(place).is_file():
+        raise ValueError(f"should be a file or an https URL; there is no file {place!r}")
+    return place
+
+
+def check_secret(secret: SecretStr) -> SecretStr:
+    """A key that is long enough for HS256."""
+    length = len(secret.get_secret_value().encode())
+    if length < SECRET_MIN_BYTES:
+        raise ValueError(f"should have {SECRET_MIN_BYTES} bytes or more, not {length}")
+    return secret
 
 
 def existing_file(path: Path) -> Path:

@@ -13,9 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -34,32 +32,22 @@ from settings.formats import (
     check_unsubscribe_url,
     existing_file,
     normal_database_url,
-    parse_duration,
     split_commas,
 )
+from settings.section import Count, Duration, Port, Seconds, Section
+from settings.web import WebSettings
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 SmtpTls = Literal["none", "starttls", "tls"]
 Missed = Literal["fire", "skip"]
 
-Seconds = Annotated[float, Field(gt=0)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Count = Annotated[int, Field(ge=1)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Server = Annotated[str, AfterValidator(check_server)]
 Servers = Annotated[tuple[Server, ...], BeforeValidator(split_commas), AfterValidator(check_not_empty)]
 
 
-class _Section(BaseModel):
-    # Defaults are checked too: a missing password is wrong if the protocol needs one.
-    # The input stays out of pydantic's own messages: it may be a password.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class KafkaSettings(_Section):
+class KafkaSettings(Section):
     """The cluster that carries the jobs, and the topics' shape on it."""
 
     bootstrap_servers: Servers = Field(
@@ -120,15 +108,13 @@ class KafkaSettings(_Section):
         return value
 
 
-class SmtpSettings(_Section):
+class SmtpSettings(Section):
     """The server that takes the e-mails."""
 
     host: Annotated[str, AfterValidator(check_smtp_host)] = Field(
         default="127.0.0.1", description="Mail server: a host name or an address."
     )
-    port: Annotated[int, Field(ge=1, le=65535), BeforeValidator(check_smtp_port)] = Field(
-        default=1025, description="Its port."
-    )
+    port: Annotated[Port, BeforeValidator(check_smtp_port)] = Field(default=1025, description="Its port.")
     username: str | None = Field(default=None, description="User to log in as; without it, no login.")
     password: SecretStr | None = Field(default=None, description="Password of that user; never printed.")
     tls: SmtpTls = Field(
@@ -179,7 +165,7 @@ class SmtpSettings(_Section):
         return value
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """How the worker processes run. The Procfile reads the first two as well."""
 
     processes: Count = Field(default=2, description="Worker processes.")
@@ -199,7 +185,7 @@ class WorkerSettings(_Section):
     )
 
 
-class ReminderSettings(_Section):
+class ReminderSettings(Section):
     """When reminders are sent, and when they are checked."""
 
     missed: Missed = Field(
@@ -215,7 +201,7 @@ class ReminderSettings(_Section):
     )
 
 
-class EventSettings(_Section):
+class EventSettings(Section):
     """How the event log is read."""
 
     max_ahead: Annotated[Duration, Field(ge=timedelta(0))] = Field(
@@ -244,6 +230,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     reminder: ReminderSettings = ReminderSettings()
     event: EventSettings = EventSettings()
+    web: WebSettings = WebSettings()
     database_url: Annotated[SecretStr, AfterValidator(normal_database_url)] = Field(
         default=SecretStr("sqlite:///todo.db"),
         description="SQLAlchemy URL of the database; postgresql:// means psycopg 3. Never printed.",

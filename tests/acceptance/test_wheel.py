@@ -67,9 +67,10 @@ def test_it_holds_the_packages_and_nothing_else(installed: Installed) -> None:
         "settings",
         "tasks",
         "templates",
+        "web",
         "workers",
     }
-    assert {"settings/py.typed", "tasks/py.typed", "workers/py.typed"} <= set(names)
+    assert {"settings/py.typed", "tasks/py.typed", "web/py.typed", "workers/py.typed"} <= set(names)
 
 
 def test_it_holds_the_procfile(installed: Installed) -> None:

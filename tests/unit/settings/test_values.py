@@ -52,6 +52,21 @@ from tests.helpers.settings import PASSWORD, SASL, load, problems
         ("KAFKA_CONNECT_TIMEOUT_S", "0", "should be greater than 0, not '0'"),
         ("KAFKA_CONNECT_TIMEOUT_S", "soon", "should be a number, not 'soon'"),
         ("KAFKA_CONNECT_TIMEOUT_S", "inf", "should be a number, not 'inf'"),
+        ("WEB_HOST", "example.com:80", "takes no port; set WEB_HOST=example.com and WEB_PORT=80"),
+        (
+            "WEB_PORT",
+            "tcp://10.0.0.1:80",
+            "should be a port, not 'tcp://10.0.0.1:80': Kubernetes sets that for a service named web",
+        ),
+        ("WEB_JWT_SECRET", "short", "should have 32 bytes or more, not 5"),
+        (
+            "WEB_JWT_JWKS",
+            "/no/such/file",
+            "should be a file or an https URL; there is no file '/no/such/file'",
+        ),
+        ("WEB_JWT_JWKS", "http://login.example.com/keys", "should be a file or an https URL"),
+        ("WEB_ORIGINS", "todo.example.com", "should be an origin such as https://todo.example.com"),
+        ("WEB_ORIGINS", "https://a.example.com/", "should be an origin such as https://todo.example.com"),
         (
             "SMTP_HOST",
             "mail.example.com:587",

@@ -1,0 +1,23 @@
+"""What the sections of the settings share: their base, and the types of several fields."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from settings.formats import parse_duration
+
+Seconds = Annotated[float, Field(gt=0)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """A group of settings whose variables begin with the same word."""
+
+    # Defaults are checked too: a missing password is wrong if the protocol needs one.
+    # The input stays out of pydantic's own messages: it may be a password.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )

@@ -1,0 +1,77 @@
+"""The settings of the routes and of the live events over HTTP."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from settings.formats import (
+    check_jwks,
+    check_origin,
+    check_secret,
+    check_web_host,
+    check_web_port,
+    split_commas,
+)
+from settings.section import Count, Duration, Port, Section
+
+OnOff = Literal["on", "off"]
+Origin = Annotated[str, AfterValidator(check_origin)]
+
+
+class WebSettings(Section):
+    """The routes and the live events over HTTP, and who may ask for them."""
+
+    host: Annotated[str, AfterValidator(check_web_host)] = Field(
+        default="127.0.0.1", description="Address that the web application and the bridge listen on."
+    )
+    port: Annotated[Port, BeforeValidator(check_web_port)] = Field(
+        default=8000, description="Port of the web application."
+    )
+    live_port: Port = Field(default=8001, description="Port of the bridge.")
+    jwt_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = Field(
+        default=None, description="Key of HS256 tokens, 32 bytes or more; never printed."
+    )
+    jwt_jwks: Annotated[str, AfterValidator(check_jwks)] | None = Field(
+        default=None,
+        description="File or https URL with the public keys (JWKS) of RS256, ES256 and EdDSA tokens.",
+    )
+    jwt_audience: str = Field(default="todo", description="Audience that a token must be for.")
+    jwt_issuer: str | None = Field(
+        default=None, description="Issuer that a token must be from; without it, any whose key is known."
+    )
+    jwt_user_claim: str = Field(
+        default="email",
+        description="Claim of a token that names the user: the address that todos are owned by.",
+    )
+    jwt_roles_claim: str = Field(default="roles", description="Claim of a token with the list of roles.")
+    origins: Annotated[tuple[Origin, ...], BeforeValidator(split_commas)] = Field(
+        default=(),
+        description="Origins of pages that may connect, comma separated; those of the same host always may.",
+    )
+    updates: OnOff = Field(
+        default="on", description="Whether workers write what they did into the topic of updates: on or off."
+    )
+    ring_mb: Count = Field(
+        default=64,
+        description="MB of recent events that a bridge keeps in memory for clients that come back.",
+    )
+    resume: Annotated[Duration, Field(ge=timedelta(seconds=0))] = Field(
+        default=timedelta(hours=24),
+        description="How long a client may be away and still get all that it missed.",
+    )
+    connections: Count = Field(default=20_000, description="Connections of one bridge process at most.")
+    connections_per_user: Count = Field(default=50, description="Connections of one user at most.")
+    connections_per_address: Count = Field(
+        default=1_000, description="Connections from one address at most; a proxy counts as one."
+    )
+    drain: Annotated[Duration, Field(ge=timedelta(seconds=0))] = Field(
+        default=timedelta(seconds=15), description="Time over which a bridge that stops sends clients away."
+    )
+
+    @field_validator("jwt_jwks", mode="after")
+    @classmethod
+    def _is_the_only_key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("jwt_secret") is not None:
+            raise ValueError("does not go with WEB_JWT_SECRET; leave one of them out")
+        return value

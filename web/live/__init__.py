@@ -1,0 +1,1 @@
+"""The live bridge: what happens to todos, to browsers as it happens."""
