@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 from rich.text import Text
 
-from workers.cli.terminal import console, counting, visible
+from workers.cli.terminal import console, visible
 from workers.kafka import Cluster
 from workers.kafka.topic_reader import TopicReader
+from workers.progress import counting
 
 from ..audit.chain import Head
 from ..audit.reading import AuditFilter, history, newest

@@ -13,14 +13,14 @@ What we do around dateutil, and why:
   not; dateutil counts only the times that the rule names (dateutil/dateutil#1021).
 - Its search is bounded: dateutil goes on until the year 9999 if a rule has no occurrence, so it is given an
   interval that counts its steps.
-
+- We choose the weeks of BYWEEKNO ourselves, see :mod:`.week_numbers`.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -41,6 +41,7 @@ from .rules import (
     Rule,
     end_of,
 )
+from .week_numbers import in_weeks
 
 #: How many steps of each frequency dateutil may take until the next occurrence: over a hundred years if a
 #: step is a day or more, and some tenths of a second of work.
@@ -109,8 +110,13 @@ def _walls(rule: Rule, start: datetime, zone: ZoneInfo, after: datetime) -> Iter
     options: dict[str, Any] = {"interval": interval, "wkst": rule.week_start, **_spelled_out(rule, first)}
     if rule.until is not None:
         options["until"] = _wall(end_of(rule.until, zone), zone) + _LONGEST_GAP
+    weeks = options.pop("byweekno", ())
+    positions = options.pop("bysetpos", ()) if weeks else ()
     try:
-        for wall in rrule.rrule(rule.frequency, dtstart=begin, **options):
+        walls: Iterable[datetime] = rrule.rrule(rule.frequency, dtstart=begin, **options)
+        if weeks:
+            walls = in_weeks(walls, weeks, rule.week_start, positions)
+        for wall in walls:
             if wall.year > LAST_YEAR:
                 return
             if rule.count is None:

@@ -8,7 +8,6 @@ from types import FrameType
 
 from ..application import load_broker
 from ..delays.mover_thread import MoverThread
-from ..middleware.leaves_for_the_dead import DeathWatch
 
 
 def run_mover(app: str | None) -> None:
@@ -22,14 +21,10 @@ def run_mover(app: str | None) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    # A mover that died holds its partitions until its session has run out, unless somebody leaves for it.
-    threads = (MoverThread(broker.make_mover), DeathWatch(broker))
-    for thread in threads:
-        thread.start()
+    thread = MoverThread(broker.make_mover, broker.memberships)
+    thread.start()
     print(f"moving the delayed jobs of {broker.topics.namespace} at {broker.cluster.address}", flush=True)
     stopping.wait()
-    for thread in threads:
-        thread.stop()
-    for thread in threads:
-        thread.join()
+    thread.stop()
+    thread.join()
     broker.close()

@@ -18,7 +18,8 @@ from ..application import load_broker
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
-from .terminal import console, progress, visible
+from ..progress import progress
+from .terminal import console, visible
 from .times import length_of_time
 
 _WATCH_INTERVAL_S = 2.0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from .letter import DeadLetter, Reason
 
@@ -46,29 +43,14 @@ def _is_named(full_name: str | None, wanted: str) -> bool:
 
 
 def _contains(letter: DeadLetter, text: str) -> bool:
-    """Search error, traceback and job; the job both as it is and with its JSON escapes decoded."""
-    value = (letter.value or b"").decode(errors="replace")
+    """Search error, traceback and job; the job both as its bytes are and as the application reads them."""
     wanted = text.casefold()
+    value = (letter.value or b"").decode(errors="replace")
     found = (letter.exception_message, letter.traceback, value)
-    return any(wanted in part.casefold() for part in found if part) or wanted in _unescaped(value).casefold()
+    return any(wanted in part.casefold() for part in found if part) or _is_in_job(letter, wanted)
 
 
-def _unescaped(value: str) -> str:
-    if "\\" not in value:  # nothing is escaped
-        return ""
-    try:
-        return "\n".join(_texts(json.loads(value)))
-    except (ValueError, RecursionError):
-        return ""
+def _is_in_job(letter: DeadLetter, wanted: str) -> bool:
+    from .content import read, texts_in  # noqa: PLC0415 - dramatiq is long to load, and only this needs it
 
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield name
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+    return any(wanted in part.casefold() for part in texts_in(read(letter.value)))

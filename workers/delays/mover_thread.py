@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 
 from ..health import HealthFile
+from ..kafka import Memberships
+from ..kafka.death_watch import DeathWatch
 from ..threads import RestartingThread
 from .mover import Mover
 
@@ -22,16 +24,24 @@ _STALE_AFTER_S = 30.0
 
 
 class MoverThread(RestartingThread):
-    """Runs a mover until the thread is stopped, and another one whenever a mover fails."""
+    """Runs a mover until the thread is stopped, and another one whenever a mover fails.
+
+    It brings a `DeathWatch` along, from :meth:`start` to :meth:`join`: a mover that died holds its partitions
+    until its session has run out, unless another leaves for it, and a worker's jobs may end after its mover.
+    """
 
     def __init__(
         self,
         make: Callable[[], Mover],
+        memberships: Memberships,
         *,
         health: HealthFile | None = None,
         restart_delay_s: float = _RESTART_DELAY_S,
     ) -> None:
-        """``make`` connects a mover; its errors count as its failures. ``health`` is well while one runs."""
+        """``make`` connects a mover; its errors count as its failures. ``health`` is well while one runs.
+
+        ``memberships`` are those of the mover's broker.
+        """
         super().__init__(
             "mover",
             self._run_mover,
@@ -40,8 +50,18 @@ class MoverThread(RestartingThread):
             failure="mover failed, another starts",
         )
         self._make = make
+        self._death_watch = DeathWatch(memberships)
         self._health = health
         self._stepped_at: float | None = None
+
+    def start(self) -> None:
+        super().start()
+        self._death_watch.start()
+
+    def join(self, timeout_s: float | None = None) -> None:
+        self._death_watch.stop()
+        super().join(timeout_s)
+        self._death_watch.join(timeout_s)
 
     @property
     def is_healthy(self) -> bool:

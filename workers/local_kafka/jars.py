@@ -13,14 +13,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import LocalKafkaError
+from ..progress import counting
 
 KAFKA_VERSION = "4.2.0"
 COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
@@ -111,10 +111,13 @@ def _download(jars: list[Jar], folder: Path) -> None:
     try:
         shutil.rmtree(staging, ignore_errors=True)  # an earlier process may have been killed in the middle
         folder.mkdir(exist_ok=True)
-        with _progress(sum(jar.size for jar in jars)) as count:
+        total = sum(jar.size for jar in jars)
+        say(f"Downloading Apache Kafka {KAFKA_VERSION} ({total / 1e6:.0f} MB, once)")
+        with counting("downloading", total, in_bytes=True) as count:
             fetch = _fetcher(staging, count)
             for jar in jars:
                 _fetch(jar, fetch).replace(folder / jar.file_name)
+        say(f"Downloaded Apache Kafka {KAFKA_VERSION}")
     except OSError as exc:
         raise _cache_error(folder.parent, exc) from exc
     finally:
@@ -128,12 +131,12 @@ def _fetcher(staging: Path, count: ByteCounter) -> Callable[[str], Path]:
         raise LocalKafkaError(MISSING_EXTRA) from exc
 
     @contextmanager
-    def counting(_file_name: str, _size: int) -> Iterator[ByteCounter]:
+    def one_jar(_file_name: str, _size: int) -> Iterator[ByteCounter]:
         yield count
 
     mirror = os.environ.get(REPOSITORY_VARIABLE)
     context = MavenContext(
-        resolver=PythonResolver(progress_callback=counting),
+        resolver=PythonResolver(progress_callback=one_jar),
         repo_cache=staging,
         local_repos=[],
         remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,
@@ -159,26 +162,6 @@ def _fetch(jar: Jar, fetch: Callable[[str], Path]) -> Path:
             " Start again, on another network if it stays so."
         )
     return path
-
-
-def _progress(total: int) -> AbstractContextManager[ByteCounter]:
-    console = Console(stderr=True)
-    return _bar(console, total) if console.is_terminal else _lines(total)
-
-
-@contextmanager
-def _bar(console: Console, total: int) -> Iterator[ByteCounter]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        download = progress.add_task(f"Downloading Apache Kafka {KAFKA_VERSION}", total=total)
-        yield lambda received: progress.advance(download, received)
-
-
-@contextmanager
-def _lines(total: int) -> Iterator[ByteCounter]:
-    say(f"Downloading Apache Kafka {KAFKA_VERSION} ({total / 1e6:.0f} MB, once)")
-    yield lambda _received: None
-    say(f"Downloaded Apache Kafka {KAFKA_VERSION}")
 
 
 def _cache_error(cache: Path, exc: OSError) -> LocalKafkaError:

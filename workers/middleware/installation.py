@@ -26,8 +26,6 @@ def add_own(broker: dramatiq.Broker, *, run_mover: bool, health_dir: Path | None
     """Add the middleware that the pool itself needs to a broker that has all other middleware."""
     broker.add_middleware(BootCheck())
     broker.add_middleware(StopsOnce())
-    broker.add_middleware(LeavesForTheDead())
-    if run_mover:
-        broker.add_middleware(RunsMover(health_dir))
+    broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
     # First of all: no other middleware begins with a job that it skips.
     broker.add_middleware(RevocationGuard(), before=type(broker.middleware[0]))

@@ -8,11 +8,14 @@ from typing import Protocol
 from ..delays.mover import Mover
 from ..delays.mover_thread import MoverThread
 from ..health import HealthFile
+from ..kafka import Memberships
 from .runs_thread import RunsThread
 
 
 class MovesJobs(Protocol):
     """The part of the broker that RunsMover needs."""
+
+    memberships: Memberships
 
     def make_mover(self) -> Mover:
         """See :meth:`KafkaBroker.make_mover`."""
@@ -26,7 +29,7 @@ class RunsMover(RunsThread[MoverThread]):
 
         def make(broker: MovesJobs) -> MoverThread:
             health = None if health_dir is None else HealthFile(health_dir)
-            return MoverThread(broker.make_mover, health=health)
+            return MoverThread(broker.make_mover, broker.memberships, health=health)
 
         super().__init__(make)
 

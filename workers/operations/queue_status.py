@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +12,6 @@ from ..delays.tiers import Tier
 from ..kafka import (
     Cluster,
     KafkaConsumer,
-    OffsetSpec,
     TopicPartition,
     connect_admin,
     connect_consumer,
@@ -20,8 +19,7 @@ from ..kafka import (
     patiently,
     stable_ends,
 )
-from ..partitions import commit_metadata
-from ..partitions.lag import not_done
+from ..partitions.lag import Partition, committed_by, read_partitions
 from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
@@ -69,47 +67,6 @@ class DelayedStatus:
     movers: int
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """One partition's log, and the group's commit; ``position`` is None if it has never committed."""
-
-    start: int
-    end: int
-    position: int | None = None
-    metadata: str = ""
-    #: Where the first open transaction begins; None if none is open.
-    stable_end: int | None = None
-
-    @property
-    def held_up(self) -> int:
-        """Records from the beginning of an open transaction on, its own included."""
-        if self.stable_end is None:
-            return 0
-        return max(0, self.end - max(self.stable_end, self.first_undone))
-
-    @property
-    def not_done(self) -> int:
-        if self.position is None:
-            return self.end - self.start
-        return not_done(self.position, self.metadata, self.start, self.end)
-
-    @property
-    def in_hand(self) -> int:
-        """Jobs that were received and are not done."""
-        if self.position is None:
-            return 0
-        progress = commit_metadata.decode(self.position, self.metadata)
-        return sum(self.start <= offset < self.end for offset in progress.undone)
-
-    @property
-    def untrimmed(self) -> int:
-        return 0 if self.position is None else max(0, min(self.position, self.end) - self.start)
-
-    @property
-    def first_undone(self) -> int:
-        return max(self.start, self.position or 0)
-
-
 class StatusReader:
     """Reads the status of queues again and again; a context manager, for one thread."""
 
@@ -151,7 +108,7 @@ class StatusReader:
 
     def _read_delayed(self) -> DelayedStatus:
         group = self._topics.movers
-        committed = self._admin.list_group_offsets(group).get(group, {})
+        committed = committed_by(self._admin, group)
         members = self._admin.describe_groups([group])[group]["members"]
         found = [self._partitions(self._topics.delay(tier.name), committed) for tier in self._tiers]
         jobs = sum(partition.not_done for partitions in found for partition in partitions.values())
@@ -160,7 +117,7 @@ class StatusReader:
     def _read(self, queue: str) -> QueueStatus:
         group = self._topics.group(queue)
         # The commits first: a job that is enqueued in between then counts as waiting.
-        committed = self._admin.list_group_offsets(group).get(group, {})
+        committed = committed_by(self._admin, group)
         members = self._admin.describe_groups([group])[group]["members"]
         own, *sources = (self._partitions(topic, committed) for topic in self._topics_of(queue))
         partitions = own | {name: found for source in sources for name, found in source.items()}
@@ -180,22 +137,14 @@ class StatusReader:
     def _partitions(
         self, topic: str, committed: Mapping[TopicPartition, Any]
     ) -> dict[TopicPartition, Partition]:
-        (described,) = self._admin.describe_topics([topic])
-        names = [TopicPartition(topic, p["partition_index"]) for p in described["partitions"]]
-        if not names:
+        found = read_partitions(self._admin, [topic], committed)
+        if not found:
             return {}
-        starts = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
-        ends = self._admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
         # After the ends: no record that comes in between may look as if a transaction held it up.
-        stable = stable_ends(self._admin, names)
+        stable = stable_ends(self._admin, found)
         return {
-            name: Partition(
-                starts[name].offset,
-                ends[name].offset,
-                *_commit(committed.get(name)),
-                stable_end=stable[name] if stable[name] < ends[name].offset else None,
-            )
-            for name in sorted(names)
+            name: replace(found[name], stable_end=stable[name] if stable[name] < found[name].end else None)
+            for name in sorted(found)
         }
 
     def _oldest(
@@ -237,9 +186,3 @@ class StatusReader:
                     found.append(records[0])
                     consumer.pause(name)
         return found
-
-
-def _commit(committed: Any | None) -> tuple[int | None, str]:
-    if committed is None or committed.offset < 0:
-        return None, ""
-    return committed.offset, committed.metadata

@@ -1,13 +1,67 @@
-"""Reads from the cluster how much of a topic its group has not done."""
+"""Reads from the cluster what a group has not done of its topics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from ..kafka import Cluster, OffsetSpec, connect_admin, partitions_of, patiently
+from ..kafka import (
+    Cluster,
+    KafkaAdminClient,
+    OffsetAndMetadata,
+    OffsetSpec,
+    TopicPartition,
+    connect_admin,
+    partitions_of,
+    patiently,
+)
 from . import commit_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition's log, and the group's commit; ``position`` is None if it has never committed."""
+
+    start: int
+    end: int
+    position: int | None = None
+    metadata: str = ""
+    #: Where the first open transaction begins; None if none is open.
+    stable_end: int | None = None
+
+    @property
+    def held_up(self) -> int:
+        """Records from the beginning of an open transaction on, its own included."""
+        if self.stable_end is None:
+            return 0
+        return max(0, self.end - max(self.stable_end, self.first_undone))
+
+    @property
+    def not_done(self) -> int:
+        """Records that are not done, as far as the group has committed."""
+        if self.position is None:
+            return self.end - self.start
+        progress = commit_metadata.decode(self.position, self.metadata)
+        return self.in_hand + max(0, self.end - max(progress.end, self.start))
+
+    @property
+    def in_hand(self) -> int:
+        """Jobs that were received and are not done."""
+        if self.position is None:
+            return 0
+        progress = commit_metadata.decode(self.position, self.metadata)
+        return sum(self.start <= offset < self.end for offset in progress.undone)
+
+    @property
+    def untrimmed(self) -> int:
+        """Records below the committed position that are still in the log."""
+        return 0 if self.position is None else max(0, min(self.position, self.end) - self.start)
+
+    @property
+    def first_undone(self) -> int:
+        return max(self.start, self.position or 0)
 
 
 class LagReader:
@@ -42,21 +96,36 @@ class LagReader:
         return sum(end.offset for end in ends.values())
 
     def _read(self) -> int:
-        # The committed positions first: a job that is enqueued in between then counts as not done.
-        committed = self._admin.list_group_offsets(self._group)[self._group]
-        partitions = partitions_of(self._admin, self._topics)
-        starts = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-        ends = self._admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-        total = 0
-        for partition in partitions:
-            start, end = starts[partition].offset, ends[partition].offset
-            known = committed.get(partition)
-            total += not_done(known.offset, known.metadata, start, end) if known else end - start
-        return total
+        # The commits first: a job that is enqueued in between then counts as not done.
+        committed = committed_by(self._admin, self._group)
+        found = read_partitions(self._admin, self._topics, committed)
+        return sum(partition.not_done for partition in found.values())
 
 
-def not_done(position: int, metadata: str, log_start: int, log_end: int) -> int:
-    """Records of one partition that are not done: between its log's start and end, by its group's commit."""
-    progress = commit_metadata.decode(position, metadata)
-    undone_below = sum(log_start <= offset < log_end for offset in progress.undone)
-    return undone_below + max(0, log_end - max(progress.end, log_start))
+def committed_by(admin: KafkaAdminClient, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """What a group has committed; nothing for one that does not exist. Raises kafka-python's errors."""
+    found: Mapping[TopicPartition, OffsetAndMetadata] = admin.list_group_offsets(group).get(group, {})
+    return found
+
+
+def read_partitions(
+    admin: KafkaAdminClient,
+    topics: Iterable[str],
+    committed: Mapping[TopicPartition, OffsetAndMetadata],
+) -> dict[TopicPartition, Partition]:
+    """The logs of the topics that exist, with the group's commits. Raises kafka-python's errors."""
+    names = partitions_of(admin, topics)
+    if not names:
+        return {}
+    starts = admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
+    ends = admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
+    return {
+        name: Partition(starts[name].offset, ends[name].offset, *_commit(committed.get(name)))
+        for name in names
+    }
+
+
+def _commit(committed: OffsetAndMetadata | None) -> tuple[int | None, str]:
+    if committed is None or committed.offset < 0:
+        return None, ""
+    return committed.offset, committed.metadata

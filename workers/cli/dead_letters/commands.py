@@ -12,7 +12,7 @@ import typer
 
 from ...dead_letters.filter import Filter
 from ..options import App, JsonLines, command_group
-from .filter_options import takes_filter
+from .shared_options import Options, filter_of, how, meant, takes
 
 
 class GroupBy(StrEnum):
@@ -23,13 +23,6 @@ class GroupBy(StrEnum):
 
 app = command_group("Look at the jobs that were given up; replay or drop them.")
 
-_Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or how they begin.")]
-_All = Annotated[bool, typer.Option("--all", help="Mean all dead letters, where nothing else says which.")]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many and which.")]
-_Yes = Annotated[bool, typer.Option("--yes", help="Ask no question.")]
-_Limit = Annotated[int | None, typer.Option(min=1, help="At most so many, the oldest first.")]
-_Rate = Annotated[str | None, typer.Option(metavar="N/s", help="At most so many in a second: 50/s.")]
-
 
 @app.callback()
 def _root() -> None:
@@ -38,7 +31,7 @@ def _root() -> None:
 
 
 @app.command("list")
-@takes_filter
+@takes(wanted=filter_of)
 def list_(
     *,
     app: App = None,
@@ -75,17 +68,12 @@ def show(
 
 
 @app.command()
-@takes_filter
+@takes(wanted=meant, options=how)
 def replay(
-    ids: _Ids = None,
     *,
     app: App = None,
     wanted: Filter,
-    all_: _All = False,
-    dry_run: _DryRun = False,
-    yes: _Yes = False,
-    limit: _Limit = None,
-    rate: _Rate = None,
+    options: Options,
     to: Annotated[str | None, typer.Option(metavar="QUEUE", help="Into this queue instead.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -97,36 +85,22 @@ def replay(
     from ...dead_letters.edits import parse_edit
     from . import replay_and_discard as actions
 
-    wanted = actions.meant(wanted, ids, all_=all_)
     edits = [parse_edit(text) for text in set_ or ()]
-    options = actions.Options(dry_run, yes, limit, actions.per_second(rate))
     raise typer.Exit(actions.replay_all(load_broker(app), wanted, options, to=to, edits=edits))
 
 
 @app.command()
-@takes_filter
-def discard(
-    ids: _Ids = None,
-    *,
-    app: App = None,
-    wanted: Filter,
-    all_: _All = False,
-    dry_run: _DryRun = False,
-    yes: _Yes = False,
-    limit: _Limit = None,
-    rate: _Rate = None,
-) -> None:
+@takes(wanted=meant, options=how)
+def discard(*, app: App = None, wanted: Filter, options: Options) -> None:
     """Drop dead letters for good; export them before."""
     from ...application import load_broker
     from . import replay_and_discard as actions
 
-    wanted = actions.meant(wanted, ids, all_=all_)
-    options = actions.Options(dry_run, yes, limit, actions.per_second(rate))
     raise typer.Exit(actions.discard_all(load_broker(app), wanted, options))
 
 
 @app.command()
-@takes_filter
+@takes(wanted=filter_of)
 def export(
     file: Annotated[Path, typer.Argument(help="File that does not exist yet.")],
     *,

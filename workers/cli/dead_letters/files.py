@@ -16,8 +16,9 @@ from ...dead_letters.keys import id_of
 from ...dead_letters.selection import Search
 from ...errors import WorkersError, WrongUsage
 from ...kafka import awaited
+from ...progress import progress
 from ...records.envelope import Record
-from ..terminal import complain, progress
+from ..terminal import complain
 
 INTERRUPTED = 130
 #: The most records that are on their way to Kafka at a time.

@@ -11,7 +11,8 @@ from ...broker.kafka_broker import KafkaBroker
 from ...dead_letters.filter import Filter
 from ...dead_letters.letter import DeadLetter
 from ...dead_letters.selection import Search, ambiguous
-from ..terminal import complain, console, progress
+from ...progress import progress
+from ..terminal import complain, console
 from . import tables
 
 FAILED = 1

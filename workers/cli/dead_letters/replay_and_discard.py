@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from ...broker.kafka_broker import KafkaBroker
 from ...dead_letters.edits import Edit
@@ -17,42 +16,13 @@ from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
-from ..terminal import complain, console, counting, progress, visible
+from ...progress import counting, progress
+from ..terminal import complain, console, visible
+from .shared_options import Options
 
 FAILED, INTERRUPTED = 1, 130
 #: The most kinds of dead letters that are counted one by one, and the most missing ids that are named.
 _NAMED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a replay or a discard."""
-
-    dry_run: bool = False
-    yes: bool = False
-    limit: int | None = None
-    rate_per_s: float | None = None
-
-
-def meant(wanted: Filter, ids: Sequence[str] | None, *, all_: bool) -> Filter:
-    """The filter with ids. Raises WrongUsage if nothing says which dead letters are meant."""
-    wanted = replace(wanted, ids=tuple(ids or ()))
-    if wanted.is_empty and not all_:
-        raise WrongUsage("Which dead letters? Name ids or filters, or --all")
-    return wanted
-
-
-def per_second(text: str | None) -> float | None:
-    """Read a rate such as 50/s. Raises WrongUsage."""
-    if text is None:
-        return None
-    try:
-        rate = float(text.removesuffix("/s"))
-    except ValueError:
-        rate = 0.0
-    if not rate > 0:
-        raise WrongUsage(f"--rate {text!r} should be a number of jobs per second, such as 50/s")
-    return rate
 
 
 def replay_all(

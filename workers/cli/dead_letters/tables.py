@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from dramatiq import get_encoder
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group
 from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
+from ...dead_letters.content import read
 from ...dead_letters.letter import DeadLetter
 from ...records.headers import TOO_LONG_HEADER, text_of
 from ..terminal import visible
@@ -161,11 +161,9 @@ def _enqueued_ms(letter: DeadLetter) -> int:
 
 
 def _parsed(letter: DeadLetter) -> Any:
-    """The job as the application's encoder reads it, else as plain JSON; None for other bytes."""
-    value = letter.value or b""
-    for read in (get_encoder().decode, json.loads):
-        with suppress(Exception):  # an encoder may raise anything for bytes that it did not write
-            return _as_json_value(read(value))
+    """The job in types that JSON has; None for bytes that cannot be read, or that are nested too deep."""
+    with suppress(RecursionError):
+        return _as_json_value(read(letter.value))
     return None
 
 

@@ -146,3 +146,16 @@ def test_bytes_of_another_encoder_are_shown_as_they_are(broker: KafkaBroker, wri
     assert shown.exit_code == 0
     assert "send" in shown.stdout
     assert json.loads(run("show", "m-1", "--json").stdout)["message"] is None
+
+
+@pytest.mark.parametrize("encoder", [PickleEncoder, DatetimeEncoder])
+def test_the_arguments_are_searched_as_the_application_reads_them(
+    broker: KafkaBroker, write: Write, encoder: type[Encoder]
+) -> None:
+    dramatiq.set_encoder(encoder())
+    write(1, ({"name": "Zoë", "at": WHEN}, b"needle"))
+    write(2, ({"name": "Max"}, b"hay"))
+    # In the bytes these stand as escapes, in hexadecimal or as numbers.
+    for text in ("zoë", "NEEDLE", "2026-06-05 12:30"):
+        found = [json.loads(line)["id"] for line in run("list", "--json", "--text", text).stdout.splitlines()]
+        assert found == ["m-1"], text

@@ -124,7 +124,7 @@ def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(
     def note_it(number: int) -> None:
         ran.append((number, time.time()))
 
-    thread = MoverThread(lambda: broker.make_mover(max_ahead_bytes=0))
+    thread = MoverThread(lambda: broker.make_mover(max_ahead_bytes=0), broker.memberships)
     thread.start()
     wait_for(lambda: thread.is_healthy)
     with broker.batch():
@@ -273,7 +273,7 @@ def test_movers_share_the_work_and_one_that_leaves_repeats_nothing(make_broker: 
     with brokers[0].batch():
         for number in range(400):
             brokers[0].enqueue(note(number), delay=500 + 10 * number)
-    first, second = (MoverThread(broker.make_mover) for broker in brokers)
+    first, second = (MoverThread(broker.make_mover, broker.memberships) for broker in brokers)
     first.start()
     second.start()
 
@@ -351,7 +351,7 @@ def test_a_mover_that_fails_is_replaced(
             raise failures.pop(0)
         return broker.make_mover()
 
-    thread = MoverThread(make, restart_delay_s=0.01)
+    thread = MoverThread(make, broker.memberships, restart_delay_s=0.01)
     healthy_before = thread.is_healthy
     thread.start()
     try:

@@ -40,7 +40,13 @@ by_frequency: st.SearchStrategy[tuple[str, dict[str, str]]] = (
         ),
     )
     | st.tuples(st.sampled_from(["DAILY", "WEEKLY"]), st.just({"BYHOUR": "8,12,20", "BYSETPOS": "2,-1"}))
-    | st.tuples(st.just("YEARLY"), st.just({"BYWEEKNO": "2,20,50", "INTERVAL": "1"}))
+    | st.tuples(
+        st.just("YEARLY"),
+        st.fixed_dictionaries(
+            {"BYWEEKNO": st.sampled_from(["2,20,50", "1", "52", "53", "-1,2", "-52", "-53,20"])},
+            optional={"BYSETPOS": st.sampled_from(["1", "-1,3"])},
+        ),
+    )
     | st.tuples(st.just("YEARLY"), st.just({"BYYEARDAY": "1,100,-1"}))
 )
 starts = st.datetimes(datetime(2020, 1, 1), datetime(2024, 12, 31)).map(  # noqa: DTZ001 - hypothesis wants it so
@@ -103,6 +109,22 @@ def test_hours_and_minutes_are_those_that_the_rule_has(
     parts: dict[str, str], start: datetime, later: timedelta
 ) -> None:
     compare(parts, start, 6, later)
+
+
+@pytest.mark.parametrize("week_start", ["MO", "SU", "WE", "SA"])
+@pytest.mark.parametrize("weeks", ["1", "52", "53", "-1", "-52", "-53", "1,-1"])
+def test_weeks_that_reach_over_the_end_of_a_year_have_all_of_their_days(weeks: str, week_start: str) -> None:
+    days = "MO,TU,WE,TH,FR,SA,SU"
+    parts = {"FREQ": "YEARLY", "BYWEEKNO": weeks, "BYDAY": days, "WKST": week_start}
+    compare(parts, datetime(2000, 1, 5, 9), 28 * 366, timedelta(0))  # noqa: DTZ001 - years begin on every weekday
+
+
+def test_weeks_are_those_of_the_calendar_of_iso_8601() -> None:
+    start = datetime(2000, 1, 5, 9)  # noqa: DTZ001
+    rule = "FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO,TU,WE,TH,FR,SA,SU"
+    found = found_by_us(rule, start, start, datetime(2030, 1, 1))  # noqa: DTZ001
+    every = (start + timedelta(days=days) for days in range(1, 30 * 366))
+    assert found == [day for day in every if day.isocalendar().week == 53 and day.year < 2030]
 
 
 def test_a_position_in_the_week_of_the_start_counts_from_the_beginning_of_that_week() -> None:

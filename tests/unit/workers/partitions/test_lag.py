@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workers.operations.queue_status import Partition
 from workers.partitions.commit_metadata import encode
+from workers.partitions.lag import Partition
 from workers.partitions.ledger import Progress
 
 
