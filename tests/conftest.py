@@ -176,5 +176,12 @@ def no_process_left() -> Iterator[None]:
     """Whatever the run started, it has ended."""
     yield
     children = psutil.Process().children(recursive=True)
-    left = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    left = [child for child in children if not _is_of_multiprocessing(child)]
     assert not left, f"the tests left processes running: {left}"
+
+
+def _is_of_multiprocessing(child: psutil.Process) -> bool:
+    """Whether it ends with this process: the resource tracker, or the server that forks warm programs."""
+    command = " ".join(child.cmdline())
+    is_fork_server = "multiprocessing.forkserver" in command and child.ppid() == os.getpid()
+    return is_fork_server or "resource_tracker" in command

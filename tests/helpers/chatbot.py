@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.events.models import Event
 from tests.helpers.fleet import Fleet
-from tests.helpers.programs import output_of, run_python, todo_workers
+from tests.helpers.programs import output_of, run_warm, todo_workers
 from workers import KafkaBroker
 
 
@@ -48,7 +48,7 @@ class Chatbot(Fleet):
             asyncio.run(publish(json.load(sys.stdin)))
         """
         data = json.dumps([event.model_dump(mode="json") for event in events])
-        output_of(run_python("-c", code, env=self.env, stdin=data, timeout_s=90))
+        output_of(run_warm("-c", code, env=self.env, stdin=data, timeout_s=90))
 
     def command(self, *words: str) -> str:
         """Run ``todo-workers`` and return what it prints."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ import psutil
 
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.waiting import wait_for
+from tests.helpers.warm import WarmProcess
 from workers import KafkaBroker
 
 
@@ -31,34 +33,47 @@ class Fleet:
         name: str = "workers",
         app: str = "tests.apps.numbers",
         options: Sequence[str] = (),
-        python: Sequence[str] = ("-m", "dramatiq"),
+        cold: Sequence[str] = (),
     ) -> None:
-        """``options`` are further ones of the command, ``python`` how the interpreter is to run it."""
+        """``options`` are further ones of the command.
+
+        ``cold`` says how a new interpreter is to run the command; without it, `tests.helpers.warm` does.
+        """
         self.numbers_file = folder / "numbers"
         self.log_file = folder / f"{name}.log"
-        self._command = [sys.executable, *python, app]
-        self._command += ["--processes", str(processes), "--threads", str(threads), *options]
+        self._cold = cold
+        self._command = [app, "--processes", str(processes), "--threads", str(threads), *options]
         self.env = os.environ | {
             "NUMBERS_BOOTSTRAP_SERVERS": broker.cluster.address,
             "NUMBERS_NAMESPACE": broker.topics.namespace,
             "NUMBERS_FILE": str(self.numbers_file),
         }
-        self._main: subprocess.Popen[bytes] | None = None
+        self._main: subprocess.Popen[bytes] | WarmProcess | None = None
         self._processes = processes
         self._ready_before = 0
 
     def start(self) -> None:
         self.note_ready()
-        with self.log_file.open("ab") as log:
-            self._main = subprocess.Popen(
-                self._command,
-                cwd=REPOSITORY,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        with self.log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if self._cold:
+                self._main = subprocess.Popen(
+                    [sys.executable, *self._cold, *self._command],
+                    cwd=REPOSITORY,
+                    env=self.env,
+                    stdin=nothing,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            else:
+                self._main = WarmProcess(
+                    ["-m", "dramatiq", *self._command],
+                    folder=REPOSITORY,
+                    env=self.env,
+                    stdin=nothing,
+                    stdout=log,
+                    stderr=log,
+                )
 
     def wait_until_ready(self) -> None:
         """Wait until all processes can take a signal: one that comes earlier ends them as if killed."""
@@ -134,5 +149,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         assert self._main is not None
         if self._main.poll() is None:
-            os.killpg(self._main.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has only just started, and has no group yet
+                os.killpg(self._main.pid, signal.SIGKILL)
+            self._main.kill()
         self._main.wait(30)

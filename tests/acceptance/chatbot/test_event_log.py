@@ -18,7 +18,7 @@ from tasks.actors.events import EVENT_LOG_RETENTION_MS, job_of
 from tasks.events.cloud_events import record_of
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import read_topic
-from tests.helpers.programs import output_of, run_python
+from tests.helpers.programs import output_of, run_warm
 from tests.helpers.samples import a_todo, an_event
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -48,7 +48,7 @@ class Chatbot:
 
     def run(self, *command: str, stdin: str = "") -> str:
         """Run a program of this Python as the chatbot would."""
-        return output_of(run_python(*command, env=self.fleet.env, stdin=stdin))
+        return output_of(run_warm(*command, env=self.fleet.env, stdin=stdin))
 
     def make_log(self) -> None:
         """Make the topic before the workers do."""

