@@ -52,6 +52,8 @@ class Consumers:
         self._provisioning = provisioning
         self._options = options
         self.memberships = Memberships(self._cluster, topics.namespace)
+        #: How many jobs of a queue a consumer may have in hand, where that was set.
+        self.prefetch: dict[str, int] = {}
         self._shared = Shared(self.memberships, RunAlone(), StillRunning())
 
     def consumer(
@@ -71,7 +73,7 @@ class Consumers:
             queue_name=queue,
             topics=topics,
             decoder=decoder,
-            prefetch=prefetch,
+            prefetch=self.prefetch.get(queue, prefetch),
             timeout_ms=timeout_ms,
             commit_interval_ms=self._options.commit_interval_ms,
             revoke_timeout_ms=self._options.revoke_timeout_ms,

@@ -117,10 +117,7 @@ class KafkaBroker(SignallingBroker):
         return cls(url=url, **options)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue; declaring it again does nothing. Does no I/O. Raises InvalidName.
-
-        It declares no delay queue, which dramatiq's own brokers have: delayed jobs wait in Kafka.
-        """
+        """Declare a queue, but no delay queue, as dramatiq's own brokers have. Does no I/O. Raises InvalidName."""
         if queue_name in self.queues:
             return
         self.topics.jobs(queue_name)  # raises for a name that no topic can have
@@ -143,6 +140,15 @@ class KafkaBroker(SignallingBroker):
             raise InvalidName(f"queue {queue_name} reads topic {topic} already")
         config = {} if retention_ms is None else log_config(retention_ms)
         self._provisioning.add_source(queue_name, Source(topic, decode, config))
+
+    def set_prefetch(self, queue_name: str, jobs: int) -> None:
+        """Let a process have at most so many jobs of a queue in hand, whatever its number of threads.
+
+        By default dramatiq has two for each thread. Fewer than there are threads leave some for other queues.
+        Jobs that are held (`TakenMessage.hold`) count. Does no I/O; it holds for consumers made afterwards.
+        """
+        self.declare_queue(queue_name)
+        self._consumers.prefetch[queue_name] = jobs
 
     def topics_of(self, queue_name: str) -> list[str]:
         """The topics that a queue's group reads: its own first, then its sources."""

@@ -12,24 +12,23 @@ from typing import Any, NamedTuple
 import dramatiq
 
 from ..dead_letters.letter import Reason
-from ..errors import WorkersError
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage
 from ..records.consumed import ConsumedRecord
 
 
 class GivenUp(NamedTuple):
-    """A record that is not handed out, and why; ``message`` is its message, if it can be read."""
+    """A record that gets a dead letter, and why; ``message`` is its message, if it can be read."""
 
     owned: OwnedPartition
     record: ConsumedRecord
     reason: Reason
-    error: WorkersError
+    error: Exception
     message: dramatiq.Message[Any] | None = None
 
 
 class Settled(NamedTuple):
-    """Posted when nothing more is to be done about a record that is not handed out."""
+    """Posted when nothing more is to be done about a record that was given up, or is no job."""
 
     owned: OwnedPartition
     record: ConsumedRecord
@@ -42,6 +41,6 @@ class NotWritten(NamedTuple):
     error: BaseException
 
 
-#: A TakenMessage means that its job is done, or was handed back.
+#: A TakenMessage means that its job is done, was handed back, or is given up.
 Ack = TakenMessage | Settled | NotWritten
 Inbox = SimpleQueue[Ack]

@@ -1,4 +1,4 @@
-"""Makes dead letters of records that are not handed out; none is forgotten, and no thread waits for them."""
+"""Makes dead letters of records that no worker thread does; none is forgotten, and no thread waits for them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 
+from ..dead_letters.cause import reason_of
 from ..dead_letters.writer import DeadLetterWriter
 from ..errors import WorkersError
 from ..partitions.assignment import RETRY_DELAY_S
+from ..partitions.taken_message import TakenMessage
 from .acks import GivenUp, Inbox, NotWritten, Settled
 
 logger = logging.getLogger(__name__)
@@ -51,14 +53,19 @@ class GivenUpRecords:
         future.add_callback(lambda _: self._inbox.put(Settled(owned, record)))
         future.add_errback(lambda exc: self._inbox.put(NotWritten(given_up, exc)))
 
-    def note(self, failure: NotWritten) -> None:
-        """Plan another try."""
-        given_up = failure.given_up
+    def note(self, ack: NotWritten | TakenMessage) -> None:
+        """Plan another try; of a job that was held and released with an error, make the first one."""
+        if isinstance(ack, TakenMessage):
+            assert ack.given_up is not None
+            error = ack.given_up
+            self.write(GivenUp(ack.owned, ack.record, reason_of(error), error, ack._message))
+            return
+        given_up = ack.given_up
         logger.error(
             "dead letter not written topic=%s partition=%d offset=%d, trying again: %s",
             *given_up.owned.partition,
             given_up.record.offset,
-            failure.error,
+            ack.error,
         )
         self._to_retry.append(given_up)
         self._retry_at = self._clock() + RETRY_DELAY_S

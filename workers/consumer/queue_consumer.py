@@ -145,7 +145,7 @@ class QueueConsumer(dramatiq.Consumer):
         self.ack(message)
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
-        """Do nothing: messages that were not run are not committed, so the next owner gets them."""
+        """Do nothing: the next owner gets the messages that were not run, as they are not committed."""
 
     def close(self) -> None:
         """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
@@ -280,7 +280,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _note(self, ack: Ack) -> int:
         """Note an ack; returns how many jobs that did not run alone are no longer in hand."""
-        if isinstance(ack, NotWritten):
+        if isinstance(ack, NotWritten) or (isinstance(ack, TakenMessage) and ack.given_up):
             self._given_up.note(ack)
             return 0
         owned, offset = ack.owned, ack.record.offset

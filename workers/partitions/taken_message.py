@@ -14,11 +14,13 @@ from .owned_partition import OwnedPartition
 class TakenMessage(dramatiq.MessageProxy):
     """dramatiq's MessageProxy with the record it came from, its partition, and where its ack goes.
 
-    In the inbox it means that its job is done or, with ``handed_back``, that the job will not run here.
+    In the inbox it means that its job is done or, with ``handed_back``, that the job will not run here, or with
+    ``given_up``, that it gets a dead letter.
     """
 
     __slots__ = (
         "_exception",
+        "_held",
         "_original",
         "acked",
         "actor_name",
@@ -26,6 +28,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "attempt",
         "expected",
         "failed",
+        "given_up",
         "handed_back",
         "inbox",
         "kwargs",
@@ -60,6 +63,10 @@ class TakenMessage(dramatiq.MessageProxy):
         #: Whether it failed with an exception that its actor throws on purpose.
         self.expected = False
         self.attempt = attempt_of(message)
+        #: The error of a job that was released with one.
+        self.given_up: Exception | None = None
+        #: Of a job that is held: has an item until the thread or `release` has finished with it.
+        self._held: list[None] | None = None
 
     @property
     def _message(self) -> dramatiq.Message[Any]:
@@ -89,10 +96,32 @@ class TakenMessage(dramatiq.MessageProxy):
         self.running = not self.handed_back
         return self.running
 
+    def hold(self) -> None:
+        """Keep the job in hand after its actor has returned, until :meth:`release`. For the actor's thread.
+
+        So a job can wait for something without a thread; for the middleware it ends when its actor returns.
+        """
+        self._held = [None]
+
+    def release(self, error: Exception | None = None) -> None:
+        """End :meth:`hold`, from any thread, once: the job is done, or a dead letter if there is an error."""
+        self.given_up = error
+        self._finish()
+
     def ack(self) -> None:
         """Note that a worker thread has finished with it."""
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._held:
+            try:
+                self._held.pop()
+            except IndexError:
+                pass  # the other one was quicker
+            else:
+                return
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
-        self.acked = True
+        self.acked = self.given_up is None
         self.inbox.put(self)
 
 

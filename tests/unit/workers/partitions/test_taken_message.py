@@ -36,3 +36,32 @@ def test_what_middleware_assigns_for_the_actor_leaves_the_message_alone(proxy: d
     assert proxy._message.args == ("secret",)
     assert proxy.encode() == MESSAGE.encode()
     assert proxy == dramatiq.MessageProxy(MESSAGE)
+
+
+@pytest.mark.parametrize("first", ["thread", "release"])
+def test_a_job_that_is_held_is_done_once_both_its_thread_and_its_holder_have_finished(first: str) -> None:
+    message = taken(MESSAGE)
+    message.hold()
+    for finish in (message.ack, message.release) if first == "thread" else (message.release, message.ack):
+        assert message.inbox.empty()
+        assert not message.acked
+        finish()
+    assert message.inbox.get_nowait() is message
+    assert message.acked
+    assert message.inbox.empty()
+
+
+@pytest.mark.parametrize("first", ["thread", "release"])
+def test_a_job_that_is_released_with_an_error_is_given_up_and_not_done(first: str) -> None:
+    message = taken(MESSAGE)
+    error = ValueError("no")
+    message.hold()
+    if first == "thread":
+        message.ack()
+        message.release(error)
+    else:
+        message.release(error)
+        message.ack()
+    assert message.inbox.get_nowait() is message
+    assert message.given_up is error
+    assert not message.acked
