@@ -117,7 +117,7 @@ class KafkaBroker(SignallingBroker):
         return cls(url=url, **options)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue, but no delay queue, as dramatiq's own brokers have. Does no I/O. Raises InvalidName."""
+        """Declare a queue, without the delay queue of dramatiq's brokers. Does no I/O. Raises InvalidName."""
         if queue_name in self.queues:
             return
         self.topics.jobs(queue_name)  # raises for a name that no topic can have

@@ -1,4 +1,4 @@
-"""Makes dead letters of records that no worker thread does; none is forgotten, and no thread waits for them."""
+"""Makes dead letters where no worker thread does; none is forgotten, and no thread waits for them."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from .owned_partition import OwnedPartition
 class TakenMessage(dramatiq.MessageProxy):
     """dramatiq's MessageProxy with the record it came from, its partition, and where its ack goes.
 
-    In the inbox it means that its job is done or, with ``handed_back``, that the job will not run here, or with
-    ``given_up``, that it gets a dead letter.
+    In the inbox it means that its job is done or, with ``handed_back``, that the job will not run here or,
+    with ``given_up``, that it gets a dead letter.
     """
 
     __slots__ = (

@@ -33,7 +33,7 @@ def held(broker: KafkaBroker, start_worker: StartWorker) -> list[TakenMessage]:
 
     @dramatiq.actor(broker=broker, max_retries=0)
     def work(_number: int) -> None:
-        message = CurrentMessage.get_current_message()
+        message: object = CurrentMessage.get_current_message()
         assert isinstance(message, TakenMessage)
         message.hold()
         held.append(message)
