@@ -2,17 +2,18 @@
 
 Compaction is lazy, so a partition may hold a key many times, and letters that a tombstone has resolved. A
 first pass finds the last record of each key, a second one yields those. If there are many keys, the first
-pass reads the partition several times, each time for one part of the keys.
+pass reads a partition several times, each time for one part of the keys. It goes over all partitions before
+the second one begins, as a stray tombstone may be in any.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from ..kafka import Cluster, TopicPartition
 from ..kafka.topic_reader import TopicReader
@@ -20,6 +21,7 @@ from ..records.consumed import ConsumedRecord
 from .keys import id_of, older_keys
 from .letter import DeadLetter
 from .letter_record import decode
+from .stray_tombstones import Strays, is_ended, note_stray
 
 T = TypeVar("T")
 
@@ -42,37 +44,69 @@ class Entry:
     older: tuple[bytes, ...] = ()
 
 
-def unresolved(cluster: Cluster, topic: str, progress: Advance = lambda *_: None) -> Iterator[Entry]:
+def unresolved(
+    cluster: Cluster,
+    topic: str,
+    progress: Advance = lambda *_: None,
+    ended_elsewhere: Callable[[Entry], object] = lambda _: None,
+) -> Iterator[Entry]:
     """The dead letters that the topic holds now and that no tombstone has resolved, each once.
 
+    ``ended_elsewhere`` gets those that only a stray tombstone has resolved, see :mod:`.stray_tombstones`.
     Records of others are left out. Raises KafkaUnreachable or NotAuthorized.
     """
     with _Reading(cluster, topic, progress) as reading:
-        for partition, (start, end) in reading.sizes.items():
-            live, older = _Offsets(start, end), {}
-            for last in reading.last_of_each_key(partition, lambda record: record.offset):
-                for key, offset in last.items():
-                    live.add(offset)
-                    if superseded := tuple(one for one in older_keys(key) if one in last):
-                        older[offset] = superseded
-                for key in {key for keys in older.values() for key in keys} & last.keys():
-                    live.remove(last[key])
+        strays: Strays = {}
+        found = {partition: _live(reading, partition, strays) for partition in reading.sizes}
+        for partition, (live, older) in found.items():
             for record in reading.records(partition) if live.count else ():
                 letter = _decoded(record) if record.offset in live else None
-                if letter is not None:
-                    yield Entry(letter, record, older.get(record.offset, ()))
+                if letter is None:
+                    continue
+                entry = Entry(letter, record, older.get(record.offset, ()))
+                if is_ended(record, strays):
+                    ended_elsewhere(entry)
+                else:
+                    yield entry
+
+
+def _live(
+    reading: _Reading, partition: TopicPartition, strays: Strays
+) -> tuple[_Offsets, dict[int, tuple[bytes, ...]]]:
+    """The offsets of a partition's letters that count, and for some the keys of their older generations.
+
+    Adds the partition's stray tombstones to ``strays``.
+    """
+    live = _Offsets(*reading.sizes[partition])
+    older: dict[int, tuple[bytes, ...]] = {}
+    for last in reading.last_of_each_key(partition, lambda record: record.offset, strays):
+        for key, offset in last.items():
+            live.add(offset)
+            if superseded := tuple(one for one in older_keys(key) if one in last):
+                older[offset] = superseded
+        for key in {key for keys in older.values() for key in keys} & last.keys():
+            live.remove(last[key])
+    return live, older
+
+
+class _Count(NamedTuple):
+    """The letters of one partition by queue, its stray tombstones, and those of all partitions then."""
+
+    queues: Counter[str]
+    strays: Strays
+    known_strays: Strays
 
 
 class Counts:
     """Counts the unresolved dead letters of each queue. For one thread.
 
-    A second count reads only the partitions that have changed since the first.
+    A second count reads only the partitions that have changed since the first, unless a stray tombstone came.
     """
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self._cluster = cluster
         self._topic = topic
-        self._known: dict[tuple[TopicPartition, tuple[int, int]], Counter[str]] = {}
+        self._known: dict[tuple[TopicPartition, tuple[int, int]], _Count] = {}
 
     def count(self, progress: Advance = lambda *_: None) -> Counter[str]:
         """Dead letters by queue; those of an unknown queue count under "".
@@ -80,26 +114,41 @@ class Counts:
         Raises KafkaUnreachable or NotAuthorized.
         """
         with _Reading(self._cluster, self._topic, progress, looks=1) as reading:
-            counts = {}
-            for place in reading.sizes.items():
-                known = self._known.get(place)
-                counts[place] = self._count(reading, place[0]) if known is None else known
-            self._known = counts
-        return sum(counts.values(), Counter())
+            places = list(reading.sizes.items())
+            known = {place: self._known[place] for place in places if place in self._known}
+            for place in places:
+                if place not in known:
+                    known[place] = self._count(reading, place[0], _strays_of(known.values()))
+            strays = _strays_of(known.values())
+            for place in places:  # a stray tombstone may have been found after its letter was counted
+                if known[place].known_strays != strays:
+                    known[place] = self._count(reading, place[0], strays)
+            self._known = known
+        return sum((count.queues for count in known.values()), Counter())
 
-    def _count(self, reading: _Reading, partition: TopicPartition) -> Counter[str]:
-        queues: dict[bytes, str | None] = {}
+    def _count(self, reading: _Reading, partition: TopicPartition, strays: Strays) -> _Count:
+        names: dict[bytes, str] = {}
 
         def queue_of(record: ConsumedRecord) -> str | None:
             headers = dict(record.headers)
-            name = headers.get("queue") or b"" if headers.get("reason") else None
-            return None if name is None else queues.setdefault(name, name.decode(errors="replace"))
+            if not headers.get("reason") or is_ended(record, strays):
+                return None
+            name = headers.get("queue") or b""
+            return names.setdefault(name, name.decode(errors="replace"))
 
-        found: Counter[str] = Counter()
-        for last in reading.last_of_each_key(partition, queue_of):
+        queues: Counter[str] = Counter()
+        own: Strays = {}
+        for last in reading.last_of_each_key(partition, queue_of, own):
             superseded = {one for key in last for one in older_keys(key)}
-            found.update(queue for key, queue in last.items() if queue is not None and key not in superseded)
-        return found
+            queues.update(queue for key, queue in last.items() if queue is not None and key not in superseded)
+        return _Count(queues, own, strays | own)
+
+
+def _strays_of(counts: Iterable[_Count]) -> Strays:
+    found: Strays = {}
+    for count in counts:
+        found |= count.strays
+    return found
 
 
 class _Reading:
@@ -116,6 +165,7 @@ class _Reading:
         try:
             self._reader.open()
             self.sizes = self._reader.sizes()
+            self._partitions = {partition.partition for partition in self.sizes}
         except BaseException:
             self._reader.close()
             raise
@@ -140,9 +190,12 @@ class _Reading:
                     yield record
 
     def last_of_each_key(
-        self, partition: TopicPartition, what: Callable[[ConsumedRecord], T]
+        self, partition: TopicPartition, what: Callable[[ConsumedRecord], T], strays: Strays
     ) -> Iterator[dict[bytes, T]]:
-        """``what`` of each key's last record, in parts; all generations of an id are in one part."""
+        """``what`` of each key's last record, in parts; all generations of an id are in one part.
+
+        Adds the partition's stray tombstones to ``strays``.
+        """
         start, end = self.sizes[partition]
         parts = _parts(end - start)
         for part in range(parts if end > start else 0):
@@ -155,6 +208,8 @@ class _Reading:
                     last[key] = what(record)
                 elif key in last:
                     del last[key]
+                else:
+                    note_stray(record, self._partitions, strays)
             yield last
 
 

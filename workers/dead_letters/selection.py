@@ -6,6 +6,7 @@ It reads and prints nothing, so that a command and a page can use it alike.
 from __future__ import annotations
 
 import heapq
+import logging
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -14,15 +15,20 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from ..errors import WorkersError, WrongUsage
-from ..kafka import Cluster
+from ..kafka.producer import DurableProducer
 from .filter import Filter
 from .letter import DeadLetter
 from .reader import Advance, Entry, unresolved
+from .resolving import Resolution, resolve
+
+logger = logging.getLogger(__name__)
 
 #: The most ids that are suggested.
 _NEAR_IDS = 3
 #: How many of the ids that begin alike are kept to be named.
 _SIMILAR = 4
+#: How many letters that were resolved in a wrong partition are kept before they are resolved once more.
+_ENDED_AT_ONCE = 200
 #: Longest text of a kind of dead letters.
 _MAX_KIND_CHARS = 100
 
@@ -82,18 +88,44 @@ class Search:
     """Looks dead letters up in their topic. Every method reads all of it, and raises KafkaUnreachable."""
 
     def __init__(
-        self, cluster: Cluster, topic: str, watch: Watch = lambda _doing: nullcontext(lambda *_: None)
+        self,
+        producer: DurableProducer,
+        topic: str,
+        watch: Watch = lambda _doing: nullcontext(lambda *_: None),
     ) -> None:
-        self._cluster = cluster
+        """``producer`` is used for letters that were resolved in a wrong partition alone."""
+        self._producer = producer
+        self._cluster = producer.cluster
         self._topic = topic
         self._watch = watch
 
     def matching(self, wanted: Filter, doing: str = "reading") -> Iterator[Entry]:
         """The unresolved dead letters that match, one at a time, in the order of the log's partitions."""
+        ended: list[Entry] = []
+
+        def end_again(entry: Entry) -> None:
+            ended.append(entry)
+            if len(ended) == _ENDED_AT_ONCE:
+                self._end_again(ended)
+
         with self._watch(doing) as advance:
-            for entry in unresolved(self._cluster, self._topic, advance):
+            for entry in unresolved(self._cluster, self._topic, advance, end_again):
                 if wanted.matches(entry.letter):
                     yield entry
+        self._end_again(ended)
+
+    def _end_again(self, ended: list[Entry]) -> None:
+        """Resolve letters in their own partition too, as the tombstone in a wrong one does not last."""
+        result = Resolution()
+        resolve(self._producer, self._topic, ended, lambda _: (), result)
+        if result.failures:
+            logger.warning(
+                "dead letters not resolved in their own partition, they come back when Kafka removes the "
+                "tombstones in others count=%d: %s",
+                len(ended) - result.done,
+                result.failures[0][1],
+            )
+        ended.clear()
 
     def similar(self, beginning: str) -> list[DeadLetter]:
         """The dead letter with that id, or else some whose ids begin like that."""

@@ -31,7 +31,7 @@ def export(broker: KafkaBroker, wanted: Filter, file: Path) -> int:
     The file has its name only when it is complete and on the disk; nobody else may read it.
     """
     part = file.with_name(f"{file.name}.part")
-    search = Search(broker.cluster, broker.topics.dead_letters, progress)
+    search = Search(broker.producer, broker.topics.dead_letters, progress)
     count = 0
     with _file_errors(part):
         if file.exists():

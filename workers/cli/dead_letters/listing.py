@@ -73,7 +73,7 @@ def show(broker: KafkaBroker, beginning: str, *, as_json: bool) -> int:
 
 
 def _search(broker: KafkaBroker) -> Search:
-    return Search(broker.cluster, broker.topics.dead_letters, progress)
+    return Search(broker.producer, broker.topics.dead_letters, progress)
 
 
 def _newest(letters: Iterator[DeadLetter], limit: int) -> list[DeadLetter]:

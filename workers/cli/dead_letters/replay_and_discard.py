@@ -40,7 +40,7 @@ def discard_all(broker: KafkaBroker, wanted: Filter, options: Options) -> int:
 def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) -> int:
     if not options.yes and not options.dry_run and not _can_ask():
         raise WrongUsage(f"nobody can be asked here: add --yes to {action.verb}, or --dry-run to look")
-    search = Search(broker.cluster, broker.topics.dead_letters, progress)
+    search = Search(broker.producer, broker.topics.dead_letters, progress)
     selection = search.select(wanted, options.limit, action.problem_of)
     for text in search.not_found(*selection.missing[:_NAMED]) if selection.missing else ():
         complain(text)

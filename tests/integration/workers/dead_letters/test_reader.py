@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from kafka import KafkaProducer
 
 from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
 from workers.dead_letters import reader as dead_letter_reader
+from workers.dead_letters.filter import Filter
 from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.letter_record import encode
 from workers.dead_letters.reader import Counts
 from workers.dead_letters.resolving import Resolution, resolve
-from workers.errors import KafkaUnreachable, UnknownQueue
+from workers.dead_letters.selection import Search
+from workers.errors import KafkaUnreachable, NotAuthorized, UnknownQueue
+from workers.kafka import partition_of
 from workers.records.envelope import Record
 from workers.records.headers import REPLAYS_HEADER
 
@@ -153,3 +159,77 @@ def test_a_kafka_that_goes_away_ends_it_early_and_nothing_is_lost(broker: KafkaB
     assert len(tried) == 1
     assert outcome.away is not None
     assert len(shown(broker)) == 10
+
+
+#: The partition that a client with another partitioner writes to, and the one where the letter is.
+WRONG, TRUE = 1, 0
+
+
+@pytest.fixture
+def ids_in_true(broker: KafkaBroker, write: Write) -> list[int]:
+    """Numbers whose letters belong in the first of the two partitions."""
+    return [n for n in range(40) if partition_of({WRONG, TRUE}, f"m-{n}".encode()) == TRUE]
+
+
+def end_in_wrong_partition(broker: KafkaBroker, key: bytes, stamp_ms: int | None = None) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker.cluster.bootstrap_servers)
+    topic = broker.topics.dead_letters
+    producer.send(topic, None, key, partition=WRONG, timestamp_ms=stamp_ms).get(10)
+    producer.close()
+
+
+def test_a_tombstone_in_a_wrong_partition_resolves_its_letter_and_no_later_one(
+    broker: KafkaBroker, write: Write, ids_in_true: list[int]
+) -> None:
+    done, again, other, replayed = ids_in_true[:4]
+    counts = Counts(broker.cluster, broker.topics.dead_letters)
+    write(*(a_letter(number) for number in (done, again, other, replayed)), a_letter(replayed, replays=1))
+    assert counts.count() == {"mail": 4}
+    for number in (done, again):
+        end_in_wrong_partition(broker, b"m-%d" % number)
+    end_in_wrong_partition(broker, b"m-%d~1" % replayed)  # its own hash is of the whole key
+    end_in_wrong_partition(broker, b"m-%d" % other, stamp_ms=1)  # older than the letter
+    wait_for(
+        lambda: time.time() * 1000 > read_topic(broker.cluster, broker.topics.dead_letters)[-1].timestamp
+    )
+    write(a_letter(again))
+    expected = sorted([(f"m-{again}", 0), (f"m-{other}", 0)])
+    assert shown(broker) == expected
+    assert counts.count() == {"mail": 2}
+    assert Counts(broker.cluster, broker.topics.dead_letters).count() == {"mail": 2}
+
+
+def test_a_command_resolves_such_a_letter_where_compaction_finds_it(
+    broker: KafkaBroker, write: Write, ids_in_true: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, kept = ids_in_true[:2]
+    topic = broker.topics.dead_letters
+    write(a_letter(one), a_letter(one, replays=1), a_letter(kept))
+    end_in_wrong_partition(broker, b"m-%d~1" % one)
+    search = Search(broker.producer, topic)
+    assert [entry.letter.id for entry in search.matching(Filter())] == [f"m-{kept}"]
+    # Without the tombstone in the wrong partition, which Kafka removes after a day, it stays resolved.
+    monkeypatch.setattr(dead_letter_reader, "note_stray", lambda *_: None)
+    assert shown(broker) == [(f"m-{kept}", 0)]
+    written = [record for record in read_topic(broker.cluster, topic) if record.partition == TRUE]
+    assert [record.key for record in written if record.value is None] == [b"m-%d" % one, b"m-%d~1" % one]
+
+
+def test_who_may_not_write_sees_the_same_and_is_told(
+    broker: KafkaBroker,
+    write: Write,
+    ids_in_true: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write(*(a_letter(number) for number in ids_in_true[:2]))
+    end_in_wrong_partition(broker, b"m-%d" % ids_in_true[0])
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise NotAuthorized("no right to write")
+
+    monkeypatch.setattr(broker.producer, "send", refuse)
+    found = list(Search(broker.producer, broker.topics.dead_letters).matching(Filter()))
+    assert [entry.letter.id for entry in found] == [f"m-{ids_in_true[1]}"]
+    assert "they come back" in caplog.text
+    assert "no right to write" in caplog.text
