@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
@@ -24,15 +24,18 @@ from babel.messages.pofile import read_po
 #: The language of the templates, and of a recipient for whose language there is no catalog.
 DEFAULT = "en"
 
-#: The pattern, as CLDR defines them, of a time; catalogs translate it.
+#: The pattern, as CLDR defines them, of a time; catalogs translate it. It shows no seconds.
 TIME_PATTERN = "EEEE, d MMMM y, HH:mm"
 
 _ABBREVIATION = re.compile(r"[A-Z]{2,5}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: it is a key of caches, and a locale's hash is slow
 class Language:
-    """A language of the mails. ``code`` names its catalog (de); ``locale`` may be a region's (de_AT)."""
+    """A language of the mails. ``code`` names its catalog (de); ``locale`` may be a region's (de_AT).
+
+    `language_for` makes one object for each of them.
+    """
 
     code: str
     locale: Locale
@@ -44,7 +47,8 @@ class Language:
 
     def show_time(self, time: datetime, zone: ZoneInfo) -> str:
         """Write ``time`` as a person in ``zone`` reads it: Friday, 5 June 2026, 17:00 CEST."""
-        return _shown(self, time, zone)
+        # In UTC, as a zone's clock shows some times twice. No zone's offset has had seconds since 1972.
+        return _shown(self, time.astimezone(UTC).replace(second=0, microsecond=0), zone)
 
 
 @cache
@@ -61,8 +65,13 @@ def language_for(tag: str) -> Language:
     while wanted.lower() not in available():
         wanted, _, rest = wanted.rpartition("-")
         if not rest:
-            return Language(DEFAULT, Locale(DEFAULT))
-    return Language(wanted.lower(), _locale(tag) or Locale(wanted.lower()))
+            return _language(DEFAULT, Locale(DEFAULT))
+    return _language(wanted.lower(), _locale(tag) or Locale(wanted.lower()))
+
+
+@cache
+def _language(code: str, locale: Locale) -> Language:
+    return Language(code, locale)
 
 
 def _locale(tag: str) -> Locale | None:
@@ -72,7 +81,7 @@ def _locale(tag: str) -> Locale | None:
         return None
 
 
-@lru_cache(maxsize=1_000)  # a mail shows each of its times about twice
+@lru_cache(maxsize=1_000)  # a mail shows each of its times about twice, and many mails the present minute
 def _shown(language: Language, time: datetime, zone: ZoneInfo) -> str:
     local = time.astimezone(zone)
     pattern = language.words.pgettext("time", TIME_PATTERN)

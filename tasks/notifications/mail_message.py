@@ -7,11 +7,10 @@ as long as rendering the mail.
 from __future__ import annotations
 
 import re
-from binascii import b2a_qp
-from collections.abc import Mapping
+from binascii import b2a_base64, b2a_qp
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.header import Header
 from email.utils import format_datetime, parseaddr, quote
 from functools import cached_property, lru_cache
 from uuid import UUID
@@ -22,6 +21,9 @@ from .rendering import RenderedNotice
 
 #: The boundary between the parts of every mail. No quoted-printable line can contain it.
 _BOUNDARY = "=_todo-workers"
+
+#: Longest line that has an encoded word (RFC 2047).
+_MAX_ENCODED_LINE = 76
 
 _PLAIN = re.compile(r"[ -~]*")
 
@@ -112,7 +114,18 @@ def _mailbox(header: str, name: str, address: str) -> str:
 def _encoded(header: str, text: str) -> str:
     if _is_plain(text) and len(header) + len(text) < 76:
         return text
-    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+    return "\r\n ".join(_encoded_words(text.encode(), len(header) + 2))
+
+
+def _encoded_words(data: bytes, column: int) -> Iterator[str]:
+    """Encoded words (RFC 2047), each for a line of its own; the first one begins at ``column``."""
+    while data:
+        length = (_MAX_ENCODED_LINE - column - len("=?utf-8?b??=")) // 4 * 3
+        # No character may be cut in two: a byte that goes on with one begins with 10 in binary.
+        while length < len(data) and data[length] & 0xC0 == 0x80:
+            length -= 1
+        yield f"=?utf-8?b?{b2a_base64(data[:length], newline=False).decode()}?="
+        data, column = data[length:], 1
 
 
 def _is_plain(text: str) -> bool:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from css_inline import CSSInliner, InlineError
-from jinja2 import PackageLoader, StrictUndefined, TemplateError, Undefined, pass_context
-from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
+from css_inline import InlineError
+from jinja2 import TemplateError, TemplateNotFound
 
 from settings.spelling import did_you_mean
 
-from ..events.todos import Owner
-from ..text import one_line, paragraphs, shorten
+from ..text import one_line
+from .inline_styles import inlined
 from .languages import Language, language_for
 from .notice import Notice, RenderError
-from .schedule_words import offset_words, rule_words
+from .template_environment import environment_for
 
 #: Longest subject, in characters.
 MAX_SUBJECT_LENGTH = 150
 
-#: Longest value shown in a list of changes, in characters.
-MAX_CHANGE_LENGTH = 1_000
-
 #: The templates of a kind.
 PARTS = ("subject.txt", "body.txt", "body.html")
 
-# At-rules (for dark and for narrow screens) cannot be inlined; they stay in the style element.
-_INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+#: The file beside them that has a value for each of their variables.
+SAMPLE = "sample.json"
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,16 @@ def require_kind(kind: str) -> str:
 
 def sample_values(kind: str) -> dict[str, Any]:
     """Values for a preview of a kind's templates; every variable has one. Raises RenderError."""
-    found = files("templates").joinpath(require_kind(kind), "sample.json").read_text(encoding="utf-8")
-    values: dict[str, Any] = json.loads(found)
+    try:
+        values = json.loads(
+            files("templates").joinpath(require_kind(kind), SAMPLE).read_text(encoding="utf-8")
+        )
+    except FileNotFoundError as exc:
+        raise RenderError(f"There is no {kind}/{SAMPLE} beside the mail templates; it is needed") from exc
+    except ValueError as exc:
+        raise RenderError(f"{kind}/{SAMPLE} beside the mail templates is not JSON: {exc}") from exc
+    if not isinstance(values, dict):
+        raise RenderError(f"{kind}/{SAMPLE} beside the mail templates is not a JSON object of values")
     return values
 
 
@@ -105,7 +106,11 @@ def render_part(template: str, values: Mapping[str, Any], language: Language) ->
             a value.
     """
     try:
-        return _environment(language).get_template(template).render(values)
+        return environment_for(language).get_template(template).render(values)
+    except TemplateNotFound as exc:
+        raise RenderError(
+            f"The mail template {template} could not be rendered: there is no template {exc.name}"
+        ) from exc
     except Exception as exc:  # a template may do anything with a value
         reason = f"{type(exc).__name__}: {exc}" if not isinstance(exc, TemplateError) else exc
         raise RenderError(f"The mail template {template} could not be rendered: {reason}") from exc
@@ -113,73 +118,6 @@ def render_part(template: str, values: Mapping[str, Any], language: Language) ->
 
 def _inlined(kind: str, html: str) -> str:
     try:
-        return _INLINER.inline(html)
+        return inlined(html)
     except (InlineError, ValueError) as exc:
         raise RenderError(f"The styles of {kind}/body.html could not be inlined: {exc}") from exc
-
-
-@cache
-def _environment(language: Language) -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
-        loader=PackageLoader("templates", ""),
-        extensions=["jinja2.ext.i18n"],
-        autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"line": _line, "paragraphs": _paragraphs} | _filters(language)
-    return environment
-
-
-def _filters(language: Language) -> dict[str, Callable[..., str]]:
-    @pass_context
-    def time(context: Context, value: object) -> str:
-        """A time, given in ISO 8601, in the recipient's zone and language."""
-        moment = datetime.fromisoformat(_text(value))
-        if moment.tzinfo is None:
-            raise ValueError(f"the time {value!r} has no zone")
-        return language.show_time(moment, ZoneInfo(context["time_zone"]))
-
-    def owner(_: Context, value: Any) -> str:
-        known = Owner.model_validate(value)
-        return f"{one_line(known.name)} <{known.email}>"
-
-    def description(_: Context, value: Any) -> str:
-        return shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
-
-    fields: dict[str, Callable[[Context, Any], str]] = {
-        "due": time,
-        "owner": owner,
-        "title": lambda _, value: one_line(_text(value)),
-        "reminders": lambda _, value: ", ".join(offset_words(_line(one), language) for one in value),
-        "recurrence": lambda _, value: rule_words(one_line(_text(value)), language),
-    }
-
-    @pass_context
-    def field_value(context: Context, value: Any, field: str) -> str:
-        """The value of a todo's field in words; no value is an empty text."""
-        return "" if value is None or value == "" else fields.get(field, description)(context, value)
-
-    return {"time": time, "field_value": field_value}
-
-
-def _line(value: object) -> str:
-    line = one_line(_text(value))
-    if not line:
-        raise ValueError("the text is blank")
-    return line
-
-
-def _paragraphs(value: object) -> str:
-    return paragraphs(_text(value))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Undefined):
-        str(value)  # raises an error that names the variable
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value

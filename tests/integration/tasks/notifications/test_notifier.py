@@ -18,7 +18,6 @@ from uuid import uuid4
 
 import pytest
 
-from tasks.notifications import rendering as notifications
 from tasks.notifications.delivery_store import DeliveryBusy, DeliveryState, DeliveryStore
 from tasks.notifications.languages import language_for
 from tasks.notifications.mail_message import Sender
@@ -27,6 +26,7 @@ from tasks.notifications.notifier import DeliveryOutcome, Notifier
 from tasks.notifications.quiet_hours import QuietHours
 from tasks.notifications.recipients import EVERY_KIND, RecipientStore
 from tasks.notifications.rendering import sample_values
+from tasks.notifications.template_environment import environment_for
 from tasks.retry_policy import is_permanent
 from tasks.smtp.mail import MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
@@ -311,7 +311,7 @@ def test_a_template_that_raises_sends_nothing(
     notifier: Notifier, server: SmtpServer, monkeypatch: pytest.MonkeyPatch, fault: str, error: str
 ) -> None:
     notice = a_notice()
-    environment = notifications._environment(language_for("en"))
+    environment = environment_for(language_for("en"))
     with monkeypatch.context() as patch:
         source = f"{{{{ title | line }}}} {{{{ {fault} }}}}"
         patch.setattr(environment, "get_template", lambda _: environment.from_string(source))

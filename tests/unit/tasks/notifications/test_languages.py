@@ -195,5 +195,12 @@ def test_a_catalog_has_what_the_templates_need_and_no_more(language: str) -> Non
         assert names(str(message.string)) == names(identifier)
 
 
+@pytest.mark.parametrize("language", available())
+def test_a_time_is_shown_to_the_minute(language: str) -> None:
+    # Shown times are kept by the minute.
+    pattern = language_for(language).words.pgettext("time", TIME_PATTERN)
+    assert not set("sSA") & set(re.sub("'[^']*'", "", pattern))
+
+
 def names(text: str) -> set[str]:
     return set(re.findall(r"%\((\w+)\)s", text))

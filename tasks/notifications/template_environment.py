@@ -1,0 +1,101 @@
+"""Jinja's environment for the mails of one language: a sandbox with filters, the words compiled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from gettext import NullTranslations
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import PackageLoader, StrictUndefined, Undefined, nodes, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
+
+from ..events.todos import Owner
+from ..text import one_line, paragraphs, shorten
+from .languages import Language
+from .schedule_words import offset_words, rule_words
+from .translation import translate
+
+#: Longest value shown in a list of changes, in characters.
+MAX_CHANGE_LENGTH = 1_000
+
+
+@cache
+def environment_for(language: Language) -> SandboxedEnvironment:
+    """The environment in which the mails of ``language`` are rendered; a template is compiled once in it."""
+    environment = _Environment(
+        loader=PackageLoader("templates", ""),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.words = language.words
+    environment.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {"line": _line, "paragraphs": _paragraphs} | _filters(language)
+    return environment
+
+
+class _Environment(SandboxedEnvironment):
+    """A sandbox that compiles templates with the texts of ``words`` in them."""
+
+    words: NullTranslations
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        return super()._generate(translate(source, self.words), *args, **kwargs)
+
+
+def _filters(language: Language) -> dict[str, Callable[..., str]]:
+    @pass_context
+    def time(context: Context, value: object) -> str:
+        """A time, given in ISO 8601, in the recipient's zone and language."""
+        moment = datetime.fromisoformat(_text(value))
+        if moment.tzinfo is None:
+            raise ValueError(f"the time {value!r} has no zone")
+        return language.show_time(moment, ZoneInfo(context["time_zone"]))
+
+    def owner(_: Context, value: Any) -> str:
+        known = Owner.model_validate(value)
+        return f"{one_line(known.name)} <{known.email}>"
+
+    def description(_: Context, value: Any) -> str:
+        return shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
+
+    fields: dict[str, Callable[[Context, Any], str]] = {
+        "due": time,
+        "owner": owner,
+        "title": lambda _, value: one_line(_text(value)),
+        "reminders": lambda _, value: ", ".join(offset_words(_line(one), language) for one in value),
+        "recurrence": lambda _, value: rule_words(one_line(_text(value)), language),
+    }
+
+    @pass_context
+    def field_value(context: Context, value: Any, field: str) -> str:
+        """The value of a todo's field in words; no value is an empty text."""
+        return "" if value is None or value == "" else fields.get(field, description)(context, value)
+
+    return {"time": time, "field_value": field_value}
+
+
+def _line(value: object) -> str:
+    line = one_line(_text(value))
+    if not line:
+        raise ValueError("the text is blank")
+    return line
+
+
+def _paragraphs(value: object) -> str:
+    return paragraphs(_text(value))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Undefined):
+        str(value)  # raises an error that names the variable
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
