@@ -1,23 +1,37 @@
-"""Sends mails from any thread: one thread of the process has the event loop and the connections."""
+"""Sends mails from any thread: one thread of the process has all connections to the mail server.
+
+Its selector is asyncio's event loop. aiosmtplib connects on it: the look-up of the name, TLS and login
+take turns with the mails and block none. Then :class:`.connection.Connection` takes the protocol's place on
+the same transport, which works alike with TLS and without. It is called for each packet, so the way of a mail
+has no task, no future and no lock of asyncio, and no round trip more than SMTP needs.
+
+    submit ──▶ Mailer: inbox ──▶ Pool: which connection ──▶ Connection: packets ──▶ Conversation: what to say
+       ◀───────── answered ◀───────── answered ◀─────────────────┘
+
+With aiosmtplib alone each mail was a task that waited for the reply to each command, which cost four times as
+much. With smtplib, connecting would need threads, and TLS a second way to read and write.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
-from collections.abc import Callable
+import weakref
 from concurrent.futures import Future
 
-from .mail import Mail, MailNotSent, MailRefused
+from .mail import Mail, MailRefused
+from .mail_thread import MailThread
 from .pool import Pool
 from .server import Server
+from .submission import Answered, Submission
 
 logger = logging.getLogger(__name__)
 
-#: Called with None when the server has taken a mail, else with the error.
-Answered = Callable[[Exception | None], None]
-
-#: How much longer than the limit a thread waits for its mail, in case the loop's thread has died.
+#: How many mails in hand for each connection mean that another one has to wait.
+MAILS_PER_CONNECTION = 1
+#: How much longer than the limit a thread waits for its mail, in case the mailer's thread stands still.
 _GRACE_S = 10.0
 
 
@@ -25,7 +39,8 @@ class Mailer:
     """Sends mails to an SMTP server over at most ``connections`` connections; any thread may use it.
 
     Its own thread starts with the first mail and ends with :meth:`close`; a mail after that starts it again.
-    Make it after a fork. One mail takes at most ``limit_s`` seconds, the wait for a connection included.
+    So does one in a forked child; what was in hand stays with the parent. One mail takes at most ``limit_s``
+    seconds, the wait for a connection included.
     """
 
     def __init__(
@@ -36,11 +51,14 @@ class Mailer:
         self._idle_s = idle_s
         self._limit_s = limit_s
         self._lock = threading.Lock()
-        self._running: _Running | None = None
+        self._thread: MailThread | None = None
         self._in_hand = 0
         self._is_well = True
+        #: Kept in a forked child, where closing what belongs to the parent would help nobody.
+        self._of_parent: MailThread | None = None
+        _all.add(self)
 
-    def submit(self, mail: Mail, answered: Answered, *, hold: bool = False) -> None:  # noqa: ARG002
+    def submit(self, mail: Mail, answered: Answered, *, hold: bool = False) -> None:
         """Hand ``mail`` over without blocking; ``answered`` is called with what became of it, exactly once.
 
         It is called on the mailer's thread and must not block: with None once the server has taken the mail,
@@ -50,13 +68,15 @@ class Mailer:
         is called with it, so that a process that dies in between leaves at most one mail a connection of
         which nobody knows. Whoever asks for that calls it whatever happens.
         """
-        running = self._start()
         with self._lock:
             self._in_hand += 1
-        asyncio.run_coroutine_threadsafe(self._deliver(running.pool, mail, answered), running.loop)
+            self._running().put(Submission(mail, answered, hold))
 
     def settled(self, *mails: Mail) -> None:
-        """Let the connections that are held for these mails go on; never blocks."""
+        """Let the connections go on that are held for these mails, the very objects; never blocks."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_running:
+                self._thread.put(*mails)
 
     def send(self, mail: Mail) -> None:
         """Block until the server has taken ``mail``.
@@ -78,57 +98,53 @@ class Mailer:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a mail is likely to go out at once: a connection is free, and the last mail went out."""
-        return self._is_well and self._in_hand < self._connections
+        """Whether a mail is likely to go out soon: few are in hand, and the last mail went out."""
+        return self._is_well and self._in_hand < self._connections * MAILS_PER_CONNECTION
 
     def close(self) -> None:
-        """Leave the server and end the thread, once the mails in hand are done."""
+        """Leave the server and end the thread, once the mails in hand are done; not from ``answered``."""
         with self._lock:
-            running, self._running = self._running, None
-        if running is not None:
-            running.stop()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.finish()
 
-    async def _deliver(self, pool: Pool, mail: Mail, answered: Answered) -> None:
-        error: Exception | None = None
-        try:
-            async with asyncio.timeout(self._limit_s):
-                await pool.send(mail)
-        except TimeoutError:
-            text = f"The mail to {mail.recipient} was not sent within {self._limit_s:g} s"
-            error = MailNotSent(f"{text} by the mail server {self._server.host}:{self._server.port}")
-        except Exception as exc:  # noqa: BLE001 - it is handed to whoever sends
-            error = exc
+    def _running(self) -> MailThread:
+        if self._thread is None or not self._thread.is_running:
+            self._thread = MailThread(self._lock, self._make_pool)
+        return self._thread
+
+    def _make_pool(self, loop: asyncio.AbstractEventLoop) -> Pool:
+        return Pool(
+            self._server,
+            self._answer,
+            loop,
+            size=self._connections,
+            idle_s=self._idle_s,
+            limit_s=self._limit_s,
+        )
+
+    def _answer(self, submission: Submission, error: Exception | None) -> None:
         with self._lock:
             self._in_hand -= 1
             # A refusal is about the mail: the server itself is well.
             self._is_well = error is None or isinstance(error, MailRefused)
-        answered(error)
+        try:
+            submission.answered(error)
+        except BaseException:
+            # It must not take the other mails with it.
+            logger.exception("mail.answer_failed recipient=%s", submission.mail.recipient)
 
-    def _start(self) -> _Running:
-        with self._lock:
-            if self._running is None:
-                self._running = _Running(self._server, size=self._connections, idle_s=self._idle_s)
-            return self._running
+    def _begin_in_child(self) -> None:
+        self._lock = threading.Lock()  # another thread may have had it when the process forked
+        self._of_parent, self._thread = self._thread, None
+        self._in_hand, self._is_well = 0, True
 
 
-class _Running:
-    """The mailer's thread, its event loop, and the connections on it."""
+def _begin_in_child() -> None:
+    for mailer in list(_all):
+        mailer._begin_in_child()
 
-    def __init__(self, server: Server, *, size: int, idle_s: float) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.pool = Pool(server, size=size, idle_s=idle_s)
-        self._thread = threading.Thread(target=self._run, name="mailer", daemon=True)
-        self._thread.start()
 
-    def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._finish(), self.loop).result()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            self._stopped = asyncio.Event()
-            runner.run(self._stopped.wait())
-
-    async def _finish(self) -> None:
-        await self.pool.close()
-        self._stopped.set()
+#: The mailers of this process.
+_all: weakref.WeakSet[Mailer] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_begin_in_child)

@@ -1,144 +1,228 @@
-"""Keeps a few connections to one SMTP server and sends mails over them. For one event loop."""
+"""Keeps a few connections to one SMTP server and spreads the mails over them. For one event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
 
-from aiosmtplib import SMTP, SMTPException, SMTPNotSupported, SMTPResponseException
+from .connection import Connection
+from .conversation import Left, Refused, Taken
+from .mail import Mail, MailRefused
+from .server import Server
+from .submission import Submission
 
-from .mail import Mail
-from .server import CLOSING, Server, drop, leave
+#: Called once for each mail with what became of it.
+Answer = Callable[[Submission, Exception | None], None]
 
 
 class Pool:
     """At most ``size`` connections at once; each is kept for ``idle_s`` seconds after its last mail.
 
+    A mail goes over a connection that has none, else over a new one, else behind another mail. Its time is up
+    ``limit_s`` seconds after it came.
+
     A server may close a kept connection at any time, announce that with a 421, or restart: the mail then goes
-    over a new connection. That is safe until the content is sent. If the content gets no answer, nobody knows
-    whether the server took the mail; it is reported as not sent.
+    over another connection. That is safe until the content is sent. If the content gets no answer, nobody
+    knows whether the server took the mail; it is reported as not sent.
+
+    ``answer`` is called as soon as the answer is known, before anything else is sent on that connection.
     """
 
-    def __init__(self, server: Server, *, size: int, idle_s: float) -> None:
+    def __init__(
+        self,
+        server: Server,
+        answer: Answer,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        size: int,
+        idle_s: float,
+        limit_s: float,
+    ) -> None:
         self._server = server
+        self._answer = answer
         self._size = size
         self._idle_s = idle_s
-        self._slots = asyncio.Semaphore(size)
-        self._kept: dict[SMTP, asyncio.TimerHandle] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._limit_s = limit_s
+        self._loop = loop
+        #: The mails in hand and when their time is up, the earliest first.
+        self._in_hand: dict[Submission, float] = {}
+        self._waiting: deque[Submission] = deque()
+        self._carriers: dict[Submission, Connection] = {}
+        #: The connections that count; one that has ended does while its last mail is not settled.
+        self._connections: set[Connection] = set()
+        #: Those without a mail, the last one used at the end: those that are too many grow old.
+        self._idle: dict[Connection, None] = {}
+        self._held: list[tuple[Mail, Connection]] = []
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._leaving: set[Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._finished: asyncio.Event | None = None
 
-    async def send(self, mail: Mail) -> None:
-        """Return when the server has taken the mail. Raises MailNotSent; MailRefused if it never will."""
-        async with self._slots:
-            client = await self._addressed(mail)
-            try:
-                await client.data(mail.content)
-            except SMTPResponseException as exc:
-                if exc.code == CLOSING:
-                    drop(client)
-                else:
-                    # A server that refused DATA itself would take the next mail for one within this.
-                    await self._reset(client)
-                raise self._server.not_taken(exc, mail.recipient) from exc
-            except (SMTPException, OSError) as exc:
-                drop(client)
-                raise self._server.not_connected(exc, mail.recipient) from exc
-            except BaseException:
-                drop(client)  # in the middle of something: nobody can use it
-                raise
-            self._keep(client)
+    def send(self, submission: Submission) -> None:
+        """Have the mail sent."""
+        up_at = self._loop.time() + self._limit_s
+        self._in_hand[submission] = up_at
+        self._waiting.append(submission)
+        self.is_due(up_at)
+        self._spread()
 
-    async def close(self) -> None:
-        """Wait for the mails in hand, then leave the server; no mail can be sent any more."""
-        for _ in range(self._size):
-            await self._slots.acquire()
-        for client in list(self._kept):
-            self._leave(client)
-        await asyncio.gather(*self._leaving)
+    def settled(self, mail: Mail) -> None:
+        """Let the connection go on that is held for the mail; does nothing if none is."""
+        for number, (held, connection) in enumerate(self._held):
+            if held is mail:
+                del self._held[number]
+                connection.settle()
+                self.went_on(connection)
+                return
 
-    async def _addressed(self, mail: Mail) -> SMTP:
-        """A connection on which the server knows sender and recipient, and waits for the content."""
-        if (client := self._take()) is not None:
-            try:
-                return await self._address(client, mail)
-            except _Gone:
-                self._drop_kept()  # the others have most likely gone the same way
+    async def finish(self) -> None:
+        """Return when all mails in hand are answered and the server is left; none can be sent any more."""
+        self._finished = asyncio.Event()
+        self._leave_if_finished()
+        await self._finished.wait()
+
+    def give_up(self, more: Iterable[Submission], error: Exception) -> None:
+        """Answer all mails in hand, and ``more``, with ``error``. On any thread, once the loop has ended."""
+        for submission in (*self._in_hand, *more):
+            self._answer(submission, error)
+
+    def answered(self, connection: Connection, outcome: Taken | Refused) -> None:
+        """Tell what became of a mail."""
+        submission = outcome.submission
+        if isinstance(outcome, Refused):
+            self._done(submission, self._server.not_taken(outcome.reply, submission.mail.recipient))
+            return
+        if submission.hold:
+            self._held.append((submission.mail, connection))
+        self._done(submission, None)
+
+    def went_on(self, connection: Connection) -> None:
+        """Use the connection for another mail if it is free."""
+        if connection.is_open and connection.talk.is_idle:
+            self._idle[connection] = None
+        elif not (connection.is_open or connection.talk.is_held):
+            self._connections.discard(connection)
+        self._spread()
+        self._leave_if_finished()
+
+    def ended(self, connection: Connection, left: Left, error: Exception) -> None:
+        """See to the mails that are left on a connection that has ended."""
+        self._leaving.discard(connection)
+        self._idle.pop(connection, None)
+        if left.unknown is not None:
+            self._not_connected(left.unknown, error)
+        if left.unsent is not None and left.unsent in self._in_hand:
+            if left.is_first:
+                self._not_connected(left.unsent, error)
+            else:
+                self._begin_again(left.unsent)
+        self.went_on(connection)
+
+    def is_due(self, at: float) -> None:
+        """Look after mails and connections at this time, or before."""
+        if at is not math.inf and (self._timer is None or at < self._timer.when()):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(at, self._look_after)
+
+    def _begin_again(self, submission: Submission) -> None:
+        """Send a mail whose connection had gone; the idle ones have most likely gone the same way."""
+        del self._carriers[submission]
+        self._waiting.appendleft(submission)
+        idle, self._idle = self._idle, {}
+        for connection in idle:
+            connection.end(ConnectionResetError("Another connection was lost"))
+
+    def _spread(self) -> None:
+        """Give the mails that wait to connections, as far as there are any."""
+        while self._waiting:
+            if self._idle:
+                self._begin(self._idle.popitem()[0])
+            elif len(self._waiting) <= len(self._connecting):
+                return
+            elif len(self._connections) + len(self._connecting) < self._size:
+                task = self._loop.create_task(self._connect())
+                self._connecting.add(task)
+            elif (busy := next((one for one in self._connections if one.has_room), None)) is not None:
+                self._begin(busy)
+            else:
+                return
+
+    def _begin(self, connection: Connection) -> None:
+        submission = self._waiting.popleft()
+        mail = submission.mail
+        self._carriers[submission] = connection
         try:
-            client = await self._server.connect()
-        except (SMTPException, OSError, ValueError) as exc:
-            raise self._server.not_connected(exc, mail.recipient) from exc
-        try:
-            return await self._address(client, mail)
-        except _Gone as exc:
-            raise self._server.not_connected(exc.error, mail.recipient) from exc.error
+            if mail.needs_smtputf8 and not connection.talk.offered.smtputf8:
+                raise self._server.cannot_take(mail)
+            connection.begin(submission)
+        except MailRefused as exc:
+            self._done(submission, exc)
+            if connection.talk.is_idle:
+                self._idle[connection] = None
 
-    async def _address(self, client: SMTP, mail: Mail) -> SMTP:
+    async def _connect(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        server = self._server
         try:
-            await client.mail(mail.sender, options=await _options(client, mail))
-            await client.rcpt(mail.recipient, encoding="utf-8")
-        except SMTPNotSupported as exc:
-            self._keep(client)
-            raise self._server.cannot_take(mail) from exc
-        except SMTPResponseException as exc:
-            if exc.code == CLOSING:
-                drop(client)
-                raise _Gone(exc) from exc
-            await self._reset(client)
-            raise self._server.not_taken(exc, mail.recipient) from exc
-        except (SMTPException, OSError) as exc:
-            drop(client)
-            raise _Gone(exc) from exc
-        except BaseException:
-            drop(client)
-            raise
-        return client
-
-    async def _reset(self, client: SMTP) -> None:
-        """Make the connection ready for another mail, and keep it; drop it if that fails."""
-        try:
-            await client.rset()
-        except BaseException as exc:
-            drop(client)
-            if not isinstance(exc, SMTPException | OSError):
-                raise
+            transport, offered = await server.connect()
+        except Exception as exc:  # noqa: BLE001 - a mail waits for it, whatever it is
+            self._connecting.discard(task)
+            if self._waiting:
+                self._not_connected(self._waiting.popleft(), exc)
         else:
-            self._keep(client)
+            self._connecting.discard(task)
+            connection = Connection(transport, offered, self, timeout_s=server.timeout_s, idle_s=self._idle_s)
+            self._connections.add(connection)
+            self._idle[connection] = None
+        self._spread()
+        self._leave_if_finished()
 
-    def _take(self) -> SMTP | None:
-        while self._kept:
-            client, timer = self._kept.popitem()  # the last one used: those that are too many grow old
-            timer.cancel()
-            if client.is_connected:
-                return client
-        return None
+    def _look_after(self) -> None:
+        """See to what is due: mails whose time is up, connections that have been silent for too long."""
+        self._timer = None
+        now = self._loop.time()
+        for submission in [one for one, up_at in self._in_hand.items() if up_at <= now]:
+            self._expire(submission)
+        for connection in [one for one in (*self._connections, *self._leaving) if one.due_at <= now]:
+            if connection in self._idle:
+                self._leave(connection)
+            else:
+                connection.end(TimeoutError("It did not answer in time"))
+        for at in (*self._in_hand.values(), *(one.due_at for one in (*self._connections, *self._leaving))):
+            self.is_due(at)
 
-    def _keep(self, client: SMTP) -> None:
-        if client.is_connected:
-            self._kept[client] = asyncio.get_running_loop().call_later(self._idle_s, self._leave, client)
+    def _expire(self, submission: Submission) -> None:
+        connection = self._carriers.get(submission)
+        self._done(submission, self._server.not_in_time(submission.mail.recipient, self._limit_s))
+        if connection is None:
+            self._waiting.remove(submission)
+        elif not connection.talk.withdraw(submission):
+            connection.end(TimeoutError("The time for a mail was up"))
 
-    def _drop_kept(self) -> None:
-        while (client := self._take()) is not None:
-            drop(client)
+    def _not_connected(self, submission: Submission, error: Exception) -> None:
+        self._done(submission, self._server.not_connected(error, submission.mail.recipient))
 
-    def _leave(self, client: SMTP) -> None:
-        self._kept.pop(client).cancel()
-        task = asyncio.get_running_loop().create_task(leave(client))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    def _done(self, submission: Submission, error: Exception | None) -> None:
+        if self._in_hand.pop(submission, None) is not None:
+            self._carriers.pop(submission, None)
+            self._answer(submission, error)
 
+    def _leave(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._idle.pop(connection, None)
+        self._leaving.add(connection)
+        connection.leave()
 
-async def _options(client: SMTP, mail: Mail) -> list[str]:
-    if not mail.needs_smtputf8:
-        return []
-    if client.is_ehlo_or_helo_needed:
-        await client.ehlo()
-    if not client.supports_extension("smtputf8"):
-        raise SMTPNotSupported("SMTPUTF8")
-    return ["SMTPUTF8", "BODY=8BITMIME"]
-
-
-class _Gone(Exception):
-    """The connection is of no more use; ``error`` says why. The server does not have the mail."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
+    def _leave_if_finished(self) -> None:
+        if self._finished is None or self._in_hand:
+            return
+        for connection in list(self._connections):
+            self._leave(connection)
+        for task in self._connecting:
+            task.cancel()
+        if not self._leaving:
+            self._finished.set()

@@ -16,20 +16,21 @@ from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
     SMTPException,
+    SMTPHeloError,
     SMTPResponseException,
     SMTPSenderRefused,
 )
 
 from ..text import one_line
+from .envelope import Extensions
 from .mail import Mail, MailNotSent, MailRefused
+from .replies import CLOSING, Ended, Reply
 
 #: Replies to a login that was refused or is missing (RFC 4954): about our settings, not about the mail.
 LOGIN_REPLIES = frozenset({530, 534, 535, 538})
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
-#: The reply of a server that is about to close the connection.
-CLOSING = 421
 #: How long the server may take to answer a good-bye.
 _QUIT_TIMEOUT_S = 1.0
 
@@ -46,8 +47,21 @@ class Server:
     password: str | None = field(default=None, repr=False)
     timeout_s: float = 10.0
 
-    async def connect(self) -> SMTP:
-        """Open a connection, encrypted and logged in as wanted. Raises SMTPException, OSError, ValueError."""
+    async def connect(self) -> tuple[asyncio.Transport, Extensions]:
+        """Open a connection, encrypted and logged in as wanted, and ask what the server offers.
+
+        The transport is the caller's, who sets its protocol. Raises SMTPException, OSError, ValueError.
+        """
+        client = await self._connect()
+        try:
+            if client.is_ehlo_or_helo_needed:
+                await _greet(client)
+            return _transport_of(client), Extensions.of(client.esmtp_extensions)
+        except BaseException:
+            drop(client)
+            raise
+
+    async def _connect(self) -> SMTP:
         client = SMTP(
             hostname=self.host,
             port=self.port,
@@ -65,7 +79,7 @@ class Server:
     async def check(self, sender: str) -> None:
         """Connect, log in, begin a mail from ``sender`` and leave. Raises MailNotSent, with what to do."""
         try:
-            client = await self.connect()
+            client = await self._connect()
             try:
                 await client.mail(sender)
                 await client.rset()
@@ -94,6 +108,8 @@ class Server:
             return MailNotSent(
                 f"{self} refused the login of {self.username}: {_reply(error)} ({hint})", error.code
             )
+        if isinstance(error, Ended) and error.reply is not None:
+            return MailNotSent(f"{self} takes no mail now: {one_line(str(error.reply))}", error.reply.code)
         if isinstance(error, SMTPResponseException):
             return MailNotSent(f"{self} takes no mail now: {_reply(error)}", error.code)
         cause = error.__cause__ or error  # aiosmtplib's own words name the server once more
@@ -101,17 +117,38 @@ class Server:
         hint = f"check SMTP_HOST, SMTP_PORT and {'SMTP_TLS' if self.tls == 'none' else 'SMTP_CA_FILE'}"
         return MailNotSent(f"{self} could not be used{for_what}: {reason} ({hint})")
 
-    def not_taken(self, error: SMTPResponseException, recipient: str) -> MailNotSent:
+    def not_taken(self, reply: Reply, recipient: str) -> MailNotSent:
         """The error if the server refused the mail: for good, if the reply is one of the 500s."""
-        final = 500 <= error.code < 600 and error.code not in LOGIN_REPLIES
+        final = reply.code >= 500 and reply.code not in LOGIN_REPLIES
         kind = MailRefused if final else MailNotSent
-        return kind(f"{self} refused the mail to {recipient}: {_reply(error)}", error.code)
+        return kind(f"{self} refused the mail to {recipient}: {one_line(str(reply))}", reply.code)
+
+    def not_in_time(self, recipient: str, limit_s: float) -> MailNotSent:
+        """The error if a mail has taken too long, for whatever reason."""
+        text = f"The mail to {recipient} was not sent within {limit_s:g} s"
+        return MailNotSent(f"{text} by the mail server {self.host}:{self.port}")
 
     def cannot_take(self, mail: Mail) -> MailRefused:
         """The error if the recipient's address is one that the server has no way to name."""
         return MailRefused(
             f"{self} does not offer SMTPUTF8, without which no mail can be sent to {mail.recipient}"
         )
+
+
+def _transport_of(client: SMTP) -> asyncio.Transport:
+    transport = client.transport
+    if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+        raise ConnectionResetError("It closed the connection")
+    return transport
+
+
+async def _greet(client: SMTP) -> None:
+    try:
+        await client.ehlo()
+    except SMTPHeloError as exc:
+        if exc.code == CLOSING:
+            raise
+        await client.helo()  # a server from before 1995, with no extensions
 
 
 async def leave(client: SMTP) -> None:

@@ -1,0 +1,21 @@
+"""A mail that somebody wants sent, and whom to tell what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .mail import Mail
+
+#: Called with None when the server has taken a mail, else with the error.
+Answered = Callable[[Exception | None], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """One mail for one :meth:`Mailer.submit`: it is itself only, whatever else has the same content."""
+
+    mail: Mail
+    answered: Answered
+    #: Whether the connection that took it sends no other content until it is settled.
+    hold: bool = False
