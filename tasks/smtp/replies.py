@@ -66,11 +66,12 @@ class ReplyReader:
 
     def _add(self, line: bytes) -> Reply | None:
         self._size += len(line)
+        if self._size > MAX_REPLY_BYTES:
+            raise Ended(_TOO_LONG)
         found = _LINE.fullmatch(line.rstrip(b"\r"))
-        if found is None or self._size > MAX_REPLY_BYTES:
-            raise Ended(
-                f"It sent what is no SMTP reply: {one_line(line[:200].decode(errors='backslashreplace'))}"
-            )
+        if found is None:
+            shown = line[:200].decode(errors="backslashreplace")
+            raise Ended(f"It sent what is no SMTP reply: {one_line(shown)}")
         code, separator, text = found.groups()
         self._lines.append((text or b"").strip())
         if separator == b"-":

@@ -30,8 +30,10 @@ class SmtpServer:
     named GREETING, what comes after ``DATA`` is named CONTENT. A reply may be bytes in whatever encoding.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, pipelining: bool = False, **options: Any) -> None:
         self.port = free_port()
+        #: Whether it offers PIPELINING.
+        self.pipelining = pipelining
         self.envelopes: list[Envelope] = []
         #: How many connections there ever were.
         self.connections = 0
@@ -129,7 +131,13 @@ class _Handler:
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
 
-    async def handle_MAIL(  # noqa: N802 - the names that aiosmtpd calls
+    async def handle_EHLO(  # noqa: N802 - the names that aiosmtpd calls
+        self, server: Any, session: Any, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", responses[-1]] if self._server.pipelining else responses
+
+    async def handle_MAIL(  # noqa: N802
         self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         self._server.senders.append(address)

@@ -1,0 +1,99 @@
+"""How a connection begins: TLS, login, names; and how the doctor tries all that."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tasks.smtp.mail import MailNotSent, MailRefused
+from tasks.smtp.mailer import Mailer
+from tasks.smtp.server import Server, local_hostname
+from tests.helpers.mails import SENDER, MakeMailer, send
+from tests.helpers.smtp_server import SmtpServer
+
+
+def test_starttls_and_login(make_mailer: MakeMailer, login_server: SmtpServer, ca_file: Path) -> None:
+    mailer = make_mailer(
+        login_server.port, tls="starttls", ca_file=ca_file, username="todo", password="hunter2"
+    )
+    send(mailer)
+    send(mailer)
+    assert (len(login_server.mails), login_server.connections) == (2, 1)
+
+
+def test_tls_from_the_first_byte(make_mailer: MakeMailer, server_tls: ssl.SSLContext, ca_file: Path) -> None:
+    with SmtpServer(ssl_context=server_tls) as server:
+        mailer = make_mailer(server.port, tls="tls", ca_file=ca_file)
+        send(mailer)
+        send(mailer)
+        mailer.close()
+        assert (len(server.mails), server.connections) == (2, 1)
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(
+    make_mailer: MakeMailer, login_server: SmtpServer
+) -> None:
+    mailer = make_mailer(login_server.port, tls="starttls", username="todo", password="hunter2")
+    with pytest.raises(MailNotSent, match=r"certificate verify failed.*SMTP_CA_FILE"):
+        send(mailer)
+    assert not login_server.mails
+
+
+def test_starttls_is_never_skipped(make_mailer: MakeMailer, server: SmtpServer) -> None:
+    with pytest.raises(MailNotSent, match="STARTTLS"):
+        send(make_mailer(server.port, tls="starttls"))
+    assert not server.mails
+
+
+def test_a_wrong_password_is_said_without_the_password(
+    make_mailer: MakeMailer, login_server: SmtpServer, ca_file: Path
+) -> None:
+    mailer = make_mailer(
+        login_server.port, tls="starttls", ca_file=ca_file, username="todo", password="hunter3"
+    )
+    with pytest.raises(MailNotSent) as caught:
+        send(mailer)
+    assert f"127.0.0.1:{login_server.port} refused the login of todo: 535" in str(caught.value)
+    assert "hunter3" not in str(caught.value)
+    assert caught.value.code == 535
+    assert not isinstance(caught.value, MailRefused)
+    assert not login_server.mails
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "hunter2" not in repr(Server("127.0.0.1", 25, username="todo", password="hunter2"))
+
+
+def test_a_server_that_names_itself_in_another_encoding_is_used(make_mailer: MakeMailer) -> None:
+    with SmtpServer(hostname=b"Gr\xfc\xdf Gott".decode(errors="surrogateescape")) as server:
+        send(make_mailer(server.port))
+        assert server.count == 1
+
+
+def test_a_machine_whose_name_is_no_host_name_can_send_mails(
+    mailer: Mailer, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: "b\xfcro \udcff")
+    local_hostname.cache_clear()
+    try:
+        send(mailer)
+    finally:
+        local_hostname.cache_clear()
+    assert server.envelopes[0].mail_from == SENDER.address
+
+
+def test_a_check_begins_a_mail_and_sends_none(server: SmtpServer) -> None:
+    target = Server("127.0.0.1", server.port)
+    asyncio.run(target.check("todo@example.com"))
+    assert (server.senders, server.count) == (["todo@example.com"], 0)
+    server.replies["MAIL"].append(b"550 5.7.1 Not yours")
+    with pytest.raises(MailNotSent) as caught:
+        asyncio.run(target.check("todo@example.com"))
+    assert str(caught.value) == (
+        f"The mail server 127.0.0.1:{server.port} refused the sender todo@example.com: 550 5.7.1 Not yours "
+        "(check SMTP_SENDER)"
+    )

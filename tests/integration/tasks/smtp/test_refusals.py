@@ -1,0 +1,125 @@
+"""What the server refuses, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.smtp.mail import MailNotSent, MailRefused
+from tasks.smtp.mailer import Mailer
+from tests.helpers.mails import MakeMailer, send
+from tests.helpers.samples import an_owner
+from tests.helpers.smtp_server import REFUSED, STAGES, SmtpServer
+
+
+def test_a_refused_recipient_is_named_with_the_servers_answer(mailer: Mailer, server: SmtpServer) -> None:
+    with pytest.raises(MailRefused) as caught:
+        send(mailer, owner=an_owner(email=REFUSED))
+    reply = "550 5.1.1 No such mailbox Ask the postmaster"
+    assert (
+        str(caught.value) == f"The mail server 127.0.0.1:{server.port} refused the mail to {REFUSED}: {reply}"
+    )
+    assert caught.value.code == 550
+    send(mailer)  # the connection is still good
+    assert (len(server.mails), server.connections) == (1, 1)
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "CONTENT"])
+@pytest.mark.parametrize(
+    ("reply", "is_final"),
+    [
+        ("451 4.3.0 Try again later", False),
+        ("452 4.2.2 Mailbox full", False),
+        ("530 5.7.0 Authentication required", False),
+        ("550 5.7.1 Spam", True),
+        ("554 5.6.0 No", True),
+    ],
+)
+def test_what_may_pass_is_told_from_what_will_not(
+    mailer: Mailer, server: SmtpServer, command: str, reply: str, is_final: bool
+) -> None:
+    send(mailer)
+    server.replies[command].append(reply)
+    with pytest.raises(MailNotSent, match=reply) as caught:
+        send(mailer)
+    assert isinstance(caught.value, MailRefused) is is_final
+    send(mailer)
+    assert (len(server.mails), server.connections) == (2, 1)
+
+
+#: A refusal as servers write it that do not speak UTF-8, and as it is told.
+IN_OTHER_ENCODINGS = {
+    "latin-1": ("Empf\xe4nger unbekannt".encode("latin-1"), r"Empf\xe4nger unbekannt"),
+    "gbk": ("用户不存在".encode("gbk"), r"\xd3û\xa7\xb2\xbb\xb4\xe6\xd4\xda"),  # two of the bytes are UTF-8
+    "shift-jis": ("宛先".encode("shift-jis"), r"\x88\xb6\x90\xe6"),
+    "utf-8": ("Empf\xe4nger".encode(), "Empf\xe4nger"),
+    "nothing": (b"\0\x1b\xff", r"\xff"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("encoding", IN_OTHER_ENCODINGS)
+def test_a_reply_in_any_encoding_is_told_as_plain_text(
+    make_mailer: MakeMailer, login_server: SmtpServer, ca_file: Path, stage: str, encoding: str
+) -> None:
+    login = {"tls": "starttls", "ca_file": ca_file, "username": "todo", "password": "hunter2"}
+    mailer = make_mailer(login_server.port, **login)
+    said, told = IN_OTHER_ENCODINGS[encoding]
+    code = {"GREETING": 554, "AUTH": 535}.get(stage, 550)
+    tries = 2 if stage == "AUTH" else 1  # both ways to log in are tried
+    login_server.replies[stage].extend([b"%d-5.1.1 %b\r\n%d %b" % (code, said, code, said)] * tries)
+    with pytest.raises(MailNotSent) as caught:
+        send(mailer)
+    assert f"{code} 5.1.1 {told} {told}" in str(caught.value)
+    assert caught.value.code == code
+    assert str(caught.value).encode().decode().isprintable()
+    assert isinstance(caught.value, MailRefused) is (code == 550)
+    send(mailer)
+    assert login_server.count == 1
+
+
+def test_a_recipient_that_is_not_ascii_is_mailed_where_the_server_offers_smtputf8(
+    make_mailer: MakeMailer,
+) -> None:
+    with SmtpServer(enable_SMTPUTF8=True) as server:
+        mailer = make_mailer(server.port)
+        send(mailer, owner=an_owner(name="Jörg", email="jörg@müller.example"))
+        send(mailer)
+        unicode, plain = server.envelopes
+        assert (unicode.rcpt_tos, unicode.smtp_utf8) == (["jörg@xn--mller-kva.example"], True)
+        assert server.mails[0]["To"] == "Jörg <jörg@xn--mller-kva.example>"
+        assert "SMTPUTF8" not in plain.mail_options
+        assert server.connections == 1
+
+
+def test_a_recipient_that_is_not_ascii_is_refused_where_the_server_does_not(
+    mailer: Mailer, server: SmtpServer
+) -> None:
+    for _ in range(2):  # over a new connection, and over a kept one
+        with pytest.raises(
+            MailRefused, match=r"does not offer SMTPUTF8, without which .* to jörg@example\.com"
+        ):
+            send(mailer, owner=an_owner(email="jörg@example.com"))
+        send(mailer)
+    assert (server.count, server.connections) == (2, 1)
+
+
+@pytest.mark.parametrize("address", ["ana@corp.local", "ana@localhost", "ana@example.test"])
+def test_addresses_of_intranets_and_tests_are_mailed(
+    mailer: Mailer, server: SmtpServer, address: str
+) -> None:
+    send(mailer, owner=an_owner(email=address))
+    assert server.envelopes[0].rcpt_tos == [address]
+
+
+@pytest.mark.parametrize("command", ["DATA", "CONTENT"])
+def test_a_mail_that_is_refused_leaves_the_connection_ready_for_the_next(
+    mailer: Mailer, server: SmtpServer, command: str
+) -> None:
+    server.replies[command].append("451 4.3.0 Try again later")
+    with pytest.raises(MailNotSent, match=r"451 4\.3\.0"):
+        send(mailer, title="Refused")
+    send(mailer, title="Taken")
+    assert [mail["Subject"] for mail in server.mails] == ["New todo: Taken"]
+    assert server.connections == 1
