@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, TypeVar
 
 import dramatiq
@@ -23,6 +23,8 @@ from workers.from_settings import broker_from
 
 from .reminders.outcomes import LatePolicy
 from .retry_policy import retries
+from .updates.announcer import Announcer, announce_nothing
+from .updates.records import RETENTION_MS, Update
 
 if TYPE_CHECKING:
     from .audit.trail import AuditStore
@@ -62,6 +64,11 @@ dramatiq.set_broker(broker)
 
 #: The topic that events are published to, by anybody.
 event_log = broker.topics.named("events")
+
+#: The topic that workers write what they did into; None if they do not, as WEB_UPDATES is off.
+update_log = broker.topics.named("updates") if settings.web.updates == "on" else None
+if update_log is not None:
+    broker.add_log(update_log, retention_ms=RETENTION_MS)
 
 #: The policy for late reminders, and how far ahead alarms are set, and set again.
 reminder_policy = LatePolicy(
@@ -162,6 +169,14 @@ def sender() -> Sender:
     return Sender(
         smtp.sender, unsubscribe_url=smtp.unsubscribe_url, unsubscribe_mailto=smtp.unsubscribe_mailto
     )
+
+
+@_once
+def announcer() -> Callable[[Update], None]:
+    """Return this process's way to say what it did."""
+    if update_log is None:
+        return announce_nothing
+    return Announcer(partial(broker.sending.hand_over, update_log))
 
 
 def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:

@@ -1,35 +1,105 @@
-"""The composition root: one FastAPI application of the parts of `web`, made from the settings."""
+"""The composition root: one FastAPI application of the parts of `web`, made from the settings.
+
+It is the only module of `web` that imports `tasks` as a whole, whose broker it takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from starlette.middleware.cors import CORSMiddleware
 
 from settings import Settings, load_settings
+from tasks.app import broker, event_log, update_log
+from workers.from_settings import cluster_from
 
 from .access import Access, access_from
+from .live.admission import Admission
+from .live.bridge import Bridge, Limits
+from .live.routes import add_live
 
 
-def make_app(settings: Settings | None = None, *, access: Access | None = None) -> FastAPI:
-    """Make the application; does no I/O. It starts and ends its parts in its lifespan.
+@dataclass(frozen=True)
+class Parts:
+    """The parts of an application that live longer than a request."""
 
-    Raises SettingsError, NotConfigured and InvalidKeys.
-    """
+    settings: Settings
+    access: Access
+    bridge: Bridge
+
+
+def make_parts(settings: Settings | None = None, access: Access | None = None) -> Parts:
+    """Make the parts; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys."""
     settings = settings or load_settings()
-    access = access or access_from(settings)
+    web = settings.web
+    limits = Limits(
+        connections=web.connections,
+        per_user=web.connections_per_user,
+        per_address=web.connections_per_address,
+        ring_bytes=web.ring_mb * 1024 * 1024,
+        resume=web.resume,
+    )
+    topics = [event_log] if update_log is None else [event_log, update_log]
+    bridge = Bridge(cluster_from(settings), topics, limits=limits, prepare=broker.prepare)
+    return Parts(settings, access or access_from(settings), bridge)
 
+
+def make_bridge_app(parts: Parts) -> FastAPI:
+    """Make the application of the bridge alone: live events, and whether it is well."""
+    app = _bare_app(parts)
+    _add_live(app, parts)
+    return app
+
+
+def make_app(parts: Parts | None = None) -> FastAPI:
+    """Make the whole application. It starts and ends its parts in its lifespan."""
+    parts = parts or make_parts()
+    app = _bare_app(parts)
+    _add_live(app, parts)
+    return app
+
+
+def _bare_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        await parts.bridge.start()
+        try:
+            yield
+        finally:
+            await parts.bridge.stop()
 
     app = FastAPI(title="todo-workers", lifespan=lifespan)
-    app.state.access = access
+    app.state.access = parts.access
+    _add_health(app, parts)
+    return app
 
+
+def _add_health(app: FastAPI, parts: Parts) -> None:
     @app.get("/livez", tags=["health"])
     async def livez() -> dict[str, str]:
         """Say that the process answers; depends on nothing else."""
         return {"status": "ok"}
 
-    return app
+    @app.get("/readyz", tags=["health"])
+    async def readyz(response: Response) -> dict[str, object]:
+        """Say whether clients can be served, and what the bridge does."""
+        ready = parts.bridge.is_ready
+        response.status_code = 200 if ready else 503
+        return {"status": "ok" if ready else "not ready", "live": parts.bridge.status()}
+
+
+def _add_live(app: FastAPI, parts: Parts) -> None:
+    web, bridge = parts.settings.web, parts.bridge
+    admission = Admission(
+        origins=web.origins, connections=web.connections, per_address=web.connections_per_address
+    )
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(web.origins),
+        allow_headers=["authorization", "last-event-id", "content-type"],
+        allow_methods=["*"],
+    )
+    add_live(app, bridge=bridge, access=parts.access, admission=admission)

@@ -39,6 +39,11 @@ class TopicSpec:
     config: Mapping[str, str] = field(default_factory=dict)
     is_source: bool = False
 
+    @property
+    def is_log(self) -> bool:
+        """Whether Kafka deletes its records by their age, so that workers need not."""
+        return self.config.get("retention.ms", "-1") != "-1"
+
 
 @dataclass(frozen=True, slots=True)
 class Topics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..delays.tiers import Tier
 from ..kafka import Cluster, create_missing_topics
@@ -32,6 +32,7 @@ class Provisioning:
         self._tiers = tiers
         self._layout = layout
         self._sources: dict[str, list[Source]] = {}
+        self._logs: dict[str, Mapping[str, str]] = {}
         #: Queues whose topics are known to exist, and those that somebody waits for.
         self._prepared: set[str] = set()
         self._wanted: set[str] = set()
@@ -41,6 +42,11 @@ class Provisioning:
         """Let a queue read one more topic."""
         self._sources.setdefault(queue, []).append(source)
         self._prepared.discard(queue)
+
+    def add_log(self, topic: str, config: Mapping[str, str]) -> None:
+        """Let there be a topic besides those of the queues, with this configuration if it is created."""
+        self._logs[topic] = config
+        self._prepared.clear()
 
     def sources_of(self, queue: str) -> Sequence[Source]:
         """The topics that a queue reads besides its own."""
@@ -97,7 +103,8 @@ class Provisioning:
             for queue in names
             for source in self.sources_of(queue)
         }
-        return [*sources.values(), *jobs, *delayed, dead_letters_spec(self._topics, *self._layout)]
+        logs = [TopicSpec(name, *self._layout, config) for name, config in self._logs.items()]
+        return [*sources.values(), *logs, *jobs, *delayed, dead_letters_spec(self._topics, *self._layout)]
 
 
 def _left(deadline: float | None) -> float | None:

@@ -44,6 +44,15 @@ class Sending:
         self._provisioning.prepare(self._queues, deadline)
         self._producer.deliver(topic, record, deadline=deadline)
 
+    def hand_over(self, topic: str, record: Record) -> Any:
+        """Hand a record over to be written soon, without waiting for that; returns kafka-python's future.
+
+        Blocks only the first time, to connect and to look the topic up. Raises KafkaUnreachable.
+        """
+        deadline = self._producer.deadline()
+        self._provisioning.prepare(self._queues, deadline)
+        return self._producer.send(topic, record, deadline=deadline)
+
     async def deliver_async(self, topic: str, record: Record) -> None:
         """Do as :meth:`deliver` does without blocking the event loop."""
         deadline = self._producer.deadline()

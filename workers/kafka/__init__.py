@@ -28,6 +28,7 @@ from .calls import (
     patiently,
     read_up_to,
     sleep_on_io_thread,
+    topic_ids,
 )
 from .clients import (
     abandon_producer,
@@ -90,6 +91,7 @@ __all__ = [
     "read_up_to",
     "sleep_on_io_thread",
     "stable_ends",
+    "topic_ids",
     "translated",
     "undelivered",
 ]

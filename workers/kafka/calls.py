@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, codec
@@ -62,6 +63,11 @@ def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
         for partition, state in list(consumer._subscription.assignment.items())
         if state.position is not None
     }
+
+
+def topic_ids(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[str, UUID | None]:
+    """The id of each topic as the client knows it; None if it knows none. A topic made anew has another."""
+    return {topic: consumer._client.cluster.topic_id(topic) for topic in topics}
 
 
 def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:

@@ -1,0 +1,80 @@
+"""What waits for a client stays bounded, in order, and loses only what a newer event replaces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.live import protocol
+from web.live.outbox import Outbox, Waiting
+from web.live.ring import Entry
+
+
+def event(number: int, replaces: str | None = None, size: int = 10) -> Waiting:
+    body = json.dumps({"n": number, "x": "x" * size})
+    return Waiting(
+        protocol.events([body], f"c{number}"), f"c{number}", Entry(0, number, None, body, "", replaces)
+    )
+
+
+def drained(outbox: Outbox) -> Iterator[Waiting]:
+    while (frame := outbox.take()) is not None:
+        yield frame
+
+
+def numbers(frames: Iterator[Waiting]) -> list[int]:
+    return [one["n"] for frame in frames for one in json.loads(frame.text).get("e", ())]
+
+
+def test_events_that_wait_are_joined_with_the_cursor_of_the_last() -> None:
+    outbox = Outbox()
+    for number in range(3):
+        outbox.put(event(number))
+    outbox.put(Waiting(protocol.ping("c9")))
+    outbox.put(event(3))
+    frames = [json.loads(frame.text) for frame in drained(outbox)]
+    assert [frame["type"] for frame in frames] == ["event", "ping", "event"]
+    assert (frames[0]["c"], [one["n"] for one in frames[0]["e"]]) == ("c2", [0, 1, 2])
+
+
+def test_if_too_much_waits_the_newest_event_of_a_kind_about_a_todo_stays() -> None:
+    outbox = Outbox(max_frames=4)
+    for number, key in enumerate(["a", "b", "a", None]):
+        assert outbox.put(event(number, key))
+    assert outbox.put(event(4, "a"))
+    assert outbox.left_out == 2
+    assert numbers(drained(outbox)) == [1, 3, 4]
+
+
+def test_a_client_that_takes_nothing_is_too_slow_in_the_end() -> None:
+    outbox = Outbox(max_frames=4)
+    assert all(outbox.put(event(number)) for number in range(4))
+    assert not outbox.put(event(4))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 400)), max_size=50),
+    st.integers(200, 3_000),
+    st.integers(1, 20),
+)
+def test_it_is_bounded_and_loses_nothing_but_what_is_replaced(
+    put: list[tuple[str | None, int]], max_bytes: int, max_frames: int
+) -> None:
+    outbox = Outbox(max_bytes=max_bytes, max_frames=max_frames)
+    accepted: list[tuple[int, str | None]] = []
+    for number, (key, size) in enumerate(put):
+        accepted.append((number, key))
+        if not outbox.put(event(number, key, size)):
+            return  # the session ends, and goes on from its cursor
+        assert outbox.bytes <= max_bytes
+        assert len(outbox) <= max_frames
+    found = numbers(drained(outbox))
+    assert found == sorted(found)
+    newest = {key: number for number, key in accepted if key is not None}
+    missing = {number for number, _ in accepted} - set(found)
+    assert len(missing) == outbox.left_out
+    assert all(key is not None and newest[key] > number for number, key in accepted if number in missing)
+    assert outbox.bytes == 0

@@ -1,0 +1,95 @@
+"""What a session does in time: pings, new tokens, its end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from web.live.outbox import MAX_FRAMES, Waiting
+from web.live.protocol import MAX_FRAMES_PER_S, PING_S, REFRESH_BEFORE_S, Close
+from web.live.session import Pace, Session
+
+
+class Woken:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+def session_of(*, expires_at: float = 10_000, answers: bool = True) -> Session:
+    return Session("ana", now=0, expires_at=expires_at, wake=Woken(), answers=answers)
+
+
+def sent(session: Session) -> list[dict[str, Any]]:
+    frames = []
+    while (frame := session.outbox.take()) is not None:
+        frames.append(json.loads(frame.text))
+    return frames
+
+
+def tick_until(session: Session, end: int) -> None:
+    for now in range(end + 1):
+        if now >= session.due_at:
+            session.tick(now, "c")
+
+
+def test_a_client_that_answers_pings_stays() -> None:
+    session = session_of()
+    for now in range(200):
+        if now >= session.due_at:
+            session.tick(now, "c")
+            session.heard()
+    assert session.ending is None
+    assert sent(session) == [{"type": "ping", "c": "c"}] * int(199 // PING_S)
+
+
+def test_a_client_that_does_not_answer_is_sent_away_and_one_that_cannot_stays() -> None:
+    silent, stream = session_of(), session_of(answers=False)
+    for session in (silent, stream):
+        tick_until(session, 60)
+    assert silent.ending is not None
+    assert silent.ending.code is Close.SILENT
+    assert stream.ending is None
+
+
+def test_a_new_token_is_asked_for_and_without_it_the_session_ends() -> None:
+    session = session_of(expires_at=20)
+    session.tick(0, None)
+    assert sent(session) == [{"type": "refresh", "within_s": 20}]
+    session.renew(expires_at=20 + REFRESH_BEFORE_S)
+    session.tick(20, None)
+    assert [frame["type"] for frame in sent(session)] == ["refresh"]
+    session.tick(20 + REFRESH_BEFORE_S, None)
+    assert session.ending is not None
+    assert session.ending.code is Close.TOKEN_ENDED
+    assert json.loads(session.ending.bye)["again_after_ms"] == 0
+
+
+def test_a_stream_cannot_bring_a_new_token_so_it_is_not_asked_for() -> None:
+    session = session_of(expires_at=20, answers=False)
+    tick_until(session, 19)
+    assert sent(session) == []
+    session.tick(20, None)
+    assert session.ending is not None
+
+
+def test_a_client_that_reads_too_slowly_ends_and_nothing_is_sent_after_the_end() -> None:
+    session = session_of()
+    for _ in range(MAX_FRAMES + 1):
+        session.send(Waiting("x"))
+    assert session.ending is not None
+    assert session.ending.code is Close.TOO_SLOW
+    session.send(Waiting("x"))
+    session.end(Close.GOING_AWAY, 1)
+    assert session.ending.code is Close.TOO_SLOW
+    assert sent(session) == []
+
+
+def test_frames_are_allowed_at_once_and_then_at_their_rate() -> None:
+    pace = Pace(0)
+    assert all(pace.allows(0) for _ in range(MAX_FRAMES_PER_S))
+    assert not pace.allows(0)
+    slow = Pace(0)
+    assert all(slow.allows(number / MAX_FRAMES_PER_S) for number in range(200))

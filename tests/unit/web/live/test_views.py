@@ -1,0 +1,127 @@
+"""Who may see a record, and what of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tasks import Owner, Todo, TodoCreated, TodoUpdated
+from tasks.events.cloud_events import record_of
+from tasks.updates.records import Deed, Update
+from tasks.updates.records import record_of as update_record
+from web.live.ring import Entry
+from web.live.views import VIEWS, Views
+from workers.errors import Undecodable
+from workers.records.envelope import Record
+
+ANA = Owner(name="Ana", email="Ana@Example.com")
+
+
+@dataclass
+class Consumed:
+    """A record as a consumer gets it."""
+
+    written: Record
+    topic: str = "t"
+    partition: int = 0
+    offset: int = 7
+    timestamp: int = 1_780_000_000_000
+    unreadable: str | None = None
+    first_offset: int = 7
+
+    @property
+    def key(self) -> bytes | None:
+        return self.written.key
+
+    @property
+    def value(self) -> bytes | None:
+        return self.written.value
+
+    @property
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        return list(self.written.headers)
+
+
+def entry_of(record: Record, views: Views | None = None) -> Entry | None:
+    return (views or Views()).entry(Consumed(record), 3, "cursor")
+
+
+def body_of(entry: Entry | None) -> dict[str, Any]:
+    assert entry is not None
+    body: dict[str, Any] = json.loads(entry.body)
+    return body
+
+
+def created(**fields: Any) -> Record:
+    todo = Todo(id="todo-1", title="Böok", owner=ANA, **fields)
+    return record_of(TodoCreated(actor="user:ana", todo=todo))
+
+
+def written(kind: str, data: object) -> Record:
+    event = {"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": data}
+    return Record(b"k", json.dumps(event).encode(), [])
+
+
+def test_the_owner_sees_a_todo_without_the_address() -> None:
+    entry = entry_of(created())
+    body = body_of(entry)
+    assert entry is not None
+    assert (entry.users, entry.partition, entry.offset, entry.replaces) == (("ana@example.com",), 3, 7, None)
+    assert (body["p"], body["o"], body["type"], body["subject"]) == (3, 7, "todo.created", "todo-1")
+    assert body["data"]["actor"] == "user:ana"
+    assert body["data"]["todo"]["title"] == "Böok"
+    assert body["data"]["todo"]["owner"] == {"name": "Ana"}
+    assert "@" not in entry.body
+
+
+def test_watchers_see_it_too_each_once() -> None:
+    entry = entry_of(created(watchers=["bob@example.com", "ANA@example.com", "bob@example.com"]))
+    assert entry is not None
+    assert entry.users == ("ana@example.com", "bob@example.com")
+    assert "bob" not in entry.body
+
+
+def test_a_change_is_seen_but_not_one_of_the_owner() -> None:
+    changes = {"title": {"before": "a", "after": "b"}, "owner": {"before": None, "after": None}}
+    todo = Todo(id="todo-1", title="b", owner=ANA)
+    entry = entry_of(record_of(TodoUpdated(actor="user:ana", todo=todo, changes=changes)))
+    assert body_of(entry)["data"]["changes"] == {"title": {"before": "a", "after": "b"}}
+    assert entry is not None
+    assert entry.replaces == "todo.updated todo-1"
+
+
+def test_an_update_is_seen_by_the_person_it_was_for() -> None:
+    time = datetime(2026, 6, 1, tzinfo=UTC)
+    update = Update(Deed.MAIL_SENT, "Ana@Example.com", "n1", time, "todo-1", {"kind": "todo_created"})
+    entry = entry_of(update_record(update))
+    body = body_of(entry)
+    assert entry is not None
+    assert entry.users == ("ana@example.com",)
+    assert (body["type"], body["id"], body["subject"]) == ("mail.sent", str(update.id), "todo-1")
+    assert body["data"] == {"kind": "todo_created"}
+
+
+def test_every_type_of_ours_has_a_view() -> None:
+    assert set(VIEWS) >= {deed.value for deed in Deed}
+
+
+def test_an_event_of_another_type_is_seen_by_nobody_unless_an_application_says_so() -> None:
+    record = written("shop.sale", {"n": 1})
+    assert entry_of(record) is None
+    views = Views({"shop.sale": lambda event: {"n": event["data"]["n"]}}, audience=lambda _: None)
+    entry = entry_of(record, views)
+    assert entry is not None
+    assert entry.users is None
+    assert body_of(entry)["data"] == {"n": 1}
+    assert entry_of(record, Views({"shop.sale": lambda _: {}}, audience=lambda _: ())) is None
+
+
+def test_what_is_no_event_or_has_no_owner_raises() -> None:
+    with pytest.raises(Undecodable):
+        entry_of(Record(b"k", b"{", []))
+    with pytest.raises(KeyError):
+        entry_of(written("todo.created", {"todo": {"id": "1"}}))

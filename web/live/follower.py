@@ -1,0 +1,245 @@
+"""The follower: reads the newest records of the log on a thread of its own, for all clients of a process.
+
+It reads by `assign`, without a group and without commits, from the end that each partition has when it
+starts. It goes on for ever: while Kafka is away it tries again, and a topic that was made anew begins a new
+epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.errors import WorkersError
+from workers.kafka import (
+    Cluster,
+    KafkaConsumer,
+    TopicPartition,
+    connect_consumer,
+    kafka_errors,
+    read_up_to,
+    topic_ids,
+)
+from workers.records.consumed import ConsumedRecord
+
+from .cursor import Cursor, epoch_of
+from .ring import Entry
+from .views import Views
+
+logger = logging.getLogger(__name__)
+
+#: How long one poll waits for records; also how long stopping may take.
+_POLL_MS = 500
+#: How often Kafka is asked whether it is there and the topics are the same, if nothing else shows it.
+PROBE_S = 2.0
+_PROBE_TIMEOUT_MS = 3_000
+#: The pause between two tries to reach Kafka.
+_RETRY_S = 1.0
+
+
+class Listener(Protocol):
+    """Is told what the follower finds; called on the follower's thread, so it hands things over."""
+
+    def begin(self, epoch: bytes, offsets: Sequence[int]) -> None:
+        """Hear from which offsets on the topics are followed; again, if they were made anew."""
+
+    def advance(self, entries: Sequence[Entry], offsets: Sequence[int], skipped: int) -> None:
+        """Hear what was read, up to which offsets."""
+
+    def stale(self, since: float | None) -> None:
+        """Hear since when the log is not followed, in seconds since 1970; None: it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The partitions of the followed topics, in the order of a cursor, and their epoch."""
+
+    partitions: tuple[TopicPartition, ...]
+    epoch: bytes
+
+
+def layout_of(consumer: KafkaConsumer, topics: Sequence[str]) -> Layout | None:
+    """Ask for the layout of the topics; None if one does not exist. Raises kafka-python's errors."""
+    found = [sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics]
+    if not all(found):
+        return None
+    ids = topic_ids(consumer, topics)
+    epoch = epoch_of((topic, ids.get(topic), len(parts)) for topic, parts in zip(topics, found, strict=True))
+    partitions = tuple(
+        TopicPartition(topic, one) for topic, parts in zip(topics, found, strict=True) for one in parts
+    )
+    return Layout(partitions, epoch)
+
+
+class Reading:
+    """How far the log was read, and what was seen on the way. Pure."""
+
+    def __init__(self, layout: Layout, offsets: Sequence[int], views: Views) -> None:
+        self.layout = layout
+        self.offsets = list(offsets)
+        self._views = views
+        self._places = {partition: index for index, partition in enumerate(layout.partitions)}
+        #: How many records each kind of fault has had skipped: the first of each is logged.
+        self._faults: Counter[str] = Counter()
+
+    def read(self, records: Sequence[ConsumedRecord]) -> tuple[list[Entry], int]:
+        """Make the entries of records that users may see; returns how many records were faulty, too."""
+        entries: list[Entry] = []
+        skipped = 0
+        for record in records:
+            place = self._places[TopicPartition(record.topic, record.partition)]
+            self.offsets[place] = record.offset + 1
+            try:
+                entry = self._views.entry(record, place, self._cursor())
+            except Exception as exc:  # noqa: BLE001 - bytes of anybody, and functions of an application
+                skipped += 1
+                self._log(record, exc)
+                continue
+            if entry is not None:
+                entries.append(entry)
+        return entries, skipped
+
+    def reached(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Note how far the client has read, which may be past what is no record; returns whether it moved."""
+        moved = False
+        for partition, offset in offsets.items():
+            place = self._places[partition]
+            if offset > self.offsets[place]:
+                self.offsets[place] = offset
+                moved = True
+        return moved
+
+    def _cursor(self) -> str:
+        return Cursor(self.layout.epoch, tuple(self.offsets)).pack()
+
+    def _log(self, record: ConsumedRecord, exc: Exception) -> None:
+        kind = f"{record.topic} {type(exc).__name__}"
+        self._faults[kind] += 1
+        if self._faults[kind] == 1:
+            place = (record.topic, record.partition, record.offset)
+            logger.warning(
+                "live.skipped topic=%s partition=%d offset=%d, more like it are only counted: %s: %s",
+                *place,
+                type(exc).__name__,
+                exc,
+            )
+
+
+class Follower:
+    """Follows topics and tells a listener. :meth:`start` and :meth:`stop` are for one thread."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topics: Sequence[str],
+        views: Views,
+        listener: Listener,
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``prepare`` creates the topics if they do not exist; it raises WorkersError if it cannot now."""
+        self._prepare = prepare
+        self._cluster = cluster
+        self._topics = tuple(topics)
+        self._doing = f"follow topic {', '.join(topics)}"
+        self._views = views
+        self._listener = listener
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live-follower", daemon=True)
+        self._reading: Reading | None = None
+        self._is_stale = True
+        #: When Kafka was last seen to be there, in seconds since 1970.
+        self._seen_at = time.time()
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._listener.stale(self._seen_at)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the thread: a second at most, some more if Kafka is away."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            consumer = None
+            try:
+                self._prepare()
+                consumer = connect_consumer(self._cluster, None, auto_offset_reset="none")
+                with kafka_errors(self._cluster, self._doing):
+                    self._follow(consumer)
+            except WorkersError as exc:
+                self._lost(exc)
+            except Exception as exc:  # whatever a library does, the log is followed again
+                logger.exception("live.follower_failed, trying again")
+                self._lost(exc)
+            finally:
+                if consumer is not None:
+                    consumer.close()
+            self._stopping.wait(_RETRY_S)
+
+    def _follow(self, consumer: KafkaConsumer) -> None:
+        """Read until stopped, or until the topics are others. Raises kafka-python's errors."""
+        layout = layout_of(consumer, self._topics)
+        if layout is None:
+            raise WorkersError(f"not all of the topics {', '.join(self._topics)} exist")
+        reading = self._begin(consumer, layout)
+        self._found()
+        probed_at = time.monotonic()
+        while not self._stopping.is_set():
+            fetched = consumer.poll(timeout_ms=_POLL_MS)
+            self._hand_over(consumer, reading, [record for some in fetched.values() for record in some])
+            if time.monotonic() - probed_at >= PROBE_S:
+                consumer.end_offsets(layout.partitions[:1], timeout_ms=_PROBE_TIMEOUT_MS)
+                self._found()
+                probed_at = time.monotonic()
+                if layout_of(consumer, self._topics) != layout:
+                    logger.warning("live.topics_changed topics=%s: clients load anew", ",".join(self._topics))
+                    return
+
+    def _begin(self, consumer: KafkaConsumer, layout: Layout) -> Reading:
+        """Go on where the last connection ended, else begin at the end."""
+        consumer.assign(layout.partitions)
+        begins = consumer.beginning_offsets(layout.partitions)
+        ends = consumer.end_offsets(layout.partitions)
+        reading = self._reading
+        goes_on = (
+            reading is not None
+            and reading.layout == layout
+            and all(
+                begins[partition] <= offset <= ends[partition]
+                for partition, offset in zip(layout.partitions, reading.offsets, strict=True)
+            )
+        )
+        if reading is None or not goes_on:
+            self._reading = reading = Reading(layout, [ends[one] for one in layout.partitions], self._views)
+            self._listener.begin(layout.epoch, tuple(reading.offsets))
+        for partition, offset in zip(layout.partitions, reading.offsets, strict=True):
+            consumer.seek(partition, offset)
+        return reading
+
+    def _hand_over(
+        self, consumer: KafkaConsumer, reading: Reading, records: Sequence[ConsumedRecord]
+    ) -> None:
+        entries, skipped = reading.read(records)
+        moved = reading.reached({one: read.offset for one, read in read_up_to(consumer).items()})
+        if records or moved:
+            self._listener.advance(entries, tuple(reading.offsets), skipped)
+
+    def _lost(self, exc: Exception) -> None:
+        if not self._is_stale:
+            logger.warning("live.not_following topics=%s: %s", ",".join(self._topics), exc)
+        self._is_stale = True
+        self._listener.stale(self._seen_at)
+
+    def _found(self) -> None:
+        self._seen_at = time.time()
+        if self._is_stale:
+            self._is_stale = False
+            logger.info("live.following topics=%s", ",".join(self._topics))
+            self._listener.stale(None)

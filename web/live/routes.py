@@ -1,0 +1,24 @@
+"""Mounts the live events beside the routes of any FastAPI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from ..access import Access
+from .admission import Admission
+from .bridge import Bridge
+from .stream import LiveStream
+from .websocket import LiveSocket
+
+SOCKET_PATH, STREAM_PATH = "/live", "/stream"
+
+
+def add_live(app: FastAPI, *, bridge: Bridge, access: Access, admission: Admission) -> None:
+    """Add the WebSocket and the stream. Call it last, so that a connection passes through nothing else.
+
+    The application starts and stops the bridge in its lifespan.
+    """
+    stream = LiveStream(bridge=bridge, access=access, admission=admission)
+    app.router.routes.append(Route(STREAM_PATH, stream, methods=["GET"]))
+    app.add_middleware(LiveSocket, bridge=bridge, access=access, admission=admission, path=SOCKET_PATH)

@@ -1,0 +1,109 @@
+"""Says of each record who may see it, and what they see. Pure.
+
+An application can replace both: :class:`Views` takes a view for each type of event, and an audience.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.events.cloud_events import event_of
+from tasks.events.models import EVENT_TYPES
+from tasks.updates.records import UPDATE_TYPES
+from workers.records.consumed import ConsumedRecord
+from workers.records.sources import Incoming
+
+from ..access import user_key
+from .ring import Entry
+
+#: Makes the data that users see of an event; None: nobody sees it.
+View = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+#: Names the users who may see an event; None: everybody may.
+Audience = Callable[[Mapping[str, Any]], Iterable[str] | None]
+
+#: The fields of a todo that its owner and those who watch it see.
+_TODO_FIELDS = ("id", "title", "description", "due", "reminders", "recurrence")
+
+
+def todo_view(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What happened to a todo, without the address of its owner."""
+    todo = event["todo"]
+    seen = {name: todo[name] for name in _TODO_FIELDS if name in todo}
+    seen["owner"] = {"name": todo["owner"]["name"]}
+    data: dict[str, Any] = {"actor": event["actor"], "todo": seen}
+    if "changes" in event:
+        data["changes"] = {name: change for name, change in event["changes"].items() if name in _TODO_FIELDS}
+    return data
+
+
+def update_view(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the workers did for an owner, without the address."""
+    return {name: value for name, value in event["data"].items() if name != "owner"}
+
+
+def owner_and_watchers(event: Mapping[str, Any]) -> Iterable[str]:
+    """The owner of the todo, and those whose addresses its field ``watchers`` lists."""
+    if event["type"] in UPDATE_TYPES:
+        return (event["data"]["owner"],)
+    todo = event["todo"]
+    return (todo["owner"]["email"], *todo.get("watchers", ()))
+
+
+VIEWS: Mapping[str, View] = {
+    **dict.fromkeys(EVENT_TYPES, todo_view),
+    **dict.fromkeys(UPDATE_TYPES, update_view),
+}
+
+
+@dataclass(frozen=True)
+class Views:
+    """Makes entries of records. An event whose type has no view is seen by nobody."""
+
+    views: Mapping[str, View] = field(default_factory=lambda: VIEWS)
+    audience: Audience = owner_and_watchers
+
+    def entry(self, record: ConsumedRecord, partition: int, cursor: str) -> Entry | None:
+        """Make the entry of a record; None if nobody sees it. ``partition`` is its index in the cursor.
+
+        Raises whatever the record or a function of an application makes it raise.
+        """
+        event = event_of(Incoming(record.key, record.value, record.headers, record.timestamp))
+        view = self.views.get(event["type"])
+        data = view(event) if view else None
+        if data is None:
+            return None
+        audience = self.audience(event)
+        users = None if audience is None else tuple(sorted({user_key(user) for user in audience}))
+        if users == ():
+            return None
+        about = _about(event)
+        body = {
+            "p": partition,
+            "o": record.offset,
+            "type": event["type"],
+            "id": event["event_id"],
+            "time": event["time"],
+            "subject": about,
+            "data": data,
+        }
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        return Entry(partition, record.offset, users, text, cursor, _replaces(event["type"], about))
+
+
+def _about(event: Mapping[str, Any]) -> str | None:
+    """The id of the todo that an event is about."""
+    todo = event.get("todo")
+    about = todo["id"] if todo else event.get("subject")
+    return None if about is None else str(about)
+
+
+def _replaces(kind: str, about: str | None) -> str | None:
+    """Newer news of the same type about the same todo make older ones superfluous; the first stays."""
+    return f"{kind} {about}" if about and kind in _REPLACEABLE else None
+
+
+#: Types of which the newest event says all: the todo is in it as it is now.
+_REPLACEABLE = frozenset({"todo.updated", *UPDATE_TYPES})

@@ -1,0 +1,67 @@
+"""Writes what waits for a session to its connection; a task of its own runs only while something waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from .outbox import Waiting
+from .session import Ending, Session
+
+#: A client that reads nothing gets so long to take its last frame.
+_LAST_FRAME_S = 10.0
+
+
+class Writer:
+    """Sends the frames of one session, in order. Made by the task that serves the connection.
+
+    ``send`` sends a frame and waits while the connection takes no more; ``finish`` sends the last one and
+    ends the connection. Both raise OSError if the client is gone.
+    """
+
+    __slots__ = ("_finish", "_limit", "_owner", "_send", "_task", "gave_up", "session")
+
+    def __init__(
+        self, send: Callable[[Waiting], Awaitable[None]], finish: Callable[[Ending], Awaitable[None]]
+    ) -> None:
+        self._send = send
+        self._finish = finish
+        self._task: asyncio.Task[None] | None = None
+        self._owner = asyncio.current_task()
+        self._limit: asyncio.TimerHandle | None = None
+        #: Whether the serving task was cancelled, as the client takes not even its last frame.
+        self.gave_up = False
+        self.session: Session | None = None
+
+    def wake(self) -> None:
+        """Begin to send, if that does not happen already."""
+        session = self.session
+        assert session is not None
+        loop = asyncio.get_running_loop()
+        if self._task is None:
+            self._task = loop.create_task(self._run(session))
+        if session.ending is not None and self._limit is None:
+            self._limit = loop.call_later(_LAST_FRAME_S, self._give_up)
+
+    async def close(self) -> None:
+        """Send no more, and wait until that is so."""
+        if self._limit is not None:
+            self._limit.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def _give_up(self) -> None:
+        assert self._owner is not None
+        self.gave_up = True
+        self._owner.cancel()
+
+    async def _run(self, session: Session) -> None:
+        with suppress(OSError):
+            while (frame := session.outbox.take()) is not None:
+                await self._send(frame)
+            if session.ending is not None:
+                await self._finish(session.ending)
+        self._task = None
