@@ -68,7 +68,7 @@ event_log = broker.topics.named("events")
 #: The topic that workers write what they did into; None if they do not, as WEB_UPDATES is off.
 update_log = broker.topics.named("updates") if settings.web.updates == "on" else None
 if update_log is not None:
-    broker.add_log(update_log, retention_ms=RETENTION_MS)
+    broker.sending.add_log(update_log, retention_ms=RETENTION_MS)
 
 #: The policy for late reminders, and how far ahead alarms are set, and set again.
 reminder_policy = LatePolicy(

@@ -45,7 +45,8 @@ class WorkerFleet:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        _, _, command = _PROCFILE.read_text().partition("worker: ")
+        lines = _PROCFILE.read_text().splitlines()
+        command = next(line for line in lines if line.startswith("worker: ")).removeprefix("worker: ")
         with self.log_file.open("wb") as log:
             self._guard = subprocess.Popen(
                 guarded(["/bin/sh", "-c", f"exec {command}"]),

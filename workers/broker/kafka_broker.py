@@ -150,10 +150,6 @@ class KafkaBroker(SignallingBroker):
         self.declare_queue(queue_name)
         self._consumers.prefetch[queue_name] = jobs
 
-    def add_log(self, topic: str, *, retention_ms: int) -> None:
-        """Have ``topic`` created with those of the queues: this application writes facts for others there."""
-        self._provisioning.add_log(topic, log_config(retention_ms))
-
     def topics_of(self, queue_name: str) -> list[str]:
         """The topics that a queue's group reads: its own first, then its sources."""
         sources = self._provisioning.sources_of(queue_name)

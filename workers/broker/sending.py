@@ -11,6 +11,7 @@ import dramatiq
 
 from ..kafka.producer import DurableProducer
 from ..records.envelope import Record
+from ..topics import log_config
 from .batch import Batch
 from .provisioning import Provisioning
 
@@ -24,6 +25,10 @@ class Sending:
         self._provisioning = provisioning
         self._queues = queues
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
+
+    def add_log(self, topic: str, *, retention_ms: int) -> None:
+        """Have ``topic`` created with those of the queues: this application writes facts for others there."""
+        self._provisioning.add_log(topic, log_config(retention_ms))
 
     def send(self, message: dramatiq.Message[Any], topic: str, record: Record) -> None:
         """Deliver a message's record, or hand it over inside a batch."""

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+_WITH_EXTRAS = "pip install 'todo-workers[local,web]'"
 GROUP = "todo_workers.commands"
 
 
@@ -29,7 +30,7 @@ def load(plugin: EntryPoint) -> Any:
 
         ours = plugin.dist is not None and plugin.dist.name == "todo-workers"
         is_missing = isinstance(exc, ModuleNotFoundError) and ours
-        hint = ". What is missing may be in an extra: pip install 'todo-workers[local]'" if is_missing else ""
+        hint = f". What is missing may be in an extra: {_WITH_EXTRAS}" if is_missing else ""
         raise WorkersError(f"The command {plugin.name} cannot be loaded: {exc}{hint}") from exc
 
 

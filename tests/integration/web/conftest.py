@@ -24,7 +24,7 @@ from web.live.admission import Admission
 from web.live.bridge import Bridge, Limits
 from web.live.routes import add_live
 from web.live.views import Views
-from web.server import Server, listen
+from web.running.server import Server, listen
 from workers import Cluster
 from workers.kafka import create_missing_topics
 from workers.kafka.producer import DurableProducer

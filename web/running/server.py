@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from workers.errors import WorkersError
 
-from .live.bridge import Bridge
-from .live.protocol import MAX_FRAME_BYTES
+from ..live.bridge import Bridge
+from ..live.protocol import MAX_FRAME_BYTES
 
 #: The kernel ends a connection whose client has taken nothing for so long.
 _UNTAKEN_MS = 30_000

@@ -1,0 +1,1 @@
+"""Runs an application of `web`: its server, its processes, and the line that says what they do."""

@@ -1,0 +1,64 @@
+"""One serving process: makes the application from the settings and serves it until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Literal
+
+import uvloop
+
+from settings import Settings, load_settings
+
+from .server import Server, listen
+
+Kind = Literal["web", "bridge"]
+#: What a process does, as JSON values; see `Bridge.status`.
+Status = Mapping[str, object]
+
+_SHOW_EVERY_S = 1.0
+
+
+def port_of(kind: Kind, settings: Settings) -> int:
+    """The port that an application listens on."""
+    return settings.web.port if kind == "web" else settings.web.live_port
+
+
+def set_up_log() -> None:
+    """Have this process log to standard error, without what its libraries say of each start and end."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our errors say what matters of it
+
+
+def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], None]) -> None:
+    """Serve until SIGINT or SIGTERM, and ``show`` each second what the process does."""
+    from ..access import DevelopmentKey, access_from  # noqa: PLC0415 - with the settings, in this process
+    from ..app import make_app, make_bridge_app, make_parts  # noqa: PLC0415
+
+    settings = load_settings()
+    key = DevelopmentKey(development_secret) if development_secret else None
+    parts = make_parts(settings, access_from(settings, key))
+    app = make_app(parts) if kind == "web" else make_bridge_app(parts)
+    server = Server(app, parts.bridge, drain=settings.web.drain)
+    listening = listen(settings.web.host, port_of(kind, settings))
+
+    async def main() -> None:
+        shown = asyncio.create_task(_show(lambda: {"pid": os.getpid(), **parts.bridge.status()}, show))
+        await server.serve(sockets=[listening])
+        shown.cancel()
+
+    # uvicorn raises the signal again that ended it.
+    with suppress(KeyboardInterrupt):
+        uvloop.run(main())
+
+
+async def _show(status: Callable[[], Status], show: Callable[[Status], None]) -> None:
+    while True:
+        await asyncio.sleep(_SHOW_EVERY_S)
+        show(status())

@@ -1,0 +1,107 @@
+"""Several serving processes on one port: starts them, replaces one that dies, and ends them together."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+from .process import Kind, Status, serve, set_up_log
+
+logger = logging.getLogger(__name__)
+
+#: How long a process may take to end, beyond the time over which it sends its clients away.
+_GRACE_S = 15.0
+#: The pause before a process that died is replaced.
+_AGAIN_S = 1.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Processes:
+    """Serving processes, each with a socket of its own: the system spreads new connections among them."""
+
+    def __init__(
+        self, kind: Kind, secret: str | None, count: int, drain: timedelta, show: Callable[[Status], None]
+    ) -> None:
+        self._kind = kind
+        self._secret = secret
+        self._count = count
+        self._ends_within_s = drain.total_seconds() + _GRACE_S
+        self._show = show
+        self._stopping = threading.Event()
+        self._running: dict[Connection, SpawnProcess] = {}
+        self._status: dict[Connection, Status] = {}
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM, then send that to all and wait for their end."""
+        for number in _SIGNALS:
+            signal.signal(number, self._stop)
+        while not self._stopping.is_set():
+            while len(self._running) < self._count:
+                self._start()
+            self._listen()
+        self._end()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping.set()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_serve, args=(self._kind, self._secret, theirs))
+        process.start()
+        theirs.close()
+        self._running[ours] = process
+
+    def _listen(self) -> None:
+        """Take in what the processes report; one whose pipe has ended is dead."""
+        for pipe in wait(list(self._running), timeout=1.0):
+            assert isinstance(pipe, Connection)
+            try:
+                self._status[pipe] = pipe.recv()
+            except EOFError:
+                process = self._running.pop(pipe)
+                self._status.pop(pipe, None)
+                process.join()
+                self._note_end(process)
+        if len(self._status) == self._count:
+            self._show(_total(list(self._status.values())))
+            self._status.clear()
+
+    def _note_end(self, process: SpawnProcess) -> None:
+        if not self._stopping.is_set():
+            logger.error("process.died pid=%s exit=%s, another starts", process.pid, process.exitcode)
+            self._stopping.wait(_AGAIN_S)
+
+    def _end(self) -> None:
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            process.join(self._ends_within_s)
+            if process.is_alive():
+                logger.error("process.killed pid=%s: it did not end in time", process.pid)
+                process.kill()
+                process.join()
+
+
+def _serve(kind: Kind, secret: str | None, pipe: Connection) -> None:
+    set_up_log()
+    serve(kind, secret, pipe.send)
+
+
+def _total(statuses: list[Status]) -> Status:
+    """The status of all processes: numbers added, and true only if it is so for all."""
+    total: dict[str, object] = {"processes": len(statuses)}
+    for name in statuses[0]:
+        values = [status[name] for status in statuses]
+        if all(isinstance(value, bool) for value in values):
+            total[name] = all(values)
+        elif name != "pid" and all(isinstance(value, int) for value in values):
+            total[name] = sum(value for value in values if isinstance(value, int))
+    return total
