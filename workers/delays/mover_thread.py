@@ -16,7 +16,7 @@ from .mover import Mover
 logger = logging.getLogger(__name__)
 
 #: Longest wait in one step: a stop takes so long at most.
-_STEP_S = 0.2
+_STEP_S = 0.5
 #: Pause before a failed mover is made anew.
 _RESTART_DELAY_S = 2.0
 #: A mover whose last step was longer ago is not healthy.

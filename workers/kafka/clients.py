@@ -16,13 +16,14 @@ from .cluster import Cluster
 from .error_translation import kafka_errors
 from .library_log import calm_library
 from .patches.assignor import Assignor
-from .patches.bounded_fetcher import BoundedFetcher
+from .patches.consumer import QuietConsumer
 from .patches.coordinator import PacedCoordinator
-from .patches.login import ConnectionManager
+from .patches.free_connection import ConnectionManager
 from .patches.net_client import NetClient
 from .patches.partition_records import PartitionRecords
 from .patches.selector import CoalescingSelector
 from .patches.sender import EndingSender
+from .patches.waiting_fetcher import WaitingFetcher
 
 T = TypeVar("T")
 
@@ -85,10 +86,13 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "isolation_level": "read_committed",
         "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
     }
-    consumer = _connect(cluster, KafkaConsumer, **defaults | options)
-    consumer._fetcher.__class__ = BoundedFetcher
-    consumer._coordinator.__class__ = PacedCoordinator
+    consumer = _connect(cluster, QuietConsumer, **defaults | options)
+    consumer._fetcher.__class__ = WaitingFetcher
+    consumer._fetcher.prepare(may_wait_long=group is not None)
     consumer._fetcher.PartitionRecords = PartitionRecords
+    consumer._coordinator.__class__ = PacedCoordinator
+    consumer._coordinator.on_rejoin = consumer._fetcher.end_wait
+    consumer._cluster.add_listener(consumer._fetcher.note_metadata)
     return consumer
 
 

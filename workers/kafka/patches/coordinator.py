@@ -1,7 +1,9 @@
-"""A member of a group that spins, and fills the log, while the group's coordinator is away."""
+"""A member of a group that spins while the coordinator is away, and polls for each of its heartbeats."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from kafka.coordinator.consumer import ConsumerCoordinator
@@ -16,10 +18,35 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
     Kafka names a broker that has died as coordinator until it fences it, 9 s later. kafka-python 3.0.12 finds
     that broker disconnected, marks it dead with a warning, asks again at once, and gets the same answer: some
     250 times a second.
+
+    A poll returns when a rebalance begins, and not for each heartbeat, which the I/O thread sends by itself.
+    It does not wait for the I/O thread to find the coordinator that is known.
     """
 
     coordinator_id: Any
     _told: Any = None
+    #: Called, from any thread, when the group has to be joined anew.
+    on_rejoin: Callable[[], None] = staticmethod(lambda: None)
+
+    def ensure_coordinator_ready(self, timeout_ms: float | None = None) -> Any:
+        if self.coordinator_id is not None and self._client.connected(self.coordinator_id):
+            return True
+        return super().ensure_coordinator_ready(timeout_ms)
+
+    def time_to_next_poll(self) -> float:
+        return math.inf
+
+    async def _on_join_prepare_async(self, *args: Any, **options: Any) -> Any:
+        self.on_rejoin()  # new metadata alone can begin a rebalance as well
+        return await super()._on_join_prepare_async(*args, **options)
+
+    def request_rejoin(self) -> None:
+        super().request_rejoin()
+        self.on_rejoin()
+
+    def reset_generation(self, *args: Any, **options: Any) -> None:
+        super().reset_generation(*args, **options)
+        self.on_rejoin()
 
     async def _send_group_coordinator_request(self) -> Any:
         node_id = await super()._send_group_coordinator_request()

@@ -7,7 +7,9 @@ from typing import Any
 import kafka.errors
 from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
-from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+from kafka.net.transport import KafkaSSLTransport
+
+from .transport import PromptTransport
 
 #: The scheme of a proxy's URL chooses the class of socket in kafka-python; this one is that of our clients.
 _SCHEME = "todo-workers"
@@ -56,7 +58,7 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
                 ssl = {key: value for key, value in config.items() if key.startswith("ssl_")}
                 transport = KafkaSSLTransport(self._net, sock, host=node.host, **ssl)
             else:
-                transport = KafkaTCPTransport(self._net, sock, host=node.host)
+                transport = PromptTransport(self._net, sock, host=node.host)
             await transport.handshake()
         except BaseException as exc:
             # A transport has the socket, or, with TLS, one that took it over.

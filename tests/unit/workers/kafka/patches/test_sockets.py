@@ -56,16 +56,16 @@ made: list[socket.socket] = []
 
 
 @pytest.mark.parametrize(
-    ("kind", "module"),
+    ("kind", "transport"),
     [
-        (ConnectionManager, "workers.kafka.patches.sockets"),
-        pytest.param(KafkaConnectionManager, "kafka.net.manager", marks=upstream),
+        (ConnectionManager, "workers.kafka.patches.sockets.PromptTransport"),
+        pytest.param(KafkaConnectionManager, "kafka.net.manager.KafkaTCPTransport", marks=upstream),
     ],
 )
 def test_a_failed_handshake_leaves_no_socket_open(
-    kind: Any, module: str, monkeypatch: pytest.MonkeyPatch
+    kind: Any, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{module}.KafkaTCPTransport", _FailingTransport)
+    monkeypatch.setattr(transport, _FailingTransport)
     net = NetworkSelector()
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()

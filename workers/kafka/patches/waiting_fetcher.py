@@ -1,0 +1,161 @@
+"""A poll that wakes threads for nothing, and an idle client that asks for records twice a second."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from kafka import TopicPartition
+
+from .bounded_fetcher import BoundedFetcher
+
+#: How long Kafka may keep the request for records of a consumer that gets none.
+_LONG_WAIT_MS = 10_000
+#: A consumer that has got no records for so long asks for them with the long wait.
+_IDLE_AFTER_S = 2.0
+#: Longest time without a whole poll, which shows the group that the consumer is alive.
+_QUIET_S = 10.0
+
+
+class WaitingFetcher(BoundedFetcher):
+    """Waits for records without a step of the client's I/O thread, and for longer while none come.
+
+    kafka-python 3.0.12 lets its I/O thread take two steps in each poll, also if nothing is to be sent, and
+    waits for the end of both. It asks for records anew each ``fetch_max_wait_ms``. A longer wait alone would
+    hold up partitions that are assigned or resumed meanwhile: one request at a time is under way to a broker.
+    So a request that waits long is dropped, with its connection, as soon as it does not ask for all that is
+    wanted.
+    """
+
+    #: Set by :meth:`prepare`; the poll waits for it.
+    _something_came: threading.Event
+    _short_wait_ms: int
+    #: No request waits long before this time.
+    _long_from: float
+    #: By node, the offsets that its request with the long wait asks for. Changed by the I/O thread alone.
+    _waiting_long: dict[Any, dict[TopicPartition, int]]
+    _may_wait_long: bool
+    #: Polls have nothing to do before this time, unless something comes.
+    _quiet_until: float
+
+    def prepare(self, *, may_wait_long: bool) -> None:
+        """Set up what ``__init__`` would: kafka-python makes the object itself.
+
+        ``may_wait_long``: nothing but records is asked for by the connections that records come by.
+        """
+        self._something_came = threading.Event()
+        self._short_wait_ms = self.config["fetch_max_wait_ms"]
+        self._waiting_long = {}
+        self._may_wait_long = may_wait_long and self._short_wait_ms < _LONG_WAIT_MS
+        self._quiet_until = 0.0
+        self._note_activity()
+
+    def end_wait(self) -> None:
+        """Let a waiting poll return to look at the group, and drop what would hold up new partitions.
+
+        From any thread; does not block.
+        """
+        self._note_activity()
+        self._something_came.set()
+        if self._waiting_long:
+            self._net.call_soon_threadsafe(self._drop_long_waits)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the last poll waited in vain, and nothing has changed since."""
+        return time.monotonic() < self._quiet_until
+
+    def end_quiet(self) -> None:
+        """Let the poll that waits, or the next one, be a whole one. From any thread."""
+        self._something_came.set()
+
+    def note_metadata(self, _cluster: Any) -> None:
+        """Called by the I/O thread: a poll compares the new metadata with what the group was told."""
+        self._net.call_soon(self._something_came.set)  # once all others that are called have taken it in
+
+    def wait_for_news(self, timeout_s: float) -> bool:
+        """Wait until a poll has something to do; False if that does not happen in time."""
+        return self._something_came.wait(timeout_s)
+
+    def fetch_records(
+        self, max_records: int | None = None, update_offsets: bool = True, timeout_ms: float | None = None
+    ) -> Any:
+        self._quiet_until = 0.0
+        self._something_came.clear()  # before the look at what came
+        records, more_at_hand = self.fetched_records(max_records, update_offsets)
+        if not more_at_hand and self._is_anything_to_send():
+            self.send_fetches()
+        if records:
+            return records, False
+        if self._reset_task is not None and not self._reset_task.is_done:
+            self._reset_task.add_both(lambda _: self._something_came.set())
+        elif not self._nodes_with_pending_fetch_requests and not self._something_came.is_set():
+            return records, True
+        if self._something_came.wait(None if timeout_ms is None else timeout_ms / 1000):
+            records, _ = self.fetched_records(max_records, update_offsets)
+        elif self._is_settled():
+            self._quiet_until = time.monotonic() + _QUIET_S
+        return records, False
+
+    def _is_settled(self) -> bool:
+        """Whether requests are under way for all partitions that are to be fetched, and none needs more."""
+        states = list(self._subscriptions.assignment.values())
+        known = all(state.paused or state.is_fetchable() for state in states)
+        return known and not self._is_anything_to_send()
+
+    def _is_anything_to_send(self) -> bool:
+        """Whether some partition is to be fetched that no request under way asks for."""
+        for partition in self._fetchable_partitions():
+            node = self._select_read_replica(partition)
+            if node not in self._nodes_with_pending_fetch_requests or self._is_missed(node, partition):
+                return True
+        return False
+
+    def _is_missed(self, node: Any, partition: TopicPartition) -> bool:
+        """Whether the node's request with a long wait does not ask for what the partition needs now."""
+        asked = self._waiting_long.get(node)
+        if asked is None:
+            return False
+        position = self._subscriptions.assignment[partition].position
+        return position is not None and asked.get(partition) != position.offset
+
+    def _create_fetch_requests(self) -> Any:
+        for partition in self._fetchable_partitions():
+            node = self._select_read_replica(partition)
+            if self._is_missed(node, partition):
+                self._drop(node)
+        is_long = self._is_idle()
+        self.config["fetch_max_wait_ms"] = _LONG_WAIT_MS if is_long else self._short_wait_ms
+        requests = super()._create_fetch_requests()
+        if is_long:
+            self._waiting_long |= {node: offsets for node, (_, offsets) in requests.items()}
+        return requests
+
+    def _is_idle(self) -> bool:
+        if not self._may_wait_long or time.monotonic() < self._long_from:
+            return False
+        return not self._subscriptions.paused_partitions()
+
+    def _note_activity(self) -> None:
+        self._long_from = time.monotonic() + _IDLE_AFTER_S
+
+    def _handle_fetch_response(self, node_id: Any, offsets: Any, sent_at: float, response: Any) -> None:
+        if response.responses:
+            self._note_activity()
+        super()._handle_fetch_response(node_id, offsets, sent_at, response)
+
+    def _clear_pending_fetch_request(self, node_id: Any, _: Any) -> None:
+        """Called by the I/O thread at the end of each request, after what came is laid ready."""
+        self._waiting_long.pop(node_id, None)
+        super()._clear_pending_fetch_request(node_id, _)
+        self._something_came.set()
+
+    def _drop_long_waits(self) -> None:
+        for node in list(self._waiting_long):
+            self._drop(node)
+
+    def _drop(self, node: Any) -> None:
+        """End a request with a long wait, and its connection; the next request makes another."""
+        if self._waiting_long.pop(node, None) is not None:
+            self._manager.close(node)
