@@ -39,6 +39,7 @@ from .clients import (
     is_closed,
 )
 from .cluster import Cluster
+from .damage import readable_from, unreadable_places
 from .error_translation import (
     awaited,
     is_fatal,
@@ -89,9 +90,11 @@ __all__ = [
     "partitions_of",
     "patiently",
     "read_up_to",
+    "readable_from",
     "sleep_on_io_thread",
     "stable_ends",
     "topic_ids",
     "translated",
     "undelivered",
+    "unreadable_places",
 ]

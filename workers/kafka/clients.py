@@ -89,6 +89,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     consumer = _connect(cluster, QuietConsumer, **defaults | options)
     consumer._fetcher.__class__ = WaitingFetcher
     consumer._fetcher.prepare(may_wait_long=group is not None)
+    consumer._fetcher.unreadable, consumer._fetcher.is_member = {}, group is not None
     consumer._fetcher.PartitionRecords = PartitionRecords
     consumer._coordinator.__class__ = PacedCoordinator
     consumer._coordinator.on_rejoin = consumer._fetcher.end_wait

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import KafkaUnreachable
 from ..records.consumed import ConsumedRecord
-from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors
+from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors, unreadable_places
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,12 @@ class TopicReader:
                 return
             if positions != before:
                 moved_at = time.monotonic()
+            elif places := unreadable_places(self._client):
+                partition, place = next(iter(places.items()))
+                raise KafkaUnreachable(
+                    f"Kafka at {self._cluster.address} cannot read {partition.topic}/{partition.partition} "
+                    f"at offset {place.offset} ({place.why}); look at the disk of its leader"
+                )
             elif time.monotonic() - moved_at > _PATIENCE_S + self._cluster.connect_timeout_s:
                 raise KafkaUnreachable(
                     f"Kafka at {self._cluster.address} does not answer any more, cannot {self._doing}"

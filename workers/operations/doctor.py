@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -19,6 +20,7 @@ from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
 from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
 from ..kafka_python import REQUIREMENT
+from .queue_status import StatusReader
 from .topic_check import Checked, check
 
 #: The most names of topics or groups in one line.
@@ -86,6 +88,7 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
         return
     yield _found("topics", partial(_topics, cluster, checked))
     yield _found("rights", partial(_rights, broker, checked))
+    yield from _damage(broker)
 
 
 def _missing_codecs() -> Iterator[Finding]:
@@ -140,6 +143,13 @@ def _topics(cluster: Cluster, checked: list[Checked]) -> str:
     unknown = any(topic.found and topic.found.config is None for topic in visible)
     note = "; their settings cannot be seen without the right DescribeConfigs" if unknown else ""
     return f"{len(visible)} as they should be{note}"
+
+
+def _damage(broker: KafkaBroker) -> Iterator[Finding]:
+    status = StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of)
+    with suppress(WorkersError), status as reader:  # other findings tell why it cannot be read
+        for queue in reader.read(sorted(broker.queues)):
+            yield from (Finding("logs", False, str(place)) for place in queue.unreadable)
 
 
 def _rights(broker: KafkaBroker, checked: list[Checked]) -> str:

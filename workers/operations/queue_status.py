@@ -17,7 +17,10 @@ from ..kafka import (
     connect_consumer,
     kafka_errors,
     patiently,
+    read_up_to,
+    readable_from,
     stable_ends,
+    unreadable_places,
 )
 from ..partitions.lag import Partition, committed_by, read_partitions
 from ..records.consumed import ConsumedRecord
@@ -43,6 +46,27 @@ class OldestJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A place in a log that Kafka cannot read, so that nothing behind it is done.
+
+    From ``readable_from`` on it can be read again; that is the log's end if nothing behind the place can.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    why: str
+    readable_from: int
+
+    def __str__(self) -> str:
+        return (
+            f"Kafka cannot read {self.topic}/{self.partition} at offset {self.offset} ({self.why}): nothing "
+            "behind it is done. Let another replica lead the partition; if none is sound, give the records "
+            f"before offset {self.readable_from} up: kafka-delete-records with that offset"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class QueueStatus:
     """One queue. Counts are as fresh as the last commits of its workers, a fraction of a second."""
 
@@ -57,6 +81,7 @@ class QueueStatus:
     oldest: OldestJob | None
     #: Those of the waiting records that nobody gets before a transaction of their writer has ended.
     held_up: int = 0
+    unreadable: Sequence[Unreadable] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +148,7 @@ class StatusReader:
         partitions = own | {name: found for source in sources for name, found in source.items()}
         in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
         total = sum(partition.not_done for partition in partitions.values())
+        oldest, unreadable = self._oldest(partitions, has_members=bool(members))
         return QueueStatus(
             queue=queue,
             partitions=len(partitions),
@@ -130,8 +156,9 @@ class StatusReader:
             running=in_hand,
             consumers=len(members),
             untrimmed=sum(partition.untrimmed for partition in own.values()),
-            oldest=self._oldest(partitions, has_members=bool(members)),
+            oldest=oldest,
             held_up=sum(partition.held_up for partition in partitions.values()),
+            unreadable=unreadable,
         )
 
     def _partitions(
@@ -149,16 +176,28 @@ class StatusReader:
 
     def _oldest(
         self, partitions: Mapping[TopicPartition, Partition], *, has_members: bool
-    ) -> OldestJob | None:
-        """The oldest of the partitions' first undone jobs, by its record's timestamp."""
+    ) -> tuple[OldestJob | None, list[Unreadable]]:
+        """The oldest of the partitions' first undone jobs, by its record's timestamp; what is unreadable."""
         busy = {name: partition for name, partition in partitions.items() if partition.not_done}
-        records = self._records({name: partition.first_undone for name, partition in busy.items()})
+        records, stuck = self._records({name: partition.first_undone for name, partition in busy.items()})
+        with kafka_errors(self._cluster, "look for readable records"):
+            unreadable = [
+                Unreadable(
+                    name.topic,
+                    name.partition,
+                    offset,
+                    why,
+                    readable_from(self._consumer, name, offset, busy[name].end),
+                )
+                for name, (offset, why) in stuck.items()
+                if busy[name].held_up < busy[name].end - offset
+            ]
         if not records:
-            return None
+            return None, unreadable
         record = min(records, key=lambda candidate: candidate.timestamp)
         partition = busy[TopicPartition(record.topic, record.partition)]
         headers = texts_of(record.headers)
-        return OldestJob(
+        oldest = OldestJob(
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
@@ -167,10 +206,14 @@ class StatusReader:
             age_s=max(0.0, time.time() - record.timestamp / 1000),
             in_hand=has_members and partition.in_hand > 0,
         )
+        return oldest, unreadable
 
-    def _records(self, wanted: Mapping[TopicPartition, int]) -> list[ConsumedRecord]:
+    def _records(
+        self, wanted: Mapping[TopicPartition, int]
+    ) -> tuple[list[ConsumedRecord], dict[TopicPartition, tuple[int, str]]]:
+        """The record at each offset, or behind it; and the places that nothing can be read from."""
         if not wanted:
-            return []
+            return [], {}
         if self._consumer is None:
             self._consumer = connect_consumer(self._cluster, None, max_poll_records=1)
         consumer = self._consumer
@@ -181,8 +224,16 @@ class StatusReader:
             for name, offset in wanted.items():
                 consumer.seek(name, offset)
             deadline = time.monotonic() + _OLDEST_TIMEOUT_S
-            while len(found) < len(wanted) and time.monotonic() < deadline:
+            while (
+                len(found) + len(places := unreadable_places(consumer)) < len(wanted)
+                and time.monotonic() < deadline
+            ):
                 for name, records in consumer.poll(timeout_ms=200).items():
                     found.append(records[0])
                     consumer.pause(name)
-        return found
+            stuck = {name: (place.offset, place.why) for name, place in places.items()}
+            read = {TopicPartition(record.topic, record.partition) for record in found} | stuck.keys()
+            for name, reached in read_up_to(consumer).items():
+                if name not in read and reached.offset == wanted[name]:
+                    stuck[name] = (wanted[name], f"it gives no record in {_OLDEST_TIMEOUT_S:g} s")
+        return found, stuck

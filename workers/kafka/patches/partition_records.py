@@ -42,18 +42,28 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         return taken
 
     def _unpack_records(self, partition: TopicPartition, fetched: Any, *_: Any) -> Iterator[FetchedRecord]:
+        expected = self.fetch_offset
+        is_first = True
         while (frame := fetched._next_slice) is not None:
             try:
                 batch = fetched.next_batch()
                 why = self._fault(batch)
                 passed_over = why is None and self._is_passed_over(batch)
-            except Exception as exc:  # whatever the bytes make kafka-python raise
-                if fetched._next_slice is frame:
-                    raise  # not even its length can be read
+            except Exception as exc:  # noqa: BLE001 - whatever the bytes make kafka-python raise
+                if fetched._next_slice is frame:  # not even its length can be read: nobody knows what follows
+                    break
                 why = f"{type(exc).__name__}: {exc}"
-            last = _last_offset(frame, fetched, self.log_end)
+            begin, delta = _place(frame)
+            # The checksum does not cover the offset. The first batch may begin before what was asked for.
+            if (begin + delta if is_first else begin) < expected or begin >= self.log_end:
+                why = f"its offset is {begin}, from {expected} on was expected"
+                begin = expected
+            is_whole = why is None and batch.magic == _FORMAT and batch.records_count == delta + 1
+            following = None if is_whole else fetched._next_slice
+            last = _last_offset(begin, delta, following, self.log_end)
+            expected, is_first = last + 1, False
             if why is not None:
-                yield from self._unreadable(partition, frame, last, why)
+                yield from self._unreadable(partition, frame, range(begin, last + 1), why)
                 continue
             self.leader_epoch = getattr(batch, "leader_epoch", -1)
             self.bytes_read += len(frame)  # kafka-python takes the partitions in turns by it
@@ -89,23 +99,25 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             for record in _records(partition, batch, last):
                 if record is None:
                     damaged = min(self.next_fetch_offset, last)
-                    yield from self._unreadable(partition, frame, damaged, "a record is damaged")
+                    yield from self._unreadable(
+                        partition, frame, range(batch.base_offset, damaged + 1), "a record is damaged"
+                    )
                     continue
                 self.next_fetch_offset = record.offset + 1
                 yield record
         except Exception as exc:  # noqa: BLE001 - codecs raise what they like
-            yield from self._unreadable(partition, frame, last, f"{type(exc).__name__}: {exc}")
+            offsets = range(batch.base_offset, last + 1)
+            yield from self._unreadable(partition, frame, offsets, f"{type(exc).__name__}: {exc}")
 
     def _unreadable(
-        self, partition: TopicPartition, frame: memoryview, last: int, why: str
+        self, partition: TopicPartition, frame: memoryview, offsets: range, why: str
     ) -> Iterator[UnreadableRecords]:
-        """Put one record in place of a batch's unread ones, up to ``last``, and go on behind them."""
-        first = max(self.next_fetch_offset, self.fetch_offset, _int(frame, 0, 8))
-        if first > last:
-            return  # all of its offsets were read
-        offsets = range(first, last + 1)
+        """Put one record in place of those of ``offsets`` that were not read, and go on behind them."""
+        offsets = range(max(self.next_fetch_offset, self.fetch_offset, offsets.start), offsets.stop)
+        if not offsets:
+            return  # all were read
         self.next_fetch_offset = offsets.stop
-        place = f"{partition.topic}/{partition.partition}, offsets {first} to {offsets[-1]}"
+        place = f"{partition.topic}/{partition.partition}, offsets {offsets[0]} to {offsets[-1]}"
         text = f"the batch of {place}, cannot be read: {why}"
         yield UnreadableRecords(partition.topic, partition.partition, offsets, bytes(frame), text)
 
@@ -129,13 +141,18 @@ def _records(partition: TopicPartition, batch: Any, last: int) -> Iterator[Fetch
     )
 
 
-def _last_offset(frame: memoryview, fetched: Any, log_end: int) -> int:
-    """The last offset of a batch. One that is damaged cannot reach into the next, or beyond the log's end."""
-    following = fetched._next_slice
-    end = log_end if following is None else _int(following, 0, 8)
+def _place(frame: memoryview) -> tuple[int, int]:
+    """The first offset that a batch states, and how many offsets its last one is behind that."""
     # A batch of an older format begins with its last offset.
     delta = _int(frame, 23, 4) if frame[16] >= _FORMAT else 0
-    return min(_int(frame, 0, 8) + max(0, delta), end - 1)
+    return _int(frame, 0, 8), max(0, delta)
+
+
+def _last_offset(begin: int, delta: int, following: memoryview | None, log_end: int) -> int:
+    """The last offset of a batch. One that is damaged cannot reach into the next, or beyond the log's end."""
+    next_begin = log_end if following is None else _int(following, 0, 8)
+    end = min(next_begin, log_end) if next_begin > begin else log_end  # the next one may be damaged, too
+    return min(begin + delta, end - 1)
 
 
 def _int(frame: memoryview, at: int, size: int) -> int:

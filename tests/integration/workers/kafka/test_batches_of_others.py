@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
+import dramatiq
 import kafka.codec
 import pytest
 from dramatiq import Worker
+from kafka import TopicPartition
 
 from tests.helpers.numbers import Numbers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import Reason
 from workers.dead_letters.replay import message_of
+from workers.kafka import delete_records_below
 from workers.kafka.topic_reader import TopicReader
 from workers.local_kafka import LocalKafka
+from workers.operations.doctor import examine
+from workers.operations.queue_status import QueueStatus
 
 StartWorker = Callable[[KafkaBroker], Worker]
 
@@ -105,12 +112,70 @@ def damage(kafka: LocalKafka, topic: str, word: bytes) -> None:
     """Turn one bit of a batch over, on the disk."""
     port = int(kafka.bootstrap_servers.rpartition(":")[2])
     kafka.stop()
-    segment = kafka.data_dir / "log" / f"{topic}-0" / "00000000000000000000.log"
+    segment = segment_of(kafka, topic)
     data = bytearray(segment.read_bytes())
     data[data.index(word)] ^= 1
     segment.write_bytes(data)
     kafka._chosen_port = port
     kafka.start()
+
+
+def segment_of(kafka: LocalKafka, topic: str) -> Path:
+    return kafka.data_dir / "log" / f"{topic}-0" / "00000000000000000000.log"
+
+
+@pytest.mark.parametrize("length", [3, -5, 100_000_000])
+def test_a_log_that_kafka_itself_cannot_read_is_named_and_stops_no_other_partition(  # noqa: PLR0917
+    own_kafka: LocalKafka,
+    namespace: str,
+    start_worker: StartWorker,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+) -> None:
+    broker = KafkaBroker(Cluster((own_kafka.bootstrap_servers,)), namespace=namespace, partitions=1)
+    numbers = Numbers(broker)
+    numbers.write(10, 11)
+    numbers.write(777, 778)
+    for number in (30, 40, 50):
+        numbers.write(number, blanks=5_000)  # so large that Kafka's index names the batches behind
+    segment = segment_of(own_kafka, numbers.log)
+    sound = segment.read_bytes()
+    starts = [0]
+    while starts[-1] < len(sound):
+        starts.append(starts[-1] + 12 + int.from_bytes(sound[starts[-1] + 8 : starts[-1] + 12], "big"))
+    with segment.open("r+b") as file:  # as the broker runs: it finds other damages when it starts
+        file.seek(starts[1] + 8)
+        file.write(length.to_bytes(4, "big", signed=True))
+    start_worker(broker)
+    wait_for(lambda: numbers.ran == Counter([10, 11]), timeout_s=30)
+    # The queue's own topic is read on, by the same consumer.
+    broker.enqueue(dramatiq.Message("default", "work", (1,), {}, {}))
+    wait_for(lambda: numbers.ran[1] == 1, timeout_s=30)
+    assert "Consumer encountered an unexpected error" not in caplog.text
+
+    def found() -> QueueStatus | None:
+        status = numbers.status()
+        return status if status.unreadable else None
+
+    [place] = wait_for(found, timeout_s=30).unreadable
+    assert (place.topic, place.partition, place.offset) == (numbers.log, 0, 2)
+    module = ModuleType("damaged")
+    module.broker = broker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "damaged", module)
+    [told] = [one.text for one in examine("damaged:broker") if one.check == "logs"]
+    assert f"Kafka cannot read {numbers.log}/0 at offset 2 (" in told
+    assert "kafka-delete-records with that offset" in told
+    if length < 1_000:
+        assert f"partition cannot be read topic={numbers.log} partition=0 offset=2" in caplog.text
+        assert caplog.text.count("partition cannot be read") == 1
+    # What is told to be done helps.
+    assert 4 <= place.readable_from < 7
+    delete_records_below(broker.cluster, {TopicPartition(numbers.log, 0): place.readable_from})
+    readable = {4: [30, 40, 50], 5: [40, 50], 6: [50]}[place.readable_from]
+    wait_for(lambda: numbers.ran == Counter([10, 11, 1, *readable]), timeout_s=30)
+    wait_for(lambda: not numbers.status().unreadable, timeout_s=30)
+    broker.close()
 
 
 def test_a_batch_that_is_damaged_on_the_disk_costs_its_own_records_alone(
