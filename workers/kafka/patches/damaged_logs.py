@@ -14,7 +14,7 @@ from .fetcher import PausingFetcher
 logger = logging.getLogger(__name__)
 
 #: Pause before a partition is tried again.
-_RETRY_S = 1.0
+_RETRY_S = 5.0
 #: Errors of a broker that cannot read its own log. A storage error also comes while a leader changes.
 _DAMAGED = (kafka.errors.CorruptRecordError, kafka.errors.UnknownError, kafka.errors.KafkaStorageError)
 #: The least length that a batch of any format can state.
@@ -30,7 +30,7 @@ class UnreadablePlace(NamedTuple):
 
 
 class DamagedLogFetcher(PausingFetcher):
-    """Leaves a partition alone that its broker cannot read, tries it again each second, and says so.
+    """Leaves a partition alone that its broker cannot read, tries it again every few seconds, and says so.
 
     kafka-python 3.0.12 raises most of these answers into the poll, which ends the consumer with all of its
     partitions, and passes over the others in silence.
@@ -70,7 +70,7 @@ class DamagedLogFetcher(PausingFetcher):
         if not self.is_member or (known is not None and known.offset == offset):
             return
         logger.warning(
-            "partition cannot be read topic=%s partition=%d offset=%d, trying again each second: %s; "
+            "partition cannot be read topic=%s partition=%d offset=%d, it is tried again: %s; "
             "look at the disk of its leader, `todo-workers status` says more",
             *partition,
             offset,
