@@ -20,6 +20,7 @@ from .administration import (
 )
 from .calls import (
     commit_now,
+    commit_on_io_thread,
     is_joining,
     known_partitions,
     look_up_topic,
@@ -68,6 +69,7 @@ __all__ = [
     "awaited",
     "cluster_rights",
     "commit_now",
+    "commit_on_io_thread",
     "connect_admin",
     "connect_consumer",
     "connect_producer",

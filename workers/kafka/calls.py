@@ -10,6 +10,7 @@ from uuid import UUID
 import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, codec
 from kafka.partitioner import murmur2
+from kafka.structs import OffsetAndMetadata
 
 from .cluster import Cluster
 from .error_translation import kafka_errors
@@ -88,6 +89,16 @@ def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]]
             consumer.poll(timeout_ms=50)
         else:
             return
+
+
+async def commit_on_io_thread(
+    consumer: KafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_s: float
+) -> None:
+    """Commit in a coroutine of kafka-python's own event loop, and again after a passing error.
+
+    Raises kafka-python's errors.
+    """
+    await consumer._coordinator._commit_offsets_sync_async(dict(offsets), timeout_ms=int(timeout_s * 1000))
 
 
 def patiently(cluster: Cluster, doing: str, call: Callable[[], T]) -> T:

@@ -16,8 +16,8 @@ from .cluster import Cluster
 from .error_translation import kafka_errors
 from .library_log import calm_library
 from .patches.assignor import Assignor
+from .patches.commits import CommittingCoordinator
 from .patches.consumer import QuietConsumer
-from .patches.coordinator import PacedCoordinator
 from .patches.free_connection import ConnectionManager
 from .patches.net_client import NetClient
 from .patches.partition_records import PartitionRecords
@@ -91,7 +91,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     consumer._fetcher.prepare(may_wait_long=group is not None)
     consumer._fetcher.unreadable, consumer._fetcher.is_member = {}, group is not None
     consumer._fetcher.PartitionRecords = PartitionRecords
-    consumer._coordinator.__class__ = PacedCoordinator
+    consumer._coordinator.__class__ = CommittingCoordinator
     consumer._coordinator.on_rejoin = consumer._fetcher.end_wait
     consumer._cluster.add_listener(consumer._fetcher.note_metadata)
     return consumer

@@ -34,6 +34,7 @@ from ..kafka import (
     OffsetAndMetadata,
     TopicPartition,
     commit_now,
+    commit_on_io_thread,
     is_joining,
     is_rebalance,
     kafka_errors,
@@ -50,8 +51,8 @@ logger = logging.getLogger(__name__)
 RETRY_DELAY_S = 1.0
 #: How long a commit that jobs wait for may take.
 _COMMIT_FIRST_TIMEOUT_MS = 2_000
-#: How long close waits for its last commit.
-_CLOSE_TIMEOUT_S = 5.0
+#: How long the last commit of partitions that are given up may take.
+_LAST_COMMIT_S = 5.0
 #: Pause between two looks at the jobs that still run in partitions that are given up.
 _REVOKE_INTERVAL_S = 0.01
 
@@ -202,7 +203,7 @@ class Assignment:
 
         try:
             with kafka_errors(self._cluster, f"commit for {self._name}"):
-                commit_now(self._client, to_commit, _CLOSE_TIMEOUT_S)
+                commit_now(self._client, to_commit, _LAST_COMMIT_S)
             self._note_committed(offsets)
         except Exception as exc:  # noqa: BLE001 - dramatiq's consumer thread would die of it, and not be replaced
             logger.warning(
@@ -214,7 +215,7 @@ class Assignment:
         left = is_joining(self._client) and self._memberships.leave_now(self._client_id)
         try:
             with kafka_errors(self._cluster, f"leave the group of {self._name}"):
-                self._client.close(autocommit=False, timeout_ms=int(_CLOSE_TIMEOUT_S * 1000))
+                self._client.close(autocommit=False, timeout_ms=int(_LAST_COMMIT_S * 1000))
         except Exception as exc:  # noqa: BLE001 - the same
             logger.warning("consumer not closed cleanly %s: %s", self._name, exc)
         if left:  # a request to join may have been under way
@@ -256,8 +257,7 @@ class Assignment:
             self._read_inbox()
         offsets = self._to_commit(leaving)
         try:
-            if offsets:
-                await self._client.commit_async(offsets)
+            await commit_on_io_thread(self._client, offsets, _LAST_COMMIT_S)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the partitions are gone
             logger.warning(
                 "commit on revoke failed %s, what was done since the one before is repeated: %s",

@@ -1,0 +1,100 @@
+"""Commits that are refused while their member waits for the others to join."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import kafka.errors
+from kafka import TopicPartition
+from kafka.coordinator.base import Generation
+from kafka.protocol.consumer import OffsetCommitRequest
+from kafka.structs import OffsetAndMetadata
+
+from .coordinator import PacedCoordinator
+
+_Topic = OffsetCommitRequest.OffsetCommitRequestTopic
+_Partition = _Topic.OffsetCommitRequestPartition
+#: Kafka's answers to a commit that comes when all have joined. What the member has to do then, the answer to
+#: its join says.
+_TOO_LATE = (
+    kafka.errors.IllegalGenerationError,
+    kafka.errors.RebalanceInProgressError,
+    kafka.errors.UnknownMemberIdError,
+)
+
+
+class CommittingCoordinator(PacedCoordinator):
+    """Commits also while a join waits for other members, which may take as long as their jobs.
+
+    Kafka takes commits of the old generation until all have joined. kafka-python 3.0.12 refuses them itself,
+    as Java's client does, so a member that leaves meanwhile could not commit what it had done. Kafka reads
+    nothing more from a connection until it has answered the join: such commits go by the one for fetches.
+    """
+
+    config: dict[str, Any]
+    _generation: Generation
+    _manager: Any
+    #: The generation in which a join was begun that is not answered yet.
+    _left: Generation | None = None
+    #: Commits that are not answered yet. None may overtake another one, as none can on one connection.
+    _under_way = 0
+
+    async def _do_join_and_sync_async(self) -> Any:
+        self._left = self._generation
+        try:
+            return await super()._do_join_and_sync_async()
+        finally:
+            self._left = None
+
+    async def _send_offset_commit_request(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Any:
+        early = self._waits_for_others()
+        if early and self._under_way:
+            raise kafka.errors.RebalanceInProgressError("another commit is under way")
+        self._under_way += 1
+        try:
+            if early:
+                return await self._commit_early(offsets)
+            return await super()._send_offset_commit_request(offsets)
+        finally:
+            self._under_way -= 1
+
+    def _waits_for_others(self) -> bool:
+        """Whether a join is not answered yet, of a member that was in the group before."""
+        left = self._left
+        is_unanswered = left is not None and left is self._generation and not left.is_lost()
+        return is_unanswered and self.coordinator_id is not None
+
+    async def _commit_early(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        request = OffsetCommitRequest(
+            max_version=8,
+            group_id=self.config["group_id"],
+            generation_id_or_member_epoch=self._generation.generation_id,
+            member_id=self._generation.member_id,
+            group_instance_id=self.config["group_instance_id"],
+            topics=_topics(offsets),
+        )
+        broker = int(str(self.coordinator_id).rpartition("-")[2])
+        response = await self._manager.send(request, node_id=broker)
+        for _, partitions in response.topics:
+            for _, code in partitions:
+                error = kafka.errors.for_code(code)
+                if error in _TOO_LATE:
+                    raise kafka.errors.RebalanceInProgressError(error.__name__)
+                if error is not kafka.errors.NoError:
+                    raise error(self.config["group_id"])
+
+
+def _topics(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> list[Any]:
+    by_topic: dict[str, list[Any]] = defaultdict(list)
+    for (topic, number), offset in offsets.items():
+        by_topic[topic].append(
+            _Partition(
+                partition_index=number,
+                committed_offset=offset.offset,
+                committed_leader_epoch=offset.leader_epoch,
+                committed_metadata=offset.metadata,
+            )
+        )
+    return [_Topic(name=topic, partitions=partitions) for topic, partitions in by_topic.items()]
