@@ -66,6 +66,7 @@ class Consumers:
         client_id = self.memberships.note(group)
         return QueueConsumer(
             self._connect(group, client_id, self._options.kafka_options),
+            self._producer,
             DeadLetterWriter(self._producer, self._topics.dead_letters, group, decoder.topics),
             self._trimmer(self._topics.jobs(queue), not_trimmed=decoder.topics),
             self._shared,

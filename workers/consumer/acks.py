@@ -6,12 +6,14 @@ touches partitions or commits: the others post acks, and it reads them between t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import dramatiq
 
 from ..dead_letters.letter import Reason
+from ..kafka import TopicPartition
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage
 from ..records.consumed import ConsumedRecord
@@ -41,6 +43,18 @@ class NotWritten(NamedTuple):
     error: BaseException
 
 
+@dataclass(slots=True)
+class PassedOn:
+    """A job that is being produced to ``place``; posted when Kafka has confirmed it, or not: ``error``."""
+
+    owned: OwnedPartition
+    record: ConsumedRecord
+    place: TopicPartition
+    error: BaseException | None = None
+    #: Whether it may be under way: then a revoke waits for it.
+    started: bool = True
+
+
 #: A TakenMessage means that its job is done, was handed back, or is given up.
-Ack = TakenMessage | Settled | NotWritten
+Ack = TakenMessage | Settled | NotWritten | PassedOn
 Inbox = SimpleQueue[Ack]

@@ -28,20 +28,21 @@ from queue import Empty
 
 import dramatiq
 
-from ..dead_letters.letter import Reason
 from ..dead_letters.writer import DeadLetterWriter
-from ..errors import Undecodable, WorkerDied
 from ..kafka import KafkaConsumer, TopicPartition
+from ..kafka.producer import DurableProducer
 from ..partitions.assignment import Assignment
-from ..partitions.crash_counts import ALONE_FROM, GIVEN_UP_FROM
+from ..partitions.crash_counts import ALONE_FROM
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage
 from ..partitions.trimming import Trimmer
 from ..records.consumed import ConsumedRecord
 from ..records.decoding import QueueDecoder
-from .acks import Ack, GivenUp, Inbox, NotWritten, Settled
+from .acks import Ack, Inbox, NotWritten, PassedOn
 from .blocked import BLOCKED_AFTER_S, BlockedPartitions
 from .given_up import GivenUpRecords
+from .messages import Messages
+from .passing_on import Group, PassingOn
 from .polling import KEEP_ALIVE_S, Poller
 from .shared import Shared
 from .still_running import EarlierJobs
@@ -62,13 +63,14 @@ class QueueConsumer(dramatiq.Consumer):
     def __init__(
         self,
         client: KafkaConsumer,
+        producer: DurableProducer,
         dead_letters: DeadLetterWriter,
         trimmer: Trimmer,
         shared: Shared,
         *,
         client_id: str,
         queue_name: str,
-        topics: Iterable[str],
+        topics: Sequence[str],
         decoder: QueueDecoder,
         prefetch: int,
         timeout_ms: int,
@@ -77,12 +79,14 @@ class QueueConsumer(dramatiq.Consumer):
         blocked_after_s: float = BLOCKED_AFTER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Join the queue's group. ``shared`` is that of all consumers of the process."""
+        """Join the queue's group. ``shared`` is that of all consumers of the process.
+
+        The first of ``topics`` is the queue's own.
+        """
         self._cluster = dead_letters.cluster
         self._dead_letters = dead_letters
         self._trimmer = trimmer
         self._run_alone = shared.run_alone
-        self._decoder = decoder
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
@@ -92,6 +96,14 @@ class QueueConsumer(dramatiq.Consumer):
         self._earlier = EarlierJobs(shared.still_running)
         self._poller = Poller(client, self._cluster, queue_name, self._take_in, clock)
         self._given_up = GivenUpRecords(dead_letters, queue_name, self._inbox, clock)
+        self._messages = Messages(decoder, self._given_up, self._inbox)
+        self._passing_on = PassingOn(
+            Group(client, producer, topics[0], shared.memberships.owner),
+            prefetch,
+            self._earlier,
+            self._inbox,
+            clock,
+        )
         self._assignment = Assignment(
             client,
             self._cluster,
@@ -163,7 +175,7 @@ class QueueConsumer(dramatiq.Consumer):
             suspect = self._suspects.take(lambda: self._commit_first(now))
             if suspect is not None:
                 self._in_hand_count += 1
-                return self._decoded(*suspect)
+                return self._messages.of(*suspect)
         for _ in range(len(self._ready)):
             owned = self._ready[0]
             taken = self._take_from(owned, now)
@@ -212,45 +224,21 @@ class QueueConsumer(dramatiq.Consumer):
             self._suspects.add(owned, record)
             return None
         self._in_hand_count += 1
-        return self._decoded(owned, record, deaths)
+        return self._messages.of(owned, record, deaths)
 
     def _take_over(self, owned: OwnedPartition, job: TakenMessage) -> None:
         """Wait for a job of an earlier assignment that runs here already, or note that it is done."""
         if job.inbox is self._inbox:
             self._run_alone.leave()  # it has its slot still
-            if job.acked:  # to the earlier assignment, which may not have read it yet
-                owned.done(job.record.offset)
-                self._assignment.unsaved = True
-            else:
-                job.owned = owned
-                owned.in_hand[job.record.offset] = job
-            return
-        job.owned, job.inbox = owned, self._inbox
-        owned.in_hand[job.record.offset] = job
-        self._in_hand_count += 1
-        if job.acked:
-            self._inbox.put(job)
-
-    def _decoded(self, owned: OwnedPartition, record: ConsumedRecord, deaths: int = 0) -> TakenMessage | None:
-        """The message of a record that is in hand; None if it becomes a dead letter, or is no job."""
-        try:
-            message = self._decoder.decode(record)
-        except Undecodable as exc:
-            self._given_up.write(GivenUp(owned, record, Reason.UNDECODABLE, exc))
-            return None
-        if message is None:
-            self._inbox.put(Settled(owned, record))
-            return None
-        if deaths >= GIVEN_UP_FROM:
-            error = WorkerDied(f"{deaths} worker processes died while they held the job: {WorkerDied()}")
-            self._given_up.write(GivenUp(owned, record, Reason.CRASHED, error, message))
-            return None
-        taken = owned.in_hand[record.offset] = TakenMessage(message, record, owned, self._inbox)
-        return taken
+        else:
+            self._in_hand_count += 1
+        self._earlier.take_over(owned, job, self._inbox)
+        self._assignment.unsaved = True
 
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: for an ack if no more may be handed out now, else for records."""
-        if self._in_hand_count >= self._prefetch or self._held_up:
+        may_start_none = self._in_hand_count >= self._prefetch or self._held_up
+        if may_start_none and not self._passing_on.wants_records(self._assignment.partitions):
             if not self._poller.keep_alive(now):
                 self._wait_for_ack(min(deadline - now, KEEP_ALIVE_S))
             return
@@ -280,12 +268,18 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _note(self, ack: Ack) -> int:
         """Note an ack; returns how many jobs that did not run alone are no longer in hand."""
+        if isinstance(ack, PassedOn):
+            self._passing_on.note(ack)
+            self._assignment.unsaved = True
+            return 0
         if isinstance(ack, NotWritten) or (isinstance(ack, TakenMessage) and ack.given_up):
             self._given_up.note(ack)
             return 0
         owned, offset = ack.owned, ack.record.offset
-        handed_back = isinstance(ack, TakenMessage) and ack.handed_back
-        if not (owned.hand_back(offset) if handed_back else owned.done(offset)):
+        if isinstance(ack, TakenMessage) and ack.handed_back:
+            if not ack.withdrawn and not owned.hand_back(offset):
+                return 0
+        elif not owned.done(offset):
             return 0
         self._in_hand_count -= 1
         self._assignment.unsaved = True
@@ -298,3 +292,4 @@ class QueueConsumer(dramatiq.Consumer):
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._assignment.committed_positions())
         self._blocked.look_if_due(self._assignment.partitions.values(), now)
+        self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count)

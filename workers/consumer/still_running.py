@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..kafka import TopicPartition
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage
+from .acks import Inbox
 
 
 class StillRunning:
@@ -40,9 +41,25 @@ class EarlierJobs:
         if jobs := self._still_running.take(partition):
             self._jobs[partition] = jobs
 
+    def has(self, partition: TopicPartition, offset: int) -> bool:
+        """Whether the job of a record that may come again runs, or has run."""
+        return offset in self._jobs.get(partition, ())
+
     def job_of(self, owned: OwnedPartition, offset: int) -> TakenMessage | None:
         """The job that runs, or has run, for a record that has come again."""
         return self._jobs[owned.partition].pop(offset, None) if owned.partition in self._jobs else None
+
+    def take_over(self, owned: OwnedPartition, job: TakenMessage, inbox: Inbox) -> None:
+        """Let the consumer with this inbox wait for such a job, or note that it is done."""
+        offset = job.record.offset
+        is_its_own = job.inbox is inbox
+        if is_its_own and job.acked:  # to the earlier assignment, which may not have read it yet
+            owned.done(offset)
+            return
+        job.owned, job.inbox = owned, inbox
+        owned.in_hand[offset] = job
+        if job.acked and not is_its_own:
+            inbox.put(job)
 
     def leave(self, owned: OwnedPartition) -> None:
         """Leave the running jobs of a partition that was taken away to the consumer that gets it back."""

@@ -91,6 +91,20 @@ def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]]
             return
 
 
+def committed_in(
+    consumer: KafkaConsumer, topic: str, timeout_s: float
+) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """What the group has committed of all partitions of a topic, whoever owns them.
+
+    Blocks; raises kafka-python's errors. Not while the group settles: Kafka answers the join before.
+    """
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    found: Mapping[TopicPartition, OffsetAndMetadata] = consumer._coordinator.fetch_committed_offsets(
+        partitions, timeout_ms=int(timeout_s * 1000)
+    )
+    return found
+
+
 async def commit_on_io_thread(
     consumer: KafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_s: float
 ) -> None:

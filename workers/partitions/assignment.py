@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import WorkersError
@@ -32,6 +32,7 @@ from ..kafka import (
     KafkaConsumer,
     Memberships,
     OffsetAndMetadata,
+    ReadUpTo,
     TopicPartition,
     commit_now,
     commit_on_io_thread,
@@ -43,6 +44,7 @@ from ..kafka import (
 )
 from . import commit_metadata
 from .crash_counts import CrashCounter
+from .empty_partitions import EmptyPartitions
 from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
@@ -95,8 +97,7 @@ class Assignment:
         self._committing = False
         self._commit_at = clock()
         self.partitions: dict[TopicPartition, OwnedPartition] = {}
-        #: Partitions without any record so far, and the end of each one's log that was committed.
-        self._empty: dict[TopicPartition, int] = {}
+        self._empty = EmptyPartitions(memberships.owner if counts_crashes else "")
         #: Whether something was done since the last commit was sent.
         self.unsaved = False
 
@@ -154,28 +155,19 @@ class Assignment:
         if now < self._commit_at or self._committing:
             return
         self._commit_at = now + self._commit_interval_s
-        without_records = self._pass_what_is_no_record()
-        offsets = self._to_commit(self.partitions) | without_records
+        read = read_up_to(self._client)
+        self._pass_what_is_no_record(read)
+        offsets = self._to_commit(self.partitions) | self._empty.to_commit(read, self.partitions)
         self.unsaved = False
         if offsets:
             self._committing = True
             self._client.commit_async(offsets, callback=self._on_committed)
 
-    def _pass_what_is_no_record(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Note how far each log was read whose end has no records, such as the marker of a transaction.
-
-        Otherwise such a partition would count as not done for ever, for anybody who looks at the group.
-        Returns the commits for the partitions that have had no record yet.
-        """
-        read = read_up_to(self._client)
+    def _pass_what_is_no_record(self, read: Mapping[TopicPartition, ReadUpTo]) -> None:
+        """Note how far each log was read whose end has no records, such as the marker of a transaction."""
         for partition, owned in self.partitions.items():
             if partition in read and not owned.buffer and not owned.closed:
                 owned.ledger.skip_to(read[partition].offset)
-        without = read.keys() - self.partitions.keys()
-        ends = {one: read[one].offset for one in without if read[one].is_end}
-        moved = {one: end for one, end in ends.items() if self._empty.get(one) != end}
-        self._empty = ends
-        return {one: OffsetAndMetadata(end, "", -1) for one, end in moved.items()}
 
     def committed_positions(self) -> dict[TopicPartition, int]:
         """The positions that Kafka has confirmed, of the partitions that are owned now."""
@@ -233,7 +225,7 @@ class Assignment:
         if not isinstance(result, Exception):
             self._note_committed(offsets)
             return
-        self._empty = {}  # commit their ends again
+        self._empty.commit_again()
         if is_rebalance(result):
             logger.debug("commit waits for a rebalance %s: %s", self._name, result)
         else:

@@ -12,6 +12,8 @@ section  payload
 ``b``    a raw deflated bitmap: bit n (lowest first) is set where position + n is undone, then the
          length in bits as four bytes, big-endian, in front
 ``o``    the process that holds the partition, as its `Memberships` name it, in ASCII
+``f``    empty: all threads of that process have been busy for a while
+``w``    how many records that process has fetched and not handed out, in decimal
 ``d``    deaths: a byte that is 1 if a live owner holds the partition, else 0; then pairs of
          varints, in rising order: offset above the one before (the first: above the position) and
          deaths seen
@@ -26,6 +28,7 @@ import base64
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from .crash_counts import CrashCounts
 from .ledger import Progress
@@ -41,13 +44,28 @@ _MAX_BITS = 1 << 20
 _MAX_UNDONE = 1 << 17
 
 
-def encode(progress: Progress, crashes: CrashCounts = CrashCounts()) -> str:  # noqa: B008 - frozen, and empty
+class Load(NamedTuple):
+    """How much the process that holds a partition has to do, for those that would pass jobs on to it.
+
+    ``busy``: none of its threads has been free for a while. ``waiting``: records of the partition that it has
+    fetched and not handed out.
+    """
+
+    busy: bool = False
+    waiting: int = 0
+
+
+def encode(
+    progress: Progress,
+    crashes: CrashCounts = CrashCounts(),  # noqa: B008 - frozen, and empty
+    load: Load = Load(),  # noqa: B008 - the same
+) -> str:
     """Write what is open and what is done above ``progress.position``, and who holds the partition.
 
     Empty if nothing is open and nobody holds the partition. If it would be longer than MAX_CHARS, the offsets
     furthest above the position are left out: they count as unknown, so after a crash they run again.
     """
-    held = _crash_section(progress.position, crashes)
+    held = _crash_section(progress.position, crashes) + _load_sections(load)
     if not progress.undone:
         return f"{_MAGIC}{held}" if held else ""
     while len(text := f"{_MAGIC}{held} {_shortest(progress)}") > MAX_CHARS:
@@ -73,6 +91,19 @@ def decode(position: int, text: str) -> Progress:
     return unknown
 
 
+def decode_load(text: str) -> Load:
+    """Read the load that :func:`encode` wrote; none if the text is not ours."""
+    magic, *sections = text.split(" ")
+    if magic != _MAGIC:
+        return Load()
+    counts = [int(each[1:]) for each in sections if each.startswith("w") and each[1:].isdecimal()]
+    return Load("f" in sections, sum(counts))
+
+
+def _load_sections(load: Load) -> str:
+    return (" f" if load.busy else "") + (f" w{load.waiting}" if load.waiting else "")
+
+
 def decode_crash_counts(position: int, text: str) -> CrashCounts:
     """Read the crash counts that :func:`encode` wrote; none if the text is not ours."""
     magic, *sections = text.split(" ")
@@ -90,14 +121,14 @@ def decode_crash_counts(position: int, text: str) -> CrashCounts:
 
 def _crash_section(position: int, crashes: CrashCounts) -> str:
     deaths = {offset: seen for offset, seen in sorted(crashes.deaths.items()) if offset >= position}
+    owner = f" o{_sealed(position, crashes.owner.encode())}" if crashes.owner else ""
     if not crashes.held and not deaths:
-        return ""
+        return owner
     payload = bytearray([crashes.held])
     before = position
     for offset, seen in deaths.items():
         payload += _varint(offset - before) + _varint(seen)
         before = offset
-    owner = f" o{_sealed(position, crashes.owner.encode())}" if crashes.owner else ""
     return f" d{_sealed(position, bytes(payload))}{owner}"
 
 
@@ -127,7 +158,8 @@ def _sealed(position: int, payload: bytes) -> str:
 def _checked(position: int, section: str) -> bytes:
     raw = base64.b85decode(section[1:])
     checksum, payload = raw[:4], raw[4:]
-    if checksum != _checksum(position, payload):
+    # Some texts that were damaged in their last character give the same bytes.
+    if checksum != _checksum(position, payload) or base64.b85encode(raw).decode() != section[1:]:
         raise ValueError("damaged, or of another position")
     return payload
 

@@ -81,6 +81,10 @@ class CrashCounter:
         """The deaths that a job has seen; right only once the job's window is planned."""
         return self._deaths.get(offset, 0)
 
+    def is_suspected(self, offset: int) -> bool:
+        """Whether the job may have been in hand when its process died."""
+        return self._presumed_left > 0 or offset < self._careful_until or offset in self._deaths
+
     def must_commit_before(self, offset: int) -> bool:
         """Whether the job may start only after a commit, for which :meth:`plan_window` comes first."""
         if self._committed_until < 0:  # no commit yet says that the partition is held

@@ -36,6 +36,7 @@ class OwnedPartition:
         "_owner",
         "_position",
         "buffer",
+        "busy",
         "closed",
         "crashes",
         "full",
@@ -68,6 +69,8 @@ class OwnedPartition:
         self.closed = False
         #: Whether the commit's metadata is so long that no new job should start before the oldest are done.
         self.full = False
+        #: Whether all threads of the process have been busy for a while; others then pass no jobs on to it.
+        self.busy = False
         self._committed = (inherited.offset, inherited.metadata)
         self._position = inherited.offset
         self._moved_at = 0.0
@@ -128,10 +131,11 @@ class OwnedPartition:
         progress = self.ledger.progress(brief=self.crashes is None)
         if progress.position != self._position:
             self._position, self._moved_at = progress.position, now
-        crashes = CrashCounts()
+        crashes, load = CrashCounts(), commit_metadata.Load()
         if self.crashes is not None:
             crashes = self.crashes.to_commit(held=not self.closed, owner=self._owner)
-        metadata = commit_metadata.encode(progress, crashes)
+            load = commit_metadata.Load(self.busy and not self.closed, len(self.buffer))
+        metadata = commit_metadata.encode(progress, crashes, load)
         self.full = len(metadata) > commit_metadata.FULL_CHARS
         if (progress.position, metadata) == self._committed:
             return None

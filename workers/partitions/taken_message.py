@@ -22,6 +22,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "_exception",
         "_held",
         "_original",
+        "_to_start",
         "acked",
         "actor_name",
         "args",
@@ -40,6 +41,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "record",
         "running",
         "started",
+        "withdrawn",
     )
 
     def __init__(
@@ -58,6 +60,10 @@ class TakenMessage(dramatiq.MessageProxy):
         self.owned = owned
         self.inbox = inbox
         self.started = self.running = self.acked = False
+        #: Empty once it was started or withdrawn: popping decides between the two, on whatever threads.
+        self._to_start = [None]
+        #: Whether it was taken back from dramatiq before it started: another process runs it.
+        self.withdrawn = False
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
         self.handed_back = False
         #: Whether it failed with an exception that its actor throws on purpose.
@@ -89,10 +95,10 @@ class TakenMessage(dramatiq.MessageProxy):
         return f"{self.actor_name} {self.message_id}"
 
     def start(self) -> bool:
-        """Note that a worker thread is about to run the job; False if its partition was taken away."""
+        """Note that a worker thread is about to run the job; False if it must not any more."""
         # In this order: either the thread sees the partition closed, or the closing sees the job started.
         self.started = True
-        self.handed_back = self.owned.closed
+        self.handed_back = self.owned.closed or not self._decide()
         self.running = not self.handed_back
         return self.running
 
@@ -107,6 +113,18 @@ class TakenMessage(dramatiq.MessageProxy):
         """End :meth:`hold`, from any thread, once: the job is done, or a dead letter if there is an error."""
         self.given_up = error
         self._finish()
+
+    def withdraw(self) -> bool:
+        """Keep worker threads from running the job; False if one does already."""
+        self.withdrawn = not self.started and self._decide()
+        return self.withdrawn
+
+    def _decide(self) -> bool:
+        try:
+            self._to_start.pop()
+        except IndexError:
+            return False
+        return True
 
     def ack(self) -> None:
         """Note that a worker thread has finished with it."""

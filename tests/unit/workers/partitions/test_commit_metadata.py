@@ -8,7 +8,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from workers.partitions.commit_metadata import MAX_CHARS, decode, encode
+from workers.partitions.commit_metadata import (
+    MAX_CHARS,
+    Load,
+    decode,
+    decode_crash_counts,
+    decode_load,
+    encode,
+)
+from workers.partitions.crash_counts import CrashCounts
 from workers.partitions.ledger import Progress
 
 
@@ -103,6 +111,12 @@ def test_a_cut_text_is_refused() -> None:
     assert decode(0, text[:20] + text[25:]) == Progress((), 0)
 
 
+def test_damage_that_leaves_the_bytes_as_they_are_does_not_pass_either() -> None:
+    text = encode(Progress((0,), 636))
+    same = [text[:-1] + chr(code) for code in range(33, 127) if chr(code) != text[-1]]
+    assert {decode(0, damaged) for damaged in same} == {Progress((), 0)}
+
+
 @given(progresses(), st.data())
 def test_a_damaged_text_or_another_position_does_not_pass(progress: Progress, data: st.DataObject) -> None:
     text = encode(progress)
@@ -111,3 +125,17 @@ def test_a_damaged_text_or_another_position_does_not_pass(progress: Progress, da
     at = data.draw(st.integers(len("tw1 r"), len(text) - 1))
     damaged = text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1 :]
     assert decode(progress.position, damaged) == Progress((), progress.position)
+
+
+@pytest.mark.parametrize("progress", [Progress((), 7), Progress((7, 9), 12)])
+@pytest.mark.parametrize("load", [Load(), Load(True), Load(False, 12), Load(True, 3)])
+def test_a_commit_tells_the_load_of_its_owner_and_who_that_is(progress: Progress, load: Load) -> None:
+    text = encode(progress, CrashCounts(owner="process"), load)
+    assert decode_load(text) == load
+    assert decode(7, text) == progress
+    assert decode_crash_counts(7, text) == CrashCounts(owner="process")
+
+
+@pytest.mark.parametrize("text", ["", "f", "another f w3", "tw1 w", "tw1 w-3", "tw1 wx"])
+def test_a_foreign_text_tells_no_load(text: str) -> None:
+    assert decode_load(text) == Load()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -65,3 +67,35 @@ def test_a_job_that_is_released_with_an_error_is_given_up_and_not_done(first: st
     assert message.inbox.get_nowait() is message
     assert message.given_up is error
     assert not message.acked
+
+
+def test_a_job_starts_or_is_withdrawn_whichever_comes_first() -> None:
+    started, withdrawn = taken(MESSAGE), taken(MESSAGE)
+    assert started.start()
+    assert not started.withdraw()
+    assert withdrawn.withdraw()
+    assert not withdrawn.start()
+    assert (withdrawn.handed_back, withdrawn.running) == (True, False)
+    assert (started.handed_back, started.running) == (False, True)
+
+
+def test_of_a_start_and_a_withdrawal_at_the_same_time_one_comes_through() -> None:
+    for _ in range(200):
+        message = taken(MESSAGE)
+        gate = threading.Barrier(2)
+        results: dict[str, bool] = {}
+
+        def race(name: str, act: Callable[[], bool], gate: Any = gate, results: Any = results) -> None:
+            gate.wait()
+            results[name] = act()
+
+        threads = [
+            threading.Thread(target=race, args=("start", message.start)),
+            threading.Thread(target=race, args=("withdraw", message.withdraw)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(results.values()) == [False, True]
+        assert message.withdrawn == message.handed_back
