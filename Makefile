@@ -17,7 +17,7 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-3.13 storm bench lint types imports schemas format lock clean
+.PHONY: help setup demo test tests beside-tests test-3.13 storm bench lint types imports schemas format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,13 +27,22 @@ setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the
 demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real
 	@$(BIN)/todo-workers demo $(ARGS)
 
-# Each process starts a Kafka of its own. Three on two cores pay, as a test mostly waits.
-SIDE_BY_SIDE ?= --numprocesses 3 --dist worksteal
+# Each process starts a Kafka of its own. Four on two cores pay, as a test mostly waits.
+SIDE_BY_SIDE ?= --numprocesses 4 --dist loadgroup
 
-test: lint types imports ## every check and every test; the central ones on Python 3.13 too, if it is found
+test: lint ## every check and every test; the central ones on Python 3.13 too, if it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
+	@$(MAKE) --no-print-directory --jobs 2 tests beside-tests
+
+tests:
 	$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
-	@test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13
+
+# What it says comes at its end, in one piece.
+beside-tests:
+	@log=$$(mktemp); trap 'cat "$$log"; rm -f "$$log"' EXIT; { \
+		$(MAKE) --no-print-directory types && $(MAKE) --no-print-directory imports && \
+		{ test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13; }; \
+	} >"$$log" 2>&1
 
 # The tests whose outcome may depend on Python's version: the pure parts, dramatiq's contract, the broker, and the demo.
 # `make test-3.13 ON_3_13=tests` runs all of them.
@@ -41,7 +50,7 @@ ON_3_13 ?= tests/unit tests/contract tests/integration/workers/broker/test_kafka
 	tests/acceptance/commands/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
 
 test-3.13: .venv-3.13/.installed
-	.venv-3.13/bin/python -m pytest $(SIDE_BY_SIDE) $(or $(ARGS),$(ON_3_13))
+	.venv-3.13/bin/python -m pytest --numprocesses 2 --dist loadgroup $(or $(ARGS),$(ON_3_13))
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \

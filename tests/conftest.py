@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 
 from tasks.storage.database import Database
 from tasks.storage.engine import make_engine
+from tests.helpers.broken_kafka import jvm
 from workers import Cluster
 from workers.local_kafka.server import LocalKafka
 
@@ -33,6 +34,33 @@ SCRAM_USERS = {"admin": "admin-secret", "alice": "alice-secret"}
 #: Makes the cluster of one of SCRAM_USERS, or with another password.
 Login = Callable[..., Cluster]
 
+#: Fixtures of several tests that take seconds: with `--dist loadgroup` one process sets them up.
+DEAR = {"brokers", "installed", "kafka", "scram_kafka", "stage"}
+
+#: Free memory that the data of a run's Kafkas and databases fits into.
+_ROOM_BYTES = 4 * 2**30
+
+
+def _work_in_memory() -> None:
+    """Have temporary files in memory: Kafka and PostgreSQL write many small ones, which is slow on a disk."""
+    memory = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not memory.is_dir():
+        return
+    state = os.statvfs(memory)
+    if state.f_bavail * state.f_frsize >= _ROOM_BYTES and not state.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = str(memory)
+        tempfile.tempdir = None
+
+
+_work_in_memory()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in DEAR.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
+
 
 @pytest.fixture(scope="session")
 def bootstrap_servers() -> Iterator[str]:
@@ -43,6 +71,7 @@ def bootstrap_servers() -> Iterator[str]:
         return
     with LocalKafka() as kafka:
         yield kafka.bootstrap_servers
+        jvm(kafka).kill()  # its end in good order would take seconds, for data that is thrown away
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +97,7 @@ def scram_kafka() -> Iterator[LocalKafka]:
     """A Kafka with users and an authorizer; ``admin`` may do everything, ``alice`` what ACLs allow."""
     with LocalKafka(scram_users=SCRAM_USERS) as kafka:
         yield kafka
+        jvm(kafka).kill()
 
 
 @pytest.fixture

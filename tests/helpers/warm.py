@@ -19,8 +19,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.helpers.warm", "tests.helpers.warm_modules"])
+#: For tests that use multiprocessing themselves: their processes have the libraries loaded too.
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["tests.helpers.warm", "tests.helpers.warm_modules"])
 
 
 class WarmProcess:
@@ -41,7 +42,7 @@ class WarmProcess:
     ) -> None:
         streams = [Connection(os.dup(stream.fileno())) for stream in (stdin, stdout, stderr)]
         # dramatiq's log and multiprocessing's own texts name the process.
-        self._process = _context.Process(
+        self._process = context.Process(
             target=_run, args=(list(arguments), dict(env), str(folder), streams), name="MainProcess"
         )
         self._process.start()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.programs import Done, run_python
+from tests.helpers.programs import Done, run_python, todo_workers
 
 
 def run(*command: str, **env: str) -> Done:
+    """Run a module as a new interpreter does."""
     return run_python("-m", *command, env=env)
 
 
@@ -66,7 +67,7 @@ def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_is_one_line_and_status_1(tmp_path: Path) -> None:
     page = tmp_path / "nowhere" / "mail.html"
-    result = run("workers", "templates", "preview", "todo_created", "--to", str(page))
+    result = todo_workers("templates", "preview", "todo_created", "--to", str(page))
     assert result.returncode == 1
     assert result.stderr == f"todo-workers: {page}: No such file or directory\n"
 
@@ -87,7 +88,7 @@ def test_an_output_that_cannot_hold_every_character_gets_it_written_out(encoding
 def test_a_summary_is_short_enough_for_a_terminal() -> None:
     groups = ["audit", "db", "dead-letters", "delayed", "events", "recipients", "reminders", "templates"]
     for command in ([], *([group] for group in groups)):
-        listed = run("workers", *command, "--help", COLUMNS="80").stdout
+        listed = todo_workers(*command, "--help", env={"COLUMNS": "80"}).stdout
         _, _, commands = listed.partition("Commands:")
         assert commands
         assert "..." not in commands

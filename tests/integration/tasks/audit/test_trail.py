@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
@@ -16,7 +15,8 @@ from sqlalchemy import func, select
 from tasks.audit.trail import AuditStore, Recording, audit_trail
 from tasks.events.models import Event
 from tasks.storage.database import Database
-from tests.helpers.programs import run_python
+from tests.helpers import warm
+from tests.helpers.programs import run_warm
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
 
 THREADS = 8
@@ -104,9 +104,8 @@ def test_many_processes_and_threads_start_and_write_at_once(new_database_url: st
     database = Database(new_database_url)
     if not database.is_sqlite:
         database.upgrade()
-    context = multiprocessing.get_context("spawn")
     shared = [an_event() for _ in range(40)]
-    with context.Manager() as manager, context.Pool(PROCESSES) as pool:
+    with warm.context.Manager() as manager, warm.context.Pool(PROCESSES) as pool:
         start = manager.Barrier(PROCESSES)
         jobs = [(new_database_url, shared, [an_event() for _ in range(40)], start) for _ in range(PROCESSES)]
         added = pool.starmap(write_at_once, jobs, chunksize=1)
@@ -133,7 +132,7 @@ def test_the_actor_works_on_either_side_of_a_fork(
         record_audit(third)
     """
     data = json.dumps([event.model_dump(mode="json") for event in events])
-    done = run_python("-c", code, env={"DATABASE_URL": database_url}, stdin=data, folder=tmp_path)
+    done = run_warm("-c", code, env={"DATABASE_URL": database_url}, stdin=data, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [row.event_id for row in rows(database)] == [str(event.event_id) for event in events]
     assert f"audit.recorded event_id={events[1].event_id} type=todo.created todo_id=todo-1" in done.stderr

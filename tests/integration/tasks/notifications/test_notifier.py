@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +34,7 @@ from tasks.storage.engine import DatabaseUnavailable
 from tests.helpers.samples import an_owner
 from tests.helpers.smtp_server import REFUSED, SmtpServer
 from tests.helpers.waiting import wait_for
+from tests.helpers.warm import WarmProcess
 
 T = TypeVar("T")
 
@@ -512,7 +511,7 @@ def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
 
     server.on_content = hold
     server.replies["CONTENT"].append("451 4.3.0 The worker is gone before this is said")
-    env = {"DATABASE_URL": database_url, "SMTP_PORT": str(server.port), "SMTP_LEASE_S": "6"}
+    env = {"DATABASE_URL": database_url, "SMTP_PORT": str(server.port), "SMTP_LEASE_S": "3"}
     killed = send_elsewhere(notice, env, tmp_path)
     assert begun.wait(60)
     killed.kill()
@@ -532,7 +531,10 @@ def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
     assert row.attempts >= 2
 
 
-def send_elsewhere(notice: Notice, env: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+def send_elsewhere(notice: Notice, env: dict[str, str], folder: Path) -> WarmProcess:
     code = "import json, sys, tasks; tasks.send_notice(json.loads(sys.argv[1]))"
-    command = [sys.executable, "-c", code, notice.model_dump_json()]
-    return subprocess.Popen(command, env=os.environ | env, cwd=folder, stderr=subprocess.DEVNULL)
+    command = ["-c", code, notice.model_dump_json()]
+    with Path(os.devnull).open("r+b") as nothing:
+        return WarmProcess(
+            command, env=os.environ | env, folder=folder, stdin=nothing, stdout=nothing, stderr=nothing
+        )

@@ -14,7 +14,7 @@ import pytest
 from tasks.smtp.mail import MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
 from tests.helpers.mails import MakeMailer, hold_mails, send
-from tests.helpers.programs import Done, run_python
+from tests.helpers.programs import Done, run_warm
 from tests.helpers.samples import an_event, an_owner
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
@@ -136,4 +136,4 @@ def test_each_process_of_a_fork_has_its_own_connections(tmp_path: Path) -> None:
 
 def run(code: str, data: Any, port: int, folder: Path) -> Done:
     env = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
-    return run_python("-c", code, env=env, stdin=json.dumps(data), folder=folder)
+    return run_warm("-c", code, env=env, stdin=json.dumps(data), folder=folder)

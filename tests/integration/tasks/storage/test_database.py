@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,6 +27,7 @@ from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseError, DatabaseUnavailable, make_engine
 from tasks.storage.schema import SchemaError
 from tasks.storage.shared_work import shared_work
+from tests.helpers import warm
 
 TABLES = {
     audit_trail,
@@ -151,8 +151,7 @@ def test_sqlite_lets_many_processes_read_and_write_in_turn(tmp_path: Path) -> No
     database = Database(url)
     with database.writing() as connection:
         connection.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, context.Pool(PROCESSES) as pool:
+    with warm.context.Manager() as manager, warm.context.Pool(PROCESSES) as pool:
         start = manager.Barrier(PROCESSES)
         pool.starmap(add_numbers, [(url, start)] * PROCESSES, chunksize=1)
     with database.reading() as connection:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import dramatiq
 import pytest
 
-from tests.helpers.broken_kafka import frozen
+from tests.helpers.broken_kafka import frozen, jvm
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -27,6 +27,7 @@ MARGIN_S = 3.0
 def kafka() -> Iterator[LocalKafka]:
     with LocalKafka() as kafka:
         yield kafka
+        jvm(kafka).kill()
 
 
 @pytest.fixture
