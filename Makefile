@@ -28,7 +28,7 @@ demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, a
 	@$(BIN)/todo-workers demo $(ARGS)
 
 # Each process starts a Kafka of its own. Four on two cores pay, as a test mostly waits.
-SIDE_BY_SIDE ?= --numprocesses 4 --dist loadgroup
+SIDE_BY_SIDE ?= --numprocesses 4
 
 test: lint ## every check and every test; the central ones on Python 3.13 too, if it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
@@ -50,7 +50,7 @@ ON_3_13 ?= tests/unit tests/contract tests/integration/workers/broker/test_kafka
 	tests/acceptance/commands/test_demo.py::test_everything_is_as_expected_and_nothing_is_left
 
 test-3.13: .venv-3.13/.installed
-	.venv-3.13/bin/python -m pytest --numprocesses 2 --dist loadgroup $(or $(ARGS),$(ON_3_13))
+	.venv-3.13/bin/python -m pytest --numprocesses 2 $(or $(ARGS),$(ON_3_13))
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \

@@ -18,10 +18,12 @@ import pytest
 from dramatiq import Worker
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from xdist.remote import Producer
 
 from tasks.storage.database import Database
 from tasks.storage.engine import make_engine
 from tests.helpers.broken_kafka import jvm
+from tests.helpers.side_by_side import OneByOne
 from workers import Cluster
 from workers.local_kafka.server import LocalKafka
 
@@ -33,9 +35,6 @@ SCRAM_USERS = {"admin": "admin-secret", "alice": "alice-secret"}
 
 #: Makes the cluster of one of SCRAM_USERS, or with another password.
 Login = Callable[..., Cluster]
-
-#: Fixtures of several tests that take seconds: with `--dist loadgroup` one process sets them up.
-DEAR = {"brokers", "installed", "kafka", "scram_kafka", "stage"}
 
 #: Free memory that the data of a run's Kafkas and databases fits into.
 _ROOM_BYTES = 4 * 2**30
@@ -55,11 +54,9 @@ def _work_in_memory() -> None:
 _work_in_memory()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for name in DEAR.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOne:
+    return OneByOne(config, log)
 
 
 @pytest.fixture(scope="session")
