@@ -20,8 +20,7 @@ from workers.records.sources import Incoming
 _PREFIX = "ce_"
 _STRUCTURED = "application/cloudevents"
 _JSON_TYPE = re.compile(r"(application|text)/([\w.-]+\+)?json")
-#: Text whose JSON values can have half a surrogate pair: written as it is, or as an escape.
-_MAY_HAVE_HALVES = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 #: A schema registry's serializers write a zero byte and the id of a schema before the value.
 _REGISTRY_PREFIX_BYTES = 5
 _BYTE_ORDER_MARKS = {
@@ -100,7 +99,18 @@ def _json(value: bytes, what: str) -> Any:
         found = json.loads(text)
     except ValueError as exc:
         raise ValueError(f"{what} is not JSON: {foreign_form(value) or exc}") from exc
-    return _mended(found) if _MAY_HAVE_HALVES.search(text) else found
+    return _mended(found) if _may_have_halves(text) else found
+
+
+def _may_have_halves(text: str) -> bool:
+    """Whether values of JSON text can have half a surrogate pair, written as it is or as an escape."""
+    if "\\u" in text and _ESCAPED_HALF.search(text):
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def foreign_form(value: bytes) -> str | None:

@@ -125,7 +125,8 @@ def _storable(value: JsonValue) -> JsonValue:
 
 
 def _not_blank(text: str) -> str:
-    if not one_line(text):
+    # Most texts begin with a letter or a number.
+    if not text[:1].isalnum() and not one_line(text):
         raise ValueError("must not be blank")
     return text
 
