@@ -36,6 +36,7 @@ from . import (
     translated,
     undelivered,
 )
+from .loop_answers import as_asyncio
 from .shared_attempt import SharedAttempt, again
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class DurableProducer:
             future = self._hand_over(producer, topic, record, self._choose(partitions, record))
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await _as_asyncio(future)
+                return await as_asyncio(future)
         except KafkaError as exc:
             raise undelivered(exc, self.cluster, doing) from exc
         except TimeoutError as exc:
@@ -225,28 +226,6 @@ class DurableProducer:
             abandon_producer(self._producer)
             _inherited.append(self._producer)
             self._producer = None
-
-
-def _as_asyncio(future: Any) -> asyncio.Future[Any]:
-    """A future of kafka-python as one of the running event loop."""
-    loop = asyncio.get_running_loop()
-    confirmed: asyncio.Future[Any] = loop.create_future()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if confirmed.done():  # nobody waits any more
-            return
-        if error is None:
-            confirmed.set_result(result)
-        else:
-            confirmed.set_exception(error)
-
-    def post(result: Any, error: BaseException | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, result, error)
-
-    future.add_callback(lambda result: post(result, None))
-    future.add_errback(lambda error: post(None, error))
-    return confirmed
 
 
 def _close_retired(producer: KafkaProducer) -> None:

@@ -1,0 +1,82 @@
+"""How Kafka's answers come to the event loops that wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from kafka.errors import KafkaTimeoutError
+from kafka.future import Future
+
+from workers.kafka import loop_answers
+from workers.kafka.loop_answers import as_asyncio
+
+
+def in_a_thread(work: Any) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_many_answers_wake_the_loop_once() -> None:
+    async def main() -> list[Any]:
+        futures = [Future() for _ in range(100)]
+        waiting = [as_asyncio(future) for future in futures]
+        # The loop does not run meanwhile, as it does not while another thread has the interpreter.
+        in_a_thread(lambda: [future.success(number) for number, future in enumerate(futures)])
+        first = await asyncio.gather(*waiting)
+        late = as_asyncio(futures[0])
+        return [*first, await late]
+
+    loop = asyncio.new_event_loop()
+    try:
+        with patch.object(loop, "call_soon_threadsafe", wraps=loop.call_soon_threadsafe) as wake:
+            assert loop.run_until_complete(main()) == [*range(100), 0]
+    finally:
+        loop.close()
+    assert wake.call_count == 2
+
+
+def test_an_error_is_raised_and_who_has_gone_is_left_alone() -> None:
+    async def main() -> None:
+        lost, gone, done = Future(), Future(), Future()
+        waiting = [as_asyncio(future) for future in (lost, gone, done)]
+        waiting[1].cancel()
+        in_a_thread(lambda: (lost.failure(KafkaTimeoutError("late")), gone.success(1), done.success(2)))
+        with pytest.raises(KafkaTimeoutError, match="late"):
+            await waiting[0]
+        assert await waiting[2] == 2
+        assert waiting[1].cancelled()
+
+    asyncio.run(main())
+
+
+def test_threads_that_answer_at_the_same_time_lose_none() -> None:
+    async def main() -> int:
+        futures = [Future() for _ in range(2_000)]
+        waiting = [as_asyncio(future) for future in futures]
+        threads = [
+            threading.Thread(target=lambda own=futures[start::4]: [future.success(1) for future in own])
+            for start in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        return sum(await asyncio.wait_for(asyncio.gather(*waiting), 30))
+
+    assert asyncio.run(main()) == 2_000
+
+
+def test_an_answer_to_a_loop_that_is_over_is_nobodys() -> None:
+    futures = [Future(), Future()]
+
+    async def main() -> None:
+        as_asyncio(futures.pop())
+
+    late = futures[1]
+    asyncio.run(main())
+    late.success(1)
+    asyncio.run(main())
+    assert len(loop_answers._of_loops) == 1

@@ -1,0 +1,60 @@
+"""Brings the answers to kafka-python's futures to the event loops that wait for them, many with one wake.
+
+Kafka answers many records at once, and to wake an event loop costs more than to send a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+
+def as_asyncio(future: Any) -> asyncio.Future[Any]:
+    """A future of kafka-python as one of the running event loop."""
+    loop = asyncio.get_running_loop()
+    answers = _of_loops.get(loop) or _answers_of_new(loop)
+    waiting: asyncio.Future[Any] = loop.create_future()
+    future.add_callback(lambda value: answers.post(waiting, value, None))
+    future.add_errback(lambda error: answers.post(waiting, None, error))
+    return waiting
+
+
+class LoopAnswers:
+    """The answers for one event loop: any thread posts them, the loop gives them to those who wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._posted: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._is_woken = False
+
+    def post(self, waiting: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+        """Have the loop settle ``waiting``. Safe for any thread; nothing happens if the loop is closed."""
+        self._posted.append((waiting, value, error))
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        # First, so that what is posted from here on wakes the loop again.
+        self._is_woken = False
+        while self._posted:
+            waiting, value, error = self._posted.popleft()
+            if waiting.done():  # nobody waits any more
+                continue
+            if error is None:
+                waiting.set_result(value)
+            else:
+                waiting.set_exception(error)
+
+
+def _answers_of_new(loop: asyncio.AbstractEventLoop) -> LoopAnswers:
+    for known in list(_of_loops):
+        if known.is_closed():
+            _of_loops.pop(known, None)
+    return _of_loops.setdefault(loop, LoopAnswers(loop))
+
+
+_of_loops: dict[asyncio.AbstractEventLoop, LoopAnswers] = {}
