@@ -244,6 +244,8 @@ class Conversation:
         is_data = command is _Command.DATA
         accepted = reply.asks_for_more if is_data else reply.is_yes
         if not accepted and transfer.refusal is None:
+            if not reply.is_no:
+                raise Ended(f"It answered {command.name} with {reply}")  # it is out of step
             transfer.refusal = reply
         if self.offered.pipelining and not is_data:
             transfer.has_recipient |= accepted and command is _Command.RCPT

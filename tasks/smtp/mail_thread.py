@@ -60,20 +60,21 @@ class MailThread:
                 self._pool.settled(item)
 
     def _run(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
                 runner.run(self._until_finished())
-        except BaseException:
-            logger.exception("mailer.died: its mails are answered as not sent, the next one starts it again")
-        finally:
-            self._end()
+            except BaseException:
+                logger.exception("mailer.died: its mails are not sent, the next one starts it again")
+            finally:
+                runner.run(self._end())
 
     async def _until_finished(self) -> None:
         await self._finishing.wait()
         await self._pool.finish()
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         with self._lock:
             self.is_running = False
             left = [item for item in self._inbox if isinstance(item, Submission)]
         self._pool.give_up(left, MailNotSent("The mailer's thread ended before the mail was sent"))
+        await asyncio.sleep(0)  # what is closed there closes in the loop's next round

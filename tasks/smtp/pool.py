@@ -84,9 +84,13 @@ class Pool:
         await self._finished.wait()
 
     def give_up(self, more: Iterable[Submission], error: Exception) -> None:
-        """Answer all mails in hand, and ``more``, with ``error``. On any thread, once the loop has ended."""
-        for submission in (*self._in_hand, *more):
+        """Answer all mails in hand, and ``more``, with ``error``, and drop the connections."""
+        self._waiting.clear()
+        for submission in {**self._in_hand, **dict.fromkeys(more)}:
+            self._in_hand.pop(submission, None)
             self._answer(submission, error)
+        for connection in (*self._connections, *self._leaving):
+            connection.end(error)
 
     def answered(self, connection: Connection, outcome: Taken | Refused) -> None:
         """Tell what became of a mail."""

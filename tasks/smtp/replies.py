@@ -43,6 +43,10 @@ class Reply:
     def asks_for_more(self) -> bool:
         return 300 <= self.code < 400
 
+    @property
+    def is_no(self) -> bool:
+        return self.code >= 400
+
     def __str__(self) -> str:
         return f"{self.code} {self.text}"
 

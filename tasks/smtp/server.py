@@ -113,7 +113,7 @@ class Server:
         if isinstance(error, SMTPResponseException):
             return MailNotSent(f"{self} takes no mail now: {_reply(error)}", error.code)
         cause = error.__cause__ or error  # aiosmtplib's own words name the server once more
-        reason = str(cause) or type(cause).__name__
+        reason = str(cause) or str(error) or type(cause).__name__
         hint = f"check SMTP_HOST, SMTP_PORT and {'SMTP_TLS' if self.tls == 'none' else 'SMTP_CA_FILE'}"
         return MailNotSent(f"{self} could not be used{for_what}: {reason} ({hint})")
 

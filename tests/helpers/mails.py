@@ -39,3 +39,7 @@ def hold_mails(server: SmtpServer) -> tuple[threading.Event, threading.Event]:
 
     server.on_content = hold
     return begun, go_on
+
+
+def a_mail(recipient: str = "ana@example.com", content: bytes = b"Subject: x\r\n\r\nHello\r\n") -> Mail:
+    return Mail(SENDER.address, recipient, content)
