@@ -13,7 +13,7 @@ from ..consumer.still_running import StillRunning
 from ..dead_letters.writer import DeadLetterWriter
 from ..delays.mover import CONSUMER_OPTIONS, Mover
 from ..delays.tiers import Tier
-from ..kafka import KafkaConsumer, Memberships, connect_consumer
+from ..kafka import Heartbeats, KafkaConsumer, Memberships, connect_consumer
 from ..kafka.producer import DurableProducer
 from ..partitions.trimming import Trimmer
 from ..records.decoding import QueueDecoder
@@ -54,6 +54,7 @@ class Consumers:
         self.memberships = Memberships(self._cluster, topics.namespace)
         #: How many jobs of a queue a consumer may have in hand, where that was set.
         self.prefetch: dict[str, int] = {}
+        self._heartbeats = Heartbeats(self._cluster)
         self._shared = Shared(self.memberships, RunAlone(), StillRunning())
 
     def consumer(
@@ -103,10 +104,12 @@ class Consumers:
     def _connect(self, group: str, client_id: str, options: Mapping[str, Any]) -> KafkaConsumer:
         defaults = {"client_id": client_id, "session_timeout_ms": self._options.session_timeout_ms}
         try:
-            return connect_consumer(self._cluster, group, **defaults | dict(options))
+            consumer = connect_consumer(self._cluster, group, **defaults | dict(options))
         except BaseException:
             self.memberships.forget(client_id)
             raise
+        self._heartbeats.add(consumer)
+        return consumer
 
     def _trimmer(self, topic: str, not_trimmed: frozenset[str] = frozenset()) -> Trimmer:
         return Trimmer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 
@@ -55,7 +56,7 @@ class Poller:
 
     def _poll(self, timeout_s: float) -> None:
         with kafka_errors(self._cluster, f"consume queue {self._queue_name}"):
-            fetched = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=_FETCH_RECORDS)
+            fetched = self._client.poll(timeout_ms=math.ceil(timeout_s * 1000), max_records=_FETCH_RECORDS)
             for partition, records in fetched.items():
                 self._take_in(partition, records)
         self._keep_alive_at = self._clock() + KEEP_ALIVE_S

@@ -53,12 +53,14 @@ from .error_translation import (
     translated,
     undelivered,
 )
+from .heartbeats import Heartbeats
 from .memberships import Memberships
 
 __all__ = [
     "AsyncConsumerRebalanceListener",
     "Cluster",
     "ConfigResource",
+    "Heartbeats",
     "KafkaAdminClient",
     "KafkaConsumer",
     "KafkaError",

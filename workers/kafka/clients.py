@@ -39,8 +39,10 @@ _ADMIN_TIMEOUT_S = 8.0
 #: Heartbeats carry the news of a rebalance: at kafka-python's default of 3 s a member that joins stops
 #: delivery for as long.
 _HEARTBEAT_INTERVAL_MS = 500
+#: How many requests may be under way on a connection that carries the heartbeats of all groups.
+_NO_LIMIT = 1_000_000
 #: Partitions that are added to a topic are noticed within this time.
-_METADATA_MAX_AGE_MS = 5_000
+_METADATA_MAX_AGE_MS = 8_000
 #: How long the jobs of a killed worker wait until others take its partitions over.
 SESSION_TIMEOUT_MS = 45_000
 
@@ -88,13 +90,26 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     }
     consumer = _connect(cluster, QuietConsumer, **defaults | options)
     consumer._fetcher.__class__ = WaitingFetcher
-    consumer._fetcher.prepare(may_wait_long=group is not None)
+    consumer._coordinator.__class__ = CommittingCoordinator
+    consumer._fetcher.prepare(
+        may_wait_long=group is not None, is_rejoin_due=consumer._coordinator.need_rejoin
+    )
     consumer._fetcher.unreadable, consumer._fetcher.is_member = {}, group is not None
     consumer._fetcher.PartitionRecords = PartitionRecords
-    consumer._coordinator.__class__ = CommittingCoordinator
     consumer._coordinator.on_rejoin = consumer._fetcher.end_wait
     consumer._cluster.add_listener(consumer._fetcher.note_metadata)
     return consumer
+
+
+def connect_bare(cluster: Cluster) -> Any:
+    """Make a client that sends what it is told, however much is under way; it connects when it has to."""
+
+    def client(kafka_client: Callable[..., NetClient], **options: Any) -> NetClient:
+        made = kafka_client(**options, max_in_flight_requests_per_connection=_NO_LIMIT)
+        made._net.start()
+        return made
+
+    return _connect(cluster, client, client_id="todo-workers-heartbeats")
 
 
 def connect_admin(cluster: Cluster) -> KafkaAdminClient:
@@ -130,6 +145,17 @@ def abandon_producer(producer: KafkaProducer) -> None:
     """
     atexit.unregister(producer._cleanup)
     producer._closed = True
+    close_inherited(producer._sender._client)
+
+
+def close_inherited(client: NetClient) -> None:
+    """Close a client's files in a child that inherited them over a fork; its parent stays connected."""
+    for connection in client._manager._conns.values():
+        if connection.transport is not None and connection.transport._sock is not None:
+            connection.transport._sock.close()
+    net = client._net
+    for file in (net._wakeup_r, net._wakeup_w, net._selector):
+        file.close()
 
 
 def discard_producer(producer: KafkaProducer) -> None:

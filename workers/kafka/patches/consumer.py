@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaConsumer
 
 from .waiting_fetcher import WaitingFetcher
+
+#: How often a topic's metadata is asked for: the first answer may be one to an earlier question.
+_LOOK_UPS = 2
 
 
 class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
@@ -19,14 +23,29 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
     """
 
     _fetcher: WaitingFetcher
+    #: Called before it leaves the group.
+    on_close: Callable[[], None] = staticmethod(lambda: None)
+
+    def close(self, *args: Any, **options: Any) -> None:
+        self.on_close()
+        super().close(*args, **options)
 
     def poll(self, timeout_ms: float = 0, *args: Any, **options: Any) -> Any:
         if self._fetcher.is_quiet and not self._closed and not self._coordinator.completed_offset_commits:
             until = time.monotonic() + timeout_ms / 1000
+            self._coordinator.poll_heartbeat()  # the group's limit for the time between two polls
             if not self._fetcher.wait_for_news(timeout_ms / 1000):
                 return {}
             timeout_ms = max(0, int((until - time.monotonic()) * 1000))
         return super().poll(timeout_ms, *args, **options)
+
+    def partitions_for_topic(self, topic: str) -> Any:
+        """As kafka-python's, which asks for all topics of the cluster where its own will do."""
+        cluster = self._cluster
+        for _ in range(_LOOK_UPS):
+            if topic in cluster._topics and cluster.partitions_for_topic(topic) is None:
+                self._net.run(self._manager.wait_for, cluster.request_update(), None)
+        return super().partitions_for_topic(topic)
 
     def commit_async(self, *args: Any, **options: Any) -> Any:
         future = super().commit_async(*args, **options)

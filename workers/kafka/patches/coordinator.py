@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.errors import KafkaError
 
 #: Longest wait before a coordinator that cannot be reached is tried again.
 _MAX_WAIT_S = 1.0
@@ -39,6 +41,27 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
     async def _on_join_prepare_async(self, *args: Any, **options: Any) -> Any:
         self.on_rejoin()  # new metadata alone can begin a rebalance as well
         return await super()._on_join_prepare_async(*args, **options)
+
+    def note_heartbeat(self) -> None:
+        """Note that a heartbeat that was sent for it has succeeded: its own may wait."""
+        self._told = None
+        self.heartbeat.sent_heartbeat()
+        self.heartbeat.received_heartbeat()
+
+    def take_heartbeat_error(self, generation: Any, response: Any) -> None:
+        """Handle, on the I/O thread, the answer to a heartbeat that was sent for it in a generation."""
+
+        def handle() -> None:
+            if self._generation is generation:
+                with suppress(KafkaError):
+                    self._handle_heartbeat_response(response, 0.0)
+
+        self._net.call_soon_threadsafe(handle)
+
+    def use_own_heartbeat(self) -> None:
+        """Send its own heartbeat at once, as another was not answered."""
+        self.heartbeat.fail_heartbeat()
+        self._heartbeat_wakeup.notify()
 
     def request_rejoin(self) -> None:
         super().request_rejoin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kafka import TopicPartition
@@ -11,11 +12,11 @@ from kafka import TopicPartition
 from .bounded_fetcher import BoundedFetcher
 
 #: How long Kafka may keep the request for records of a consumer that gets none.
-_LONG_WAIT_MS = 10_000
+_LONG_WAIT_MS = 20_000
 #: A consumer that has got no records for so long asks for them with the long wait.
 _IDLE_AFTER_S = 2.0
-#: Longest time without a whole poll, which shows the group that the consumer is alive.
-_QUIET_S = 10.0
+#: Longest time without a whole poll.
+_QUIET_S = 60.0
 
 
 class WaitingFetcher(BoundedFetcher):
@@ -36,14 +37,20 @@ class WaitingFetcher(BoundedFetcher):
     #: By node, the offsets that its request with the long wait asks for. Changed by the I/O thread alone.
     _waiting_long: dict[Any, dict[TopicPartition, int]]
     _may_wait_long: bool
+    _is_rejoin_due: Callable[[], bool]
+    #: By partition, the leader and its epoch when metadata last came.
+    _leaders: dict[TopicPartition, tuple[Any, Any]]
     #: Polls have nothing to do before this time, unless something comes.
     _quiet_until: float
 
-    def prepare(self, *, may_wait_long: bool) -> None:
+    def prepare(self, *, may_wait_long: bool, is_rejoin_due: Callable[[], bool]) -> None:
         """Set up what ``__init__`` would: kafka-python makes the object itself.
 
         ``may_wait_long``: nothing but records is asked for by the connections that records come by.
+        ``is_rejoin_due``: whether new metadata asks for a rebalance.
         """
+        self._is_rejoin_due = is_rejoin_due
+        self._leaders = {}
         self._something_came = threading.Event()
         self._short_wait_ms = self.config["fetch_max_wait_ms"]
         self._waiting_long = {}
@@ -71,8 +78,18 @@ class WaitingFetcher(BoundedFetcher):
         self._something_came.set()
 
     def note_metadata(self, _cluster: Any) -> None:
-        """Called by the I/O thread: a poll compares the new metadata with what the group was told."""
-        self._net.call_soon(self._something_came.set)  # once all others that are called have taken it in
+        """Called by the I/O thread when metadata has come."""
+        self._net.call_soon(self._compare_metadata)  # once all others that are called have taken it in
+
+    def _compare_metadata(self) -> None:
+        """End the quiet if a partition has another leader, or the group is to be joined anew."""
+        cluster, assigned = self._manager.cluster, list(self._subscriptions.assignment)
+        leaders = {
+            p: (cluster.leader_for_partition(p), cluster.leader_epoch_for_partition(p)) for p in assigned
+        }
+        if leaders != self._leaders or self._is_rejoin_due():
+            self._leaders = leaders
+            self._something_came.set()
 
     def wait_for_news(self, timeout_s: float) -> bool:
         """Wait until a poll has something to do; False if that does not happen in time."""

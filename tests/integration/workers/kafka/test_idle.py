@@ -15,12 +15,13 @@ from kafka.protocol.consumer import FetchRequest
 
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.kafka import KafkaConsumer, TopicPartition, connect_consumer
+from workers.kafka import Heartbeats, KafkaConsumer, TopicPartition, connect_consumer, heartbeats
 from workers.kafka.patches import waiting_fetcher
+from workers.kafka.patches.coordinator import PacedCoordinator
 from workers.records.envelope import Record
 
 PARTITIONS = 4
-#: What must not wait for the end of a request for records, which takes 10 s.
+#: What must not wait for the end of a request for records, which takes 20 s.
 AT_ONCE_S = 4.0
 
 Connect = Callable[[Cluster, str], KafkaConsumer]
@@ -220,3 +221,70 @@ def test_the_callback_of_a_commit_is_called_in_a_quiet_poll(join: Callable[..., 
     done: list[Any] = []
     member.client.commit_async({}, callback=lambda *args: done.append(args))
     wait_for(lambda: member.poll(1.0) or bool(done), timeout_s=AT_ONCE_S)
+
+
+@pytest.fixture
+def own_heartbeats(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The groups of the heartbeats that members send themselves."""
+    sent: list[str] = []
+    send = PacedCoordinator._send_heartbeat_request
+
+    async def counted(coordinator: Any) -> Any:
+        sent.append(coordinator.group_id)
+        return await send(coordinator)
+
+    monkeypatch.setattr(PacedCoordinator, "_send_heartbeat_request", counted)
+    return sent
+
+
+def wait_for_heartbeat(member: Member) -> None:
+    """Poll until another heartbeat of the member has succeeded."""
+    before = member.client._coordinator.heartbeat.last_receive
+    wait_for(lambda: not member.poll() and member.client._coordinator.heartbeat.last_receive > before)
+
+
+def test_heartbeats_are_sent_for_all_members_and_each_has_its_own_in_reserve(
+    cluster: Cluster, join: Callable[..., Member], own_heartbeats: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "_RESERVE_MS", 1_500)
+    together = Heartbeats(cluster)
+    members = [join(), join(lambda cluster, group: connect_consumer(cluster, f"{group}-2"))]
+    for member in members:
+        together.add(member.client)
+        wait_for_heartbeat(member)
+    own_heartbeats.clear()
+    for _ in range(3):
+        for member in members:
+            wait_for_heartbeat(member)
+    assert own_heartbeats == []
+    together._client.close()  # as if its thread had ended
+    wait_for(lambda: len(set(own_heartbeats)) == len(members))
+    for member in members:
+        wait_for_heartbeat(member)
+
+
+def test_a_member_learns_of_a_rebalance_by_the_heartbeats_that_are_sent_for_it(
+    cluster: Cluster, join: Callable[..., Member], own_heartbeats: list[str]
+) -> None:
+    together = Heartbeats(cluster)
+    first = join()
+    together.add(first.client)
+    wait_for(lambda: read_all(first))
+    wait_for(first.is_waiting_long)
+    with polling(first):
+        second = join()
+        together.add(second.client)
+        wait_for(second.poll, timeout_s=AT_ONCE_S)
+    assert own_heartbeats == []
+
+
+def test_nothing_is_left_once_all_consumers_are_closed(cluster: Cluster, topic: str) -> None:
+    together = Heartbeats(cluster)
+    consumers = [connect_consumer(cluster, f"{topic}-{number}") for number in range(2)]
+    for consumer in consumers:
+        together.add(consumer)
+    consumers[0].close()
+    assert together._client is not None
+    consumers[1].close()
+    assert together._client is None
+    assert together._beats == {}
