@@ -117,6 +117,8 @@ class WaitingFetcher(BoundedFetcher):
 
     def _is_settled(self) -> bool:
         """Whether requests are under way for all partitions that are to be fetched, and none needs more."""
+        if self.unreadable:  # they are tried again from time to time
+            return False
         states = list(self._subscriptions.assignment.values())
         known = all(state.paused or state.is_fetchable() for state in states)
         return known and not self._is_anything_to_send()
@@ -150,7 +152,7 @@ class WaitingFetcher(BoundedFetcher):
         return requests
 
     def _is_idle(self) -> bool:
-        if not self._may_wait_long or time.monotonic() < self._long_from:
+        if not self._may_wait_long or self.unreadable or time.monotonic() < self._long_from:
             return False
         return not self._subscriptions.paused_partitions()
 
