@@ -46,11 +46,15 @@ class LiveClient:
     def connect(self, *, timeout_s: float = 10.0) -> Frame:
         """Say hello and wait for welcome; returns it. Fails if the server refuses."""
         self.open()
-        self.send({"type": "hello", "token": self.token, "cursor": self.cursor, "client": "tests"})
+        self.hello()
         while (frame := self.receive(timeout_s)) is not None:
             if frame["type"] == "welcome":
                 return frame
         raise AssertionError(f"no welcome; closed with {self.closed}, bye {self.bye}")
+
+    def hello(self) -> None:
+        """Say who it is and what it has seen, without waiting for the answer."""
+        self.send({"type": "hello", "token": self.token, "cursor": self.cursor, "client": "tests"})
 
     def open(self, **options: Any) -> None:
         """Connect without a hello."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,11 +14,10 @@ from datetime import timedelta
 
 from workers.kafka import Cluster
 
-from .follower import Follower
+from .follower import Follower, Portion
 from .history import Found, Historian, scan
-from .hub import Hub, Returning
-from .protocol import Close
-from .ring import Entry
+from .hub import AHEAD_S, Hub, Returning
+from .protocol import HELLO_WITHIN_S, Close
 from .session import Session
 from .views import Views
 
@@ -24,6 +25,10 @@ from .views import Views
 _TICK_S = 0.25
 #: A client that is sent away comes back after a time in this range, so that not all come at once.
 _AGAIN_MS = (200, 2_000)
+#: How many portions of what was read may wait for the loop.
+_MAX_PORTIONS = 64
+#: How long the last frames of clients that are sent away may take.
+_LAST_FRAMES_S = 2.0
 #: How long a client waits that comes before the log is known.
 NOT_READY_MS = 2_000
 
@@ -37,6 +42,9 @@ class Limits:
     per_address: int = 1_000
     ring_bytes: int = 64 * 1024 * 1024
     resume: timedelta = timedelta(hours=24)
+    ahead_s: float = AHEAD_S
+    hello_within_s: float = HELLO_WITHIN_S
+    last_frame_s: float = 10.0
 
 
 class Bridge:
@@ -56,7 +64,7 @@ class Bridge:
         ``prepare`` creates them; it is called on a thread that may wait, until it raises no WorkersError.
         """
         self.limits = limits or Limits()
-        self.hub = Hub(ring_bytes=self.limits.ring_bytes)
+        self.hub = Hub(ring_bytes=self.limits.ring_bytes, ahead_s=self.limits.ahead_s)
         self.is_draining = False
         self._views = views or Views()
         self._cluster = cluster
@@ -109,6 +117,9 @@ class Bridge:
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             session.end(Close.GOING_AWAY, random.randint(*_AGAIN_MS), "the server stops")  # noqa: S311
+        deadline = time.monotonic() + _LAST_FRAMES_S
+        while len(self.hub) and time.monotonic() < deadline:
+            await asyncio.sleep(_TICK_S / 10)
 
     def join(self, session: Session, cursor: str | None) -> None:
         """Add a session. On the loop's thread."""
@@ -151,16 +162,47 @@ class Bridge:
 
 
 class _OnLoop:
-    """Hands what the follower finds over to the loop's thread."""
+    """Hands what the follower finds over to the loop's thread, one portion after the other.
+
+    Between two portions the loop writes to the clients. The follower waits if it is far ahead of that.
+    """
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
+        self._portions: deque[Portion] = deque()
+        self._is_going_on = False
+        self._room = threading.Semaphore(_MAX_PORTIONS)
 
     def begin(self, epoch: bytes, offsets: Sequence[int]) -> None:
-        self._bridge.post(self._bridge.hub.begin, epoch, offsets)
+        self._bridge.post(self._begin, epoch, offsets)
 
-    def advance(self, entries: Sequence[Entry], offsets: Sequence[int], skipped: int) -> None:
-        self._bridge.post(self._bridge.hub.advance, entries, offsets, skipped)
+    def advance(self, portion: Portion) -> None:
+        self._room.acquire()
+        self._bridge.post(self._add, portion)
 
     def stale(self, since: float | None) -> None:
         self._bridge.post(self._bridge.hub.set_stale, since)
+
+    def _begin(self, epoch: bytes, offsets: Sequence[int]) -> None:
+        while self._portions:  # of the topics as they were
+            self._send_one()
+        self._bridge.hub.begin(epoch, offsets)
+
+    def _add(self, portion: Portion) -> None:
+        self._portions.append(portion)
+        if not self._is_going_on:
+            self._is_going_on = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Send a portion, and the next one after the tasks that write have had their turn."""
+        if self._portions:
+            self._send_one()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            self._is_going_on = False
+
+    def _send_one(self) -> None:
+        portion = self._portions.popleft()
+        self._room.release()
+        self._bridge.hub.advance(portion.entries, portion.offsets, portion.skipped)

@@ -11,8 +11,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from workers.errors import WorkersError
@@ -38,8 +38,37 @@ _POLL_MS = 500
 #: How often Kafka is asked whether it is there and the topics are the same, if nothing else shows it.
 PROBE_S = 2.0
 _PROBE_TIMEOUT_MS = 3_000
+#: How much is handed over at once: a client that keeps up must be able to take it before more comes.
+_PORTION_ENTRIES = 100
+_PORTION_BYTES = 64 * 1024
 #: The pause between two tries to reach Kafka.
 _RETRY_S = 1.0
+
+
+@dataclass(slots=True)
+class Portion:
+    """Some of what was read: events that users may see, and how far that reaches."""
+
+    entries: list[Entry] = field(default_factory=list)
+    offsets: tuple[int, ...] = ()
+    #: How many records were faulty.
+    skipped: int = 0
+    _bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next entries belong into another portion."""
+        return len(self.entries) >= _PORTION_ENTRIES or self._bytes >= _PORTION_BYTES
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry."""
+        self.entries.append(entry)
+        self._bytes += len(entry.body)
+
+    def up_to(self, offsets: Sequence[int]) -> Portion:
+        """Note how far it reaches."""
+        self.offsets = tuple(offsets)
+        return self
 
 
 class Listener(Protocol):
@@ -48,8 +77,8 @@ class Listener(Protocol):
     def begin(self, epoch: bytes, offsets: Sequence[int]) -> None:
         """Hear from which offsets on the topics are followed; again, if they were made anew."""
 
-    def advance(self, entries: Sequence[Entry], offsets: Sequence[int], skipped: int) -> None:
-        """Hear what was read, up to which offsets."""
+    def advance(self, portion: Portion) -> None:
+        """Hear what was read."""
 
     def stale(self, since: float | None) -> None:
         """Hear since when the log is not followed, in seconds since 1970; None: it is."""
@@ -87,22 +116,24 @@ class Reading:
         #: How many records each kind of fault has had skipped: the first of each is logged.
         self._faults: Counter[str] = Counter()
 
-    def read(self, records: Sequence[ConsumedRecord]) -> tuple[list[Entry], int]:
-        """Make the entries of records that users may see; returns how many records were faulty, too."""
-        entries: list[Entry] = []
-        skipped = 0
+    def read(self, records: Sequence[ConsumedRecord]) -> Iterator[Portion]:
+        """Make the entries of records that users may see, in portions that are sent one after the other."""
+        portion = Portion()
         for record in records:
             place = self._places[TopicPartition(record.topic, record.partition)]
             self.offsets[place] = record.offset + 1
             try:
                 entry = self._views.entry(record, place, self._cursor())
             except Exception as exc:  # noqa: BLE001 - bytes of anybody, and functions of an application
-                skipped += 1
+                portion.skipped += 1
                 self._log(record, exc)
                 continue
             if entry is not None:
-                entries.append(entry)
-        return entries, skipped
+                portion.add(entry)
+            if portion.is_full:
+                yield portion.up_to(self.offsets)
+                portion = Portion()
+        yield portion.up_to(self.offsets)
 
     def reached(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Note how far the client has read, which may be past what is no record; returns whether it moved."""
@@ -226,10 +257,10 @@ class Follower:
     def _hand_over(
         self, consumer: KafkaConsumer, reading: Reading, records: Sequence[ConsumedRecord]
     ) -> None:
-        entries, skipped = reading.read(records)
-        moved = reading.reached({one: read.offset for one, read in read_up_to(consumer).items()})
-        if records or moved:
-            self._listener.advance(entries, tuple(reading.offsets), skipped)
+        for portion in reading.read(records) if records else ():
+            self._listener.advance(portion)
+        if reading.reached({one: read.offset for one, read in read_up_to(consumer).items()}):
+            self._listener.advance(Portion().up_to(reading.offsets))
 
     def _lost(self, exc: Exception) -> None:
         if not self._is_stale:

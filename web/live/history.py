@@ -100,8 +100,8 @@ def _read(
     moved_at = time.monotonic()
     while any(read < end for read, end in zip(reading.offsets, ends, strict=True)):
         fetched = consumer.poll(timeout_ms=_POLL_MS)
-        entries, _ = reading.read([record for some in fetched.values() for record in some])
-        waiting.give(entries)
+        for portion in reading.read([record for some in fetched.values() for record in some]):
+            waiting.give(portion.entries)
         if fetched or reading.reached({one: consumer.position(one) for one in partitions}):
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > _PATIENCE_S:

@@ -62,7 +62,7 @@ class Returning:
 class Hub:
     """Sends each session the events that its user may see, from its cursor on."""
 
-    def __init__(self, *, ring_bytes: int) -> None:
+    def __init__(self, *, ring_bytes: int, ahead_s: float = AHEAD_S) -> None:
         self.counts = Counts()
         self.epoch: bytes | None = None
         self.cursor = ""
@@ -70,6 +70,7 @@ class Hub:
         self.stale_since: float | None = None
         self.ring = Ring(ring_bytes, ())
         self._ring_bytes = ring_bytes
+        self._ahead_s = ahead_s
         self._offsets: tuple[int, ...] = ()
         self._sessions: dict[str, Session] = {}
         self._connections: dict[str, int] = {}
@@ -114,6 +115,8 @@ class Hub:
         """Remove a session; does nothing if it is gone already."""
         if self._sessions.pop(session.id, None) is None:
             return
+        if session.ending is not None and session.ending.code is Close.TOO_SLOW:
+            self.counts.too_slow += 1
         left = self._connections[session.user] - 1
         self._connections[session.user] = left
         if not left:
@@ -267,7 +270,7 @@ class Hub:
         """Do what is due for each session."""
         ahead, self._ahead = self._ahead, []
         for returning in ahead:
-            if now - returning.since < AHEAD_S or self.stale_since is not None:
+            if now - returning.since < self._ahead_s or self.stale_since is not None:
                 self._ahead.append(returning)
             elif returning.session.id in self._sessions:
                 self._resync(returning.session, Resync.FUTURE)

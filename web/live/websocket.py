@@ -76,7 +76,7 @@ class LiveSocket:
             await send({"type": "websocket.close", "code": int(ending.code)})
 
         pace = Pace(time.monotonic())
-        writer = Writer(send_frame, finish)
+        writer = Writer(send_frame, finish, last_frame_s=self._bridge.limits.last_frame_s)
         try:
             session = await self._greet(receive, pace, writer)
         except _Refused as exc:
@@ -95,11 +95,12 @@ class LiveSocket:
 
     async def _greet(self, receive: Receive, pace: Pace, writer: Writer) -> Session:
         """Wait for hello, and make the session. Raises _Refused and _Gone."""
+        within_s = self._bridge.limits.hello_within_s
         try:
-            async with asyncio.timeout(protocol.HELLO_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 hello = _parsed(await receive(), pace)
         except TimeoutError as exc:
-            raise _Refused(Close.NO_HELLO, 0, f"no hello in {protocol.HELLO_WITHIN_S:.0f} s") from exc
+            raise _Refused(Close.NO_HELLO, 0, f"no hello within {within_s:g} s") from exc
         if not isinstance(hello, Hello):
             raise _Refused(Close.WRONG_FRAME, None, "the first frame must be hello")
         identity = await self._identify(hello.token)

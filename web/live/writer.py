@@ -9,9 +9,6 @@ from contextlib import suppress
 from .outbox import Waiting
 from .session import Ending, Session
 
-#: A client that reads nothing gets so long to take its last frame.
-_LAST_FRAME_S = 10.0
-
 
 class Writer:
     """Sends the frames of one session, in order. Made by the task that serves the connection.
@@ -20,13 +17,19 @@ class Writer:
     ends the connection. Both raise OSError if the client is gone.
     """
 
-    __slots__ = ("_finish", "_limit", "_owner", "_send", "_task", "gave_up", "session")
+    __slots__ = ("_finish", "_last_frame_s", "_limit", "_owner", "_send", "_task", "gave_up", "session")
 
     def __init__(
-        self, send: Callable[[Waiting], Awaitable[None]], finish: Callable[[Ending], Awaitable[None]]
+        self,
+        send: Callable[[Waiting], Awaitable[None]],
+        finish: Callable[[Ending], Awaitable[None]],
+        *,
+        last_frame_s: float,
     ) -> None:
+        """``last_frame_s``: how long a client that reads nothing has to take its last frame."""
         self._send = send
         self._finish = finish
+        self._last_frame_s = last_frame_s
         self._task: asyncio.Task[None] | None = None
         self._owner = asyncio.current_task()
         self._limit: asyncio.TimerHandle | None = None
@@ -42,7 +45,7 @@ class Writer:
         if self._task is None:
             self._task = loop.create_task(self._run(session))
         if session.ending is not None and self._limit is None:
-            self._limit = loop.call_later(_LAST_FRAME_S, self._give_up)
+            self._limit = loop.call_later(self._last_frame_s, self._give_up)
 
     async def close(self) -> None:
         """Send no more, and wait until that is so."""

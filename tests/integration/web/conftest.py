@@ -31,12 +31,18 @@ from workers.kafka.producer import DurableProducer
 from workers.records.envelope import Record
 from workers.topics import TopicSpec, log_config
 
+ANY_OWNER = "ana@example.com"
 SECRET = "a secret of thirty-two bytes or more"
 
 
 def token_of(user: str, *, for_s: float = 3_600, **claims: Any) -> str:
     payload = {"email": user, "aud": "todo", "exp": time.time() + for_s} | claims
     return jwt.encode(payload, SECRET)
+
+
+def titles(events: list[dict[str, Any]]) -> list[str]:
+    """The titles of the todos of events as clients see them."""
+    return [event["data"]["todo"]["title"] for event in events]
 
 
 def event_record(title: str, owner: str, todo: str, **fields: Any) -> Record:
@@ -92,6 +98,7 @@ class RunningBridge:
         await self.bridge.stop()
 
 
+Publish = Callable[..., None]
 StartBridge = Callable[..., RunningBridge]
 
 
@@ -131,7 +138,7 @@ def bridge(start_bridge: StartBridge) -> RunningBridge:
 
 
 @pytest.fixture
-def publish(cluster: Cluster, topics: list[str]) -> Iterator[Callable[..., None]]:
+def publish(cluster: Cluster, topics: list[str]) -> Iterator[Publish]:
     """Publishes events of a todo with this title, for this owner; returns when Kafka has them."""
     producer = DurableProducer(cluster)
 
@@ -141,4 +148,12 @@ def publish(cluster: Cluster, topics: list[str]) -> Iterator[Callable[..., None]
             future.get(10)
 
     yield publish
+    producer.close()
+
+
+@pytest.fixture
+def publish_raw(cluster: Cluster, topics: list[str]) -> Iterator[Callable[[bytes | None], object]]:
+    """Writes a record with any value into the log of events."""
+    producer = DurableProducer(cluster)
+    yield lambda value: producer.deliver(topics[0], Record(b"todo-1", value, []))
     producer.close()

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from tests.integration.web.conftest import RunningBridge
-
-Publish = Callable[..., None]
-
-
-def titles(events: list[dict[str, object]]) -> list[str]:
-    return [event["data"]["todo"]["title"] for event in events]  # type: ignore[index]
+from tests.integration.web.conftest import Publish, RunningBridge, titles
 
 
 def test_a_user_sees_what_happens_to_their_todos_and_to_nobody_elses(
