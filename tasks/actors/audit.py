@@ -9,6 +9,7 @@ import dramatiq
 
 from ..app import audit_store, broker
 from ..events.models import AnyEvent, read_any_event
+from . import updates
 from .arguments import EventData
 
 logger = logging.getLogger(__name__)
@@ -28,3 +29,4 @@ def record(event: AnyEvent) -> None:
     level = logging.WARNING if outcome is Recording.DIFFERS else logging.INFO
     ids = (event.event_id, event.type, event.todo_id)
     logger.log(level, "audit.%s event_id=%s type=%s todo_id=%s", outcome, *ids)
+    updates.event_recorded(event)

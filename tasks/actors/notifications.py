@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import uuid5
 
 import dramatiq
 
+from workers.errors import WorkersError
+
 from ..app import broker, notifier
 from ..events.fields import Part
 from ..events.models import ReadEvent, TodoEvent, read_event
 from ..notifications.notice import Notice, notice_of, parse_notice
+from . import updates
 from .arguments import EventData, NoticeData
 from .event_jobs import job_id
 
@@ -25,7 +29,11 @@ def send_notification(event: EventData) -> None:
 def notify(read: ReadEvent[TodoEvent]) -> None:
     """Do the work of `send_notification`. Raises InvalidEvent if the owner's data do not allow a mail."""
     read.require(Part.OWNER)
-    _deliver(notice_of(read.event, id=job_id(read.event.event_id, send_notification)))
+    _deliver(_notice_about(read.event), read.event.todo_id)
+
+
+def _notice_about(event: TodoEvent) -> Notice:
+    return notice_of(event, id=job_id(event.event_id, send_notification))
 
 
 @dramatiq.actor(broker=broker, queue_name="notifications")
@@ -42,8 +50,12 @@ def notice_job(notice: Notice) -> dramatiq.Message[None]:
     return message.copy(message_id=str(notice.id))
 
 
-def _deliver(notice: Notice) -> None:
-    notifier(postpone=_enqueue_at).deliver(notice)
+def _deliver(notice: Notice, todo_id: str | None = None) -> None:
+    def postpone(notice: Notice, until: datetime) -> None:
+        _enqueue_at(notice, until)
+        updates.mail_postponed(notice, until, todo_id)
+
+    updates.mail(notice, notifier(postpone=postpone).deliver(notice), todo_id)
 
 
 def _enqueue_at(notice: Notice, until: datetime) -> None:
@@ -52,3 +64,19 @@ def _enqueue_at(notice: Notice, until: datetime) -> None:
     # Rounded up: the delay must not end before the time.
     delay_ms = math.ceil((until - datetime.now(UTC)).total_seconds() * 1000)
     broker.enqueue(job, delay=max(0, delay_ms))
+
+
+class AnnouncesGivenUp(dramatiq.Middleware):
+    """Says that a mail was given up, once its job becomes a dead letter."""
+
+    def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
+        # What cannot be read is nobody's mail; the dead letter says so.
+        with suppress(WorkersError):
+            if message.actor_name == send_notification.actor_name:
+                event = read_event(message.args[0]).event
+                updates.mail_given_up(_notice_about(event), event.todo_id)
+            elif message.actor_name == send_notice.actor_name:
+                updates.mail_given_up(parse_notice(message.args[0]), None)
+
+
+broker.add_middleware(AnnouncesGivenUp())

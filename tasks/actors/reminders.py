@@ -19,6 +19,7 @@ from ..events.models import ReadEvent, TodoEvent, read_event
 from ..notifications.notice import Notice
 from ..reminders.known_todo import may_set_reminders
 from ..reminders.reconcile_timer import ReconcileTimer
+from . import updates
 from .arguments import EventData
 from .notifications import notice_job
 
@@ -39,7 +40,8 @@ def sync(read: ReadEvent[TodoEvent]) -> None:
     """Do the work of `sync_reminder`. Raises InvalidEvent if a reminder cannot be set as the event has it."""
     if may_set_reminders(read.event):
         read.require(Part.OWNER, Part.SCHEDULE)
-    keeper().sync(read.event, datetime.now(UTC))
+    alarms = keeper().sync(read.event, datetime.now(UTC))
+    updates.reminders_set(read.event, alarms)
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")
@@ -57,6 +59,7 @@ def fire_reminder(reminder_id: str, version: int) -> None:
             fired.occurrence.isoformat(),
             fired.passed,
         )
+        updates.reminder_fired(reminder_id, fired)
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders", time_limit=3_600_000)

@@ -18,6 +18,7 @@ from ..actors.events import EVENT_LOG_RETENTION_MS
 from ..events import schemas
 from ..events.cloud_events import event_of
 from ..events.models import EVENT_TYPES, Event, InvalidEvent, parse_event
+from ..updates import asyncapi
 
 app = command_group("Publish events by hand, and write down what they look like.")
 
@@ -69,7 +70,7 @@ def check_schemas(folder: Path) -> int:
 
 
 def _differing(folder: Path) -> dict[Path, str]:
-    files = {folder / path: text for path, text in schemas.files(EVENT_LOG_RETENTION_MS).items()}
+    files = {folder / path: text for path, text in asyncapi.files(EVENT_LOG_RETENTION_MS).items()}
     return {
         file: text
         for file, text in files.items()
@@ -80,7 +81,7 @@ def _differing(folder: Path) -> dict[Path, str]:
 def show_schema(event_type: str | None) -> None:
     """Print the schema of a type's data, or the AsyncAPI document of all types. Raises WrongUsage."""
     if event_type is None:
-        document = schemas.asyncapi(EVENT_LOG_RETENTION_MS)
+        document = asyncapi.asyncapi(EVENT_LOG_RETENTION_MS)
     elif event_type in EVENT_TYPES:
         document = schemas.data_schema(event_type)
     else:

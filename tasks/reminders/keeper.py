@@ -53,9 +53,12 @@ class ReminderKeeper:
         self._max_delay = max_delay
         self._horizon = horizon
 
-    def sync(self, event: TodoEvent, now: datetime) -> None:
-        """Bring the reminders of the event's todo in step with it. Raises DatabaseError, InvalidRule."""
-        self.set_alarms(self._store.sync(event, now), now)
+    def sync(self, event: TodoEvent, now: datetime) -> Sequence[AlarmToSet]:
+        """Bring the reminders of the event's todo in step with it; returns the alarms that were set.
+
+        Raises DatabaseError, InvalidRule.
+        """
+        return self.set_alarms(self._store.sync(event, now), now)
 
     def fire(self, reminder_id: str, version: int, now: datetime) -> Fired | None:
         """Do an alarm's work; returns None if there was none. Raises DatabaseError, InvalidRule."""
@@ -84,12 +87,13 @@ class ReminderKeeper:
         self._store.forget_firings(now - _KEPT)
         return Reconciled(count, notices)
 
-    def set_alarms(self, alarms: Sequence[AlarmToSet], now: datetime) -> None:
-        """Set the alarms that are near enough, and record that they are set."""
+    def set_alarms(self, alarms: Sequence[AlarmToSet], now: datetime) -> Sequence[AlarmToSet]:
+        """Set the alarms that are near enough, record that they are set, and return them."""
         near = [alarm for alarm in alarms if alarm.at <= now + self._max_delay]
         if near:
             self._set_alarms(near)
             self._store.note_set(near)
+        return near
 
     def _send(self, notices: Sequence[object], now: datetime) -> None:
         valid: list[Notice] = []

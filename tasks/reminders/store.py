@@ -39,11 +39,17 @@ class AlarmToSet:
 
 @dataclass(frozen=True)
 class Fired:
-    """An alarm that fired. ``passed`` counts the missed alarms before it that it stands for."""
+    """An alarm that fired. ``passed`` counts the missed alarms before it that it stands for.
+
+    ``id`` is the firing's, and that of its notice; ``owner`` is the address of the todo's owner.
+    """
 
     outcome: FiringOutcome
     occurrence: datetime
     passed: int
+    id: str
+    todo_id: str
+    owner: str
 
 
 class ReminderStore:
@@ -101,7 +107,10 @@ class ReminderStore:
             firing = _firing(row.id, todo, due.latest, moved=moved, outcome=outcome, now=now)
             is_new = self._note_firing(connection, firing)
             _advance(connection, row, due, now if is_new and outcome is not FiringOutcome.SKIPPED else None)
-            return Fired(outcome, due.latest.occurrence, due.passed) if is_new else None
+            if not is_new:
+                return None
+            whose = (firing["id"], todo.id, todo.owner.email)
+            return Fired(outcome, due.latest.occurrence, due.passed, *whose)
 
     def alarm_of(self, reminder_id: str) -> list[AlarmToSet]:
         """The alarm of a reminder, if it has one that is not set yet."""

@@ -10,7 +10,7 @@ import dramatiq
 import pytest
 
 import tasks
-from tasks.actors import audit, events, notifications, reminders
+from tasks.actors import audit, events, notifications, reminders, updates
 from tasks.events import models
 from tasks.events.fields import Part
 from tasks.events.models import InvalidEvent, read_any_event, read_event
@@ -24,10 +24,12 @@ class Effects:
         self.recorded: list[Any] = []
         self.synced: list[Any] = []
         self.mailed: list[Any] = []
+        self.announced: list[Any] = []
         self.jobs: list[dramatiq.Message[Any]] = []
         monkeypatch.setattr(audit, "audit_store", lambda: Mock(record=self._record))
         monkeypatch.setattr(reminders, "keeper", lambda: Mock(sync=self._sync))
-        monkeypatch.setattr(notifications, "_deliver", self.mailed.append)
+        monkeypatch.setattr(notifications, "_deliver", lambda notice, _todo: self.mailed.append(notice))
+        monkeypatch.setattr(updates, "announcer", lambda: self.announced.append)
         monkeypatch.setattr(events, "mailer", lambda: Mock(is_ready=True))
         monkeypatch.setattr(tasks.broker, "enqueue", self.jobs.append)
 
@@ -35,8 +37,9 @@ class Effects:
         self.recorded.append(event)
         return "recorded"
 
-    def _sync(self, event: Any, now: Any) -> None:
+    def _sync(self, event: Any, now: Any) -> list[Any]:
         self.synced.append(event)
+        return []
 
     def counts(self) -> tuple[int, int, int]:
         return len(self.recorded), len(self.synced), len(self.mailed)

@@ -1,0 +1,95 @@
+"""What the jobs say that they did, and that they say nothing if nobody wants to know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+import pytest
+
+import tasks
+from tasks.actors import notifications, updates
+from tasks.actors.event_jobs import job_id
+from tasks.events.models import read_any_event
+from tasks.notifications.notice import Notice
+from tasks.notifications.notifier import DeliveryOutcome
+from tasks.reminders.outcomes import FiringOutcome
+from tasks.reminders.store import AlarmToSet, Fired
+from tasks.updates.records import Deed, Update
+from tests.helpers.samples import a_todo, an_event, an_owner
+
+AT = datetime(2026, 6, 1, tzinfo=UTC)
+NOTICE = Notice(id=UUID(int=1), kind="todo_created", recipient=an_owner(email="ana@example.com"), values={})
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[Update]:
+    found: list[Update] = []
+    monkeypatch.setattr(updates, "announcer", lambda: found.append)
+    return found
+
+
+def test_each_deed_is_told_to_the_owner(said: list[Update]) -> None:
+    event = an_event(todo=a_todo(id="t", owner=an_owner(email="ana@example.com")))
+    updates.event_recorded(event)
+    for outcome in DeliveryOutcome:
+        updates.mail(NOTICE, outcome, "t")
+    updates.mail_postponed(NOTICE, AT, "t")
+    updates.mail_given_up(NOTICE, None)
+    updates.reminders_set(event, [AlarmToSet("r", 3, AT)])
+    updates.reminder_fired("r", Fired(FiringOutcome.LATE, AT, 0, "f", "t", "ana@example.com"))
+    assert {update.owner for update in said} == {"ana@example.com"}
+    notice = {"notice_id": str(NOTICE.id), "kind": "todo_created"}
+    assert [(update.deed, update.todo_id, update.data) for update in said] == [
+        (Deed.EVENT_RECORDED, "t", {"event_id": str(event.event_id), "event_type": "todo.created"}),
+        (Deed.MAIL_SENT, "t", notice),
+        (Deed.MAIL_SENT, "t", notice),  # done before
+        (Deed.MAIL_OPTED_OUT, "t", notice),
+        (Deed.MAIL_POSTPONED, "t", notice | {"until": AT.isoformat()}),
+        (Deed.MAIL_GIVEN_UP, None, notice),
+        (Deed.REMINDER_SET, "t", {"reminder_id": "r", "at": AT.isoformat()}),
+        (
+            Deed.REMINDER_FIRED,
+            "t",
+            {"reminder_id": "r", "notice_id": "f", "occurrence": AT.isoformat(), "outcome": "late"},
+        ),
+    ]
+    assert said[1].id == said[2].id
+
+
+def test_nobody_is_told_of_an_event_without_an_owner(said: list[Update]) -> None:
+    other = {"type": "shop.sale", "event_id": str(UUID(int=1)), "time": AT.isoformat()}
+    updates.event_recorded(read_any_event(other).event)
+    data: dict[str, Any] = an_event().model_dump(mode="json")
+    data["todo"]["owner"]["email"] = ""
+    updates.event_recorded(read_any_event(data).event)
+    assert said == []
+
+
+def test_a_mail_that_becomes_a_dead_letter_is_given_up(said: list[Update]) -> None:
+    event = an_event(todo=a_todo(id="t"))
+    about_event = notifications.send_notification.message(event.model_dump(mode="json"))
+    about_nothing = notifications.send_notification.message({})
+    for message in (
+        about_event,
+        about_nothing,
+        notifications.notice_job(NOTICE),
+        tasks.reconcile_reminders.message(),
+    ):
+        tasks.broker.emit_after("nack", dramatiq.MessageProxy(message))
+    notice_id = job_id(event.event_id, notifications.send_notification)
+    assert [(update.deed, update.data["notice_id"]) for update in said] == [
+        (Deed.MAIL_GIVEN_UP, str(notice_id)),
+        (Deed.MAIL_GIVEN_UP, str(NOTICE.id)),
+    ]
+
+
+def test_with_updates_off_nothing_is_even_made(said: list[Update], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(updates, "update_log", None)
+    updates.event_recorded(an_event())
+    updates.mail(NOTICE, DeliveryOutcome.SENT, "t")
+    updates.mail_postponed(NOTICE, AT, "t")
+    updates.reminders_set(an_event(), [AlarmToSet("r", 3, AT)])
+    assert said == []
