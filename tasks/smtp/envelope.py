@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from .mail import Mail, MailRefused
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
 _NOT_IN_ADDRESSES = re.compile(r"[\x00-\x1f\x7f<>]")
 
 DATA = b"DATA\r\n"
@@ -58,16 +57,15 @@ def rcpt_to(mail: Mail) -> bytes:
 
 def with_line_ends(content: bytes) -> bytes:
     """``content`` with CRLF at the end of each line, the last one too; nothing else may be sent."""
-    ends = content.count(b"\r\n")
-    if content.count(b"\n") != ends or content.count(b"\r") != ends:
-        content = _LINE_END.sub(b"\r\n", content)
-    return content if content.endswith(b"\r\n") else content + b"\r\n"
+    return b"\r\n".join(content.splitlines()) + b"\r\n"
 
 
 def dotted(content: bytes) -> bytes:
     """``content`` and its end, so that no line within is taken for the end (RFC 5321, 4.5.2)."""
+    if b"\r\n." in content:
+        content = content.replace(b"\r\n.", b"\r\n..")
     first = b"." if content.startswith(b".") else b""
-    return first + content.replace(b"\r\n.", b"\r\n..") + END
+    return first + content + END
 
 
 def _checked(address: str) -> str:

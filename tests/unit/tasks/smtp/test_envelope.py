@@ -28,11 +28,6 @@ def test_lines_end_as_the_protocol_demands_and_none_is_taken_for_the_end(content
     assert undotted + b"\r\n" == lines
 
 
-def test_a_content_that_is_right_is_not_copied() -> None:
-    content = b"Subject: x\r\n\r\ntext\r\n"
-    assert with_line_ends(content) is content
-
-
 def test_a_mail_says_what_it_needs_of_what_is_offered() -> None:
     assert mail_from(a_mail(), 7, Extensions()) == b"MAIL FROM:<todo@example.com>\r\n"
     assert mail_from(a_mail(), 7, ALL) == b"MAIL FROM:<todo@example.com> SIZE=7\r\n"
