@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from settings.kafka import KafkaSettings
     from settings.load import load_settings
-    from settings.models import KafkaSettings, ReminderSettings, Settings, SmtpSettings, WorkerSettings
+    from settings.models import ReminderSettings, Settings, SmtpSettings, WorkerSettings
     from settings.names import describe
     from settings.problems import SettingsError
     from settings.web import WebSettings
@@ -25,7 +26,13 @@ __all__ = [
     "load_settings",
 ]
 
-_MODULES = {"describe": "names", "load_settings": "load", "SettingsError": "problems", "WebSettings": "web"}
+_MODULES = {
+    "KafkaSettings": "kafka",
+    "describe": "names",
+    "load_settings": "load",
+    "SettingsError": "problems",
+    "WebSettings": "web",
+}
 
 
 def __getattr__(name: str) -> object:

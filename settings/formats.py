@@ -42,6 +42,22 @@ def check_not_empty(servers: tuple[str, ...]) -> tuple[str, ...]:
     return servers
 
 
+def check_token_url(url: str) -> str:
+    """The URL of an OAuth server's tokens: https, or http on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ValueError(f"should be an https URL like https://login.example.com/oauth/token, not {url!r}")
+    return url
+
+
+def check_dotted_path(path: str) -> str:
+    """The place of something in Python: `package.module:name`."""
+    module, _, name = path.partition(":")
+    if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError(f"should be like package.module:name, not {path!r}")
+    return path
+
+
 def check_server(server: str) -> str:
     """A broker's address: `host:port`, with an IPv6 address in brackets."""
     if "@" in server:  # The text before it may be a password, so it is not repeated.

@@ -23,89 +23,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from settings.formats import (
     check_mail_address,
-    check_namespace,
-    check_not_empty,
     check_sender,
-    check_server,
     check_smtp_host,
     check_smtp_port,
     check_unsubscribe_url,
-    existing_file,
     normal_database_url,
-    split_commas,
 )
-from settings.section import Count, Duration, Port, Seconds, Section
+from settings.kafka import KafkaSettings
+from settings.section import Count, Duration, ExistingFile, Port, Seconds, Section
 from settings.web import WebSettings
 
-SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 SmtpTls = Literal["none", "starttls", "tls"]
 Missed = Literal["fire", "skip"]
-
-ExistingFile = Annotated[Path, AfterValidator(existing_file)]
-Server = Annotated[str, AfterValidator(check_server)]
-Servers = Annotated[tuple[Server, ...], BeforeValidator(split_commas), AfterValidator(check_not_empty)]
-
-
-class KafkaSettings(Section):
-    """The cluster that carries the jobs, and the topics' shape on it."""
-
-    bootstrap_servers: Servers = Field(
-        default=("127.0.0.1:9092",), description="Brokers to ask first: host:port, comma separated."
-    )
-    security_protocol: SecurityProtocol = Field(
-        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
-    )
-    sasl_mechanism: SaslMechanism | None = Field(
-        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with SASL."
-    )
-    sasl_username: str | None = Field(default=None, description="User for SASL.")
-    sasl_password: SecretStr | None = Field(default=None, description="Password for SASL; never printed.")
-    ssl_ca_file: ExistingFile | None = Field(
-        default=None, description="PEM file of the authorities to trust for TLS; without it, the system's."
-    )
-    namespace: Annotated[str, AfterValidator(check_namespace)] = Field(
-        default="todo", description="First part of every topic's name; two namespaces share nothing."
-    )
-    partitions: Count = Field(default=8, description="Partitions of a new topic.")
-    replication_factor: Annotated[int, Field(ge=1, le=32767)] | None = Field(
-        default=None, description="Copies of a new topic; without it, the cluster's default."
-    )
-    connect_timeout_s: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")
-    send_timeout_s: Seconds = Field(
-        default=20.0,
-        description="Seconds until a message must be confirmed; Kafka takes 9 to replace a broker that dies.",
-    )
-    session_timeout_s: Seconds = Field(
-        default=45.0,
-        description="Seconds a worker may stall before Kafka gives its jobs to another.",
-    )
-
-    @field_validator("sasl_mechanism", "sasl_username", "sasl_password", mode="after")
-    @classmethod
-    def _goes_with_sasl(cls, value: object, info: ValidationInfo) -> object:
-        protocol = info.data.get("security_protocol")
-        if protocol is None:
-            return value
-        if protocol.startswith("SASL_") and value is None:
-            raise ValueError(f"is missing: KAFKA_SECURITY_PROTOCOL={protocol} needs it")
-        if not protocol.startswith("SASL_") and value is not None:
-            raise ValueError(
-                f"has no effect with KAFKA_SECURITY_PROTOCOL={protocol};"
-                " set that to SASL_SSL or SASL_PLAINTEXT, or leave it out"
-            )
-        return value
-
-    @field_validator("ssl_ca_file", mode="after")
-    @classmethod
-    def _goes_with_ssl(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        protocol = info.data.get("security_protocol")
-        if value is not None and protocol in {"PLAINTEXT", "SASL_PLAINTEXT"}:
-            raise ValueError(
-                f"has no effect with KAFKA_SECURITY_PROTOCOL={protocol};"
-                " set that to SSL or SASL_SSL, or leave it out"
-            )
-        return value
 
 
 class SmtpSettings(Section):

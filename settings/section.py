@@ -1,15 +1,17 @@
 """What the sections of the settings share: their base, and the types of several fields."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from settings.formats import parse_duration
+from settings.formats import existing_file, parse_duration
 
 Seconds = Annotated[float, Field(gt=0)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Count = Annotated[int, Field(ge=1)]
+ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from settings import Settings
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from settings import KafkaSettings, Settings
 
 from .broker.kafka_broker import KafkaBroker
 from .kafka import Cluster
+from .kafka.cluster import OAuth
 from .middleware.retries import Retries
 
 
@@ -17,8 +22,12 @@ def cluster_from(settings: Settings) -> Cluster:
         security_protocol=kafka.security_protocol,
         sasl_mechanism=kafka.sasl_mechanism,
         username=kafka.sasl_username,
-        password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-        ca_file=str(kafka.ssl_ca_file) if kafka.ssl_ca_file else None,
+        password=_revealed(kafka.sasl_password),
+        ca_file=_path(kafka.ssl_ca_file),
+        cert_file=_path(kafka.ssl_cert_file),
+        key_file=_path(kafka.ssl_key_file),
+        key_password=_revealed(kafka.ssl_key_password),
+        oauth=_oauth_from(kafka),
         connect_timeout_s=kafka.connect_timeout_s,
         send_timeout_s=kafka.send_timeout_s,
     )
@@ -38,3 +47,23 @@ def broker_from(settings: Settings, *, retries: Retries | None = None) -> KafkaB
         health_dir=settings.worker.health_dir,
         retries=retries,
     )
+
+
+def _oauth_from(kafka: KafkaSettings) -> OAuth | None:
+    if kafka.sasl_mechanism != "OAUTHBEARER":
+        return None
+    return OAuth(
+        kafka.oauth_token_url,
+        kafka.oauth_client_id,
+        _revealed(kafka.oauth_client_secret),
+        kafka.oauth_scope,
+        kafka.oauth_token_provider,
+    )
+
+
+def _path(file: Path | None) -> str | None:
+    return None if file is None else str(file)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

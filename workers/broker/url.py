@@ -17,6 +17,9 @@ _SCHEMES = {"kafka": False, "kafkas": True}
 _CLUSTER_PARAMETERS: dict[str, Callable[[str], Any]] = {
     "sasl_mechanism": str,
     "ca_file": str,
+    "cert_file": str,
+    "key_file": str,
+    "key_password": str,
     "connect_timeout_s": float,
     "send_timeout_s": float,
 }

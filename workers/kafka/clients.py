@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 
+from ..errors import WorkersError
 from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .error_translation import kafka_errors
 from .library_log import calm_library
+from .oauth import token_provider
 from .patches.assignor import Assignor
 from .patches.commits import CommittingCoordinator
 from .patches.consumer import QuietConsumer
@@ -130,11 +133,21 @@ def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
 
     with kafka_errors(cluster, "connect"):
         try:
-            return kind(**cluster.client_options() | options, kafka_client=net_client)
+            return kind(
+                **cluster.client_options() | _login_options(cluster) | options, kafka_client=net_client
+            )
         except BaseException:
             for client in made:
                 client.close()
             raise
+
+
+def _login_options(cluster: Cluster) -> dict[str, Any]:
+    if cluster.oauth is not None:
+        return {"sasl_oauth_token_provider": token_provider(cluster.oauth)}
+    if cluster.sasl_mechanism == "AWS_MSK_IAM" and find_spec("botocore") is None:
+        raise WorkersError("KAFKA_SASL_MECHANISM=AWS_MSK_IAM needs botocore: pip install 'todo-workers[aws]'")
+    return {}
 
 
 def abandon_producer(producer: KafkaProducer) -> None:

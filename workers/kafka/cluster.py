@@ -7,6 +7,17 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class OAuth:
+    """Where the tokens of OAUTHBEARER come from: a URL, or ``provider``, a ``package.module:name``."""
+
+    token_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    scope: str | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A Kafka cluster, and the user that the pool logs in as.
 
@@ -20,6 +31,10 @@ class Cluster:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = field(default=None, repr=False)
+    oauth: OAuth | None = None
     connect_timeout_s: float = 5.0
     send_timeout_s: float = 20.0
 
@@ -29,7 +44,28 @@ class Cluster:
 
     @property
     def user(self) -> str:
+        if self.oauth is not None:
+            return f"client {self.oauth.client_id!r}" if self.oauth.client_id else "the token's user"
+        if self.sasl_mechanism == "AWS_MSK_IAM":
+            return "the user of the AWS credentials"
+        if self.cert_file and not self.username:
+            return f"the user of the certificate {self.cert_file}"
         return f"user {self.username!r}" if self.username else "the anonymous user"
+
+    @property
+    def login_settings(self) -> str:
+        """The settings that a login is made of."""
+        if self.oauth is not None and self.oauth.provider:
+            return "KAFKA_OAUTH_TOKEN_PROVIDER"
+        if self.oauth is not None:
+            return "KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_ID, its secret, and KAFKA_OAUTH_SCOPE"
+        if self.sasl_mechanism == "AWS_MSK_IAM":
+            return "the AWS credentials, their policy and AWS_DEFAULT_REGION"
+        return "KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.security_protocol in {"SSL", "SASL_SSL"}
 
     def client_options(self) -> dict[str, Any]:
         """The options that all three kinds of kafka-python client take."""
@@ -45,6 +81,9 @@ class Cluster:
                 "sasl_plain_username": self.username,
                 "sasl_plain_password": self.password,
             }
-        if self.ca_file:
-            options["ssl_cafile"] = self.ca_file
+        files = {"ssl_cafile": self.ca_file, "ssl_certfile": self.cert_file, "ssl_keyfile": self.key_file}
+        options |= {name: file for name, file in files.items() if file}
+        if self.cert_file:
+            # Never None: OpenSSL would ask at the terminal for the password of a key that has one.
+            options["ssl_password"] = self.key_password or ""
         return options

@@ -52,7 +52,14 @@ def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError
             check = _CHECK_ADDRESS if doing == "connect" else "check that all its brokers run"
             said = inner_text(exc) or type(exc).__name__
             return error(
-                text.format(address=cluster.address, user=cluster.user, doing=doing, exc=said, check=check)
+                text.format(
+                    address=cluster.address,
+                    user=cluster.user,
+                    login=cluster.login_settings,
+                    doing=doing,
+                    exc=said,
+                    check=check,
+                )
             )
     if "AuthorizationFailedError" in str(exc):
         # A user without any Write right is refused a producer id; that comes wrapped in a bare KafkaError.
@@ -61,14 +68,15 @@ def translated(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError
     return KafkaUnreachable(text) if isinstance(exc, kafka.errors.RetriableError) else WorkersError(text)
 
 
+class TlsFailed(kafka.errors.KafkaConnectionError):  # type: ignore[misc]
+    """A connection that certificates or keys do not allow; its text says which, and which setting."""
+
+
 _Meaning = tuple[type[BaseException] | tuple[type[BaseException], ...], type[WorkersError], str]
 _REFUSALS = (
     kafka.errors.SaslAuthenticationFailedError,
     kafka.errors.UnsupportedSaslMechanismError,
     kafka.errors.IllegalSaslStateError,
-)
-_CHECK_LOGIN = (
-    "check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM and KAFKA_SECURITY_PROTOCOL"
 )
 _SEND_A_REFERENCE = "send a reference to the data instead of the data"
 _CHECK_ADDRESS = (
@@ -78,8 +86,9 @@ _MEANINGS: tuple[_Meaning, ...] = (
     (
         _REFUSALS,
         AuthenticationFailed,
-        "Kafka at {address} refused the login of {user} ({exc}); " + _CHECK_LOGIN,
+        "Kafka at {address} refused the login of {user} ({exc}); check {login}",
     ),
+    (TlsFailed, AuthenticationFailed, "Kafka at {address} cannot be connected to by TLS: {exc}"),
     (
         kafka.errors.AuthorizationError,
         NotAuthorized,
@@ -154,8 +163,8 @@ def not_confirmed(cluster: Cluster, doing: str, why: str) -> NotDelivered:
 
 
 def is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:
-    """Whether Kafka refused the login."""
-    return isinstance(error, _REFUSALS)
+    """Whether Kafka refused the login, or certificates do not allow a connection."""
+    return isinstance(error, (*_REFUSALS, TlsFailed))
 
 
 def inner_text(error: BaseException) -> str:

@@ -7,6 +7,7 @@ Each returns a sentence that says what is well, or raises an error that says wha
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +20,15 @@ from ..application import load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
 from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
+from ..kafka.tls import days_left
 from ..kafka_python import REQUIREMENT
 from .queue_status import StatusReader
 from .topic_check import Checked, check
 
 #: The most names of topics or groups in one line.
 _NAMES_IN_A_LINE = 3
+#: A certificate that is valid for fewer days is a finding.
+_DAYS_NEEDED = 14
 #: The attribute of a module that holds its own checks.
 _OWN_CHECKS = "doctor_checks"
 
@@ -78,6 +82,8 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
         return
     login = _found("login", partial(_log_in, cluster))
     yield login
+    if cluster.is_encrypted:
+        yield _found("certificates", partial(_certificates, cluster))
     if not login.ok:
         yield Finding("topics", None, "not looked at: no login")
         return
@@ -116,6 +122,14 @@ def _reach(server: str, timeout_s: float) -> str:
 def _log_in(cluster: Cluster) -> str:
     cluster_rights(cluster)
     return f"Kafka at {cluster.address} takes {cluster.user}"
+
+
+def _certificates(cluster: Cluster) -> str:
+    left = list(days_left(cluster, time.time()))
+    told = ", ".join(f"{name} {int(days)} days left" for name, days in left) or "none can be looked at"
+    if any(days < _DAYS_NEEDED for _, days in left):
+        raise WorkersError(f"{told}; have those renewed that end soon")
+    return told
 
 
 def _topics(cluster: Cluster, checked: list[Checked]) -> str:

@@ -42,7 +42,15 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "KAFKA_SASL_MECHANISM": ("SCRAM-SHA-256", "SCRAM-SHA-256"),
     "KAFKA_SASL_USERNAME": ("bot", "bot"),
     "KAFKA_SASL_PASSWORD": ("kafka-password", SecretStr("kafka-password")),
+    "KAFKA_OAUTH_TOKEN_URL": ("https://login.example.com/token", "https://login.example.com/token"),
+    "KAFKA_OAUTH_CLIENT_ID": ("pool", "pool"),
+    "KAFKA_OAUTH_CLIENT_SECRET": ("oauth-secret", SecretStr("oauth-secret")),
+    "KAFKA_OAUTH_SCOPE": ("jobs", "jobs"),
+    "KAFKA_OAUTH_TOKEN_PROVIDER": ("shop.tokens:token", "shop.tokens:token"),
     "KAFKA_SSL_CA_FILE": (__file__, Path(__file__)),
+    "KAFKA_SSL_CERT_FILE": (__file__, Path(__file__)),
+    "KAFKA_SSL_KEY_FILE": (__file__, Path(__file__)),
+    "KAFKA_SSL_KEY_PASSWORD": ("key-password", SecretStr("key-password")),
     "KAFKA_NAMESPACE": ("todo-2.test_A", "todo-2.test_A"),
     "KAFKA_PARTITIONS": ("3", 3),
     "KAFKA_REPLICATION_FACTOR": ("2", 2),
@@ -101,9 +109,21 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
 
 def test_every_variable_reaches_its_field() -> None:
     assert list(EVERY_SETTING) == [row.variable for row in describe()]
-    # One of the two kinds of keys: they do not go together.
-    for left_out in ("WEB_JWT_SECRET", "WEB_JWT_JWKS"):
-        _check({variable: both for variable, both in EVERY_SETTING.items() if variable != left_out})
+    # One of each two kinds: they do not go together.
+    by_url = {name for name in EVERY_SETTING if name.startswith("KAFKA_OAUTH_")} - {
+        "KAFKA_OAUTH_TOKEN_PROVIDER"
+    }
+    by_password = {"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"}
+    by_function = {"KAFKA_OAUTH_TOKEN_PROVIDER"}
+    for mechanism, left_out in {
+        "SCRAM-SHA-256": {"WEB_JWT_SECRET"} | by_url | by_function,
+        "OAUTHBEARER": {"WEB_JWT_JWKS"} | by_password | by_function,
+        "AWS_MSK_IAM": {"WEB_JWT_JWKS"} | by_password | by_url | by_function,
+    }.items():
+        every = {name: both for name, both in EVERY_SETTING.items() if name not in left_out}
+        _check(every | {"KAFKA_SASL_MECHANISM": (mechanism, mechanism)})
+    only = {name: EVERY_SETTING[name] for name in ("KAFKA_SECURITY_PROTOCOL", *by_function)}
+    _check(only | {"KAFKA_SASL_MECHANISM": ("OAUTHBEARER", "OAUTHBEARER")})
 
 
 def _check(every: dict[str, tuple[str, Any]]) -> None:

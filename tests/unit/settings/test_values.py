@@ -242,6 +242,59 @@ def test_sasl_credentials_need_a_sasl_protocol(protocol: str) -> None:
     ]
 
 
+OAUTH = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+    "KAFKA_OAUTH_TOKEN_URL": "https://login.example.com/token",
+    "KAFKA_OAUTH_CLIENT_ID": "pool",
+    "KAFKA_OAUTH_CLIENT_SECRET": "secret",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"KAFKA_SASL_USERNAME": "bot"}, "has no effect with KAFKA_SASL_MECHANISM=OAUTHBEARER; leave it out"),
+        ({"KAFKA_OAUTH_CLIENT_ID": ""}, "is missing: KAFKA_OAUTH_TOKEN_URL needs it"),
+        ({"KAFKA_OAUTH_CLIENT_SECRET": ""}, "is missing: KAFKA_OAUTH_TOKEN_URL needs it"),
+        ({"KAFKA_OAUTH_TOKEN_PROVIDER": "a.b:c"}, "has no effect beside KAFKA_OAUTH_TOKEN_URL"),
+        ({"KAFKA_OAUTH_TOKEN_URL": "http://login.example.com"}, "should be an https URL like https://"),
+    ],
+)
+def test_the_settings_of_oauth_go_together(given: dict[str, str], problem: str) -> None:
+    (name,) = given
+    assert any(found.startswith(f"{name} {problem}") for found in problems(OAUTH | given))
+
+
+def test_oauth_needs_a_url_or_a_function_that_can_be_named() -> None:
+    bare = {name: value for name, value in OAUTH.items() if "OAUTH_" not in name}
+    (missing,) = problems(bare)
+    assert missing.startswith(
+        "KAFKA_OAUTH_TOKEN_PROVIDER is missing: KAFKA_SASL_MECHANISM=OAUTHBEARER needs it"
+    )
+    (wrong,) = problems(bare | {"KAFKA_OAUTH_TOKEN_PROVIDER": "shop.tokens"})
+    assert wrong.startswith("KAFKA_OAUTH_TOKEN_PROVIDER should be like package.module:name")
+    without = problems(SASL | {"KAFKA_OAUTH_SCOPE": "jobs"})
+    assert without == [
+        "KAFKA_OAUTH_SCOPE has no effect without KAFKA_SASL_MECHANISM=OAUTHBEARER; leave it out"
+    ]
+
+
+def test_aws_iam_needs_tls() -> None:
+    found, *_ = problems({"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "AWS_MSK_IAM"})
+    assert found == "KAFKA_SASL_MECHANISM goes with KAFKA_SECURITY_PROTOCOL=SASL_SSL, not SASL_PLAINTEXT"
+
+
+def test_a_key_needs_its_certificate_and_both_need_tls(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.touch()
+    key = {"KAFKA_SSL_KEY_FILE": str(file), "KAFKA_SSL_KEY_PASSWORD": "secret"}
+    assert problems(key | {"KAFKA_SECURITY_PROTOCOL": "SSL"}) == [
+        f"{name} has no effect without KAFKA_SSL_CERT_FILE; set that, or leave it out" for name in key
+    ]
+    assert len(problems(key | {"KAFKA_SSL_CERT_FILE": str(file)})) == 3
+
+
 def test_a_ca_file_needs_tls(tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.pem"
     ca_file.touch()

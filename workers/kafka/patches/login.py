@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import kafka.errors
 
-from ..error_translation import inner_text, is_refusal
+from ..error_translation import TlsFailed, inner_text, is_refusal
+from ..tls import why_failed
 from . import sockets
 
 #: This many closings in a row during the login mean a refusal whose text was lost, see ConnectionManager.
@@ -32,7 +34,7 @@ class ConnectionManager(sockets.ConnectionManager):
             raise self._last_error
         connection = super().get_connection(node_id, **options)
         if bootstrapping:
-            connection.close_future.add_errback(self._note)
+            connection.close_future.add_errback(self._note, node_id)
         return connection
 
     def bootstrap(self, timeout_ms: float | None = None, refresh: bool = True) -> None:
@@ -46,8 +48,15 @@ class ConnectionManager(sockets.ConnectionManager):
                 text += ": the listener may expect another KAFKA_SECURITY_PROTOCOL"
             raise kafka.errors.KafkaConnectionError(text) from exc
 
-    def _note(self, error: BaseException) -> None:
+    def _note(self, node_id: Any, error: BaseException) -> None:
         self._last_error = error
+        # With TLS 1.3 Kafka looks at the client's certificate when the handshake is over here.
+        cause = error.args[0] if error.args else None
+        if isinstance(cause, ssl.SSLError):
+            node = self.cluster.broker_metadata(node_id)
+            if why := why_failed(cause, f"{node.host}:{node.port}" if node else "Kafka", self.config):
+                self._last_error = TlsFailed(why)
+                return
         if "socket disconnected" not in str(error):
             return
         self._closed_in_login += 1

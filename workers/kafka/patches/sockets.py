@@ -9,6 +9,8 @@ from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaSSLTransport
 
+from ..error_translation import TlsFailed
+from ..tls import why_failed, why_not_loaded
 from .transport import PromptTransport
 
 #: The scheme of a proxy's URL chooses the class of socket in kafka-python; this one is that of our clients.
@@ -55,8 +57,7 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
         transport = None
         try:
             if self.ssl_enabled:
-                ssl = {key: value for key, value in config.items() if key.startswith("ssl_")}
-                transport = KafkaSSLTransport(self._net, sock, host=node.host, **ssl)
+                transport = self._tls_transport(sock, node)
             else:
                 transport = PromptTransport(self._net, sock, host=node.host)
             await transport.handshake()
@@ -65,5 +66,16 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
             (sock if transport is None else transport._sock).close()
             if not isinstance(exc, Exception):
                 raise
+            if why := why_failed(exc, f"{node.host}:{node.port}", config):
+                raise TlsFailed(why) from exc
+            if isinstance(exc, TlsFailed):
+                raise
             raise kafka.errors.KafkaConnectionError(f"Handshake failed: {exc}") from exc
         return transport
+
+    def _tls_transport(self, sock: Any, node: Any) -> Any:
+        options = {key: value for key, value in self.config.items() if key.startswith("ssl_")}
+        try:  # the files are read for each connection: they may have been renewed
+            return KafkaSSLTransport(self._net, sock, host=node.host, **options)
+        except OSError as exc:
+            raise TlsFailed(why_not_loaded(exc, options)) from exc

@@ -1,0 +1,102 @@
+"""Gets the tokens that OAUTHBEARER logs in with: from a URL by client credentials, or from a function."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+import time
+from functools import lru_cache
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import kafka.errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
+
+from ..errors import WorkersError
+from .cluster import OAuth
+
+#: How long the token's server may take. The client's I/O thread waits for it.
+_TIMEOUT_S = 5.0
+#: The share of a token's lifetime after which another one is asked for.
+_RENEW_AFTER = 0.8
+#: The lifetime of a token whose server states none.
+_LIFETIME_S = 300.0
+
+
+class NoToken(kafka.errors.SaslAuthenticationFailedError):  # type: ignore[misc]
+    """No token came, so there was no login."""
+
+
+class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]
+    """Asks the URL for a token by client id and secret, and keeps it until most of its lifetime is over."""
+
+    def __init__(self, oauth: OAuth) -> None:
+        self._oauth = oauth
+        self._lock = threading.Lock()
+        self._token = ""
+        self._renew_at = 0.0
+
+    def token(self) -> str:
+        """A valid token. Blocks for some seconds at most; raises NoToken."""
+        with self._lock:
+            if time.monotonic() >= self._renew_at:
+                answer = self._ask()
+                lifetime_s = float(answer.get("expires_in") or _LIFETIME_S)
+                self._token = str(answer["access_token"])
+                self._renew_at = time.monotonic() + lifetime_s * _RENEW_AFTER
+            return self._token
+
+    def _ask(self) -> dict[str, Any]:
+        oauth = self._oauth
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": oauth.client_id,
+            "client_secret": oauth.client_secret,
+        }
+        if oauth.scope:
+            fields["scope"] = oauth.scope
+        request = Request(str(oauth.token_url), urlencode(fields).encode(), {"Accept": "application/json"})  # noqa: S310 - the settings allow https, and http on this machine
+        try:
+            with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+                answer: dict[str, Any] = json.load(response)
+        except HTTPError as exc:
+            said = exc.read(200).decode(errors="backslashreplace")
+            raise NoToken(f"{oauth.token_url} gave no token: {exc.code} {exc.reason}: {said}") from exc
+        except (OSError, ValueError) as exc:
+            reason = getattr(exc, "reason", exc)
+            raise NoToken(f"{oauth.token_url} gave no token: {reason}") from exc
+        if "access_token" not in answer:
+            raise NoToken(f"{oauth.token_url} gave no token: its answer has no access_token")
+        return answer
+
+
+class FromFunction(AbstractTokenProvider):  # type: ignore[misc]
+    """Calls a function of the application for each login; that keeps the token as long as it is valid."""
+
+    def __init__(self, path: str) -> None:
+        """Raises WorkersError if there is no such function."""
+        self._path = path
+        module, _, name = path.partition(":")
+        try:
+            self._function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as exc:
+            raise WorkersError(f"KAFKA_OAUTH_TOKEN_PROVIDER={path} cannot be loaded: {exc}") from exc
+
+    def token(self) -> str:
+        """The function's token. Raises NoToken."""
+        try:
+            token = self._function()
+        except Exception as exc:
+            raise NoToken(f"{self._path} gave no token: {type(exc).__name__}: {exc}") from exc
+        if not isinstance(token, str):
+            raise NoToken(f"{self._path} gave {type(token).__name__}, a token is text")
+        return token
+
+
+@lru_cache(maxsize=16)
+def token_provider(oauth: OAuth) -> AbstractTokenProvider:
+    """The provider of these settings; all clients share it, and its token. Raises WorkersError."""
+    return FromFunction(oauth.provider) if oauth.provider else ClientCredentials(oauth)
