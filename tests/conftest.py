@@ -1,4 +1,4 @@
-"""What the tiers share: one real Kafka, one real PostgreSQL, a namespace for each test."""
+"""Fixtures for all tiers: one real Kafka, one real PostgreSQL, a namespace for each test."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process_left() -> Iterator[None]:
-    """Whatever the run started, it has ended."""
+    """Fails at the end of a run that has left processes running."""
     yield
     children = psutil.Process().children(recursive=True)
     left = [child for child in children if not _is_of_multiprocessing(child)]

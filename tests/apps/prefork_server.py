@@ -14,7 +14,7 @@ CHILDREN, JOBS_OF_A_CHILD = map(int, sys.argv[1:])
 
 
 def serve(numbers: Iterator[int]) -> None:
-    """What a request handler does: a send that waits, and a batch."""
+    """Handle a request: a send that waits, and a batch."""
     note.send(next(numbers))
     with broker.batch():
         for _ in range(JOBS_OF_A_CHILD - 1):

@@ -1,4 +1,4 @@
-"""What dramatiq expects of any broker: the same suite over its own StubBroker and ours."""
+"""dramatiq's contract for any broker: the same suite over its own StubBroker and ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may happen to a Kafka: frozen, killed and back."""
+"""A Kafka that is frozen, or killed and back."""
 
 from __future__ import annotations
 

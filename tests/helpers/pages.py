@@ -27,7 +27,7 @@ def prose(page: str) -> str:
 
 
 def inline_code(page: str) -> list[str]:
-    """What stands between backticks in a page's prose, each on one line."""
+    """The words between backticks in a page's prose, each on one line."""
     return [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", prose(page))]
 
 

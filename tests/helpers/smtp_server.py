@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, Envelope, syntax
 
-#: What it can be told to answer to.
+#: The commands and moments that it can be told to answer to.
 STAGES = ("GREETING", "AUTH", "MAIL", "RCPT", "DATA", "CONTENT")
 
 #: The recipient that it always refuses.
@@ -126,7 +126,7 @@ class SmtpServer:
 
 
 class _Handler:
-    """What aiosmtpd calls; apart, as it reads every attribute of its handler at each connection."""
+    """The handler that aiosmtpd calls; apart, as aiosmtpd reads all its attributes at each connection."""
 
     def __init__(self, server: SmtpServer) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""What an event brings about: at once by the job that handles it, or by jobs of its own, where that fails."""
+"""The effects of an event: at once by the job that handles it, or by jobs of their own where that fails."""
 
 from __future__ import annotations
 

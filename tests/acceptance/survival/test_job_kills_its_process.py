@@ -9,7 +9,7 @@ import dramatiq
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import letters_of
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 from workers.dead_letters.letter import Reason
 
 JOBS = 1_000
@@ -17,10 +17,8 @@ KILLER = 500
 
 
 def test_a_job_that_kills_its_process_is_given_up_and_takes_no_other_with_it(
-    cluster: Cluster, namespace: str, tmp_path: Path
+    broker: KafkaBroker, tmp_path: Path
 ) -> None:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("default")
     with broker.batch():
         for number in range(JOBS):
             actor = "exit_at_once" if number == KILLER else "note"
@@ -43,7 +41,6 @@ def test_a_job_that_kills_its_process_is_given_up_and_takes_no_other_with_it(
         numbers = fleet.numbers()
         deaths = len((tmp_path / "numbers.deaths").read_text().splitlines())
     (letter,) = letters_of(broker)
-    broker.close()
     assert (letter.reason, letter.actor) == (Reason.CRASHED, "exit_at_once")
     assert deaths == 3
     assert set(numbers) == set(range(JOBS)) - {KILLER}

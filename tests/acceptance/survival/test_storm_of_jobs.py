@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -35,14 +34,6 @@ THREADS = 4
 PATIENCE_S = 60 + JOBS / 200
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
-
-
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("default")
-    yield broker
-    broker.close()
 
 
 def send(broker: KafkaBroker, numbers: range) -> None:

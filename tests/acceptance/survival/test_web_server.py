@@ -26,7 +26,7 @@ RATE = 50
 STATE_S = 6.0
 #: A pause of the event loop that a user of another route would notice.
 PAUSE_S = 0.05
-#: What a busy machine may add to any time.
+#: A busy machine may add that much to any time.
 MARGIN_S = 3.0
 
 

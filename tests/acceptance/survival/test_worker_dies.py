@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dramatiq
-import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 JOBS = 2_000
-
-
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("default")
-    yield broker
-    broker.close()
 
 
 def send_numbers(broker: KafkaBroker, numbers: range, pause_ms: int = 2) -> None:

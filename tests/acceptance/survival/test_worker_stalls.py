@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import dramatiq
-import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import letters_of
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
-
-
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("default")
-    yield broker
-    broker.close()
+from workers import KafkaBroker
 
 
 def send(broker: KafkaBroker, numbers: range) -> None:

@@ -34,7 +34,7 @@ def _typed(page: str) -> list[str]:
 
 @cache
 def _help(*words: str) -> str | None:
-    """What a command says about itself; None where there is no such command."""
+    """The help of a command; None where there is no such command."""
     out = io.StringIO()
     library = logging.getLogger("kafka")
     level = library.level

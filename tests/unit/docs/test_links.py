@@ -1,4 +1,4 @@
-"""What the pages point to is there: files, headings, folders of the code."""
+"""The links of the pages lead somewhere: to files, headings, folders of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What importing the chatbot loads, and what it does with settings that are wrong."""
+"""Importing the chatbot: which modules it loads, and how it tells of wrong settings."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tasks.events.models import InvalidEvent, TodoEvent
 from tests.helpers.samples import a_todo, an_event
 from workers.records.envelope import size_of
 
-#: What Kafka accepts by default, less some room for the record's headers.
+#: The longest value that Kafka accepts by default, less some room for the record's headers.
 MAX_MESSAGE_BYTES = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""What recipients want, kept in SQLite and in PostgreSQL, set from Python and from the command line."""
+"""The wishes of recipients, kept in SQLite and in PostgreSQL, set from Python and from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server refuses, and what is said of it."""
+"""Refusals of the mail server, and the errors that tell of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `todo-workers dead-letters` says and does in detail, in this process, on a real Kafka."""
+"""`todo-workers dead-letters` in detail, in this process, on a real Kafka."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of a dead-letter topic, and how its entries end, on a real Kafka."""
+"""A dead-letter topic is read, and its entries end, on a real Kafka."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pool relies on in kafka-python's clients, and what it mends there."""
+"""The pool relies on some behaviour of kafka-python's clients, and mends some."""
 
 from __future__ import annotations
 

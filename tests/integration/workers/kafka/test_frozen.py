@@ -19,7 +19,7 @@ from workers.local_kafka import LocalKafka
 
 SEND_TIMEOUT_S = 3.0
 CONNECT_TIMEOUT_S = 1.0
-#: What a busy machine may add to a time-out.
+#: A busy machine may add that much to a time-out.
 MARGIN_S = 3.0
 
 

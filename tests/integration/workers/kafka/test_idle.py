@@ -21,7 +21,7 @@ from workers.kafka.patches.coordinator import PacedCoordinator
 from workers.records.envelope import Record
 
 PARTITIONS = 4
-#: What must not wait for the end of a request for records, which takes 20 s.
+#: Nothing may wait for the end of a request for records, which takes 20 s.
 AT_ONCE_S = 4.0
 
 Connect = Callable[[Cluster, str], KafkaConsumer]

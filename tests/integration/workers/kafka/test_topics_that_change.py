@@ -1,4 +1,4 @@
-"""What Kafka, or somebody else, can do to a topic under the workers that read it."""
+"""Topics that Kafka, or somebody else, changes under the workers that read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `todo-workers doctor` says of logins, topics and rights on a real Kafka, and of the application."""
+"""`todo-workers doctor` on logins, topics and rights of a real Kafka, and on the application."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Shop:
                 raise ValueError(f"number {number}{unit} fails")
 
     def write(self, *values: bytes, headers: list[tuple[str, bytes]] | None = None) -> None:
-        """What another service does, past all of our code."""
+        """Write as another service does, past all of our code."""
         self.broker.prepare()
         for value in values:
             self.broker.producer.deliver(self.log, Record(value[:4], value, headers or []))

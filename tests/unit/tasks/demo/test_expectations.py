@@ -28,7 +28,7 @@ NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
 def effects_of(step: Step) -> list[Effect]:
-    """What the workers leave behind when all goes well."""
+    """The state that the workers leave behind when all goes well."""
     action = step.action
     if isinstance(action, Operate):
         return []

@@ -164,7 +164,7 @@ def test_a_reminder_that_is_late_says_so() -> None:
 
 
 def messages() -> Iterator[tuple[str, str | None]]:
-    """What the templates ask the catalogs for."""
+    """The texts that the templates ask the catalogs for."""
     for template in (*TEMPLATES.rglob("*.txt"), *TEMPLATES.rglob("*.html")):
         with template.open("rb") as file:
             for _, _, message, _ in babel_extract(

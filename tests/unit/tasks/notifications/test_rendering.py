@@ -1,4 +1,4 @@
-"""What the mails say, whatever a todo's title holds."""
+"""The words of the mails, whatever a todo's title holds."""
 
 from __future__ import annotations
 

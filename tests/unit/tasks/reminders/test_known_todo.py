@@ -1,4 +1,4 @@
-"""What the events of a todo add up to: in any order, by the log where clocks differ, in another time zone."""
+"""The events of a todo add up: in any order, by the log where clocks differ, in another time zone."""
 
 from __future__ import annotations
 

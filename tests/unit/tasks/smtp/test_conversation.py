@@ -1,4 +1,4 @@
-"""What is said to a mail server, and what its replies mean: no sockets, no time."""
+"""The conversation with a mail server, and the meaning of its replies: no sockets, no time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits for a client stays bounded, in order, and loses only what a newer event replaces."""
+"""The events that wait for a client: bounded, in order; only what a newer one replaces is lost."""
 
 from __future__ import annotations
 

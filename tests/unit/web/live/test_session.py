@@ -1,4 +1,4 @@
-"""What a session does in time: pings, new tokens, its end."""
+"""A session in the course of time: pings, new tokens, its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever enqueue takes, a worker reads as it was sent; the rest is refused while the sender can be told."""
+"""A worker reads what enqueue took as it was sent; the rest is refused while the sender can be told."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ delays = mostly(
 
 
 def read(topic: str, record: Record, queue: str) -> tuple[dramatiq.Message[Any], int | None]:
-    """What a worker gets, and when."""
+    """The message that a worker gets, and when."""
     eta_ms = None
     if topic.startswith("todo.delay."):
         job = delayed(as_consumed(record, topic))

@@ -1,4 +1,4 @@
-"""What a mover has read before its time: in the order of that, and within a bound of memory."""
+"""Delayed jobs that a mover has read ahead: by due time, and within a bound of memory."""
 
 from __future__ import annotations
 

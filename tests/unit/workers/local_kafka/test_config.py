@@ -1,4 +1,4 @@
-"""What a local Kafka is started with."""
+"""The configuration that a local Kafka is started with."""
 
 from __future__ import annotations
 

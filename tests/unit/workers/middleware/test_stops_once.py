@@ -1,4 +1,4 @@
-"""What the broker hooks into dramatiq's worker process."""
+"""The broker's hook in dramatiq's worker process."""
 
 from __future__ import annotations
 

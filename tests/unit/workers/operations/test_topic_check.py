@@ -1,4 +1,4 @@
-"""What differs between a topic as it should be and as it is."""
+"""Differences between a topic as it should be and as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one partition's log and commit say of its jobs."""
+"""A partition's jobs, told from its log and its commit."""
 
 from __future__ import annotations
 

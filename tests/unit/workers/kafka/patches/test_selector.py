@@ -42,13 +42,11 @@ def test_once_it_has_run_it_can_be_woken_again(net: Any) -> None:
 
 @pytest.mark.parametrize("net", [CoalescingSelector], indirect=True)
 def test_no_call_from_another_thread_is_missed(net: Any) -> None:
-    loop = threading.Thread(target=net.run_forever, daemon=True)
-    loop.start()
+    net.start()
     called = [threading.Event() for _ in range(2_000)]
     for number, event in enumerate(called):
         net.call_soon_threadsafe(event.set)
         if number % 100 == 0:
             assert event.wait(10)
     assert all(event.wait(10) for event in called)
-    net.stop()
-    loop.join(10)
+    net.stop(10_000)

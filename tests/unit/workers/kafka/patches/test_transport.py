@@ -1,4 +1,4 @@
-"""What a socket takes is written at once."""
+"""A transport writes at once what its socket takes."""
 
 from __future__ import annotations
 
