@@ -16,6 +16,7 @@ SHARING = {
     "a wheel": ["acceptance/test_wheel.py"],
     "three brokers": ["acceptance/survival/test_three_brokers.py"],
     "brokers with results": ["contract/test_features.py"],
+    "a Kafka that is damaged": ["integration/workers/kafka/test_batches_of_others.py"],
     "a Kafka that freezes": ["integration/workers/kafka/test_frozen.py"],
     "a Kafka with users": [
         "integration/workers/dead_letters/test_writer.py",

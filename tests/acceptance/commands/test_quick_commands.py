@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import pytest
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.helpers.programs import run_python
 
@@ -12,50 +11,52 @@ from tests.helpers.programs import run_python
 FOR_WORK = {"dramatiq", "kafka", "pydantic", "pydantic_settings", "rich", "workers.broker", "settings.models"}
 FOR_THE_CHATBOT = {"sqlalchemy", "alembic", "css_inline", "babel", "aiosmtplib", "jinja2"}
 
-#: Runs a command in this interpreter, then says on standard error what it has imported.
+#: Runs commands in this interpreter, one after the other; after each says on standard error what is imported.
 SCRIPT = """
-import sys
+import json, sys
 from workers.cli import main
-try:
-    main()
-finally:
-    print("imported", *sys.modules, file=sys.stderr)
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    status = 0
+    try:
+        main()
+    except SystemExit as exc:
+        status = exc.code or 0
+    print("imported", status, *sys.modules, file=sys.stderr)
 """
 
-
-def imported_by(*words: str, status: int = 0, env: Mapping[str, str] | None = None) -> set[str]:
-    result = run_python("-c", SCRIPT, *words, env=env)
-    assert result.returncode == status, result.stderr
-    return set(result.stderr.splitlines()[-1].split())
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--help"],
-        ["--version"],
-        ["status", "--help"],
-        ["topics", "--help"],
-        ["delayed", "list", "--help"],
-        ["dead-letters", "--help"],
-        ["dead-letters", "replay", "--help"],
-    ],
-    ids=" ".join,
-)
-def test_help_imports_nothing_that_only_the_work_needs(words: list[str]) -> None:
-    assert not imported_by(*words) & (FOR_WORK | FOR_THE_CHATBOT | {"tasks"})
+HELP = ["--help", "--version", "status --help", "topics --help", "delayed list --help", "dead-letters --help"]
+HELP += ["dead-letters replay --help"]
+WRONG = ["nope", "delayed nope", "dead-letters nope"]
+LOOKS = ["dead-letters list", "delayed list", "topics"]
 
 
-@pytest.mark.parametrize("words", [["nope"], ["delayed", "nope"], ["dead-letters", "nope"]], ids=" ".join)
-def test_a_wrong_command_is_told_without_importing_the_right_ones(words: list[str]) -> None:
-    assert not imported_by(*words, status=2) & (FOR_WORK | FOR_THE_CHATBOT | {"tasks"})
+def imported_by(
+    commands: Sequence[str], *, status: int = 0, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, set[str]]]:
+    """Each command with what has been imported up to its end: the first that shows too much is the cause."""
+    result = run_python("-c", SCRIPT, json.dumps([command.split() for command in commands]), env=env)
+    assert result.returncode == 0, result.stderr
+    found = [line.split()[1:] for line in result.stderr.splitlines() if line.startswith("imported")]
+    for command, (ended, *modules) in zip(commands, found, strict=True):
+        assert int(ended) == status, result.stderr
+        yield command, set(modules)
 
 
-@pytest.mark.parametrize("words", [["dead-letters", "list"], ["delayed", "list"], ["topics"]], ids=" ".join)
+def test_help_imports_nothing_that_only_the_work_needs() -> None:
+    for command, imported in imported_by(HELP):
+        assert not imported & (FOR_WORK | FOR_THE_CHATBOT | {"tasks"}), command
+
+
+def test_a_wrong_command_is_told_without_importing_the_right_ones() -> None:
+    for command, imported in imported_by(WRONG, status=2):
+        assert not imported & (FOR_WORK | FOR_THE_CHATBOT | {"tasks"}), command
+
+
 def test_a_look_at_kafka_imports_nothing_that_only_the_chatbots_work_needs(
-    words: list[str], bootstrap_servers: str, namespace: str
+    bootstrap_servers: str, namespace: str
 ) -> None:
     env = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers, "KAFKA_NAMESPACE": namespace}
-    imported = imported_by(*words, env=env)
-    assert "kafka" in imported
-    assert not imported & FOR_THE_CHATBOT
+    for command, imported in imported_by(LOOKS, env=env):
+        assert "kafka" in imported
+        assert not imported & FOR_THE_CHATBOT, command

@@ -100,9 +100,10 @@ def test_a_missing_codec_under_a_full_prefetch_ends_and_stops(
         consumer.close()
 
 
-@pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
-    kafka = LocalKafka(data_dir=tmp_path)
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """A Kafka whose files tests may damage, each those of its own topics."""
+    kafka = LocalKafka(data_dir=tmp_path_factory.mktemp("kafka"))
     kafka.start()
     yield kafka
     kafka.stop()
