@@ -13,7 +13,7 @@ The steps are in this order because each may be the last one that a worker does:
   that long to commit: a worker that is only slow never sends at the same time as the one that takes over.
 - The server's answer decides. A refusal releases the claim, so that a retry need not wait for the
   lease. An acceptance is recorded (settle) before anything else, for two minutes against a database that is
-  away: until then, a repetition would send the mail again.
+  away: until then, a repetition would send the mail again, so the connection that took it sends no other.
 
 Between the server's answer and the settled row lies the one moment in which a crash costs a second mail; its
 Message-ID is the same, and many mailboxes show it once.
@@ -120,8 +120,12 @@ class Notifier:
         if token is None:
             return DeliveryOutcome.DONE_BEFORE
         self._require_time(notice, token, claimed_at)
-        self._hand_over(notice, Mail(self.sender.address, notice.recipient.email, content), token)
-        self._settle(notice, token)
+        mail = Mail(self.sender.address, notice.recipient.email, content)
+        try:
+            self._hand_over(notice, mail, token)
+            self._settle(notice, token)
+        finally:
+            self.mailer.settled(mail)
         return DeliveryOutcome.SENT
 
     def _require_time(self, notice: Notice, token: str, claimed_at: datetime) -> None:
@@ -134,7 +138,7 @@ class Notifier:
 
     def _hand_over(self, notice: Notice, mail: Mail, token: str) -> None:
         try:
-            self.mailer.send(mail)
+            self.mailer.send(mail, hold=True)
         except Exception as exc:
             try:
                 self.deliveries.release(notice, token, error=str(exc), now=self.clock())

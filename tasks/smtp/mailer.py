@@ -73,13 +73,16 @@ class Mailer:
             self._running().put(Submission(mail, answered, hold))
 
     def settled(self, *mails: Mail) -> None:
-        """Let the connections go on that are held for these mails, the very objects; never blocks."""
+        """Let the connections go on that are held for these mails, the very objects; never blocks.
+
+        A mail that is not answered yet holds none then.
+        """
         with self._lock:
             if self._thread is not None and self._thread.is_running:
                 self._thread.put(*mails)
 
-    def send(self, mail: Mail) -> None:
-        """Block until the server has taken ``mail``.
+    def send(self, mail: Mail, *, hold: bool = False) -> None:
+        """Block until the server has taken ``mail``; ``hold`` is as in :meth:`submit`.
 
         Raises:
             MailNotSent: it did not; the text names the server, the recipient and the server's answer.
@@ -93,7 +96,7 @@ class Mailer:
             else:
                 sent.set_exception(error)
 
-        self.submit(mail, answered)
+        self.submit(mail, answered, hold=hold)
         sent.result(self._limit_s + _GRACE_S)
 
     @property

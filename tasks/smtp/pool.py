@@ -69,7 +69,11 @@ class Pool:
         self._spread()
 
     def settled(self, mail: Mail) -> None:
-        """Let the connection go on that is held for the mail; does nothing if none is."""
+        """Let the connection go on that is held for the mail, or hold none if it is still to be answered."""
+        for submission in self._in_hand:
+            if submission.mail is mail:
+                submission.hold = False
+                return
         for number, (held, connection) in enumerate(self._held):
             if held is mail:
                 del self._held[number]

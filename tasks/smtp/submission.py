@@ -11,11 +11,11 @@ from .mail import Mail
 Answered = Callable[[Exception | None], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Submission:
     """One mail for one :meth:`Mailer.submit`: it is itself only, whatever else has the same content."""
 
     mail: Mail
     answered: Answered
-    #: Whether the connection that took it sends no other content until it is settled.
+    #: Whether the connection that takes it sends no other content until it is settled.
     hold: bool = False

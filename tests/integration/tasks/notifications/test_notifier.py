@@ -451,6 +451,38 @@ def test_a_sent_mail_is_noted_when_the_database_is_back(notifier: Notifier, serv
     assert len(server.mails) == 1
 
 
+class Waits(Unlike):
+    """A database that notes no mail as sent before it is let."""
+
+    def __init__(self, deliveries: DeliveryStore) -> None:
+        super().__init__(deliveries)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def settle(self, *args: Any, **kwargs: Any) -> bool:
+        self.asked.set()
+        assert self.go_on.wait(30)
+        return self._deliveries.settle(*args, **kwargs)
+
+
+def test_a_connection_sends_no_other_mail_before_its_last_one_is_noted(
+    notifier: Notifier, server: SmtpServer
+) -> None:
+    # So a worker that is killed leaves one mail a connection that goes out again, not one a thread.
+    mailer = Mailer(notifier.mailer._server, connections=1)
+    waits: Any = Waits(notifier.deliveries)
+    own = replace(notifier, mailer=mailer, deliveries=waits)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(own.deliver, a_notice())
+        assert waits.asked.wait(30)
+        second = threads.submit(own.deliver, a_notice())
+        wait_for(lambda: len(server.senders) == 2, timeout_s=30)  # its envelope goes
+        assert server.count == 1
+        waits.go_on.set()
+        assert {first.result(30), second.result(30)} == {DeliveryOutcome.SENT}
+    mailer.close()
+    assert server.count == 2
+
+
 class Slow(Unlike):
     """A database that is slow to note a claim."""
 

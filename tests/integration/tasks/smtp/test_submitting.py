@@ -116,6 +116,19 @@ def test_a_connection_that_is_lost_while_it_is_held_lets_no_other_take_its_place
     assert server.connections == 2
 
 
+def test_a_mail_that_is_settled_before_its_answer_holds_nothing(
+    make_mailer: MakeMailer, server: ScriptedSmtp, answers: Answers
+) -> None:
+    # As when the thread that waited for it was told to stop.
+    mailer = make_mailer(server.port, connections=1)
+    server.may_answer.clear()
+    mailer.settled(answers.submit(mailer, "one", hold=True))
+    wait_for(lambda: server.contents)
+    server.may_answer.set()
+    answers.submit(mailer, "two")
+    wait_for(lambda: answers.taken == ["one", "two"])
+
+
 def test_closing_waits_for_no_mail_to_be_settled(
     make_mailer: MakeMailer, server: ScriptedSmtp, answers: Answers
 ) -> None:
