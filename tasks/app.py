@@ -11,10 +11,11 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 import dramatiq
 
@@ -28,6 +29,8 @@ from .updates.records import RETENTION_MS, Update
 
 if TYPE_CHECKING:
     from .audit.trail import AuditStore
+    from .effects.engine import EffectsEngine
+    from .effects.later import Alarms, Left
     from .notifications.delivery_store import DeliveryStore
     from .notifications.mail_message import Sender
     from .notifications.notice import Notice
@@ -44,6 +47,11 @@ logger = logging.getLogger(__name__)
 
 #: dramatiq's exit status of a worker process that could not import its module.
 _CANNOT_IMPORT = 2
+
+#: Connections to the database for the threads of the effects, besides those of the worker's threads.
+_OWN_CONNECTIONS = 2
+#: How many mails may be on their way before events wait, for each connection to the mail server.
+MAILS_PER_CONNECTION = 6
 
 
 def _load_settings() -> Settings:
@@ -80,7 +88,7 @@ max_delay = settings.worker.max_delay
 _lock = threading.RLock()
 
 
-def _once(make: Callable[[], T]) -> Callable[[], T]:
+def once(make: Callable[[], T]) -> Callable[[], T]:
     """Call ``make`` once in each process: a forked child makes its own, as no connection may cross a fork."""
     made = cache(lambda _pid: make())
 
@@ -92,15 +100,16 @@ def _once(make: Callable[[], T]) -> Callable[[], T]:
     return give
 
 
-@_once
+@once
 def database() -> Database:
     """Return this process's database."""
     from .storage.database import Database
 
-    return Database(settings.database_url.get_secret_value(), pool_size=settings.worker.threads)
+    pool_size = settings.worker.threads + _OWN_CONNECTIONS
+    return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
 
 
-@_once
+@once
 def audit_store() -> AuditStore:
     """Return this process's audit store."""
     from .audit.trail import AuditStore
@@ -108,7 +117,7 @@ def audit_store() -> AuditStore:
     return AuditStore(database())
 
 
-@_once
+@once
 def reminder_store() -> ReminderStore:
     """Return this process's reminders."""
     from .reminders.store import ReminderStore
@@ -116,7 +125,7 @@ def reminder_store() -> ReminderStore:
     return ReminderStore(database())
 
 
-@_once
+@once
 def delivery_store() -> DeliveryStore:
     """Return this process's record of deliveries."""
     from .notifications.delivery_store import DeliveryStore
@@ -124,7 +133,7 @@ def delivery_store() -> DeliveryStore:
     return DeliveryStore(database())
 
 
-@_once
+@once
 def recipient_store() -> RecipientStore:
     """Return this process's record of what recipients want."""
     from .notifications.recipients import RecipientStore
@@ -132,7 +141,7 @@ def recipient_store() -> RecipientStore:
     return RecipientStore(database())
 
 
-@_once
+@once
 def mailer() -> Mailer:
     """Return this process's mailer."""
     from .smtp.mailer import Mailer
@@ -143,7 +152,7 @@ def mailer() -> Mailer:
     return Mailer(mail_server(), connections=smtp.connections, idle_s=smtp.idle_s, limit_s=limit_s)
 
 
-@_once
+@once
 def mail_server() -> Server:
     """Return the server that takes the mails."""
     from .smtp.server import Server
@@ -160,7 +169,7 @@ def mail_server() -> Server:
     )
 
 
-@_once
+@once
 def sender() -> Sender:
     """Return the sender of every mail."""
     from .notifications.mail_message import Sender
@@ -171,7 +180,7 @@ def sender() -> Sender:
     )
 
 
-@_once
+@once
 def announcer() -> Callable[[Update], None]:
     """Return this process's way to say what it did."""
     if update_log is None:
@@ -193,10 +202,36 @@ def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:
     )
 
 
+def effects_engine(
+    *,
+    enqueue: Callable[[Sequence[Left]], None],
+    set_alarms: Callable[[Sequence[Alarms]], None],
+    notice_id: Callable[[UUID], UUID],
+) -> EffectsEngine:
+    """Make the engine of the effects; see `effects.later.Later` for the first two parameters."""
+    from .effects.batch import Parts
+    from .effects.engine import EffectsEngine
+    from .effects.later import Later
+    from .notifications.notifier import SETTLE_PATIENCE_S
+
+    lease = timedelta(seconds=settings.smtp.lease_s)
+    parts = Parts(
+        database(), reminder_store(), delivery_store(), recipient_store(), sender(), lease, notice_id
+    )
+    return EffectsEngine(
+        parts,
+        mailer(),
+        Later(enqueue, set_alarms),
+        most_mails=MAILS_PER_CONNECTION * settings.smtp.connections,
+        settle_patience_s=SETTLE_PATIENCE_S,
+    )
+
+
 class LoadsAndCloses(dramatiq.Middleware):
     """Makes the parts that a worker needs before its first job, and closes the mailer after its last."""
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        from .effects import engine  # noqa: F401
         from .notifications import notifier  # noqa: F401 - with what renders the templates
         from .reminders import keeper  # noqa: F401
         from .storage import shared_work  # noqa: F401

@@ -2,84 +2,116 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import dramatiq
+from dramatiq.middleware import CurrentMessage
 
+from workers.partitions.taken_message import TakenMessage
 from workers.records.sources import Incoming
 
-from ..app import broker, event_log, mailer, settings
+from ..app import broker, effects_engine, event_log, once, settings
+from ..effects.event_in_hand import Effect, EventInHand
 from ..events.cloud_events import event_of
-from ..events.models import AnyEvent, ReadEvent, TodoEvent, read_any_event
+from ..events.models import AnyEvent, TodoEvent, read_any_event
+from . import updates
 from .arguments import EventData
-from .audit import record, record_audit
-from .event_jobs import EventActor, jobs_for
-from .notifications import notify, send_notification
-from .reminders import sync, sync_reminder
+from .audit import record_audit
+from .event_jobs import EventActor, job_id, jobs_for
+from .notifications import notice_about, send_notification
+from .reminders import keeper, sync_reminder
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ..effects.engine import EffectsEngine
+    from ..effects.later import Alarms, Left
+
+#: Whose job brings about an effect that is left.
+EFFECT_ACTORS: dict[Effect, EventActor] = {
+    Effect.RECORD: record_audit,
+    Effect.REMIND: sync_reminder,
+    Effect.MAIL: send_notification,
+}
+
+#: The outcomes after which an event is in the audit trail, and a mail at the server.
+_RECORDED = frozenset({"recorded", "repeated", "differs"})
+_MAILED = frozenset({"sent", "done-before"})
 
 #: How long the event log keeps an event, handled or not.
 EVENT_LOG_RETENTION_MS = 30 * 24 * 3_600_000
 
-
-@dataclass(frozen=True)
-class Effect:
-    """One effect of an event: ``run`` brings it about at once, a job of ``actor`` does so later.
-
-    Both raise InvalidEvent if this effect cannot use a part of the event; the others happen all the same.
-    """
-
-    actor: EventActor
-    run: Callable[[ReadEvent[Any]], None]
-
-
-#: The effects of an event about a todo, in this order: the mail may take long. An event of another type is
-#: only recorded.
-EFFECTS = (
-    Effect(record_audit, lambda read: record(read.event)),
-    Effect(sync_reminder, sync),
-    Effect(send_notification, notify),
-)
+#: How many events a process has in hand at most: those that wait, a batch, and those whose mails are on the
+#: way.
+IN_HAND = 128
 
 
 @dramatiq.actor(broker=broker, queue_name="events")
 def handle_event(event: EventData) -> None:
     """Bring about every effect of the event, at once if possible; otherwise a job of its own does so.
 
-    The event is parsed once for all of them. A job for each effect would cost twice the time. Nothing waits
-    for a mail server that is slow or away, and an effect that fails is tried again alone, in its own queue,
-    where its dead letter says why. Handled again, the event has the same effects once.
+    The event is parsed here; the rest happens on the thread of the effects (`tasks.effects`), for many events
+    at a time, while this job is held and its thread does others. Nothing waits for a mail server that is slow
+    or away, and an effect that fails is tried again alone, in its own queue, where its dead letter says why.
+    Handled again, the event has the same effects once.
 
     Raises:
         InvalidEvent: it cannot even be recorded.
     """
     read = read_any_event(event)
-    left = [effect.actor for effect in effects_of(read.event) if not _is_done_at_once(effect, read)]
-    if left:
-        with broker.batch():
-            for one in jobs_for(read.event, event, left):
-                broker.enqueue(one)
+    message: object = CurrentMessage.get_current_message()
+    if isinstance(message, TakenMessage):
+        message.hold()
+        effects().submit(EventInHand(read, event, message.release, _tell))
+        return
+    # Called by hand: there is no job to be held.
+    finished: SimpleQueue[Exception | None] = SimpleQueue()
+    effects().submit(EventInHand(read, event, finished.put, _tell))
+    if error := finished.get():
+        raise error
 
 
-def _is_done_at_once(effect: Effect, read: ReadEvent[AnyEvent]) -> bool:
-    if effect.actor is send_notification and not mailer().is_ready:
-        return False
-    try:
-        effect.run(read)
-    except Exception as exc:  # noqa: BLE001 - its job will meet it again, and say what it is
-        ids = (read.event.event_id, effect.actor.actor_name)
-        logger.warning("event.later event_id=%s actor=%s: %s", *ids, exc)
-        return False
-    return True
+@once
+def effects() -> EffectsEngine:
+    """Return this process's engine of the effects."""
+    return effects_engine(enqueue=_enqueue, set_alarms=_set_alarms, notice_id=_notice_id)
 
 
-def effects_of(event: AnyEvent) -> Sequence[Effect]:
-    """The effects of an event; one of an unknown type is only recorded."""
-    return EFFECTS if isinstance(event, TodoEvent) else EFFECTS[:1]
+def _enqueue(left: Sequence[Left]) -> None:
+    with broker.batch():
+        for one in left:
+            for job in jobs_for(one.event.event, one.event.data, [EFFECT_ACTORS[one.effect]]):
+                broker.enqueue(job)
+
+
+def _set_alarms(work: Sequence[Alarms]) -> None:
+    now_set = set(keeper().set_alarms([alarm for one in work for alarm in one.alarms], datetime.now(UTC)))
+    for one in work:
+        assert isinstance(one.event.event, TodoEvent)
+        updates.reminders_set(one.event.event, now_set.intersection(one.alarms))
+
+
+def _tell(event: AnyEvent, effect: Effect, outcome: str) -> None:
+    """Announce what became of an effect, unless it was left to a job, which does so then."""
+    if effect is Effect.RECORD and outcome in _RECORDED:
+        updates.event_recorded(event)
+    elif effect is Effect.MAIL and outcome in _MAILED:
+        assert isinstance(event, TodoEvent)
+        updates.mail(notice_about(event), outcome, event.todo_id)
+
+
+def _notice_id(event_id: UUID) -> UUID:
+    return job_id(event_id, send_notification)
+
+
+class FinishesEffects(dramatiq.Middleware):
+    """Lets the effects that are under way end before their jobs' consumer leaves."""
+
+    def before_consumer_thread_shutdown(self, broker: dramatiq.Broker, thread: Any) -> None:  # noqa: ARG002
+        if thread.queue_name == handle_event.queue_name:
+            effects().close()
 
 
 def job_of(record: Incoming) -> dramatiq.Message[None]:
@@ -91,4 +123,7 @@ def job_of(record: Incoming) -> dramatiq.Message[None]:
     return message.copy(message_id=event["event_id"], message_timestamp=record.timestamp_ms)
 
 
+broker.add_middleware(CurrentMessage())
+broker.add_middleware(FinishesEffects())
+broker.set_prefetch(handle_event.queue_name, IN_HAND)
 broker.add_source(handle_event.queue_name, event_log, job_of, retention_ms=EVENT_LOG_RETENTION_MS)

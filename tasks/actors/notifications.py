@@ -11,9 +11,9 @@ import dramatiq
 
 from workers.errors import WorkersError
 
-from ..app import broker, notifier
+from ..app import broker, notifier, settings
 from ..events.fields import Part
-from ..events.models import ReadEvent, TodoEvent, read_event
+from ..events.models import TodoEvent, read_event
 from ..notifications.notice import Notice, notice_of, parse_notice
 from . import updates
 from .arguments import EventData, NoticeData
@@ -23,16 +23,13 @@ from .event_jobs import job_id
 @dramatiq.actor(broker=broker, queue_name="notifications")
 def send_notification(event: EventData) -> None:
     """Mail the owner of the todo what happened to it."""
-    notify(read_event(event))
-
-
-def notify(read: ReadEvent[TodoEvent]) -> None:
-    """Do the work of `send_notification`. Raises InvalidEvent if the owner's data do not allow a mail."""
+    read = read_event(event)
     read.require(Part.OWNER)
-    _deliver(_notice_about(read.event), read.event.todo_id)
+    _deliver(notice_about(read.event), read.event.todo_id)
 
 
-def _notice_about(event: TodoEvent) -> Notice:
+def notice_about(event: TodoEvent) -> Notice:
+    """The notice that an event makes."""
     return notice_of(event, id=job_id(event.event_id, send_notification))
 
 
@@ -48,6 +45,10 @@ def notice_job(notice: Notice) -> dramatiq.Message[None]:
         args=(notice.model_dump(mode="json"),), key=notice.recipient.email
     )
     return message.copy(message_id=str(notice.id))
+
+
+# These jobs wait for the mail server, each on its thread: half of the threads stay free for what does not.
+broker.set_prefetch(send_notification.queue_name, max(1, settings.worker.threads // 2))
 
 
 def _deliver(notice: Notice, todo_id: str | None = None) -> None:
@@ -74,7 +75,7 @@ class AnnouncesGivenUp(dramatiq.Middleware):
         with suppress(WorkersError):
             if message.actor_name == send_notification.actor_name:
                 event = read_event(message.args[0]).event
-                updates.mail_given_up(_notice_about(event), event.todo_id)
+                updates.mail_given_up(notice_about(event), event.todo_id)
             elif message.actor_name == send_notice.actor_name:
                 updates.mail_given_up(parse_notice(message.args[0]), None)
 

@@ -15,7 +15,7 @@ from workers.middleware.runs_thread import RunsThread
 
 from ..app import broker, database, max_delay, reconcile_every, reminder_policy, reminder_store
 from ..events.fields import Part
-from ..events.models import ReadEvent, TodoEvent, read_event
+from ..events.models import read_event
 from ..notifications.notice import Notice
 from ..reminders.known_todo import may_set_reminders
 from ..reminders.reconcile_timer import ReconcileTimer
@@ -25,7 +25,7 @@ from .notifications import notice_job
 
 if TYPE_CHECKING:
     from ..reminders.keeper import ReminderKeeper
-    from ..reminders.store import AlarmToSet
+    from ..reminders.outcomes import AlarmToSet
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,7 @@ logger = logging.getLogger(__name__)
 @dramatiq.actor(broker=broker, queue_name="reminders")
 def sync_reminder(event: EventData) -> None:
     """Bring the reminders of a todo in step with an event about it; events may arrive in any order."""
-    sync(read_event(event))
-
-
-def sync(read: ReadEvent[TodoEvent]) -> None:
-    """Do the work of `sync_reminder`. Raises InvalidEvent if a reminder cannot be set as the event has it."""
+    read = read_event(event)
     if may_set_reminders(read.event):
         read.require(Part.OWNER, Part.SCHEDULE)
     alarms = keeper().sync(read.event, datetime.now(UTC))

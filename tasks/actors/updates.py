@@ -16,8 +16,8 @@ from ..notifications.notice import Notice
 from ..updates.records import Deed, Update
 
 if TYPE_CHECKING:
-    from ..notifications.notifier import DeliveryOutcome
-    from ..reminders.store import AlarmToSet, Fired
+    from ..reminders.outcomes import AlarmToSet
+    from ..reminders.store import Fired
 
 #: The deed of each outcome of a notice. One that was done before is announced again: its worker may have died
 #: before it could. Who postpones a notice says so, and until when.
@@ -31,9 +31,9 @@ def event_recorded(event: AnyEvent) -> None:
         _announce(Deed.EVENT_RECORDED, event.todo.owner.email, event.event_id, event.todo_id, data)
 
 
-def mail(notice: Notice, outcome: DeliveryOutcome, todo_id: str | None) -> None:
-    """Announce what became of a notice, unless it was postponed."""
-    deed = _MAILS.get(outcome.value)
+def mail(notice: Notice, outcome: str, todo_id: str | None) -> None:
+    """Announce what became of a notice, by its `DeliveryOutcome`, unless it was postponed."""
+    deed = _MAILS.get(outcome)
     if update_log is not None and deed is not None:
         _announce(deed, notice.recipient.email, notice.id, todo_id, _of_notice(notice))
 

@@ -65,7 +65,7 @@ class AuditStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._append = database.together(_append)
+        self._append = database.together(append)
 
     def record(self, event: AnyEvent, *, recorded_at: datetime) -> Recording:
         """Add the event's row, unless it has one; the row is committed when this returns.
@@ -78,10 +78,16 @@ class AuditStore:
     def record_all(self, events: Iterable[AnyEvent], *, recorded_at: datetime) -> Sequence[Recording]:
         """Record all of them in one transaction, otherwise as `record`."""
         entries = [(entry_of(event), recorded_at) for event in events]
-        return self._database.write(lambda connection: _append(connection, entries))
+        return self._database.write(lambda connection: append(connection, entries))
 
 
-def _append(connection: Connection, entries: Sequence[tuple[AuditEntry, datetime]]) -> Sequence[Recording]:
+def append(connection: Connection, entries: Sequence[tuple[AuditEntry, datetime]]) -> Sequence[Recording]:
+    """Add the entries, each with the time at which it is recorded, in the transaction of ``connection``.
+
+    On PostgreSQL nobody else adds any from then on until the transaction ends. Raises SQLAlchemy's errors.
+    """
+    if not entries:
+        return []
     outcomes: list[Recording] = []
     rows = []
     head, known = _lock_and_look(connection, [entry.event_id for entry, _ in entries])

@@ -12,8 +12,7 @@ from workers.cli.options import command_group
 from ..actors.reminders import keeper
 from ..app import broker, database
 from ..reminders.by_hand import RemindersByHand
-from ..reminders.outcomes import ReminderState
-from ..reminders.store import AlarmToSet
+from ..reminders.outcomes import AlarmToSet, ReminderState
 from . import reminders_output as commands
 
 app = command_group("Look at reminders, cancel them, or change when they fire.")

@@ -16,8 +16,7 @@ from workers.cli.times import parse_coming_time, parse_length
 from workers.errors import WorkersError
 
 from ..reminders.by_hand import Firing, Reminder, RemindersByHand
-from ..reminders.outcomes import ReminderState
-from ..reminders.store import AlarmToSet
+from ..reminders.outcomes import AlarmToSet, ReminderState
 from ..text import one_line
 
 SetAlarm = Callable[[AlarmToSet], None]

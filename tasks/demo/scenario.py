@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ..actors.audit import record_audit
 from ..actors.event_jobs import job_id
-from ..actors.events import EFFECTS, handle_event
+from ..actors.events import EFFECT_ACTORS, handle_event
 from ..actors.notifications import send_notification
 from ..events.models import Change, Event, TodoCompleted, TodoCreated, TodoDeleted, TodoUpdated
 from ..events.todos import Owner, Todo
@@ -68,7 +68,7 @@ class Publish:
 
     @property
     def marks(self) -> frozenset[str]:
-        jobs = (job_id(self.event.event_id, effect.actor) for effect in EFFECTS)
+        jobs = (job_id(self.event.event_id, actor) for actor in EFFECT_ACTORS.values())
         return frozenset(str(mark) for mark in (self.event.event_id, *jobs))
 
 

@@ -85,12 +85,21 @@ _RELEASE = deliveries.update().where(_OWN)
 _SETTLE = deliveries.update().where(_OWN).values(state=DeliveryState.SENT, until=None, error=None)
 
 
-class _Settling(NamedTuple):
+class Settled(NamedTuple):
     """A mail that was sent at ``now`` by the holder of the claim ``token``."""
 
     id: str
     token: str
     now: datetime
+
+
+class Released(NamedTuple):
+    """A mail that was not sent, as its holder of the claim ``token`` found at ``now``."""
+
+    id: str
+    token: str
+    now: datetime
+    error: str
 
 
 class DeliveryBusy(WorkersError, Retry):
@@ -107,8 +116,8 @@ class DeliveryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._upsert = _upsert_on(database)
-        self._claim = database.together(self._claim_all)
-        self._settle = database.together(_settle_all)
+        self._claim = database.together(self.claim_all)
+        self._settle = database.together(self._settle_each)
 
     def claim(self, notice: Notice, *, now: datetime, lease: timedelta) -> str | None:
         """Claim the notice; returns the token to settle or release it with, None if its state is final.
@@ -118,11 +127,10 @@ class DeliveryStore:
         Raises:
             DeliveryBusy: another worker has the claim.
         """
-        token = str(uuid4())
-        claimed = {"state": DeliveryState.SENDING, "claim": token, "until": now + lease}
-        row = self._claim(_row(notice, claimed, now=now, attempts=1))
+        wanted = claim_of(notice, now=now, lease=lease)
+        row = self._claim(wanted)
         if row is None:
-            return token
+            return str(wanted["claim"])
         if row.state in FINAL:
             return None
         left_ms = max(0, int((row.until - now).total_seconds() * 1000)) if row.until else 0
@@ -130,18 +138,12 @@ class DeliveryStore:
 
     def settle(self, notice: Notice, token: str, *, now: datetime) -> bool:
         """Record that the mail is sent; returns False if another worker took the claim over meanwhile."""
-        return self._settle(_Settling(str(notice.id), token, now))
+        return self._settle(Settled(str(notice.id), token, now))
 
     def release(self, notice: Notice, token: str, *, error: str, now: datetime) -> None:
         """Release the claim: the mail is not sent, and the next worker may try."""
-        values = {
-            "state": DeliveryState.FAILED,
-            "claim": None,
-            "until": None,
-            "error": plain_text(one_line(error, _MAX_ERROR_LENGTH)),
-        }
-        own = {"own_id": str(notice.id), "own_claim": token, "updated_at": now}
-        self._database.write(lambda connection: connection.execute(_RELEASE, values | own))
+        released = Released(str(notice.id), token, now, error)
+        self._database.write(lambda connection: self.release_all(connection, [released]))
 
     def postpone(self, notice: Notice, until: datetime, *, now: datetime) -> None:
         """Record that a job will send the notice at ``until``, unless a worker has the claim."""
@@ -168,10 +170,15 @@ class DeliveryStore:
         row = _row(notice, values, now=now, attempts=0)
         self._database.write(lambda connection: connection.execute(self._upsert, row))
 
-    def _claim_all(
+    def claim_all(
         self, connection: Connection, wanted: Sequence[dict[str, Any]]
     ) -> Sequence[Row[Any] | None]:
-        """Write the rows that may be written; returns None for each of them, else the row that is there."""
+        """Write the rows (`claim_of`) that may be written: None for each of them, else the row that is there.
+
+        No two may be of the same notice.
+        """
+        if not wanted:
+            return []
         # Sorted: two transactions that lock rows in different orders would wait for each other for ever.
         written = connection.execute(self._upsert, sorted(wanted, key=itemgetter("id")))
         if written.rowcount == len(wanted):
@@ -179,14 +186,40 @@ class DeliveryStore:
         found = _rows(connection, [row["id"] for row in wanted])
         return [None if found[row["id"]].claim == row["claim"] else found[row["id"]] for row in wanted]
 
+    def settle_all(self, connection: Connection, sent: Sequence[Settled]) -> Sequence[str]:
+        """As `settle`, for many in one transaction; returns the ids whose claim another worker has."""
+        values = [{"own_id": one.id, "own_claim": one.token, "updated_at": one.now} for one in sorted(sent)]
+        if not values or connection.execute(_SETTLE, values).rowcount == len(sent):
+            return []
+        found = _rows(connection, [one.id for one in sent])
+        return [one.id for one in sent if one.id not in found or found[one.id].claim != one.token]
 
-def _settle_all(connection: Connection, wanted: Sequence[_Settling]) -> Sequence[bool]:
-    """Record that mails are sent; returns for each whether its claim was still its sender's."""
-    values = [{"own_id": one.id, "own_claim": one.token, "updated_at": one.now} for one in sorted(wanted)]
-    if connection.execute(_SETTLE, values).rowcount == len(wanted):
-        return [True] * len(wanted)
-    found = _rows(connection, [one.id for one in wanted])
-    return [one.id in found and found[one.id].claim == one.token for one in wanted]
+    def release_all(self, connection: Connection, failed: Sequence[Released]) -> None:
+        """As `release`, for many in one transaction."""
+        if failed:
+            connection.execute(_RELEASE, [_failure(one) for one in sorted(failed)])
+
+    def _settle_each(self, connection: Connection, sent: Sequence[Settled]) -> Sequence[bool]:
+        lost = self.settle_all(connection, sent)
+        return [one.id not in lost for one in sent]
+
+
+def claim_of(notice: Notice, *, now: datetime, lease: timedelta) -> dict[str, Any]:
+    """The row that claims a notice, for `DeliveryStore.claim_all`; its ``claim`` is a new token."""
+    claimed = {"state": DeliveryState.SENDING, "claim": str(uuid4()), "until": now + lease}
+    return _row(notice, claimed, now=now, attempts=1)
+
+
+def _failure(one: Released) -> dict[str, Any]:
+    return {
+        "state": DeliveryState.FAILED,
+        "claim": None,
+        "until": None,
+        "error": plain_text(one_line(one.error, _MAX_ERROR_LENGTH)),
+        "own_id": one.id,
+        "own_claim": one.token,
+        "updated_at": one.now,
+    }
 
 
 def _rows(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:

@@ -36,6 +36,7 @@ recipients = Table(
 _ROW: Select[tuple[Any, ...]] = select(recipients.c.opted_out, recipients.c.quiet_hours).where(
     recipients.c.address == bindparam("key")
 )
+_ROWS = select(recipients).where(recipients.c.address.in_(bindparam("keys", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,13 @@ class RecipientStore:
         """The recipient's preferences."""
         with self._database.reading() as connection:
             return _preferences(connection.execute(_ROW, {"key": _key(address)}).first())
+
+    def with_preferences(self, addresses: Iterable[str]) -> dict[str, Preferences]:
+        """The preferences of those who have some, by address in lower case. The addresses must be valid."""
+        keys = list({address.lower() for address in addresses})
+        with self._database.reading() as connection:
+            rows = connection.execute(_ROWS, {"keys": keys}).all()
+        return {row.address: _preferences(row) for row in rows}
 
     def opt_out(self, address: str, kinds: Iterable[str]) -> Preferences:
         """Send the recipient no more notices of these kinds; EVERY_KIND is one of them."""

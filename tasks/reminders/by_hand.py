@@ -14,8 +14,7 @@ from workers.errors import WorkersError
 
 from ..storage.database import Database
 from .known_todo import todo_of
-from .outcomes import FiringOutcome, ReminderState
-from .store import AlarmToSet
+from .outcomes import AlarmToSet, FiringOutcome, ReminderState
 from .tables import reminded_todos, reminder_firings, reminders
 
 _R = reminders.c

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from ..events.models import TodoEvent
 from ..notifications.notice import InvalidNotice, Notice, parse_notice
-from .outcomes import LatePolicy
-from .store import AlarmToSet, Fired, ReminderStore
+from .outcomes import AlarmToSet, LatePolicy
+from .store import Fired, ReminderStore
 
 #: The job that claimed an alarm has this long to send its notice, before `reconcile` sends it.
 _SENDING_TIME = timedelta(minutes=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,27 +17,50 @@ from .tables import reminded_todos
 _T = reminded_todos.c
 
 # Built once: that costs more than what the database does with it.
-_IS_KNOWN = select(_T.todo_id).where(_T.todo_id == bindparam("todo"))
+_THESE = _T.todo_id.in_(bindparam("todo_ids", expanding=True))
+_KNOWN_AMONG = select(_T.todo_id).where(_THESE)
+# In order: two transactions that lock rows in different orders would wait for each other for ever.
+_LOCKED = select(reminded_todos).where(_THESE).order_by(_T.todo_id).with_for_update()
+_CHANGED = ("newest_event", "opening_event", "closing_event", "todo", "events")
+_UPDATE = (
+    update(reminded_todos)
+    .where(_T.todo_id == bindparam("own_id"))
+    .values({name: bindparam(name) for name in _CHANGED})
+)
 
 
-def is_known(connection: Connection, todo_id: str) -> bool:
-    """Whether anything is known of a todo."""
-    return connection.execute(_IS_KNOWN, {"todo": todo_id}).first() is not None
+class KnownTodoRows:
+    """The rows of one database; every method works in the transaction of a connection."""
 
+    def __init__(self, database: Database) -> None:
+        self._insert = database.insert(reminded_todos).on_conflict_do_nothing(index_elements=["todo_id"])
 
-def learn_event(database: Database, connection: Connection, event: TodoEvent) -> KnownTodo:
-    """Add an event to what is known of its todo, and return all that is known now.
+    def known_among(self, connection: Connection, todo_ids: Collection[str]) -> set[str]:
+        """Those of some todos of which anything is known."""
+        if not todo_ids:
+            return set()
+        return set(connection.execute(_KNOWN_AMONG, {"todo_ids": list(todo_ids)}).scalars())
 
-    The row stays locked until the transaction ends, so events of one todo are learned one after the other.
-    """
-    insert = database.insert(reminded_todos).values(_values(event.todo.id, learn(None, event)))
-    connection.execute(insert.on_conflict_do_nothing(index_elements=["todo_id"]))
-    where = _T.todo_id == event.todo.id
-    before = _known(connection.execute(select(reminded_todos).where(where).with_for_update()).one())
-    known = learn(before, event)
-    if known != before:
-        connection.execute(update(reminded_todos).where(where).values(_values(event.todo.id, known)))
-    return known
+    def learn(self, connection: Connection, events: Sequence[TodoEvent]) -> dict[str, KnownTodo]:
+        """Add events of different todos to what is known of these; returns all that is known now, by todo.
+
+        The rows stay locked until the transaction ends, so events of one todo are learned one after the
+        other.
+        """
+        by_id = {event.todo.id: event for event in sorted(events, key=lambda event: event.todo.id)}
+        first = {todo_id: learn(None, event) for todo_id, event in by_id.items()}
+        connection.execute(self._insert, [_values(todo_id, one) for todo_id, one in first.items()])
+        found = connection.execute(_LOCKED, {"todo_ids": list(by_id)})
+        before = {row.todo_id: _known(row) for row in found}
+        known = {todo_id: learn(before[todo_id], event) for todo_id, event in by_id.items()}
+        changed = [
+            _values(todo_id, one) | {"own_id": todo_id}
+            for todo_id, one in known.items()
+            if one != before[todo_id]
+        ]
+        if changed:
+            connection.execute(_UPDATE, changed)
+        return known
 
 
 def _known(row: Row[Any]) -> KnownTodo:

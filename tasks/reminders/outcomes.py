@@ -1,4 +1,4 @@
-"""The states of a reminder, the outcomes of its alarms, and the policy for late alarms. Pure."""
+"""The states of a reminder, its alarm, the outcomes of its alarms, and the policy for late ones. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ class ReminderState(StrEnum):
     WAITING = "waiting"
     DONE = "done"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class AlarmToSet:
+    """An alarm to set: at ``at`` it fires the reminder, if the reminder still has this ``version``."""
+
+    reminder_id: str
+    version: int
+    at: datetime
 
 
 class FiringOutcome(StrEnum):

@@ -11,13 +11,14 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select, up
 
 from ..events.models import TodoEvent
 from ..events.todos import Todo
-from ..schedules.alarms import Alarm, Due, Plan, next_alarm, what_is_due
+from ..schedules.alarms import Alarm, Due, what_is_due
 from ..storage.database import Database
 from .firings import firing_id, notice_for
 from .known_todo import may_be_ignored, todo_of
-from .known_todo_rows import is_known, learn_event
-from .outcomes import FiringOutcome, LatePolicy, ReminderState
-from .plans import plan_of, plans
+from .known_todo_rows import KnownTodoRows
+from .outcomes import AlarmToSet, FiringOutcome, LatePolicy, ReminderState
+from .plans import plan_of
+from .sync import on_alarm, sync_all
 from .tables import reminded_todos, reminder_firings, reminders
 
 #: How many reminders one statement handles.
@@ -26,15 +27,6 @@ PAGE = 500
 _R = reminders.c
 _T = reminded_todos.c
 _F = reminder_firings.c
-
-
-@dataclass(frozen=True)
-class AlarmToSet:
-    """An alarm to set: at ``at`` it fires the reminder, if the reminder still has this ``version``."""
-
-    reminder_id: str
-    version: int
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -60,6 +52,7 @@ class ReminderStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known = KnownTodoRows(database)
 
     def sync(self, event: TodoEvent, now: datetime) -> list[AlarmToSet]:
         """Bring the reminders of the event's todo in step with it; return the alarms to set.
@@ -72,15 +65,15 @@ class ReminderStore:
         """
         if may_be_ignored(event):
             with self._database.reading() as connection:
-                if not is_known(connection, event.todo.id):
+                if not self._known.known_among(connection, [event.todo.id]):
                     return []
+        return self._database.write(lambda connection: self.sync_all(connection, [event], now)[0])
 
-        def follow(connection: Connection) -> list[AlarmToSet]:
-            known = learn_event(self._database, connection, event)
-            _follow(connection, event.todo.id, plans(known), min(known.since, now))
-            return _alarms(connection, and_(_R.todo_id == event.todo.id, _not_set()))
-
-        return self._database.write(follow)
+    def sync_all(
+        self, connection: Connection, events: Sequence[TodoEvent], now: datetime
+    ) -> list[list[AlarmToSet]]:
+        """As `sync`, for many events in the transaction of ``connection``: the alarms of each of them."""
+        return sync_all(self._known, connection, events, now)
 
     def fire(
         self, reminder_id: str, version: int, now: datetime, policy: LatePolicy
@@ -170,41 +163,6 @@ class ReminderStore:
         return connection.execute(added).rowcount == 1
 
 
-def _follow(connection: Connection, todo_id: str, wanted: dict[str, Plan], since: datetime) -> None:
-    """Change the reminders whose plan differs from the ``wanted`` one; new alarms are after ``since``."""
-    rows = connection.execute(
-        select(reminders).where(_R.todo_id == todo_id).order_by(_R.id).with_for_update()
-    ).all()
-    for row in rows:
-        plan = wanted.get(row.id)
-        if row.plan != (str(plan) if plan else None):
-            connection.execute(
-                update(reminders).where(_R.id == row.id).values(_planned(plan, since, row.version))
-            )
-    for missing in sorted(wanted.keys() - {row.id for row in rows}):
-        plan = wanted[missing]
-        identity = {"id": missing, "todo_id": todo_id, "before_due": str(plan.offset), "alarm_version": 0}
-        connection.execute(reminders.insert().values(identity | _planned(plan, since, 0)))
-
-
-def _planned(plan: Plan | None, since: datetime, version: int) -> dict[str, Any]:
-    """The columns of a reminder that gets another plan, or none."""
-    if plan is None:
-        return {"plan": None, **_on_alarm(None, version), "state": ReminderState.CANCELLED}
-    return {"plan": str(plan), **_on_alarm(next_alarm(plan, since), version)}
-
-
-def _on_alarm(alarm: Alarm | None, version: int) -> dict[str, Any]:
-    """The columns of a reminder that goes on from ``version`` to its next alarm, or has none left."""
-    return {
-        "state": ReminderState.WAITING if alarm else ReminderState.DONE,
-        "version": version + 1,
-        "occurrence": alarm.occurrence if alarm else None,
-        "alarm_at": alarm.at if alarm else None,
-        "moved": False,
-    }
-
-
 def _firing(
     reminder_id: str, todo: Todo, alarm: Alarm, *, moved: int | None, outcome: FiringOutcome, now: datetime
 ) -> dict[str, Any]:
@@ -224,7 +182,7 @@ def _firing(
 
 
 def _advance(connection: Connection, row: Row[Any], due: Due, fired_at: datetime | None) -> None:
-    values = _on_alarm(due.following, row.version)
+    values = on_alarm(due.following, row.version)
     if fired_at is not None:
         values |= {"fired_occurrence": due.latest.occurrence, "fired_at": fired_at}
     connection.execute(update(reminders).where(_R.id == row.id).values(values))

@@ -30,7 +30,7 @@ from .submission import Answered, Submission
 logger = logging.getLogger(__name__)
 
 #: How many mails in hand for each connection mean that another one has to wait.
-MAILS_PER_CONNECTION = 1
+MAILS_PER_CONNECTION = 8
 #: How much longer than the limit a thread waits for its mail, in case the mailer's thread stands still.
 _GRACE_S = 10.0
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from tasks.events.models import TodoEvent
 from tasks.notifications.notice import Notice
 from tasks.reminders.keeper import ReminderKeeper
-from tasks.reminders.outcomes import LatePolicy, ReminderState
-from tasks.reminders.store import AlarmToSet, ReminderStore
+from tasks.reminders.outcomes import AlarmToSet, LatePolicy, ReminderState
+from tasks.reminders.store import ReminderStore
 from tasks.reminders.tables import reminder_firings, reminders
 from tasks.storage.database import Database
 from tests.helpers.samples import a_todo, an_event

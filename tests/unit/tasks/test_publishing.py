@@ -10,7 +10,7 @@ import pytest
 
 import tasks
 from tasks.actors.event_jobs import job, jobs_for
-from tasks.actors.events import EFFECTS, handle_event
+from tasks.actors.events import EFFECT_ACTORS, handle_event
 from tasks.app import event_log
 from tasks.events.cloud_events import record_of
 from tasks.events.fields import MAX_TEXT_LENGTH
@@ -23,7 +23,7 @@ MAX_MESSAGE_BYTES = 1_000_000
 
 
 def jobs_of(event: TodoEvent) -> list[dramatiq.Message[None]]:
-    return jobs_for(event, event.model_dump(mode="json"), [effect.actor for effect in EFFECTS])
+    return jobs_for(event, event.model_dump(mode="json"), EFFECT_ACTORS.values())
 
 
 def test_importing_tasks_sets_the_broker_and_declares_the_actors() -> None:

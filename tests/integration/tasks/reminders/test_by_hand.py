@@ -10,8 +10,7 @@ import pytest
 
 from tasks.cli import reminders_output as commands
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand
-from tasks.reminders.outcomes import FiringOutcome, ReminderState
-from tasks.reminders.store import AlarmToSet
+from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, ReminderState
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, NOW, World, at, event, later
 from tests.helpers.samples import an_owner

@@ -16,9 +16,9 @@ from sqlalchemy import select
 
 from tasks.events.models import TodoEvent, parse_event
 from tasks.notifications.notice import InvalidNotice
-from tasks.reminders.outcomes import FiringOutcome, ReminderState
+from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, ReminderState
 from tasks.reminders.plans import reminder_id
-from tasks.reminders.store import PAGE, AlarmToSet
+from tasks.reminders.store import PAGE
 from tasks.reminders.tables import reminded_todos, reminder_firings, reminders
 from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseUnavailable

@@ -59,7 +59,10 @@ def test_many_threads_share_few_connections(make_mailer: MakeMailer, server: Smt
     assert server.connections <= 3
 
 
-def test_it_is_ready_while_a_connection_is_free(make_mailer: MakeMailer, server: SmtpServer) -> None:
+def test_it_is_ready_while_few_mails_are_in_hand(
+    make_mailer: MakeMailer, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.smtp.mailer.MAILS_PER_CONNECTION", 1)
     mailer = make_mailer(server.port, connections=1)
     ready = [mailer.is_ready]
     begun, go_on = hold_mails(server)

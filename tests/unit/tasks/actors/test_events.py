@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -10,44 +12,68 @@ import dramatiq
 import pytest
 
 import tasks
-from tasks.actors import audit, events, notifications, reminders, updates
+from tasks.actors import events, updates
+from tasks.audit.chain import AuditEntry
+from tasks.audit.entries import entry_of
+from tasks.effects import batch
+from tasks.effects.later import Later
 from tasks.events import models
 from tasks.events.fields import Part
 from tasks.events.models import InvalidEvent, read_any_event, read_event
+from tasks.notifications.notice import Notice
+from tasks.notifications.rendering import RenderedNotice, render
+from tasks.reminders.store import ReminderStore
+from tasks.storage.database import Database
+from tasks.updates.records import Deed
+from tests.helpers.effects_world import ObedientMailer, an_engine
 from tests.helpers.samples import KINDS, a_todo, an_event
 
 
 class Effects:
-    """The effects of events, only kept; and the jobs for what failed."""
+    """The effects of events, on a database of their own; and the jobs for what failed."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
         self.recorded: list[Any] = []
         self.synced: list[Any] = []
         self.mailed: list[Any] = []
         self.announced: list[Any] = []
         self.jobs: list[dramatiq.Message[Any]] = []
-        monkeypatch.setattr(audit, "audit_store", lambda: Mock(record=self._record))
-        monkeypatch.setattr(reminders, "keeper", lambda: Mock(sync=self._sync))
-        monkeypatch.setattr(notifications, "_deliver", lambda notice, _todo: self.mailed.append(notice))
+        self.mailer = ObedientMailer()
+        self.reminders = ReminderStore(database)
+        monkeypatch.setattr(self.reminders, "sync_all", self._sync_all)
+        monkeypatch.setattr(batch, "entry_of", self._entry_of)
+        monkeypatch.setattr(batch, "render", self._render)
+        self.engine = an_engine(
+            database, self.mailer, Later(events._enqueue, lambda _: None), reminders=self.reminders
+        )
+        monkeypatch.setattr(events, "effects", lambda: self.engine)
+        monkeypatch.setattr(updates, "update_log", "updates")
         monkeypatch.setattr(updates, "announcer", lambda: self.announced.append)
-        monkeypatch.setattr(events, "mailer", lambda: Mock(is_ready=True))
         monkeypatch.setattr(tasks.broker, "enqueue", self.jobs.append)
 
-    def _record(self, event: Any, *, recorded_at: Any) -> str:
+    def _entry_of(self, event: Any) -> AuditEntry:
         self.recorded.append(event)
-        return "recorded"
+        return entry_of(event)
 
-    def _sync(self, event: Any, now: Any) -> list[Any]:
-        self.synced.append(event)
-        return []
+    def _sync_all(self, _connection: Any, events: Sequence[Any], _now: Any) -> list[list[Any]]:
+        self.synced += events
+        return [[] for _ in events]
+
+    def _render(self, notice: Notice) -> RenderedNotice:
+        self.mailed.append(notice)
+        return render(notice)
 
     def counts(self) -> tuple[int, int, int]:
         return len(self.recorded), len(self.synced), len(self.mailed)
 
 
 @pytest.fixture
-def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
-    return Effects(monkeypatch)
+def effects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Effects]:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    effects = Effects(monkeypatch, database)
+    yield effects
+    effects.engine.close()
+    database.dispose()
 
 
 def handle(data: dict[str, Any]) -> None:
@@ -76,11 +102,21 @@ def test_an_event_is_parsed_once_for_all_its_effects(
     assert adapter.validate_python.call_count == 1
 
 
+def test_what_is_done_at_once_is_announced_and_what_is_left_is_not(effects: Effects) -> None:
+    event = an_event()
+    effects.mailer.is_well = False
+    handle(event.model_dump(mode="json"))
+    assert [update.deed for update in effects.announced] == [Deed.EVENT_RECORDED]
+    effects.mailer.is_well = True
+    handle(event.model_dump(mode="json"))
+    assert [update.deed for update in effects.announced[1:]] == [Deed.EVENT_RECORDED, Deed.MAIL_SENT]
+
+
 def test_an_event_is_parsed_once_also_where_its_effects_become_jobs(
     effects: Effects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = an_event().model_dump(mode="json")
-    monkeypatch.setattr(events, "mailer", lambda: Mock(is_ready=False))
+    effects.mailer.is_well = False
     adapter = Mock(wraps=models._EVENT)
     monkeypatch.setattr(models, "_EVENT", adapter)
     handle(data)

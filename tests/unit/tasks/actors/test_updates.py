@@ -15,8 +15,8 @@ from tasks.actors.event_jobs import job_id
 from tasks.events.models import read_any_event
 from tasks.notifications.notice import Notice
 from tasks.notifications.notifier import DeliveryOutcome
-from tasks.reminders.outcomes import FiringOutcome
-from tasks.reminders.store import AlarmToSet, Fired
+from tasks.reminders.outcomes import AlarmToSet, FiringOutcome
+from tasks.reminders.store import Fired
 from tasks.updates.records import Deed, Update
 from tests.helpers.samples import a_todo, an_event, an_owner
 
