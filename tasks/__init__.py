@@ -5,6 +5,7 @@ opens no connection. The packages:
 
     publishing            write events for the workers
     actors                the jobs: parse, call, log
+    effects               an event's audit row, reminders and mail, for many events at a time
     events                what the chatbot publishes: models, CloudEvents, schemas
     audit                 the append-only trail of all events
     notifications, smtp   a notice, its mail, that it goes out once; the mail server
