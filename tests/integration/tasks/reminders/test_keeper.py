@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -478,3 +479,30 @@ def test_the_policy_of_lateness() -> None:
     assert IN_TIME.outcome(alarm, alarm + timedelta(minutes=15)) is FiringOutcome.SENT
     assert IN_TIME.outcome(alarm, alarm + timedelta(minutes=15, seconds=1)) is FiringOutcome.LATE
     assert replace(IN_TIME, skips=True).outcome(alarm, alarm + timedelta(hours=1)) is FiringOutcome.SKIPPED
+
+
+def test_events_of_a_todo_in_one_transaction_count_one_after_the_other(world: World) -> None:
+    # The first alarm is due before the second event happens: it must not get lost between the two.
+    due = NOW + timedelta(hours=1, minutes=5)
+    created = event(due=due, reminders=["-1h"])
+    changed = event("todo.updated", time=later(10), due=due, reminders=["-1h"])
+    others = [event(id=f"todo-{number}") for number in range(2, 5)]
+    with world.database.writing() as connection:
+        alarms = world.store.sync_all(connection, [created, *others, changed, created], later(20))
+    (row,) = [row for row in world.all_rows() if row.todo_id == "todo-1"]
+    assert row.alarm_at == later(5)
+    assert [len(own) for own in alarms] == [1, 2, 2, 2, 1, 1]
+    fired = world.keeper.fire(row.id, row.version, later(20))
+    assert fired is not None
+    assert fired.outcome is FiringOutcome.SENT
+
+
+def test_a_todo_without_reminders_gets_no_row_unless_it_had_some_in_the_same_transaction(
+    world: World,
+) -> None:
+    plain = event(id="todo-2", reminders=[])
+    done = event("todo.completed", time=later(1), reminders=[])
+    with world.database.writing() as connection:
+        assert world.store.sync_all(connection, [plain, event(), done], NOW) == [[], ANY, []]
+    assert {row.todo_id for row in world.all_rows()} == {"todo-1"}
+    assert world.waiting() == {}
