@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from settings import Settings, load_settings
@@ -19,7 +19,7 @@ from workers.from_settings import cluster_from
 from .access import Access, access_from
 from .live.admission import Admission
 from .live.bridge import Bridge, Limits
-from .live.routes import add_live
+from .live.routes import add_health, add_live
 
 
 @dataclass(frozen=True)
@@ -73,22 +73,8 @@ def _bare_app(parts: Parts) -> FastAPI:
 
     app = FastAPI(title="todo-workers", lifespan=lifespan)
     app.state.access = parts.access
-    _add_health(app, parts)
+    add_health(app, parts.bridge)
     return app
-
-
-def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get("/livez", tags=["health"])
-    async def livez() -> dict[str, str]:
-        """Say that the process answers; depends on nothing else."""
-        return {"status": "ok"}
-
-    @app.get("/readyz", tags=["health"])
-    async def readyz(response: Response) -> dict[str, object]:
-        """Say whether clients can be served, and what the bridge does."""
-        ready = parts.bridge.is_ready
-        response.status_code = 200 if ready else 503
-        return {"status": "ok" if ready else "not ready", "live": parts.bridge.status()}
 
 
 def _add_live(app: FastAPI, parts: Parts) -> None:

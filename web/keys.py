@@ -100,6 +100,11 @@ class KeysAtUrl:
         await self._fetch(kid)
         return _chosen(self._keys, algorithm, kid)
 
+    async def are_there(self) -> bool:
+        """Whether the service hands out at least one key."""
+        await self._fetch(None)
+        return bool(self._keys)
+
     async def _fetch(self, kid: str | None) -> None:
         def fetch() -> list[PyJWK]:
             if kid is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import dramatiq
 
@@ -15,6 +17,8 @@ from .errors import WorkersError
 
 #: The group of entry points that name the modules of installed applications.
 GROUP = "todo_workers.apps"
+#: The groups of entry points that name further checks of the doctor, and further lines of the status.
+DOCTOR_GROUP, STATUS_GROUP = "todo_workers.doctor", "todo_workers.status"
 
 
 def load_broker(app: str | None) -> KafkaBroker:
@@ -43,6 +47,18 @@ def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
     if not isinstance(broker, KafkaBroker):
         raise WorkersError(f"{name} has no KafkaBroker; name it as in --app {module_name}:broker")
     return module, broker
+
+
+def additions(group: str) -> dict[str, Any]:
+    """What installed packages add to a command about the installed application, by the entry points' names.
+
+    One whose own requirements are not installed adds nothing.
+    """
+    found = {}
+    for point in sorted(entry_points(group=group)):
+        with suppress(ModuleNotFoundError):
+            found[point.name] = point.load()
+    return found
 
 
 def _installed() -> str:

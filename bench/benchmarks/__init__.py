@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import backlog, delays, end_to_end, enqueue, noop, pipeline, send, short_jobs
+from . import backlog, delays, end_to_end, enqueue, live, noop, pipeline, send, short_jobs
 
 BENCHMARKS = (
     noop.BENCHMARK,
@@ -12,6 +12,7 @@ BENCHMARKS = (
     short_jobs.BENCHMARK,
     backlog.BENCHMARK,
     pipeline.BENCHMARK,
+    live.BENCHMARK,
     delays.DUE_SOON,
     delays.WAITING,
 )

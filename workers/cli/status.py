@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..application import load_broker
+from ..application import STATUS_GROUP, additions, load_broker
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
@@ -23,6 +23,8 @@ from .terminal import console, visible
 from .times import length_of_time
 
 _WATCH_INTERVAL_S = 2.0
+#: Looks at another part of the application: a line about it, and its JSON values.
+Addition = Callable[[], tuple[str, Mapping[str, object]]]
 #: The pause before dead letters are counted again, as a multiple of the time that the last count took.
 _COUNT_SHARE = 10
 
@@ -31,7 +33,7 @@ def show(app: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the queues once, or until Ctrl-C."""
     broker = load_broker(app)
     with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
-        look = _Look(broker, reader)
+        look = _Look(broker, reader, {} if app else additions(STATUS_GROUP))
         if as_json:
             _print_json(look.read())
             while watch:
@@ -46,7 +48,8 @@ def show(app: str | None, *, watch: bool, as_json: bool) -> None:
 class _Look:
     """Reads the whole status again and again."""
 
-    def __init__(self, broker: KafkaBroker, reader: StatusReader) -> None:
+    def __init__(self, broker: KafkaBroker, reader: StatusReader, others: Mapping[str, Addition]) -> None:
+        self._others = others
         self._queues = sorted(broker.queues)
         self._reader = reader
         self._counts = Counts(broker.cluster, broker.topics.dead_letters)
@@ -55,8 +58,9 @@ class _Look:
 
     def read(self) -> _Status:
         """Raises KafkaUnreachable or NotAuthorized."""
+        others = {name: look() for name, look in self._others.items()}
         return _Status(
-            self._reader.read(self._queues), self._reader.read_delayed(), self._read_dead_letters()
+            self._reader.read(self._queues), self._reader.read_delayed(), self._read_dead_letters(), others
         )
 
     def _read_dead_letters(self) -> Counter[str]:
@@ -73,6 +77,7 @@ class _Status(NamedTuple):
     queues: Sequence[QueueStatus]
     delayed: DelayedStatus
     dead_letters: Counter[str]
+    others: Mapping[str, tuple[str, Mapping[str, object]]]
 
 
 def _watch(broker: KafkaBroker, look: _Look) -> None:
@@ -105,6 +110,7 @@ def _status_view(found: _Status) -> Group:
     if elsewhere:
         named = ", ".join(f"{count} of {queue or 'no queue'}" for queue, count in sorted(elsewhere.items()))
         lines.append(f"dead letters of queues that are not declared here: {named}")
+    lines += [f"{name}: {line}" for name, (line, _) in found.others.items()]
     return Group(_status_table(found), Text(visible("\n" + "\n".join(lines))))
 
 
@@ -152,5 +158,6 @@ def _print_json(found: _Status) -> None:
         ],
         "delayed": asdict(found.delayed),
         "dead_letters": dict(found.dead_letters),
+        **{name: values for name, (_, values) in found.others.items()},
     }
     print(json.dumps(shown), flush=True)

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from settings import SettingsError, load_settings
 
-from ..application import load_application
+from ..application import DOCTOR_GROUP, additions, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
 from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
@@ -60,6 +60,8 @@ def examine(app: str | None) -> Iterator[Finding]:
     queues = f"queues {', '.join(sorted(broker.queues))}" if broker.queues else "it declares no queue"
     yield Finding("application", bool(broker.queues), f"{module.__name__}: {queues}")
     yield from _kafka(broker)
+    if app is None:
+        yield from (_found(name, call) for name, call in additions(DOCTOR_GROUP).items())
     yield from _own(module)
 
 

@@ -22,7 +22,7 @@ from web.access import Access
 from web.keys import SecretKey
 from web.live.admission import Admission
 from web.live.bridge import Bridge, Limits
-from web.live.routes import add_live
+from web.live.routes import add_health, add_live
 from web.live.views import Views
 from web.running.server import Server, listen
 from workers import Cluster
@@ -68,6 +68,7 @@ class RunningBridge:
             per_address=limits.per_address,
         )
         app = FastAPI(lifespan=self._lifespan)
+        add_health(app, self.bridge)
         add_live(app, bridge=self.bridge, access=access, admission=admission)
         self.server = Server(app, self.bridge, drain=timedelta(seconds=drain_s))
         self._listening = listen("127.0.0.1", 0)

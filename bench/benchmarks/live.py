@@ -1,0 +1,53 @@
+"""The live bridge: many connections, one event to all, events to single users."""
+
+from __future__ import annotations
+
+from ..isolation import isolated
+from ..kit import Kit
+from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio, reading
+
+
+def _bridge(kit: Kit) -> Readings:
+    found: Readings = isolated(
+        "bench.systems.live.load:bridge",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        connections=kit.amount(10_000, 1_000),
+        fan_outs=kit.amount(10, 5),
+        singles_s=kit.amount(20, 5),
+    )
+    return found
+
+
+def _bare(kit: Kit) -> Readings:
+    found: Readings = isolated(
+        "bench.systems.live.load:bare", connections=kit.amount(10_000, 1_000), fan_outs=kit.amount(10, 5)
+    )
+    return found
+
+
+BENCHMARK = Benchmark(
+    name="live",
+    title="Live events, one process, 10,000 connections (quick: 1,000); beside a plain uvicorn application",
+    contestants=(Contestant("bridge", _bridge), Contestant("bare", _bare)),
+    units={
+        "connect_s": "s",
+        "connection_kb": "KB",
+        "idle_cpu": "%",
+        "fan_out_ms": "ms",
+        "fan_out_max_ms": "ms",
+        "frame_cpu_us": "us",
+        "single_ms": "ms",
+        "single_p99_ms": "ms",
+    },
+    derived=(
+        reading("connect", "s", "bridge.connect_s", at_most(12)),
+        reading("idle", "%", "bridge.idle_cpu", at_most(5)),
+        reading("to-all", "ms", "bridge.fan_out_max_ms", at_most(300)),
+        reading("to-one", "ms", "bridge.single_ms", at_most(10)),
+        reading("to-one-p99", "ms", "bridge.single_p99_ms", at_most(50)),
+        Derived("frames", "1/s", lambda readings: 1e6 / readings["bridge.frame_cpu_us"], at_least(40_000)),
+        ratio("bridge-to-bare", "bridge.frame_cpu_us", "bare.frame_cpu_us"),
+    ),
+    max_rounds=1,
+)

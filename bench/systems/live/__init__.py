@@ -1,0 +1,1 @@
+"""The live bridge under load, and a plain WebSocket application beside it."""

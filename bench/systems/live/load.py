@@ -1,0 +1,241 @@
+"""Puts a server under load: many connections, one text to all of them, and events for single users."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jwt
+import psutil
+import uvloop
+
+from tasks import Owner, Todo, TodoCreated
+from tasks.events.cloud_events import record_of
+from workers import Cluster
+from workers.kafka.producer import DurableProducer
+from workers.records.envelope import Record
+
+from ...errors import NotMeasured
+from .client import Client, framed, require_files
+from .server import FOR_ALL, KEY
+
+#: How many connections are being made at a time.
+_AT_ONCE = 100
+_START_S = 60.0
+#: How long all clients may take to get a text.
+_PATIENCE_S = 30.0
+_TEXT_BYTES = 500
+
+
+def bridge(
+    address: str, namespace: str, connections: int, fan_outs: int, singles_s: float
+) -> dict[str, float]:
+    """Measure the bridge. See `_Load.readings`, and `singles` for the times to a single user."""
+    require_files(connections)
+    with _served("bridge", address, namespace) as (port, process):
+        load = _Load(port, process, connections)
+        writer = _Writer(address, namespace)
+        try:
+            return uvloop.run(load.measure(writer.to_all, fan_outs, writer, singles_s))
+        finally:
+            writer.close()
+
+
+def bare(connections: int, fan_outs: int) -> dict[str, float]:
+    """Measure the plain application."""
+    require_files(connections)
+    with _served("bare", "", "") as (port, process):
+        load = _Load(port, process, connections)
+        return uvloop.run(load.measure(lambda number: _post(port, number), fan_outs))
+
+
+class _Load:
+    """Connections to one server, and what they get."""
+
+    def __init__(self, port: int, process: psutil.Process, connections: int) -> None:
+        self._port = port
+        self._process = process
+        self._count = connections
+        self._welcomed = 0
+        self._frames = 0
+        self._wanted = 0
+        self._all_there = asyncio.Event()
+        #: When the events for single users came, by their number.
+        self._came: dict[int, float] = {}
+        self._clients: list[Client] = []
+
+    async def measure(
+        self, to_all: Any, fan_outs: int, writer: _Writer | None = None, singles_s: float = 0.0
+    ) -> dict[str, float]:
+        """Connect, be idle, send to all, send to single users; returns the readings."""
+        found = await self._connect()
+        await asyncio.sleep(1)
+        busy, began = self._cpu_s(), time.perf_counter()
+        await asyncio.sleep(5)
+        found["idle_cpu"] = 100 * (self._cpu_s() - busy) / (time.perf_counter() - began)
+        found |= await self._fan_out(to_all, fan_outs)
+        if writer is not None:
+            found |= await self._singles(writer, singles_s)
+        for client in self._clients:
+            assert client.transport is not None
+            client.transport.abort()
+        return found
+
+    async def _connect(self) -> dict[str, float]:
+        hellos = [_hello(number) for number in range(self._count)]
+        memory = self._process.memory_info().rss
+        self._want(self._count)
+        began = time.perf_counter()
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def connect(hello: bytes) -> None:
+            async with room:
+                loop = asyncio.get_running_loop()
+                _, client = await loop.create_connection(
+                    lambda: Client(hello, self._on_frame), "127.0.0.1", self._port
+                )
+                self._clients.append(client)
+
+        await asyncio.gather(*map(connect, hellos))
+        await self._wait()
+        took = time.perf_counter() - began
+        kb = (self._process.memory_info().rss - memory) / 1024 / self._count
+        return {"connect_s": took, "connection_kb": kb}
+
+    async def _fan_out(self, to_all: Any, times: int) -> dict[str, float]:
+        walls, busy_s = [], 0.0
+        for number in range(times):
+            self._want(self._count)
+            busy, began = self._cpu_s(), time.perf_counter()
+            await asyncio.to_thread(to_all, number)
+            await self._wait()
+            walls.append(time.perf_counter() - began)
+            await asyncio.sleep(0.3)
+            busy_s += self._cpu_s() - busy
+        return {
+            "fan_out_ms": 1000 * statistics.median(walls),
+            "fan_out_max_ms": 1000 * max(walls),
+            "frame_cpu_us": 1e6 * busy_s / times / self._count,
+        }
+
+    async def _singles(self, writer: _Writer, seconds: float) -> dict[str, float]:
+        """Publish 167 events a second for random users; returns the times until they have them."""
+        sent: dict[int, float] = {}
+        self._came.clear()
+        count = int(167 * seconds)
+        began = time.perf_counter()
+        for number in range(count):
+            await asyncio.sleep(max(0.0, began + number / 167 - time.perf_counter()))
+            sent[number] = time.perf_counter()
+            writer.to_one(random.randrange(self._count), number)  # noqa: S311
+        deadline = time.perf_counter() + _PATIENCE_S
+        while len(self._came) < count:
+            if time.perf_counter() > deadline:
+                raise NotMeasured(f"{count - len(self._came)} of {count} events did not come")
+            await asyncio.sleep(0.05)
+        times = sorted(1000 * (self._came[number] - at) for number, at in sent.items())
+        return {"single_ms": statistics.median(times), "single_p99_ms": times[int(len(times) * 0.99)]}
+
+    def _on_frame(self, payload: bytes) -> None:
+        self._frames += 1
+        if self._frames >= self._wanted:
+            self._all_there.set()
+        place = payload.find(b'"title":"single ')
+        if place >= 0:
+            self._came[int(payload[place + 16 : payload.index(b'"', place + 16)])] = time.perf_counter()
+
+    def _want(self, frames: int) -> None:
+        self._frames, self._wanted = 0, frames
+        self._all_there.clear()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S + self._count / 500):
+                await self._all_there.wait()
+        except TimeoutError as exc:
+            raise NotMeasured(f"{self._wanted - self._frames} of {self._wanted} frames did not come") from exc
+
+    def _cpu_s(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
+
+
+class _Writer:
+    """Publishes events."""
+
+    def __init__(self, address: str, namespace: str) -> None:
+        self._topic = f"{namespace}.events"
+        self._producer = DurableProducer(Cluster((address,)))
+        self._producer.prepare(self._topic)
+
+    def to_all(self, number: int) -> None:
+        data = {"number": number, "text": "x" * _TEXT_BYTES}
+        event = {
+            "specversion": "1.0",
+            "id": f"all-{number}",
+            "source": "/bench",
+            "type": FOR_ALL,
+            "data": data,
+        }
+        self._producer.deliver(self._topic, Record(b"all", json.dumps(event).encode(), []))
+
+    def to_one(self, user: int, number: int) -> None:
+        owner = Owner(name="Ana", email=f"user-{user}@example.com")
+        todo = Todo(id=f"todo-{number}", title=f"single {number}", owner=owner)
+        self._producer.send(self._topic, record_of(TodoCreated(actor="user:ana", todo=todo)))
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+def _hello(number: int) -> bytes:
+    claims = {"email": f"user-{number}@example.com", "aud": "todo", "exp": int(time.time()) + 86_400}
+    return framed(json.dumps({"type": "hello", "token": jwt.encode(claims, KEY)}).encode())
+
+
+def _post(port: int, number: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", "/all", json.dumps({"number": number, "text": "x" * _TEXT_BYTES}))
+    connection.getresponse().read()
+    connection.close()
+
+
+@contextmanager
+def _served(kind: str, address: str, namespace: str) -> Iterator[tuple[int, psutil.Process]]:
+    """Start a server, and wait until it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "bench.systems.live.server", kind, str(port), address, namespace]
+    program = subprocess.Popen(command)
+    try:
+        deadline = time.monotonic() + _START_S
+        while not _is_ready(port):
+            if program.poll() is not None or time.monotonic() > deadline:
+                raise NotMeasured(f"the {kind} did not start")
+            time.sleep(0.1)
+        yield port, psutil.Process(program.pid)
+    finally:
+        program.kill()
+        program.wait()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+        connection.close()
+    except OSError:
+        return False
+    return status == 200
