@@ -13,14 +13,15 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import cache, partial, wraps
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import dramatiq
 
 from settings import Settings, SettingsError, load_settings
 from workers.from_settings import broker_from
+from workers.records.envelope import Record
 
 from .reminders.outcomes import LatePolicy
 from .retry_policy import retries
@@ -183,9 +184,18 @@ def sender() -> Sender:
 @once
 def announcer() -> Callable[[Update], None]:
     """Return this process's way to say what it did."""
-    if update_log is None:
-        return announce_nothing
-    return Announcer(partial(broker.sending.hand_over, update_log))
+    return announce_nothing if update_log is None else Announcer(_UpdateLog(update_log))
+
+
+class _UpdateLog:
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def partitions(self) -> int:
+        return broker.sending.partitions(self._topic)
+
+    def write(self, record: Record, partition: int) -> Any:
+        return broker.sending.hand_over(self._topic, record, partition)
 
 
 def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:
@@ -241,6 +251,8 @@ class LoadsAndCloses(dramatiq.Middleware):
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         mailer().close()
+        if isinstance(announce := announcer(), Announcer):
+            announce.close()
 
 
 broker.add_middleware(LoadsAndCloses())

@@ -51,9 +51,10 @@ def asyncapi(retention_ms: int) -> dict[str, Any]:
         "address": "{namespace}.updates",
         "title": "Updates",
         "description": (
-            "What the workers did, a CloudEvents 1.0 event in structured mode for each deed, keyed by the "
-            "address of the owner it was for. It is news: one may be missing if a worker died, or come "
-            "twice with the same id. Written unless WEB_UPDATES is off; anybody may read along."
+            "What the workers did, a CloudEvents 1.0 event for each deed: in structured mode, or several in "
+            "a record as a JSON batch (application/cloudevents-batch+json). Those for one owner are in one "
+            "partition, in order. It is news: one may be missing if a worker died, or come twice with the "
+            "same id. Written unless WEB_UPDATES is off; anybody may read along."
         ),
         "parameters": document["channels"]["events"]["parameters"],
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
@@ -114,11 +115,14 @@ def _message(deed: Deed) -> dict[str, Any]:
         },
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": "The owner's address in lower case."},
+                "key": {
+                    "type": "string",
+                    "description": "The owner's address in lower case; in a batch, the first owner's.",
+                },
                 "bindingVersion": "0.5.0",
             }
         },
-        "examples": [{"name": deed.value, "payload": json.loads(record_of(sample(deed)).value or b"")}],
+        "examples": [{"name": deed.value, "payload": json.loads(record_of([sample(deed)]).value or b"")}],
     }
 
 

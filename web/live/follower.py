@@ -121,15 +121,15 @@ class Reading:
         portion = Portion()
         for record in records:
             place = self._places[TopicPartition(record.topic, record.partition)]
-            self.offsets[place] = record.offset + 1
+            self.offsets[place] = record.offset
+            before = self._cursor()
+            self.offsets[place] += 1
             try:
-                entry = self._views.entry(record, place, self._cursor())
+                for entry in self._views.entries(record, place, before, self._cursor()):
+                    portion.add(entry)
             except Exception as exc:  # noqa: BLE001 - bytes of anybody, and functions of an application
                 portion.skipped += 1
                 self._log(record, exc)
-                continue
-            if entry is not None:
-                portion.add(entry)
             if portion.is_full:
                 yield portion.up_to(self.offsets)
                 portion = Portion()

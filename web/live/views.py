@@ -12,12 +12,16 @@ from typing import Any
 
 from tasks.events.cloud_events import event_of
 from tasks.events.models import EVENT_TYPES
-from tasks.updates.records import UPDATE_TYPES
+from tasks.updates.records import BATCH_TYPE, UPDATE_TYPES
 from workers.records.consumed import ConsumedRecord
 from workers.records.sources import Incoming
 
 from ..access import user_key
 from .ring import Entry
+
+_BATCH = BATCH_TYPE.encode()
+#: An event's number is the offset of its record times this, and its place in the record.
+_IN_RECORD = 1_000
 
 #: Makes the data that users see of an event; None: nobody sees it.
 View = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
@@ -65,12 +69,25 @@ class Views:
     views: Mapping[str, View] = field(default_factory=lambda: VIEWS)
     audience: Audience = owner_and_watchers
 
-    def entry(self, record: ConsumedRecord, partition: int, cursor: str) -> Entry | None:
-        """Make the entry of a record; None if nobody sees it. ``partition`` is its index in the cursor.
+    def entries(self, record: ConsumedRecord, partition: int, before: str, after: str) -> list[Entry]:
+        """Make the entries of a record; none if nobody sees it. ``partition`` is its index in the cursor.
 
-        Raises whatever the record or a function of an application makes it raise.
+        ``before`` and ``after`` are the cursors before and after the record: one that has seen only some of
+        its events has not seen the record. Raises whatever the record or a function of an application makes
+        it raise.
         """
-        event = event_of(Incoming(record.key, record.value, record.headers, record.timestamp))
+        found = [
+            entry
+            for index, event in enumerate(_events_of(record))
+            if (entry := self._entry(event, partition, record.offset, index)) is not None
+        ]
+        for entry in found:
+            entry.cursor = before
+        if found:
+            found[-1].cursor = after
+        return found
+
+    def _entry(self, event: Mapping[str, Any], partition: int, offset: int, index: int) -> Entry | None:
         view = self.views.get(event["type"])
         data = view(event) if view else None
         if data is None:
@@ -82,7 +99,7 @@ class Views:
         about = _about(event)
         body = {
             "p": partition,
-            "o": record.offset,
+            "o": offset * _IN_RECORD + index,
             "type": event["type"],
             "id": event["event_id"],
             "time": event["time"],
@@ -90,7 +107,16 @@ class Views:
             "data": data,
         }
         text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-        return Entry(partition, record.offset, users, text, cursor, _replaces(event["type"], about))
+        return Entry(partition, offset, users, text, "", _replaces(event["type"], about))
+
+
+def _events_of(record: ConsumedRecord) -> Iterable[Mapping[str, Any]]:
+    """The events of a record: one, or several updates. Raises Undecodable."""
+    headers = record.headers
+    if ("content-type", _BATCH) not in headers:
+        return [event_of(Incoming(record.key, record.value, headers, record.timestamp))]
+    events = json.loads(record.value or b"")
+    return [{**event, "event_id": event["id"]} for event in events]
 
 
 def _about(event: Mapping[str, Any]) -> str | None:

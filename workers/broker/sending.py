@@ -49,14 +49,18 @@ class Sending:
         self._provisioning.prepare(self._queues, deadline)
         self._producer.deliver(topic, record, deadline=deadline)
 
-    def hand_over(self, topic: str, record: Record) -> Any:
-        """Hand a record over to be written soon, without waiting for that; returns kafka-python's future.
-
-        Blocks only the first time, to connect and to look the topic up. Raises KafkaUnreachable.
-        """
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has. Blocks only until it is known. Raises KafkaUnreachable."""
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)
-        return self._producer.send(topic, record, deadline=deadline)
+        return self._producer.partitions(topic, deadline)
+
+    def hand_over(self, topic: str, record: Record, partition: int) -> Any:
+        """Hand a record over to be written soon, without waiting for that; returns kafka-python's future.
+
+        Blocks only the first time, to look the topic up. Raises KafkaUnreachable.
+        """
+        return self._producer.send(topic, record, partition=partition)
 
     async def deliver_async(self, topic: str, record: Record) -> None:
         """Do as :meth:`deliver` does without blocking the event loop."""

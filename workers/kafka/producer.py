@@ -72,6 +72,10 @@ class DurableProducer:
         """
         self._ready(topic, self.deadline())
 
+    def partitions(self, topic: str, deadline: float) -> int:
+        """Return how many partitions a topic has; blocks until that is known. Raises as :meth:`send`."""
+        return len(self._ready(topic, deadline)[1])
+
     def send(
         self,
         topic: str,

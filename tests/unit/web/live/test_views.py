@@ -47,7 +47,8 @@ class Consumed:
 
 
 def entry_of(record: Record, views: Views | None = None) -> Entry | None:
-    return (views or Views()).entry(Consumed(record), 3, "cursor")
+    found = (views or Views()).entries(Consumed(record), 3, "before", "after")
+    return found[0] if found else None
 
 
 def body_of(entry: Entry | None) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def test_the_owner_sees_a_todo_without_the_address() -> None:
     body = body_of(entry)
     assert entry is not None
     assert (entry.users, entry.partition, entry.offset, entry.replaces) == (("ana@example.com",), 3, 7, None)
-    assert (body["p"], body["o"], body["type"], body["subject"]) == (3, 7, "todo.created", "todo-1")
+    assert (body["p"], body["o"], body["type"], body["subject"]) == (3, 7_000, "todo.created", "todo-1")
     assert body["data"]["actor"] == "user:ana"
     assert body["data"]["todo"]["title"] == "Böok"
     assert body["data"]["todo"]["owner"] == {"name": "Ana"}
@@ -97,12 +98,24 @@ def test_a_change_is_seen_but_not_one_of_the_owner() -> None:
 def test_an_update_is_seen_by_the_person_it_was_for() -> None:
     time = datetime(2026, 6, 1, tzinfo=UTC)
     update = Update(Deed.MAIL_SENT, "Ana@Example.com", "n1", time, "todo-1", {"kind": "todo_created"})
-    entry = entry_of(update_record(update))
+    entry = entry_of(update_record([update]))
     body = body_of(entry)
     assert entry is not None
     assert entry.users == ("ana@example.com",)
     assert (body["type"], body["id"], body["subject"]) == ("mail.sent", str(update.id), "todo-1")
     assert body["data"] == {"kind": "todo_created"}
+
+
+def test_several_updates_in_a_record_are_seen_each_by_its_owner_and_only_the_last_ends_the_record() -> None:
+    time = datetime(2026, 6, 1, tzinfo=UTC)
+    owners = ("ana@example.com", "bob@example.com")
+    updates = [Update(Deed.MAIL_SENT, owner, "n", time, "todo-1") for owner in owners]
+    found = Views().entries(Consumed(update_record(updates)), 3, "before", "after")
+    assert [(entry.users, entry.offset, entry.cursor) for entry in found] == [
+        (("ana@example.com",), 7, "before"),
+        (("bob@example.com",), 7, "after"),
+    ]
+    assert [json.loads(entry.body)["o"] for entry in found] == [7_000, 7_001]
 
 
 def test_every_type_of_ours_has_a_view() -> None:
