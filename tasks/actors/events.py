@@ -22,7 +22,7 @@ from . import updates
 from .arguments import EventData
 from .audit import record_audit
 from .event_jobs import EventActor, job_id, jobs_for
-from .notifications import notice_about, send_notification
+from .notifications import send_notification
 from .reminders import keeper, sync_reminder
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _tell(event: AnyEvent, effect: Effect, outcome: str) -> None:
         updates.event_recorded(event)
     elif effect is Effect.MAIL and outcome in _MAILED:
         assert isinstance(event, TodoEvent)
-        updates.mail(notice_about(event), outcome, event.todo_id)
+        updates.event_mailed(event, _notice_id(event.event_id))
 
 
 def _notice_id(event_id: UUID) -> UUID:

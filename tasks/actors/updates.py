@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ..app import announcer, update_log
 from ..events.models import AnyEvent, TodoEvent
-from ..notifications.notice import Notice
+from ..notifications.notice import Notice, kind_of
 from ..updates.records import Deed, Update
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ def event_recorded(event: AnyEvent) -> None:
     if update_log is not None and isinstance(event, TodoEvent):
         data = {"event_id": str(event.event_id), "event_type": event.type}
         _announce(Deed.EVENT_RECORDED, event.todo.owner.email, event.event_id, event.todo_id, data)
+
+
+def event_mailed(event: TodoEvent, notice_id: UUID) -> None:
+    """Announce that the mail about an event is sent, without making its notice again."""
+    if update_log is not None:
+        data = {"notice_id": str(notice_id), "kind": kind_of(event)}
+        _announce(Deed.MAIL_SENT, event.todo.owner.email, notice_id, event.todo_id, data)
 
 
 def mail(notice: Notice, outcome: str, todo_id: str | None) -> None:

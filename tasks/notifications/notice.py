@@ -58,12 +58,17 @@ def parse_notice(data: object) -> Notice:
         raise InvalidNotice(f"Not a valid notice: {problems_of(exc)}") from exc
 
 
+def kind_of(event: TodoEvent) -> str:
+    """The kind of the notice about an event."""
+    return event.type.replace(".", "_")
+
+
 def notice_of(event: TodoEvent, *, id: UUID) -> Notice:  # noqa: A002
     """Make the notice to the owner of the todo about ``event``."""
     # Not validated once more: that takes longer than all else here.
     return Notice.model_construct(
         id=id,
-        kind=event.type.replace(".", "_"),
+        kind=kind_of(event),
         recipient=event.todo.owner,
         values=_values_of(event),
         urgent=False,
