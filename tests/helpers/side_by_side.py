@@ -16,6 +16,8 @@ SHARING = {
     "a wheel": ["acceptance/test_wheel.py"],
     "three brokers": ["acceptance/survival/test_three_brokers.py"],
     "brokers with results": ["contract/test_features.py"],
+    "a Kafka that goes away": ["integration/web/test_kafka_away.py"],
+    "a Kafka with certificates": ["integration/workers/kafka/test_secure_connections.py"],
     "a Kafka that is damaged": ["integration/workers/kafka/test_batches_of_others.py"],
     "a Kafka that freezes": ["integration/workers/kafka/test_frozen.py"],
     "a Kafka with users": [
