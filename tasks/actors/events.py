@@ -38,6 +38,7 @@ EFFECT_ACTORS: dict[Effect, EventActor] = {
 
 #: The outcomes after which an event is in the audit trail, and a mail at the server.
 _RECORDED = frozenset({"recorded", "repeated", "differs"})
+_IN_STEP = frozenset({"in-step", "set"})
 _MAILED = frozenset({"sent", "done-before"})
 
 #: How long the event log keeps an event, handled or not.
@@ -100,6 +101,9 @@ def _tell(event: AnyEvent, effect: Effect, outcome: str) -> None:
     elif effect is Effect.MAIL and outcome in _MAILED:
         assert isinstance(event, TodoEvent)
         updates.event_mailed(event, _notice_id(event.event_id))
+    elif effect is Effect.REMIND and outcome in _IN_STEP:
+        assert isinstance(event, TodoEvent)
+        updates.reminders_called_off(event)
 
 
 def _notice_id(event_id: UUID) -> UUID:

@@ -38,6 +38,7 @@ def sync_reminder(event: EventData) -> None:
         read.require(Part.OWNER, Part.SCHEDULE)
     alarms = keeper().sync(read.event, datetime.now(UTC))
     updates.reminders_set(read.event, alarms)
+    updates.reminders_called_off(read.event)
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")

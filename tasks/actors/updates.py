@@ -7,6 +7,7 @@ announced again if a job runs again, with the same id.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 from ..app import announcer, update_log
 from ..events.models import AnyEvent, TodoEvent
 from ..notifications.notice import Notice, kind_of
+from ..reminders.plans import called_off
 from ..updates.records import Deed, Update
 
 if TYPE_CHECKING:
@@ -67,6 +69,18 @@ def reminders_set(event: TodoEvent, alarms: Iterable[AlarmToSet]) -> None:
             data = {"reminder_id": alarm.reminder_id, "at": alarm.at.isoformat()}
             about = f"{alarm.reminder_id} {alarm.version}"
             _announce(Deed.REMINDER_SET, event.todo.owner.email, about, event.todo_id, data)
+
+
+def reminders_called_off(event: TodoEvent) -> None:
+    """Announce the reminders that an event calls off."""
+    if update_log is None:
+        return
+    # Nothing is announced if the event's schedule cannot be read; its job says what is wrong with it.
+    with suppress(ValueError):
+        for reminder_id in called_off(event, datetime.now(UTC)):
+            data = {"reminder_id": reminder_id}
+            about = f"{reminder_id} {event.event_id}"
+            _announce(Deed.REMINDER_CANCELLED, event.todo.owner.email, about, event.todo_id, data)
 
 
 def reminder_fired(reminder_id: str, fired: Fired) -> None:

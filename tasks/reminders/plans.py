@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
+from ..events.models import TodoCompleted, TodoDeleted, TodoEvent, TodoUpdated
 from ..events.todos import Todo
 from ..schedules.alarms import Plan
 from ..schedules.offsets import parse_offset
@@ -31,3 +34,35 @@ def plan_of(todo: Todo, before_due: str) -> Plan:
 def reminder_id(todo_id: str, before_due: str) -> str:
     """The id of a reminder: always the same for the same offset of a todo."""
     return str(uuid5(_IDS, f"{before_due} {todo_id}"))
+
+
+def called_off(event: TodoEvent, now: datetime) -> list[str]:
+    """The ids of the reminders that an event calls off, by what it says itself: no other event counts.
+
+    Those whose only time has passed are not among them. Raises InvalidOffset, and ValueError for a due time
+    that is none.
+    """
+    todo = event.todo
+    offsets, due = todo.reminders, todo.due
+    is_closing = isinstance(event, TodoCompleted | TodoDeleted)
+    if isinstance(event, TodoUpdated):
+        if event.changes.keys().isdisjoint({"reminders", "due"}):
+            return []
+        if "reminders" in event.changes:
+            before = event.changes["reminders"].before
+            offsets = tuple(map(str, before)) if isinstance(before, list | tuple) else ()
+        if "due" in event.changes:
+            before = event.changes["due"].before
+            due = datetime.fromisoformat(before) if isinstance(before, str) else None
+    elif not is_closing:
+        return []
+    if due is None or not offsets:
+        return []
+    kept = () if is_closing or todo.due is None else todo.reminders
+    left = {str(parse_offset(text)) for text in kept}
+    zone = ZoneInfo(todo.owner.time_zone)
+    return [
+        reminder_id(todo.id, str(offset))
+        for offset in map(parse_offset, offsets)
+        if str(offset) not in left and (todo.recurrence or offset.before(due, zone) > now)
+    ]
