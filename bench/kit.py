@@ -10,10 +10,12 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from kafka.errors import UnknownTopicOrPartitionError
 
 from workers import Cluster
 from workers.kafka import connect_admin
@@ -56,7 +58,8 @@ class Kit:
         with connect_admin(Cluster((self.kafka,))) as admin:
             topics = [topic for topic in admin.list_topics() if topic.startswith(self.prefix)]
             if topics:
-                admin.delete_topics(topics)
+                with suppress(UnknownTopicOrPartitionError):  # some are on their way out already
+                    admin.delete_topics(topics)
 
 
 @contextmanager

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import backlog, delays, end_to_end, enqueue, live, noop, pipeline, send, short_jobs
+from . import (
+    backlog,
+    delays,
+    end_to_end,
+    enqueue,
+    idle,
+    live,
+    noop,
+    pipeline,
+    publish_async,
+    send,
+    short_jobs,
+    start,
+)
 
 BENCHMARKS = (
     noop.BENCHMARK,
@@ -11,8 +24,12 @@ BENCHMARKS = (
     end_to_end.BENCHMARK,
     short_jobs.BENCHMARK,
     backlog.BENCHMARK,
+    publish_async.BENCHMARK,
+    start.BENCHMARK,
     pipeline.BENCHMARK,
+    pipeline.LONG,
     live.BENCHMARK,
+    idle.BENCHMARK,
     delays.DUE_SOON,
     delays.WAITING,
 )

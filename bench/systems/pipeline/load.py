@@ -20,6 +20,7 @@ from tasks.audit.verify import verify
 from workers.partitions.lag import LagReader
 
 from ...errors import NotMeasured
+from ..worker_processes import WorkerProcesses
 from .arrivals import Mails, Rows
 from .events import Planned, planned
 
@@ -30,8 +31,8 @@ _WARM_UP = 50
 #: How often arrivals are counted.
 _LOOK_EVERY_S = 0.1
 
-#: Processor seconds that the workers have used so far.
-CpuSeconds = Callable[[], float]
+#: Processor seconds that a part has used so far, by the part's name.
+CpuClocks = Mapping[str, Callable[[], float]]
 
 
 def prepare() -> None:
@@ -40,18 +41,19 @@ def prepare() -> None:
     database().upgrade()
 
 
-def at_rate(per_s: float, seconds: int, folder: Path, worker_cpu_s: CpuSeconds) -> dict[str, float]:
+def at_rate(per_s: float, seconds: int, folder: Path, clocks: CpuClocks) -> dict[str, float]:
     """Send events at fixed times, wait for all that comes of them, and return times in ms and counts."""
+    clocks = {**clocks, "sender": time.process_time}
     every = planned(_WARM_UP + round(per_s * seconds))
     warm_up, events = every[:_WARM_UP], every[_WARM_UP:]
     mails, rows = Mails(folder / "mails"), Rows(os.environ["DATABASE_URL"])
     with rows:
         _send_at(warm_up, 10.0)
         _wait_for(mails, rows, len(warm_up))
-        before_s = worker_cpu_s()
+        before_s = _read(clocks)
         sent = _send_at(events, per_s)
         _wait_for(mails, rows, len(every))
-        cpu_s = worker_cpu_s() - before_s
+        cpu_ms = _cpu_ms(clocks, before_s, len(events))
         _wait_for_queues()
     confirmed_s = [confirmed - at for at, confirmed in sent]
     due_at = {event.event_id: at for event, (at, _) in zip(events, sent, strict=True)}
@@ -63,7 +65,7 @@ def at_rate(per_s: float, seconds: int, folder: Path, worker_cpu_s: CpuSeconds) 
         **_quantiles("publish", confirmed_s),
         **_quantiles("mail", mail_s),
         **_quantiles("row", row_s),
-        "worker_cpu_ms": 1000 * cpu_s / len(events),
+        **cpu_ms,
         **_checked(every, mails, rows),
     }
 
@@ -78,22 +80,35 @@ def fill(count: int) -> list[Planned]:
 
 
 def drain(
-    events: Sequence[Planned], warm_up: int, folder: Path, workers: AbstractContextManager[CpuSeconds]
+    events: Sequence[Planned],
+    warm_up: int,
+    folder: Path,
+    clocks: CpuClocks,
+    starting: AbstractContextManager[WorkerProcesses],
 ) -> dict[str, float]:
-    """Start ``workers`` on what :func:`fill` wrote; returns their rate and cost after ``warm_up`` mails."""
+    """Start workers on what :func:`fill` wrote; returns their rate and cost after ``warm_up`` mails."""
     mails, rows = Mails(folder / "mails"), Rows(os.environ["DATABASE_URL"])
-    with rows, workers as worker_cpu_s:
+    with rows, starting as workers:
         _wait_for(mails, rows, warm_up)
-        first, before_s, began = mails.count, worker_cpu_s(), time.monotonic()
+        clocks = {**clocks, "worker": workers.cpu_s}
+        first, before_s, began = mails.count, _read(clocks), time.monotonic()
         _wait_for(mails, rows, len(events))
-        cpu_s, took_s = worker_cpu_s() - before_s, time.monotonic() - began
+        took_s = time.monotonic() - began
+        cpu_ms = _cpu_ms(clocks, before_s, len(events) - first)
         _wait_for_queues()
-    done = len(events) - first
     return {
-        "per_minute": 60 * done / took_s,
-        "worker_cpu_ms": 1000 * cpu_s / done,
+        "per_minute": 60 * (len(events) - first) / took_s,
+        **cpu_ms,
         **_checked(events, mails, rows),
     }
+
+
+def _read(clocks: CpuClocks) -> dict[str, float]:
+    return {name: clock() for name, clock in clocks.items()}
+
+
+def _cpu_ms(clocks: CpuClocks, before_s: Mapping[str, float], events: int) -> dict[str, float]:
+    return {f"{name}_cpu_ms": 1000 * (now - before_s[name]) / events for name, now in _read(clocks).items()}
 
 
 def _send_at(events: Sequence[Planned], per_s: float) -> list[tuple[float, float]]:

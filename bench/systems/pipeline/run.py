@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -18,10 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from ...errors import NotMeasured
 from ..dramatiq_common import THREADS
+from ..worker_processes import worker_processes
 
-_START_S = 60.0
 #: Mails after which a worker that drains the log has warmed up.
 _WARM_UP = 800
 
@@ -35,30 +33,33 @@ def run(
     keeps every processor busy with something else meanwhile. Raises NotMeasured if the mails or the rows come
     to a halt.
     """
-    with _services(address, namespace, "sqlite") as folder, ExitStack() as stack:
+    with services(address, namespace, "sqlite") as (folder, sink_cpu_s), ExitStack() as stack:
         load = import_module("bench.systems.pipeline.load")
         load.prepare()
-        worker_cpu_s = stack.enter_context(_workers(folder / "worker.log", 1))
+        workers = stack.enter_context(worker_processes("tasks", processes=1, threads=THREADS))
         if busy:
             stack.enter_context(_busy_processors())
-        found: dict[str, float] = load.at_rate(per_minute / 60, seconds, folder, worker_cpu_s)
+        clocks = {"worker": workers.cpu_s, "sink": sink_cpu_s}
+        found: dict[str, float] = load.at_rate(per_minute / 60, seconds, folder, clocks)
         return found
 
 
 def saturated(address: str, namespace: str, events: int, processes: int, database: str) -> dict[str, float]:
     """Let workers do a log full of events as fast as they can; ``database`` is sqlite or postgresql."""
-    with _services(address, namespace, database) as folder:
+    with services(address, namespace, database) as (folder, sink_cpu_s):
         load = import_module("bench.systems.pipeline.load")
         load.prepare()
         written = load.fill(events)
-        workers = _workers(folder / "worker.log", processes)
-        found: dict[str, float] = load.drain(written, min(_WARM_UP, events // 5), folder, workers)
+        workers = worker_processes("tasks", processes=processes, threads=THREADS)
+        found: dict[str, float] = load.drain(
+            written, min(_WARM_UP, events // 5), folder, {"sink": sink_cpu_s}, workers
+        )
         return found
 
 
 def floor(address: str, namespace: str, events: int) -> dict[str, float]:
     """Do a log full of events with a plain loop, see :mod:`.floor`."""
-    with _services(address, namespace, "sqlite") as folder:
+    with services(address, namespace, "sqlite") as (folder, _):
         load = import_module("bench.systems.pipeline.load")
         load.prepare()
         load.fill(events)
@@ -68,11 +69,14 @@ def floor(address: str, namespace: str, events: int) -> dict[str, float]:
 
 
 @contextmanager
-def _services(address: str, namespace: str, database: str) -> Iterator[Path]:
-    """A mail server and a database, in the settings of this process and its children; yields a folder."""
+def services(address: str, namespace: str, database: str) -> Iterator[tuple[Path, Callable[[], float]]]:
+    """A mail server and a database, in the settings of this process and its children.
+
+    Yields a folder, and a function that returns the processor seconds that the mail server has used so far.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-pipeline-") as name, ExitStack() as stack:
         folder = Path(name)
-        port = stack.enter_context(_mail_server(folder / "mails"))
+        port, cpu_s = stack.enter_context(_mail_server(folder / "mails"))
         url = f"sqlite:///{folder}/todo.db" if database == "sqlite" else stack.enter_context(_postgresql())
         # `tasks` reads the settings when it is imported.
         os.environ |= {
@@ -82,16 +86,17 @@ def _services(address: str, namespace: str, database: str) -> Iterator[Path]:
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(port),
         }
-        yield folder
+        yield folder, cpu_s
 
 
 @contextmanager
-def _mail_server(mails: Path) -> Iterator[int]:
+def _mail_server(mails: Path) -> Iterator[tuple[int, Callable[[], float]]]:
     command = [sys.executable, "-m", "bench.systems.pipeline.mail_sink", str(mails)]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         assert server.stdout is not None
-        yield int(server.stdout.readline())
+        process = psutil.Process(server.pid)
+        yield int(server.stdout.readline()), lambda: sum(process.cpu_times()[:2])
     finally:
         server.kill()
         server.wait()
@@ -108,30 +113,6 @@ def _postgresql() -> Iterator[str]:
             yield str(server.get_uri())
         finally:
             server.cleanup()
-
-
-@contextmanager
-def _workers(log_file: Path, processes: int) -> Iterator[Callable[[], float]]:
-    """So many worker processes, gracefully stopped in the end: then nothing is under way any more.
-
-    Yields a function that returns the processor seconds that they have used so far.
-    """
-    command = [sys.executable, "-m", "dramatiq", "tasks"]
-    command += ["--processes", str(processes), "--threads", str(THREADS)]
-    with log_file.open("wb") as log:
-        main = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + _START_S
-        while log_file.read_bytes().count(b"ready for action") < processes:
-            if main.poll() is not None or time.monotonic() > deadline:
-                raise NotMeasured(f"the workers did not start: {log_file.read_text()[-500:]}")
-            time.sleep(0.05)
-        children = psutil.Process(main.pid).children()
-        workers = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
-        yield lambda: sum(sum(worker.cpu_times()[:2]) for worker in workers)
-    finally:
-        main.terminate()
-        main.wait()
 
 
 @contextmanager
