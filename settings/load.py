@@ -6,10 +6,9 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource
 
 from settings.models import Settings
-from settings.names import setting_names
+from settings.names import nested, setting_names
 from settings.problems import SettingsError, invalid_values, not_text, unknown_names
 
 
@@ -31,11 +30,8 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     known = setting_names()
     given = {name: value for name, value in (filed | own).items() if name in known and value}
     problems += not_text(given)
-    # The source takes lower-case names. It has read the process's environment, which `given` replaces.
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in given.items()}
     try:
-        settings = Settings(**source())
+        settings = Settings.model_validate(nested(given))
     except ValidationError as exc:
         raise SettingsError(problems + invalid_values(exc)) from exc
     if problems:

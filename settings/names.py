@@ -1,9 +1,9 @@
 """Finds out which variables are settings, and which are misspelt settings. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -40,6 +40,18 @@ def describe() -> list[Variable]:
 def setting_names() -> frozenset[str]:
     """Every variable that is a setting."""
     return frozenset(_fields())
+
+
+def nested(values: Mapping[str, str]) -> dict[str, Any]:
+    """Values of variables by section and field, as the model takes them."""
+    found: dict[str, Any] = {}
+    for variable, value in values.items():
+        section, _, name = variable.lower().partition("_")
+        if section in _sections():
+            found.setdefault(section, {})[name] = value
+        else:
+            found[variable.lower()] = value
+    return found
 
 
 def is_under_our_prefixes(name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tests.helpers.programs import run_python
 
 #: They take more time than all the rest of `--help`.
-FOR_WORK = {"dramatiq", "kafka", "pydantic", "pydantic_settings", "rich", "workers.broker", "settings.models"}
+FOR_WORK = {"dramatiq", "kafka", "pydantic", "rich", "workers.broker", "settings.models"}
 FOR_THE_CHATBOT = {"sqlalchemy", "alembic", "css_inline", "babel", "aiosmtplib", "jinja2"}
 
 #: Runs commands in this interpreter, one after the other; after each says on standard error what is imported.
