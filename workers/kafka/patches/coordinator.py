@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from kafka.coordinator.consumer import ConsumerCoordinator
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, NotCoordinatorError
 
 #: Longest wait before a coordinator that cannot be reached is tried again.
 _MAX_WAIT_S = 1.0
+#: How long the search for a new coordinator takes at most before it is news, and when another one begins.
+_PASSING_S = 3.0
+_ANOTHER_TROUBLE_S = 10.0
 
 
 class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
     """Waits before it asks again for a coordinator that cannot be reached, and warns once that it is gone.
+
+    A broker that says that it does not coordinate the group, as in the first moments of a cluster, is not
+    dead: that is news only if it lasts.
 
     Kafka names a broker that has died as coordinator until it fences it, 9 s later. kafka-python 3.0.12 finds
     that broker disconnected, marks it dead with a warning, asks again at once, and gets the same answer: some
@@ -27,6 +34,8 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     coordinator_id: Any
     _told: Any = None
+    #: When brokers first and last said that they do not coordinate the group any more.
+    _moved_first = _moved_last = -math.inf
     #: Called, from any thread, when the group has to be joined anew.
     on_rejoin: Callable[[], None] = staticmethod(lambda: None)
 
@@ -79,12 +88,23 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
         return node_id
 
     def coordinator_dead(self, error: Any) -> None:
+        if isinstance(error, NotCoordinatorError) and self._may_pass():
+            self.coordinator_id = None
+            return
         if self.coordinator_id is not None and self.coordinator_id == self._told:
             self.coordinator_id = None
             return
         if self.coordinator_id is not None:
             self._told = self.coordinator_id
         super().coordinator_dead(error)
+
+    def _may_pass(self) -> bool:
+        """Whether the trouble of a coordinator that is well, and coordinates no more, is a new one."""
+        now = time.monotonic()
+        if now - self._moved_last > _ANOTHER_TROUBLE_S:
+            self._moved_first = now
+        self._moved_last = now
+        return now - self._moved_first < _PASSING_S
 
     def _handle_heartbeat_response(self, response: Any, send_time: float) -> Any:
         if response.error_code == 0:

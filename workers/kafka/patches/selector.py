@@ -1,4 +1,4 @@
-"""A write to a socket for each record that is sent."""
+"""A write to a socket for each record that is sent, and warnings of a busy machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
 
     kafka-python 3.0.12 writes to a socket each time: for almost every record of a producer, for example. A
     thread that sends many releases Python's lock with each, and gets it back some milliseconds later.
+
+    It also warns of steps that took 0.1 s by the clock. On a busy machine that is the wait for a processor,
+    or for Python's lock, and says nothing about the step.
     """
+
+    DEFAULT_CONFIG = NetworkSelector.DEFAULT_CONFIG | {"slow_task_threshold_secs": 0}
 
     _woken = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import kafka.errors
@@ -43,6 +44,13 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
     def __init__(self, net: Any, **configs: Any) -> None:
         super().__init__(net, **configs)
         self.config["proxy_url"] = self.config["proxy_url"] or f"{_SCHEME}://"
+        self._transports: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def close_sockets(self) -> None:
+        """Close those that are left once the loop has ended, as nobody writes what they still have to."""
+        for transport in self._transports:
+            if transport._sock is not None:
+                transport._sock.close()
 
     async def _build_transport(self, node: Any, timeout_at: Any = None) -> Any:
         config = self.config
@@ -60,6 +68,7 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
                 transport = self._tls_transport(sock, node)
             else:
                 transport = PromptTransport(self._net, sock, host=node.host)
+            self._transports.add(transport)
             await transport.handshake()
         except BaseException as exc:
             # A transport has the socket, or, with TLS, one that took it over.

@@ -48,6 +48,21 @@ def test_each_kind_is_logged_a_few_times_and_the_next_minute_says_how_many_were_
     assert once_more.getMessage() == "node 1 is away"
 
 
+def test_what_is_tried_again_at_once_is_logged_only_if_it_goes_on(pace: Pace, clock: Clock) -> None:
+    text = "%s: Got error produce response on topic-partition %s, retrying (%s attempts left): %s"
+
+    def passed(*pauses_s: float) -> list[bool]:
+        found = []
+        for pause_s in pauses_s:
+            clock.now += pause_s
+            found.append(pace.filter(record(text)))
+        return found
+
+    assert passed(0, 0.1, 0.1, 0.1) == [False] * 4
+    assert passed(60, 2.9, 0.2, 0.1) == [False, False, True, True]
+    assert passed(11, 0.1) == [False, False]
+
+
 @pytest.fixture
 def library() -> Iterator[logging.Logger]:
     """kafka-python's logger as it is in a program that has not connected yet."""

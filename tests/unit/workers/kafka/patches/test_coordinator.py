@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.errors import NotCoordinatorError
 
 from workers.kafka.patches.coordinator import PacedCoordinator
 
@@ -71,3 +72,27 @@ def test_a_loss_is_told_again_once_the_coordinator_was_there(caplog: pytest.LogC
             coordinator.coordinator_dead("Node Disconnected")
             coordinator._handle_heartbeat_response(SimpleNamespace(error_code=0), 0.0)
     assert caplog.text.count("Marking the coordinator dead") == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broker_that_coordinates_no_more_is_not_dead(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    coordinator = coordinator_of(kind, World())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            coordinator.coordinator_id = 3
+            coordinator.coordinator_dead(NotCoordinatorError())
+            assert coordinator.coordinator_id is None
+    assert caplog.text == ""
+
+
+def test_the_search_for_a_coordinator_is_news_if_it_lasts(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("workers.kafka.patches.coordinator.time.monotonic", lambda: now)
+    coordinator = coordinator_of(PacedCoordinator, World())
+    for expected in (0, 0, 1, 1):
+        coordinator.coordinator_id = 3
+        coordinator.coordinator_dead(NotCoordinatorError())
+        assert caplog.text.count("Marking the coordinator dead") == expected
+        now += 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -50,3 +52,23 @@ def test_no_call_from_another_thread_is_missed(net: Any) -> None:
             assert event.wait(10)
     assert all(event.wait(10) for event in called)
     net.stop(10_000)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        CoalescingSelector,
+        pytest.param(NetworkSelector, marks=pytest.mark.xfail(reason="it looks at the clock")),
+    ],
+)
+def test_a_step_that_a_busy_machine_holds_up_is_no_news(
+    kind: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = kind()
+    clock = itertools.count()
+    monkeypatch.setattr("kafka.net.selector.time.monotonic", lambda: next(clock))
+    net.call_soon(lambda: None)
+    with caplog.at_level(logging.WARNING):
+        net.poll(timeout_ms=0)
+    net.close()
+    assert caplog.text == ""
