@@ -13,6 +13,9 @@ from ..records.consumed import ConsumedRecord
 KEEP_ALIVE_S = 0.1
 #: Records taken from kafka-python at a time: the buffer between the log and the prefetch.
 _FETCH_RECORDS = 500
+#: After a poll that brought few records the next one may wait for so long, to bring several.
+_REST_S = 0.005
+_FEW_RECORDS = 50
 
 TakeIn = Callable[[TopicPartition, Sequence[ConsumedRecord]], None]
 
@@ -34,6 +37,11 @@ class Poller:
         self._take_in = take_in
         self._clock = clock
         self._keep_alive_at = clock()
+        self._rest_until = 0.0
+
+    def rest_s(self, now: float) -> float:
+        """How long the next poll may wait, while jobs run, to bring several records."""
+        return self._rest_until - now
 
     def poll(self, timeout_s: float, not_wanted: Collection[TopicPartition]) -> None:
         """Wait for records of all partitions except those that are not wanted. Raises KafkaUnreachable."""
@@ -59,4 +67,7 @@ class Poller:
             fetched = self._client.poll(timeout_ms=math.ceil(timeout_s * 1000), max_records=_FETCH_RECORDS)
             for partition, records in fetched.items():
                 self._take_in(partition, records)
-        self._keep_alive_at = self._clock() + KEEP_ALIVE_S
+        now = self._clock()
+        self._keep_alive_at = now + KEEP_ALIVE_S
+        brought = sum(map(len, fetched.values()))
+        self._rest_until = now + _REST_S if 0 < brought < _FEW_RECORDS else 0.0

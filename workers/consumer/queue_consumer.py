@@ -242,6 +242,9 @@ class QueueConsumer(dramatiq.Consumer):
             if not self._poller.keep_alive(now):
                 self._wait_for_ack(min(deadline - now, KEEP_ALIVE_S))
             return
+        if self._in_hand_count and (rest_s := self._poller.rest_s(now)) > 0:
+            self._wait_for_ack(min(rest_s, deadline - now))
+            return
         full = {partition for partition, owned in self._assignment.partitions.items() if owned.full}
         # Acks do not wake the poll, so while some may come it is no longer than a commit may wait.
         to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
