@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from kafka.errors import Cancelled
+
 #: How many records of one kind are logged in a row, and after how long the next ones are.
 _BURST = 3
 _WINDOW_S = 60.0
@@ -35,6 +37,8 @@ class Pace(logging.Filter):
         self._troubles: dict[tuple[str, str], tuple[float, float]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and any(isinstance(value, Cancelled) for value in record.args):
+            return False  # a request that ended as its connection was closed here
         now, kind = self._clock(), (record.name, str(record.msg)[:100])
         with self._lock:
             if any(text in str(record.msg) for text in _PASSING) and self._may_pass(kind, now):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from kafka.errors import Cancelled, KafkaConnectionError
 
 from workers.kafka import library_log
 from workers.kafka.library_log import Pace, calm_library, silent_library
@@ -61,6 +62,15 @@ def test_what_is_tried_again_at_once_is_logged_only_if_it_goes_on(pace: Pace, cl
     assert passed(0, 0.1, 0.1, 0.1) == [False] * 4
     assert passed(60, 2.9, 0.2, 0.1) == [False, False, True, True]
     assert passed(11, 0.1) == [False, False]
+
+
+def test_the_end_of_requests_on_a_connection_that_is_closed_here_is_no_news(pace: Pace) -> None:
+    text = "Metadata refresh: failed %s"
+    assert not pace.filter(
+        logging.LogRecord("kafka.cluster", logging.ERROR, "", 0, text, (Cancelled(),), None)
+    )
+    lost = KafkaConnectionError("socket disconnected")
+    assert pace.filter(logging.LogRecord("kafka.cluster", logging.ERROR, "", 0, text, (lost,), None))
 
 
 @pytest.fixture
