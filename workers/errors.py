@@ -36,6 +36,10 @@ class KafkaUnreachable(WorkersError, ConnectionFailed):
     """Kafka cannot be reached; check that it runs and that KAFKA_BOOTSTRAP_SERVERS names it."""
 
 
+class LogWentBack(KafkaUnreachable):
+    """The end of a log was lost, or the topic was made again; the consumer begins anew where it ends."""
+
+
 class AuthenticationFailed(KafkaUnreachable):
     """Kafka refused the user or the password; check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD."""
 

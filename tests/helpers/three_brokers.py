@@ -68,18 +68,28 @@ class ThreeBrokers:
         self._processes[node].terminate()
         self._processes.pop(node).wait(60)
 
-    def start(self, node: int) -> None:
-        """Start it, and wait until it is in sync again with the others."""
+    def start(self, node: int, *, others_run: bool = True) -> None:
+        """Start it, and wait until it is in sync again with the others, if they all run."""
         self._spawn(node)
         self._wait_until_started(node)
-        wait_for(self._all_in_sync, _START_TIMEOUT_S)
+        if others_run:
+            wait_for(self._all_in_sync, _START_TIMEOUT_S)
 
     def leads_nothing(self, node: int) -> bool:
         """Whether the others have taken over the partitions of a broker that is gone."""
         return all(partition["leader_id"] not in {node, -1} for partition in self._partitions())
 
+    def in_sync(self, topic: str) -> list[int]:
+        """The brokers that have all of the first partition of a topic."""
+        with suppress(KafkaError, WorkersError), connect_admin(Cluster(self.bootstrap_servers)) as admin:
+            (described,) = admin.describe_topics([topic])
+            return list(described["partitions"][0]["isr_nodes"])
+        return []
+
     def _all_in_sync(self) -> bool:
-        return all(len(partition["isr_nodes"]) == len(NODES) for partition in self._partitions())
+        return all(
+            len(partition["isr_nodes"]) == len(partition["replica_nodes"]) for partition in self._partitions()
+        )
 
     def _partitions(self) -> list[dict[str, Any]]:
         """All partitions; while brokers come and go Kafka may not tell, and this waits."""

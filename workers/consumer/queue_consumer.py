@@ -214,7 +214,7 @@ class QueueConsumer(dramatiq.Consumer):
         return committed
 
     def _hand_out(self, owned: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
-        job = self._earlier.job_of(owned, record.offset)
+        job = self._earlier.job_of(owned, record)
         if job is not None:
             self._take_over(owned, job)
             return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..kafka import TopicPartition
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage
+from ..records.consumed import ConsumedRecord
 from .acks import Inbox
 
 
@@ -45,9 +46,14 @@ class EarlierJobs:
         """Whether the job of a record that may come again runs, or has run."""
         return offset in self._jobs.get(partition, ())
 
-    def job_of(self, owned: OwnedPartition, offset: int) -> TakenMessage | None:
+    def job_of(self, owned: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
         """The job that runs, or has run, for a record that has come again."""
-        return self._jobs[owned.partition].pop(offset, None) if owned.partition in self._jobs else None
+        if owned.partition not in self._jobs:
+            return None
+        job = self._jobs[owned.partition].pop(record.offset, None)
+        # In a log that has lost its end, another record may have the offset.
+        is_same = job is not None and (job.record.timestamp, job.record.key) == (record.timestamp, record.key)
+        return job if is_same else None
 
     def take_over(self, owned: OwnedPartition, job: TakenMessage, inbox: Inbox) -> None:
         """Let the consumer with this inbox wait for such a job, or note that it is done."""

@@ -10,6 +10,7 @@ from uuid import UUID
 import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, codec
 from kafka.partitioner import murmur2
+from kafka.protocol.consumer import OffsetForLeaderEpochRequest
 from kafka.structs import OffsetAndMetadata
 
 from .cluster import Cluster
@@ -17,6 +18,7 @@ from .error_translation import kafka_errors
 
 T = TypeVar("T")
 
+_EpochPartition = OffsetForLeaderEpochRequest.OffsetForLeaderTopic.OffsetForLeaderPartition
 #: Pause between two tries of a call that failed with a passing error.
 _RETRY_INTERVAL_S = 0.1
 
@@ -50,6 +52,8 @@ class ReadUpTo(NamedTuple):
 
     offset: int
     is_end: bool
+    #: The epoch of the leader that wrote the last record that was read; -1 if that is not known.
+    leader_epoch: int = -1
 
 
 def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
@@ -59,7 +63,9 @@ def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
     """
     return {
         partition: ReadUpTo(
-            state.position.offset, state.highwater is not None and state.position.offset >= state.highwater
+            state.position.offset,
+            state.highwater is not None and state.position.offset >= state.highwater,
+            state.position.leader_epoch,
         )
         for partition, state in list(consumer._subscription.assignment.items())
         if state.position is not None
@@ -69,6 +75,30 @@ def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
 def topic_ids(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[str, UUID | None]:
     """The id of each topic as the client knows it; None if it knows none. A topic made anew has another."""
     return {topic: consumer._client.cluster.topic_id(topic) for topic in topics}
+
+
+def end_of_epoch(consumer: KafkaConsumer, partition: TopicPartition, epoch: int) -> int | None:
+    """Where the records end that leaders up to ``epoch`` wrote, as the log is now; None if it is all of them.
+
+    A commit of that epoch says nothing of what is behind. Blocks; None also if Kafka does not say.
+    """
+    manager = consumer._fetcher._manager
+    current = manager.cluster.leader_epoch_for_partition(partition)
+    leader = manager.cluster.leader_for_partition(partition)
+    if epoch < 0 or current is None or current <= epoch or leader is None:
+        return None
+    wanted = [_EpochPartition(partition=partition.partition, current_leader_epoch=-1, leader_epoch=epoch)]
+    request = OffsetForLeaderEpochRequest(replica_id=-1, topics=[(partition.topic, wanted)])
+
+    async def ask() -> Any:
+        return await manager.send(request, node_id=leader)
+
+    try:
+        response = consumer._net.run(ask)
+    except kafka.errors.KafkaError:
+        return None
+    (answer,) = (found for topic in response.topics for found in topic.partitions)
+    return answer.end_offset if answer.error_code == 0 and answer.end_offset >= 0 else None
 
 
 def commit_now(consumer: KafkaConsumer, offsets: Callable[[], Mapping[Any, Any]], timeout_s: float) -> None:

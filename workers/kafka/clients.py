@@ -19,9 +19,9 @@ from .error_translation import kafka_errors
 from .library_log import calm_library
 from .oauth import token_provider
 from .patches.assignor import Assignor
-from .patches.commits import CommittingCoordinator
 from .patches.consumer import QuietConsumer
 from .patches.free_connection import ConnectionManager
+from .patches.lost_records import EpochCoordinator
 from .patches.net_client import NetClient
 from .patches.partition_records import PartitionRecords
 from .patches.selector import CoalescingSelector
@@ -93,11 +93,12 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     }
     consumer = _connect(cluster, QuietConsumer, **defaults | options)
     consumer._fetcher.__class__ = WaitingFetcher
-    consumer._coordinator.__class__ = CommittingCoordinator
+    consumer._coordinator.__class__ = EpochCoordinator
     consumer._fetcher.prepare(
         may_wait_long=group is not None, is_rejoin_due=consumer._coordinator.need_rejoin
     )
     consumer._fetcher.unreadable, consumer._fetcher.is_member = {}, group is not None
+    consumer._fetcher.out_of_range, consumer._fetcher.topic_ids = {}, {}
     consumer._fetcher.PartitionRecords = PartitionRecords
     consumer._coordinator.on_rejoin = consumer._fetcher.end_wait
     consumer._cluster.add_listener(consumer._fetcher.note_metadata)

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..errors import WorkersError
+from ..errors import LogWentBack, WorkersError
 from ..kafka import (
     AsyncConsumerRebalanceListener,
     Cluster,
@@ -45,6 +45,7 @@ from ..kafka import (
 from . import commit_metadata
 from .crash_counts import CrashCounter
 from .empty_partitions import EmptyPartitions
+from .lost_records import require_risen, without_lost_records
 from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
@@ -126,17 +127,31 @@ class Assignment:
             self._client.partitions_for_topic(name)
 
     def owned(self, partition: TopicPartition, first_offset: int) -> OwnedPartition:
-        """The object of a partition of which records from ``first_offset`` on were fetched."""
+        """The object of a partition of which records from ``first_offset`` on were fetched.
+
+        Raises LogWentBack if these come before others that were received.
+        """
         owned = self.partitions.get(partition)
-        if owned is None:
+        if owned is not None:
+            self._require_risen(owned, first_offset)
+        else:
             committed = self._client.committed(partition, metadata=True)
-            # The log starts later if the committed position was trimmed, or if there is none.
+            # The log starts later if the committed position was trimmed, or if there is none. It may also
+            # have lost its end, and with it what the commit says.
             if committed is None or committed.offset > first_offset or committed.offset < 0:
                 committed = OffsetAndMetadata(first_offset, "", -1)
+            committed = without_lost_records(self._client, partition, committed)
             crashes = self._crash_counter(committed) if self._counts_crashes else None
             owned = OwnedPartition(partition, committed, crashes, self._memberships.owner)
             self.partitions[partition] = owned
         return owned
+
+    def _require_risen(self, owned: OwnedPartition, offset: int) -> None:
+        try:
+            require_risen(owned, offset)
+        except LogWentBack:
+            self._forget([owned.partition])  # no commit must say of a new log what was done in the old one
+            raise
 
     def _crash_counter(self, committed: OffsetAndMetadata) -> CrashCounter:
         inherited = commit_metadata.decode_crash_counts(committed.offset, committed.metadata)
@@ -166,7 +181,11 @@ class Assignment:
     def _pass_what_is_no_record(self, read: Mapping[TopicPartition, ReadUpTo]) -> None:
         """Note how far each log was read whose end has no records, such as the marker of a transaction."""
         for partition, owned in self.partitions.items():
-            if partition in read and not owned.buffer and not owned.closed:
+            if partition not in read or owned.closed:
+                continue
+            self._require_risen(owned, read[partition].offset)
+            owned.leader_epoch = max(owned.leader_epoch, read[partition].leader_epoch)
+            if not owned.buffer:
                 owned.ledger.skip_to(read[partition].offset)
 
     def committed_positions(self) -> dict[TopicPartition, int]:

@@ -32,7 +32,9 @@ class EmptyPartitions:
         moved = {one: end for one, end in ends.items() if self._ends.get(one) != end}
         self._ends = ends
         return {
-            one: OffsetAndMetadata(end, commit_metadata.encode(Progress((), end), self._owner), -1)
+            one: OffsetAndMetadata(
+                end, commit_metadata.encode(Progress((), end), self._owner), read[one].leader_epoch
+            )
             for one, end in moved.items()
         }
 

@@ -72,6 +72,11 @@ class Ledger:
         self._open[offset] = None
         return True
 
+    @property
+    def next_offset(self) -> int:
+        """The first offset that was not received yet."""
+        return self._next
+
     def skip_to(self, offset: int) -> None:
         """Note that the log has no record below ``offset`` that was not received."""
         if offset > self._next:

@@ -41,6 +41,7 @@ class OwnedPartition:
         "crashes",
         "full",
         "in_hand",
+        "leader_epoch",
         "ledger",
         "partition",
     )
@@ -71,6 +72,9 @@ class OwnedPartition:
         self.full = False
         #: Whether all threads of the process have been busy for a while; others then pass no jobs on to it.
         self.busy = False
+        #: The epoch of the leader that wrote the last record that was read. Commits say it, so that the next
+        #: owner finds out whether the log has lost its end since.
+        self.leader_epoch = inherited.leader_epoch
         self._committed = (inherited.offset, inherited.metadata)
         self._position = inherited.offset
         self._moved_at = 0.0
@@ -139,7 +143,7 @@ class OwnedPartition:
         self.full = len(metadata) > commit_metadata.FULL_CHARS
         if (progress.position, metadata) == self._committed:
             return None
-        return OffsetAndMetadata(progress.position, metadata, -1)
+        return OffsetAndMetadata(progress.position, metadata, self.leader_epoch)
 
     def committed(self, offset: OffsetAndMetadata) -> None:
         """Note that Kafka has stored ``offset``."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dramatiq
 import pytest
 from dramatiq import Worker
 
+from tests.helpers.numbers import Numbers
 from tests.helpers.three_brokers import NODES, ThreeBrokers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.errors import WorkersError
+from workers.kafka import connect_admin
 
 #: Jobs a second that are sent all the time, one after the other.
 RATE = 40
@@ -107,3 +109,66 @@ def test_each_broker_is_restarted_in_turn(brokers: ThreeBrokers, load: Load) -> 
             brokers.start(node)
     assert load.errors == []
     assert load.ran == Counter(dict.fromkeys(load.sent, 1))
+
+
+@pytest.fixture
+def numbers(brokers: ThreeBrokers, namespace: str) -> Iterator[Numbers]:
+    """A queue that reads a log which two of the brokers have, and which either may lead with what it has."""
+    broker = KafkaBroker(Cluster(brokers.bootstrap_servers), namespace=namespace, partitions=1)
+    config = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
+    log = {"num_partitions": -1, "replication_factor": -1, "assignments": {0: [1, 2]}, "configs": config}
+    with connect_admin(broker.cluster) as admin:
+        admin.create_topics({broker.topics.named("numbers"): log})
+        admin.wait_for_topics([broker.topics.named("numbers")])
+    yield Numbers(broker)
+    broker.close()
+
+
+def lose_the_end(brokers: ThreeBrokers, numbers: Numbers, run: Callable[[], Worker]) -> Worker:
+    """Have 4, 5 and 6 run and committed, which the broker that leads then has never seen."""
+    numbers.write(1, 2, 3)
+    worker = run()
+    wait_for(lambda: len(numbers.ran) == 3, 60)
+    brokers.kill(2)
+    wait_for(lambda: brokers.in_sync(numbers.log) == [1], 60)
+    numbers.write(4, 5, 6)
+    wait_for(lambda: len(numbers.ran) == 6 and numbers.waiting() == 0, 60)
+    return worker
+
+
+# The producer of another service, kafka-python's own, leaves sockets open when a broker refuses it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_running_worker_goes_on_where_the_log_that_is_left_ends(
+    brokers: ThreeBrokers,
+    numbers: Numbers,
+    start_worker: Callable[..., Worker],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lose_the_end(brokers, numbers, lambda: start_worker(numbers.broker))
+    brokers.kill(1)
+    brokers.start(2, others_run=False)
+    wait_for(lambda: brokers.leads_nothing(1), 60)
+    numbers.write(7)
+    wait_for(lambda: numbers.ran[7], 60)
+    numbers.write(8, 9, 10)
+    wait_for(lambda: len(numbers.ran) == 10, 60)
+    assert numbers.ran == Counter(range(1, 11))
+    assert "3 records that were read are gone" in caplog.text
+    brokers.start(1)
+    assert numbers.letters() == []
+
+
+# The producer of another service, kafka-python's own, leaves sockets open when a broker refuses it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_that_starts_passes_over_nothing_that_took_the_place_of_what_is_lost(
+    brokers: ThreeBrokers, numbers: Numbers, start_worker: Callable[..., Worker]
+) -> None:
+    lose_the_end(brokers, numbers, lambda: start_worker(numbers.broker)).stop()
+    brokers.kill(1)
+    brokers.start(2, others_run=False)
+    wait_for(lambda: brokers.leads_nothing(1), 60)
+    numbers.write(*range(7, 15))  # at the offsets from 3 on: the group has committed 6
+    start_worker(numbers.broker)
+    wait_for(lambda: len(numbers.ran) == 14, 60)
+    brokers.start(1)
+    assert numbers.ran == Counter(range(1, 15))

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from .damaged_logs import DamagedLogFetcher
+from .lost_records import LostRecordsFetcher
 
 #: A poll hands out no more records once those that it has take so many bytes.
 MAX_POLL_BYTES = 16 * 1024 * 1024
@@ -15,7 +15,7 @@ _FIRST_LOOK = 4
 _GROWTH = 4
 
 
-class BoundedFetcher(DamagedLogFetcher):
+class BoundedFetcher(LostRecordsFetcher):
     """Hands out as many records as asked for, or fewer once they take too many bytes.
 
     kafka-python 3.0.12 counts only records, and Kafka checks the size of compressed batches: the 500 records
