@@ -45,7 +45,7 @@ from ..kafka import (
 from . import commit_metadata
 from .crash_counts import CrashCounter
 from .empty_partitions import EmptyPartitions
-from .lost_records import require_risen, without_lost_records
+from .lost_records import inherited, require_risen
 from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
@@ -135,12 +135,7 @@ class Assignment:
         if owned is not None:
             self._require_risen(owned, first_offset)
         else:
-            committed = self._client.committed(partition, metadata=True)
-            # The log starts later if the committed position was trimmed, or if there is none. It may also
-            # have lost its end, and with it what the commit says.
-            if committed is None or committed.offset > first_offset or committed.offset < 0:
-                committed = OffsetAndMetadata(first_offset, "", -1)
-            committed = without_lost_records(self._client, partition, committed)
+            committed = inherited(self._client, partition, first_offset)
             crashes = self._crash_counter(committed) if self._counts_crashes else None
             owned = OwnedPartition(partition, committed, crashes, self._memberships.owner)
             self.partitions[partition] = owned

@@ -29,10 +29,15 @@ def require_risen(owned: OwnedPartition, offset: int) -> None:
         )
 
 
-def without_lost_records(
-    client: KafkaConsumer, partition: TopicPartition, committed: OffsetAndMetadata
-) -> OffsetAndMetadata:
-    """The commit, without what it says of offsets whose records the log has lost since."""
+def inherited(client: KafkaConsumer, partition: TopicPartition, first_offset: int) -> OffsetAndMetadata:
+    """The group's commit, without what it says of offsets whose records the log has lost since.
+
+    ``first_offset`` is that of the first record that came.
+    """
+    committed: OffsetAndMetadata | None = client.committed(partition, metadata=True)
+    # The log starts later if the committed position was trimmed, or if there is none.
+    if committed is None or committed.offset > first_offset or committed.offset < 0:
+        return OffsetAndMetadata(first_offset, "", -1)
     progress = commit_metadata.decode(committed.offset, committed.metadata)
     if progress.end == committed.offset:
         return committed

@@ -35,13 +35,13 @@ class LostRecordsFetcher(DamagedLogFetcher):
         partition, data = completed.topic_partition, completed.partition_data
         if data.records:
             self.topic_ids[partition] = self._manager.cluster.topic_id(partition.topic)
-        elif data.error_code == kafka.errors.OffsetOutOfRangeError.errno:
-            if self._looks_where_it_ends(partition, completed.fetched_offset):
-                return None
+        is_out_of_range = data.error_code == kafka.errors.OffsetOutOfRangeError.errno
+        if is_out_of_range and self._looks_where_it_ends(partition, completed.fetched_offset):
+            return None
         return super()._parse_fetched_data(completed)
 
     def _looks_where_it_ends(self, partition: TopicPartition, offset: int) -> bool:
-        """Ask for the end of what is left, unless that was done; False if it must be read from its beginning."""
+        """Ask for the end of what is left, unless that was done; False if its beginning must be read."""
         cluster = self._manager.cluster
         state = self._subscriptions.assignment.get(partition)
         if state is None or state.position is None or state.position.offset != offset:
