@@ -127,7 +127,7 @@ class Assignment:
             self._client.partitions_for_topic(name)
 
     def owned(self, partition: TopicPartition, first_offset: int) -> OwnedPartition:
-        """The object of a partition whose records from ``first_offset`` on were fetched. Raises LogWentBack."""
+        """The object of a partition with fetched records from ``first_offset`` on. Raises LogWentBack."""
         owned = self.partitions.get(partition)
         if owned is not None:
             self._require_risen(owned, first_offset)
