@@ -41,7 +41,9 @@ def server() -> Iterator[SmtpServer]:
         yield server
 
 
-def a_chatbot(broker: KafkaBroker, folder: Path, server: SmtpServer, *queues: str) -> Chatbot:
+def a_chatbot(
+    broker: KafkaBroker, folder: Path, server: SmtpServer, *queues: str, smtp_timeout_s: str = "10"
+) -> Chatbot:
     own = folder / "-".join(["chatbot", *queues])
     own.mkdir()
     return Chatbot(
@@ -52,6 +54,8 @@ def a_chatbot(broker: KafkaBroker, folder: Path, server: SmtpServer, *queues: st
         options=("--queues", *queues) if queues else (),
         # What is done is kept in the topics, to be looked at.
         WORKER_KEEP_DONE_HOURS="1",
+        SMTP_TIMEOUT_S=smtp_timeout_s,
+        SMTP_LEASE_S="300",
     )
 
 
@@ -89,32 +93,42 @@ def test_where_all_is_well_an_event_is_one_job(
     assert not jobs(broker)
 
 
-def test_a_slow_mail_server_holds_up_no_audit_row(
+def test_a_slow_mail_server_holds_up_no_audit_row_and_no_reminder(
     broker: KafkaBroker, sqlite: Database, server: SmtpServer, tmp_path: Path
 ) -> None:
-    published = [an_event(todo=a_todo(id=f"todo-{number}")) for number in range(30)]
+    due = datetime.now(UTC) + timedelta(days=3)
+    published = [an_event(todo=a_todo(id=f"todo-{n}", due=due, reminders=("-1h",))) for n in range(40)]
     may_answer = threading.Event()
 
     def hold(_mail: EmailMessage) -> None:
-        assert may_answer.wait(60)
+        assert may_answer.wait(120)
 
     server.on_content = hold
-    with (
-        a_chatbot(broker, tmp_path, server, "events") as chatbot,
-        a_chatbot(broker, tmp_path, server, *QUEUES) as others,
-    ):
-        chatbot.publish(published)
+    # One process does all: its threads are fewer than the mails that wait.
+    with a_chatbot(broker, tmp_path, server, smtp_timeout_s="120") as chatbot:
+        chatbot.publish(published[:30])
+        wait_for(lambda: made_of_mails(broker), timeout_s=60)
+        chatbot.publish(published[30:])
         wait_for(lambda: recorded(sqlite) == {str(event.event_id) for event in published}, timeout_s=60)
+        wait_for(lambda: reminders_of(chatbot) == 40, timeout_s=60)
         assert server.count == 0
         may_answer.set()
-        wait_for(lambda: server.count == 30, timeout_s=60)
-        wait_until_done(broker, "events", *QUEUES)
-        assert chatbot.stop() == others.stop() == 0
-    assert len({mail["Message-ID"] for mail in server.mails}) == server.count == 30
+        wait_for(lambda: server.count == 40, timeout_s=120)
+        wait_until_done(broker, "events", "audit", "notifications")  # the alarms of the reminders wait
+        assert chatbot.stop() == 0
+    assert len({mail["Message-ID"] for mail in server.mails}) == server.count == 40
     made = jobs(broker)
     # Those for which no connection was free.
-    assert 0 < made.pop("send_notification") < 30
+    assert 0 < made.pop("send_notification") < 40
     assert not made
+
+
+def made_of_mails(broker: KafkaBroker) -> int:
+    return jobs(broker)["send_notification"]
+
+
+def reminders_of(chatbot: Chatbot) -> int:
+    return len(chatbot.command("reminders", "list", "--json").splitlines())
 
 
 def test_what_fails_becomes_a_job_of_its_own_and_nothing_else_does(
