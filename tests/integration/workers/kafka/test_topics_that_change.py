@@ -11,6 +11,7 @@ from dramatiq import Worker
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
+from tests.helpers.kafka_reading import read_topic
 from tests.helpers.numbers import Numbers
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
@@ -101,3 +102,34 @@ def test_the_stamps_of_writers_keep_no_record_from_its_job(
     wait_for(lambda: numbers.ran == Counter([1, 2]))
     assert numbers.letters() == []
     wait_for(lambda: numbers.waiting() == 0)
+
+
+def test_what_kafka_has_compacted_away_holds_up_nothing(
+    broker: KafkaBroker, start_worker: StartWorker
+) -> None:
+    log = broker.topics.named("numbers")
+    config = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"}
+    config |= {"max.compaction.lag.ms": "100", "message.timestamp.type": "LogAppendTime"}
+    create_missing_topics(broker.cluster, [TopicSpec(log, 1, config=config)])
+    numbers = Numbers(broker)
+    producer = KafkaProducer(bootstrap_servers=broker.cluster.bootstrap_servers)
+
+    def write_keyed(*values: int) -> None:
+        for value in values:
+            producer.send(log, b"%d" % value, b"same", partition=0).get(10)
+
+    write_keyed(*range(20))
+    first = read_topic(broker.cluster, log)[0].timestamp
+    wait_for(lambda: time.time() * 1000 > first + 300)
+    write_keyed(20)  # in another segment: the last one is not compacted
+    # Kafka's cleaner looks every 15 s.
+    left = wait_for(lambda: found if len(found := read_topic(broker.cluster, log)) < 5 else None, 60)
+    start_worker(broker)
+    expected = Counter(int(record.value) for record in left)
+    assert expected[20] == 1
+    wait_for(lambda: numbers.ran == expected, timeout_s=20)
+    wait_for(lambda: numbers.waiting() == 0)
+    write_keyed(21)
+    producer.close()
+    wait_for(lambda: numbers.ran[21] == 1)
+    assert numbers.letters() == []
