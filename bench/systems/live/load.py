@@ -35,6 +35,8 @@ _START_S = 60.0
 #: How long all clients may take to get a text.
 _PATIENCE_S = 30.0
 _TEXT_BYTES = 500
+#: How the title of an event for a single user begins, in a frame; its number follows.
+_SINGLE = b'"title":"single '
 
 
 def bridge(
@@ -150,9 +152,12 @@ class _Load:
         self._frames += 1
         if self._frames >= self._wanted:
             self._all_there.set()
-        place = payload.find(b'"title":"single ')
-        if place >= 0:
-            self._came[int(payload[place + 16 : payload.index(b'"', place + 16)])] = time.perf_counter()
+        # A frame has several events if more than one waited for the user.
+        place = payload.find(_SINGLE)
+        while place >= 0:
+            place += len(_SINGLE)
+            self._came[int(payload[place : payload.index(b'"', place)])] = time.perf_counter()
+            place = payload.find(_SINGLE, place)
 
     def _want(self, frames: int) -> None:
         self._frames, self._wanted = 0, frames
