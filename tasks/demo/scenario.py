@@ -29,7 +29,7 @@ DEFERRALS = 2
 _REMIND_IN = timedelta(seconds=8)
 
 HTML_TITLE = 'Ring <b>Zoë</b> & 東京 <script>alert("hi")</script>'
-ESCAPED_TITLE = 'Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert("hi")&lt;/script&gt;'
+ESCAPED_TITLE = "Ring &lt;b&gt;Zoë&lt;/b&gt; &amp; 東京 &lt;script&gt;alert(&#34;hi&#34;)&lt;/script&gt;"
 
 #: Neither JSON nor UTF-8, as a broken producer might write it.
 UNDECODABLE = b'{"specversion": "1.0", "type": "todo.created", "data": [\xff\xfe'
