@@ -10,6 +10,7 @@ opens no connection. The packages:
     audit                 the append-only trail of all events
     notifications, smtp   a notice, its mail, that it goes out once; the mail server
     reminders, schedules  which reminders there are and when they fire; recurrences
+    updates               what the jobs did, announced for whoever wants to know at once
     storage               the database: transactions, schema, migrations
     app                   all of it put together, from the settings; doctor, retry_policy
     cli, demo             commands of `todo-workers`

@@ -25,6 +25,7 @@ from ..notifications.notice import Notice, notice_of
 from ..notifications.recipients import RecipientStore
 from ..notifications.rendering import render
 from ..reminders.known_todo import may_set_reminders
+from ..reminders.outcomes import AlarmToSet
 from ..reminders.store import ReminderStore
 from ..smtp.mail import Mail
 from ..storage.database import Database
@@ -65,6 +66,17 @@ class _Composed:
     event: EventInHand
     notice: Notice
     content: bytes
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What a transaction that is committed has made of each effect."""
+
+    at: datetime
+    recorded: Sequence[tuple[EventInHand, Recording]]
+    alarms: Sequence[tuple[EventInHand, Sequence[AlarmToSet]]]
+    #: With the token of each claim, and the row that was in its way.
+    claims: Sequence[tuple[_Composed, str, Row[Any] | None]]
 
 
 class Batch:
@@ -126,7 +138,7 @@ class Batch:
     def commit(self) -> None:
         """Write the audit rows, the reminders and the claims in one transaction."""
         try:
-            self._commit(self._events, self._to_remind, self._composed)
+            written = self._write(self._events, self._to_remind, self._composed)
         except DatabaseUnavailable as exc:
             self.leave_all(exc)
         except Exception as exc:  # noqa: BLE001 - whose fault it is is found out one by one
@@ -137,6 +149,8 @@ class Batch:
                 self._try(one, Effect.REMIND, [], [one], [])
             for mail in self._composed:
                 self._try(mail.event, Effect.MAIL, [], [], [mail])
+        else:
+            self._note(written)
 
     def leave(self, one: EventInHand, effect: Effect, error: Exception | None = None) -> None:
         """Leave an effect to a job."""
@@ -179,16 +193,18 @@ class Batch:
 
     def _try(self, one: EventInHand, effect: Effect, *parts: Any) -> None:
         try:
-            self._commit(*parts)
+            written = self._write(*parts)
         except Exception as exc:  # noqa: BLE001 - its job will meet it again, and say what it is
             self.leave(one, effect, exc)
+        else:
+            self._note(written)
 
-    def _commit(
+    def _write(
         self,
         to_record: Sequence[EventInHand],
         to_remind: Sequence[EventInHand],
         composed: Sequence[_Composed],
-    ) -> None:
+    ) -> _Written:
         now = self._parts.clock()
         entries = [(entry_of(one.event), now) for one in to_record]
         claims = [claim_of(mail.notice, now=now, lease=self._parts.lease) for mail in composed]
@@ -197,12 +213,21 @@ class Batch:
             alarms = self._parts.reminders.sync_all(connection, [todo_event(one) for one in to_remind], now)
             found = self._parts.deliveries.claim_all(connection, claims)
             recorded = append(connection, entries)
-        for one, recording in zip(to_record, recorded, strict=True):
+        tokens = [claim["claim"] for claim in claims]
+        return _Written(
+            now,
+            list(zip(to_record, recorded, strict=True)),
+            list(zip(to_remind, alarms, strict=True)),
+            list(zip(composed, tokens, found, strict=True)),
+        )
+
+    def _note(self, written: _Written) -> None:
+        for one, recording in written.recorded:
             self._note_recorded(one, recording)
-        for one, own in zip(to_remind, alarms, strict=True):
-            self._note_in_step(one, own)
-        for mail, claim, row in zip(composed, claims, found, strict=True):
-            self._note_claimed(mail, claim["claim"], now, row)
+        for one, alarms in written.alarms:
+            self._note_in_step(one, alarms)
+        for mail, token, row in written.claims:
+            self._note_claimed(mail, token, written.at, row)
 
     def _note_recorded(self, one: EventInHand, recording: Recording) -> None:
         if recording is Recording.DIFFERS:
@@ -210,7 +235,7 @@ class Batch:
             logger.warning("audit.differs event_id=%s type=%s todo_id=%s", *ids)
         one.done(Effect.RECORD, recording)
 
-    def _note_in_step(self, one: EventInHand, alarms: Sequence[Any]) -> None:
+    def _note_in_step(self, one: EventInHand, alarms: Sequence[AlarmToSet]) -> None:
         one.open.discard(Effect.REMIND)
         if alarms:
             self.later.append(Alarms(one, alarms))

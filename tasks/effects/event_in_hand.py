@@ -38,7 +38,8 @@ class EventInHand:
     ) -> None:
         """``data`` is the event as it came, before it was parsed: the jobs get it.
 
-        ``tell`` is called with each effect and its outcome before ``finish`` is; it must not block.
+        ``tell`` is called with each effect and its outcome before ``finish`` is; it must not block. If it
+        raises, that is logged: what is done stays done.
         """
         self.read = read
         self.event: AnyEvent = read.event
@@ -55,7 +56,10 @@ class EventInHand:
     def done(self, effect: Effect, outcome: str) -> None:
         """Note, from any thread, that an effect is done or has a job; ``outcome`` is a word for the log."""
         self.open.discard(effect)
-        self._tell(self.event, effect, outcome)
+        try:
+            self._tell(self.event, effect, outcome)
+        except Exception:
+            logger.exception("event.not_told event_id=%s actor=%s", self.event.event_id, effect.value)
         with self._lock:
             self._outcomes[effect] = outcome
             if len(self._outcomes) < self._count:

@@ -39,8 +39,8 @@ def reminder_id(todo_id: str, before_due: str) -> str:
 def called_off(event: TodoEvent, now: datetime) -> list[str]:
     """The ids of the reminders that an event calls off, by what it says itself: no other event counts.
 
-    Those whose only time has passed are not among them. Raises InvalidOffset, and ValueError for a due time
-    that is none.
+    Those whose only time has passed are not among them. Raises InvalidOffset, ValueError for a due time that
+    is none, and what ZoneInfo raises for a zone that does not exist: KeyError, ValueError or OSError.
     """
     todo = event.todo
     offsets, due = todo.reminders, todo.due

@@ -31,9 +31,7 @@ _PLANNED = ("plan", "state", "version", "occurrence", "alarm_at", "moved")
 _PLAN = (
     update(reminders)
     .where(_R.id == bindparam("reminder"))
-    .values(
-        {name: bindparam(name) for name in ("plan", "state", "version", "occurrence", "alarm_at", "moved")}
-    )
+    .values({name: bindparam(name) for name in _PLANNED})
 )
 
 

@@ -31,7 +31,7 @@ DEEDS: dict[Deed, tuple[str, dict[str, Any]]] = {
             "reminder_id": _ID,
             "notice_id": _ID,
             "occurrence": _TIME,
-            "outcome": {"enum": ["sent", "late", "skipped"]},
+            "outcome": _OUTCOME,
         },
     ),
     Deed.REMINDER_CANCELLED: ("A reminder will not fire any more.", {"reminder_id": _ID}),

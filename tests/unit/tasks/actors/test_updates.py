@@ -12,7 +12,7 @@ import pytest
 import tasks
 from tasks.actors import notifications, updates
 from tasks.actors.event_jobs import job_id
-from tasks.events.models import read_any_event
+from tasks.events.models import TodoEvent, read_any_event
 from tasks.notifications.notice import Notice
 from tasks.notifications.notifier import DeliveryOutcome
 from tasks.reminders.outcomes import AlarmToSet, FiringOutcome
@@ -86,6 +86,18 @@ def test_a_mail_that_becomes_a_dead_letter_is_given_up(said: list[Update]) -> No
         (Deed.MAIL_GIVEN_UP, str(notice_id)),
         (Deed.MAIL_GIVEN_UP, str(NOTICE.id)),
     ]
+
+
+@pytest.mark.parametrize("kind", ["todo.completed", "todo.deleted"])
+def test_nothing_is_said_of_reminders_in_a_time_zone_that_does_not_exist(
+    said: list[Update], kind: str
+) -> None:
+    data = an_event(kind, todo=a_todo(due=AT, reminders=["-1h"])).model_dump(mode="json")
+    data["todo"]["owner"]["time_zone"] = "Mars/Olympus"
+    event = read_any_event(data).event
+    assert isinstance(event, TodoEvent)
+    updates.reminders_called_off(event)
+    assert said == []
 
 
 def test_with_updates_off_nothing_is_even_made(said: list[Update], monkeypatch: pytest.MonkeyPatch) -> None:
