@@ -131,5 +131,6 @@ def _replaces(kind: str, about: str | None) -> str | None:
     return f"{kind} {about}" if about and kind in _REPLACEABLE else None
 
 
-#: Types of which the newest event says all: the todo is in it as it is now.
-_REPLACEABLE = frozenset({"todo.updated", *UPDATE_TYPES})
+#: Types of which the newest event says all: the todo is in it as it is now. Of the updates none does: two
+#: reminders of a todo are two facts.
+_REPLACEABLE = frozenset({"todo.updated"})

@@ -13,6 +13,8 @@ from tasks import Owner, Todo, TodoCreated, TodoUpdated
 from tasks.events.cloud_events import record_of
 from tasks.updates.records import Deed, Update
 from tasks.updates.records import record_of as update_record
+from web.live import protocol
+from web.live.outbox import Outbox, Waiting
 from web.live.ring import Entry
 from web.live.views import VIEWS, Views
 from workers.errors import Undecodable
@@ -104,6 +106,22 @@ def test_an_update_is_seen_by_the_person_it_was_for() -> None:
     assert entry.users == ("ana@example.com",)
     assert (body["type"], body["id"], body["subject"]) == ("mail.sent", str(update.id), "todo-1")
     assert body["data"] == {"kind": "todo_created"}
+
+
+@pytest.mark.parametrize("deed", Deed)
+def test_two_updates_about_a_todo_both_come_to_a_client_that_is_slow(deed: Deed) -> None:
+    time = datetime(2026, 6, 1, tzinfo=UTC)
+    outbox = Outbox(max_frames=2)
+    for about in ("n1", "n2"):
+        update = Update(deed, "ana@example.com", about, time, "todo-1", {"about": about})
+        entry = entry_of(update_record([update]))
+        assert entry is not None
+        outbox.put(Waiting(protocol.events([entry.body], entry.cursor), entry.cursor, entry))
+    assert not outbox.put(Waiting(protocol.ping(None)))  # too much: what can be left out, is
+    assert outbox.left_out == 0
+    frame = outbox.take()
+    assert frame is not None
+    assert [event["data"]["about"] for event in json.loads(frame.text)["e"]] == ["n1", "n2"]
 
 
 def test_several_updates_in_a_record_are_seen_each_by_its_owner_and_only_the_last_ends_the_record() -> None:
