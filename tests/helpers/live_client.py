@@ -97,7 +97,7 @@ class LiveClient:
     def _take(self, frame: Frame) -> None:
         kind = frame["type"]
         if kind in {"welcome", "resync"}:
-            if frame["epoch"] != self._epoch:
+            if kind == "resync" or frame["epoch"] != self._epoch:
                 self._seen.clear()
             self._epoch = frame["epoch"]
             self.cursor = frame["cursor"] or self.cursor

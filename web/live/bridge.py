@@ -16,8 +16,9 @@ from workers.kafka import Cluster
 
 from .follower import Follower, Portion
 from .history import Found, Historian, scan
-from .hub import AHEAD_S, Hub, Returning
+from .hub import AHEAD_S, Hub
 from .protocol import HELLO_WITHIN_S, Close
+from .returning import Returning
 from .session import Session
 from .views import Views
 

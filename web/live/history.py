@@ -15,8 +15,8 @@ from workers.errors import WorkersError
 from workers.kafka import Cluster, KafkaConsumer, connect_consumer, kafka_errors
 
 from .follower import Layout, Reading, layout_of
-from .hub import Returning
 from .protocol import Resync
+from .returning import Returning
 from .ring import Entry
 from .views import Views
 

@@ -6,13 +6,14 @@ It belongs to the thread of the event loop. The follower's batches come by :meth
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from . import protocol
 from .cursor import Cursor, InvalidCursor, unpack
-from .outbox import MAX_BYTES, MAX_FRAMES, Waiting
+from .outbox import Waiting
 from .protocol import Close, Resync
+from .returning import Returning
 from .ring import Entry, Ring
 from .session import Session
 
@@ -34,31 +35,6 @@ class Counts:
     too_slow: int = 0  #: clients that were sent away for it
 
 
-@dataclass(slots=True, eq=False)
-class Returning:
-    """A client that is not up to date: its session, what it has seen, and what was found for it so far."""
-
-    session: Session
-    offsets: tuple[int, ...]
-    cursor: str
-    since: float
-    found: list[Entry] = field(default_factory=list)
-    size: int = 0
-
-    @property
-    def is_too_much(self) -> bool:
-        """Whether it missed more than may wait for a client."""
-        return len(self.found) > MAX_FRAMES or self.size > MAX_BYTES
-
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Add entries that it missed; stops at the first that is too much."""
-        for entry in entries:
-            if self.is_too_much:
-                return
-            self.found.append(entry)
-            self.size += len(entry.body)
-
-
 class Hub:
     """Sends each session the events that its user may see, from its cursor on."""
 
@@ -77,9 +53,9 @@ class Hub:
         #: The sessions that are up to date, by user: these get what comes.
         self._live: dict[str, dict[str, Session]] = {}
         #: Sessions that wait until this process has read as far as they have.
-        self._ahead: list[Returning] = []
+        self._ahead: dict[str, Returning] = {}
         #: Sessions that wait for a scan of the log.
-        self._behind: list[Returning] = []
+        self._behind: dict[str, Returning] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -121,6 +97,8 @@ class Hub:
         self._connections[session.user] = left
         if not left:
             del self._connections[session.user]
+        self._ahead.pop(session.id, None)
+        self._behind.pop(session.id, None)
         live = self._live.get(session.user, {})
         live.pop(session.id, None)
         if not live:
@@ -165,14 +143,13 @@ class Hub:
         self.ring = Ring(self._ring_bytes, offsets)
         if not was_known:
             return
-        for returning in (*self._ahead, *self._behind):
-            self._resync(returning.session, Resync.EPOCH)
         known = [session for sessions in self._live.values() for session in sessions.values()]
-        fresh = {returning.session.id for returning in (*self._ahead, *self._behind)}
-        self._ahead, self._behind = [], []
+        fresh = [returning.session for returning in (*self._ahead.values(), *self._behind.values())]
+        self._ahead, self._behind = {}, {}
+        for session in fresh:
+            self._resync(session, Resync.EPOCH)
         for session in known:
-            if session.id not in fresh:
-                self._resync(session, Resync.EPOCH, is_new=False)
+            self._resync(session, Resync.EPOCH, is_new=False)
 
     def set_stale(self, since: float | None) -> None:
         """Note since when the log is not followed; None if it is."""
@@ -189,8 +166,8 @@ class Hub:
             assert self.epoch is not None
             self._offsets = tuple(offsets)
             self.cursor = Cursor(self.epoch, self._offsets).pack()
-            ahead, self._ahead = self._ahead, []
-            for returning in ahead:
+            ahead, self._ahead = self._ahead, {}
+            for returning in ahead.values():
                 self._come_back(returning)
 
     def _send(self, entry: Entry) -> None:
@@ -213,12 +190,12 @@ class Hub:
         if returning.session.id not in self._sessions:
             return
         if any(seen > read for seen, read in zip(returning.offsets, self._offsets, strict=True)):
-            self._ahead.append(returning)
+            self._ahead[returning.session.id] = returning
         elif self.ring.covers(returning.offsets):
             returning.add(self.ring.since(returning.session.user, returning.offsets))
             self._catch_up(returning)
         else:
-            self._behind.append(returning)
+            self._behind[returning.session.id] = returning
 
     def _catch_up(self, returning: Returning) -> None:
         session = returning.session
@@ -240,8 +217,8 @@ class Hub:
 
     def take_behind(self) -> list[Returning]:
         """Remove and return the clients that need a scan; `caught_up` or `failed` gives them back."""
-        behind, self._behind = self._behind, []
-        return [returning for returning in behind if returning.session.id in self._sessions]
+        behind, self._behind = self._behind, {}
+        return list(behind.values())
 
     def caught_up(self, found: Iterable[Returning], epoch: bytes) -> None:
         """Take clients back whose missed events were found in the log, up to their ``offsets``."""
@@ -268,11 +245,11 @@ class Hub:
 
     def tick(self, now: float) -> None:
         """Do what is due for each session."""
-        ahead, self._ahead = self._ahead, []
-        for returning in ahead:
-            if now - returning.since < self._ahead_s or self.stale_since is not None:
-                self._ahead.append(returning)
-            elif returning.session.id in self._sessions:
+        for returning in list(self._ahead.values()):
+            if self.stale_since is not None:
+                returning.since = now  # the wait begins when the log is followed again
+            elif now - returning.since >= self._ahead_s:
+                del self._ahead[returning.session.id]
                 self._resync(returning.session, Resync.FUTURE)
         for session in list(self._sessions.values()):
             if now >= session.due_at:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from web.live.cursor import Cursor
 from web.live.hub import AHEAD_S, Hub
-from web.live.outbox import MAX_FRAMES
+from web.live.outbox import MAX_BYTES, MAX_FRAMES
 from web.live.protocol import Close, Resync
 from web.live.ring import Entry
 from web.live.session import Session
@@ -102,6 +102,7 @@ class Client:
         elif frame["type"] == "resync":
             self.resyncs.append(frame["why"])
             self.cursor = frame["cursor"]
+            self._seen = {0: -1, 1: -1}
         elif frame["type"] == "event":
             for event in frame["e"]:
                 if event["o"] > self._seen[event["p"]]:
@@ -209,7 +210,10 @@ def test_a_cursor_from_the_future_is_waited_for_and_then_means_to_load_anew() ->
     client.take()
     assert client.welcomes == []  # the log is not followed, so it is not known what there is
     bridge.hub.set_stale(None)
-    bridge.hub.tick(AHEAD_S + 1)
+    bridge.hub.tick(2 * AHEAD_S)
+    client.take()
+    assert client.welcomes == []  # Kafka has just come back: what it has is still to be read
+    bridge.hub.tick(2 * AHEAD_S + 1)
     client.take()
     assert client.resyncs == [Resync.FUTURE]
     follows = behind_and_back(bridge, Cursor(EPOCH, (2, 0)).pack())
@@ -226,6 +230,49 @@ def test_who_missed_too_much_loads_anew_and_gets_no_part() -> None:
     assert (client.resyncs, client.shown) == ([Resync.TOO_MUCH], [])
     almost = behind_and_back(bridge, Cursor(EPOCH, (1, 0)).pack())
     assert (almost.resyncs, len(almost.shown)) == ([], MAX_FRAMES)
+
+
+@pytest.mark.parametrize("size", [260, 300, 3_000])
+def test_who_missed_as_much_as_may_wait_gets_all_of_it_or_loads_anew(size: int) -> None:
+    for number in range((MAX_BYTES - 20 * 1024) // size, MAX_BYTES // size + 2, 7):
+        hub = Hub(ring_bytes=10_000_000)
+        hub.begin(EPOCH, (0, 0))
+        cursor = hub.cursor
+        for offset in range(min(number, MAX_FRAMES)):
+            body = json.dumps({"p": 0, "o": offset}).ljust(size)
+            hub.advance([Entry(0, offset, ("ana",), body, "")], (offset + 1, 0))
+        client = Client()
+        client.cursor = cursor
+        client.join(hub)
+        assert client.session is not None
+        assert client.session.ending is None, f"{number} events of {size} bytes"
+        client.take()
+        assert client.resyncs or len(client.shown) == min(number, MAX_FRAMES)
+
+
+def test_a_log_that_was_cut_off_is_told_and_its_new_events_are_shown() -> None:
+    bridge = Bridge([(0, "ana")] * 3)
+    client = behind_and_back(bridge, None)
+    bridge.read_all()
+    bridge.hub.begin(EPOCH, (1, 0))
+    bridge.hub.advance([entry(0, 1, "ana", bridge.hub.cursor)], (2, 0))
+    client.take()
+    assert client.resyncs == [Resync.EPOCH]
+    assert client.shown == [(0, 0), (0, 1), (0, 2), (0, 1)]
+
+
+def test_who_leaves_while_it_waits_is_forgotten() -> None:
+    bridge = Bridge([(0, "ana")] * 3, start=(2, 0))
+    gone = [behind_and_back(bridge, Cursor(EPOCH, (offset, 0)).pack()) for offset in (1, 3)]
+    sessions = [client.session for client in gone]
+    for client in gone:
+        client.leave(bridge.hub)
+    assert not bridge.hub.has_behind
+    bridge.hub.begin(b"anew!", (0, 0))
+    bridge.hub.tick(AHEAD_S + 1)
+    bridge.hub.advance([entry(0, 0, "ana", bridge.hub.cursor)], (1, 0))
+    assert (bridge.hub.counts.resynced, bridge.hub.counts.sent) == (0, 0)
+    assert all(session is not None and len(session.outbox) == 0 for session in sessions)
 
 
 def test_topics_made_anew_are_told_to_all_also_to_those_who_wait() -> None:
