@@ -21,7 +21,7 @@ from jwt.exceptions import InvalidTokenError
 from settings import Settings
 from workers.errors import WorkersError
 
-from .keys import HMAC, KeyNotFound, Keys, KeysAtUrl, KeysInFile, SecretKey
+from .keys import HMAC, KeyNotFound, Keys, KeysAtUrl, KeysAway, KeysInFile, SecretKey
 
 #: How far the clocks of signer and reader may differ, in seconds.
 LEEWAY_S = 5.0
@@ -71,7 +71,10 @@ class Access:
         self._roles_claim = roles_claim
 
     async def identify(self, token: str) -> Identity:
-        """Return who the token is about. Raises AccessDenied, whose text holds no claim of the token."""
+        """Return who the token is about.
+
+        Raises AccessDenied, whose text holds no claim of the token, and KeysAway if that cannot be said now.
+        """
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise AccessDenied(f"the token has more than {MAX_TOKEN_CHARACTERS} characters")
         try:
@@ -89,7 +92,7 @@ class Access:
             )
         except KeyNotFound as exc:
             raise AccessDenied(str(exc)) from exc
-        except InvalidTokenError as exc:
+        except (InvalidTokenError, UnicodeError) as exc:
             raise AccessDenied(f"the token is refused: {exc}") from exc
         return self._identity(claims)
 
@@ -97,13 +100,15 @@ class Access:
         user = claims[self._user_claim]
         if not isinstance(user, str) or not user_key(user):
             raise AccessDenied(f"the token's claim {self._user_claim} is no text")
+        if self._user_claim == "email" and claims.get("email_verified") in (False, "false"):
+            raise AccessDenied("the token's claim email is not verified")
         roles = claims.get(self._roles_claim, [])
         if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
             raise AccessDenied(f"the token's claim {self._roles_claim} is no list of texts")
         return Identity(user_key(user), frozenset(roles), float(claims["exp"]))
 
     async def asking(self, request: Request) -> Identity:
-        """Return who sends a request: a dependency for FastAPI. Raises HTTPException 401."""
+        """Return who sends a request: a dependency for FastAPI. Raises HTTPException 401 and 503."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized("send a token in the header Authorization: Bearer", "")
@@ -111,6 +116,8 @@ class Access:
             return await self.identify(token.strip())
         except AccessDenied as exc:
             raise _unauthorized(str(exc), ', error="invalid_token"') from exc
+        except KeysAway as exc:
+            raise HTTPException(503, str(exc), {"Retry-After": "5"}) from exc
 
     def having(self, *roles: str) -> Callable[[Request], Awaitable[Identity]]:
         """Make a dependency as `asking` that also asks for one of ``roles``. It raises HTTPException 403."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from jwt import PyJWK, PyJWKClient, PyJWKSet
-from jwt.exceptions import PyJWKClientConnectionError, PyJWTError
+from jwt.exceptions import PyJWTError
 
 from workers.errors import WorkersError
 
@@ -22,7 +24,9 @@ HMAC = "HS256"
 
 #: How long a key from a URL is used before its service is asked again, and how long its answer may take.
 _FRESH_S = 300.0
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 4.0
+#: The pause between two questions to the service: tokens with unknown keys, which anybody can send, ask it.
+_AGAIN_S = 30.0
 
 
 class InvalidKeys(WorkersError):
@@ -33,11 +37,15 @@ class KeyNotFound(WorkersError):
     """No key with the token's `kid` and algorithm is known."""
 
 
+class KeysAway(WorkersError):
+    """The login service cannot be asked for the token's key now; the token may be good."""
+
+
 class Keys(Protocol):
     """Finds the key of a token; never blocks the event loop."""
 
     async def find(self, algorithm: str, kid: str | None) -> PyJWK | str:
-        """Return the key for a token with this header. Raises KeyNotFound."""
+        """Return the key for a token with this header. Raises KeyNotFound and KeysAway."""
 
 
 class SecretKey:
@@ -82,49 +90,79 @@ class KeysInFile:
 
 
 class KeysAtUrl:
-    """The public keys that a login service publishes; asked for on a thread, at most twice a minute."""
+    """The public keys that a login service publishes, for one event loop.
 
-    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
-        self._client = PyJWKClient(url, timeout=timeout_s, lifespan=_FRESH_S)
+    The service is asked on a thread, by one caller for all, and at most every 30 s whatever it answers.
+    """
+
+    def __init__(
+        self, url: str, *, timeout_s: float = _TIMEOUT_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = PyJWKClient(url, timeout=timeout_s, cache_jwk_set=False)
+        self._timeout_s = timeout_s
+        self._clock = clock
         self._keys: list[PyJWK] = []
-        self._fetched_at = -_FRESH_S
+        self._fetched_at = self._tried_at = -math.inf
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, algorithm: str, kid: str | None) -> PyJWK | str:
-        """Return the key with this id, or the only one of the algorithm. Raises KeyNotFound."""
-        if time.monotonic() - self._fetched_at < _FRESH_S:
-            try:
-                return _chosen(self._keys, algorithm, kid)
-            except KeyNotFound:
-                if kid is None:
-                    raise
-        await self._fetch(kid)
-        return _chosen(self._keys, algorithm, kid)
+        """Return the key with this id, or the only one of the algorithm, from those that are known if it can.
+
+        Old keys are used while they are asked for anew: a login service that is slow or away locks nobody
+        out. Raises KeyNotFound, or KeysAway if the service has to be asked and does not answer.
+        """
+        _check_public(algorithm)
+        if self._clock() - self._fetched_at >= _FRESH_S:
+            self._ask()
+        try:
+            return _chosen(self._keys, algorithm, kid)
+        except KeyNotFound:
+            if self._keys and kid is None:
+                raise
+        await self._asked()
+        try:
+            return _chosen(self._keys, algorithm, kid)
+        except KeyNotFound as exc:
+            if self._fetched_at < self._tried_at:
+                raise KeysAway("the login service that has the public keys does not answer now") from exc
+            raise
 
     async def are_there(self) -> bool:
         """Whether the service hands out at least one key."""
-        await self._fetch(None)
+        await self._asked()
         return bool(self._keys)
 
-    async def _fetch(self, kid: str | None) -> None:
-        def fetch() -> list[PyJWK]:
-            if kid is not None:
-                # It asks the service for an unknown id, but not more often than its cooldown allows.
-                self._client.get_signing_key(kid)
-            return self._client.get_signing_keys()
+    def _ask(self) -> None:
+        """Begin to ask the service, unless that goes on already or was done a short time ago."""
+        if self._is_asking() or self._clock() - self._tried_at < _AGAIN_S:
+            return
+        self._tried_at = self._clock()
+        self._fetching = asyncio.create_task(self._fetch())
 
+    def _is_asking(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
+
+    async def _asked(self) -> None:
+        """Ask the service if that may be done now, and wait for its answer, but not for ever."""
+        self._ask()
+        if self._fetching is not None and self._is_asking():
+            await asyncio.wait([self._fetching], timeout=self._timeout_s)
+
+    async def _fetch(self) -> None:
         try:
-            self._keys = await asyncio.to_thread(fetch)
-            self._fetched_at = time.monotonic()
-        except PyJWKClientConnectionError as exc:
-            # Keys that were known stay good: a login service that is away locks nobody out.
-            logger.warning("keys.not_fetched url=%s: %s", self._client.uri, exc)
-        except PyJWTError as exc:
-            logger.info("keys.unknown kid=%.40r url=%s: %s", kid, self._client.uri, exc)
+            self._keys = await asyncio.to_thread(self._client.get_signing_keys)
+            self._fetched_at = self._clock()
+        except (PyJWTError, OSError, ValueError, AttributeError, TypeError) as exc:
+            logger.warning("keys.not_fetched url=%s: %r", self._client.uri, exc)
+
+
+def _check_public(algorithm: str) -> None:
+    if algorithm not in PUBLIC:
+        raise KeyNotFound(f"the token is signed with {algorithm!r:.40}, expected {', '.join(sorted(PUBLIC))}")
 
 
 def _chosen(keys: list[PyJWK], algorithm: str, kid: str | None) -> PyJWK:
-    if algorithm not in PUBLIC:
-        raise KeyNotFound(f"the token is signed with {algorithm!r:.40}, expected {', '.join(sorted(PUBLIC))}")
+    _check_public(algorithm)
     fitting = [key for key in keys if key.algorithm_name == algorithm and kid in (None, key.key_id)]
     if len(fitting) != 1:
         raise KeyNotFound(f"{len(fitting)} known keys have the id {kid!r:.40} and the algorithm {algorithm}")

@@ -13,8 +13,8 @@ from typing import Any
 
 #: The WebSocket subprotocol that a client asks for.
 SUBPROTOCOL = "todo.v1"
-#: The largest frame that a client may send.
-MAX_FRAME_BYTES = 4_096
+#: The largest frame that a client may send: the longest token that is read, and a cursor.
+MAX_FRAME_BYTES = 12_288
 #: How many frames a client may send in a second, on average, and at once.
 MAX_FRAMES_PER_S = 20
 #: A client that has not said hello after this time is sent away.

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ..access import Access, AccessDenied, Identity
+from ..keys import KeysAway
 from . import protocol
 from .admission import Admission, Refusal
 from .bridge import NOT_READY_MS, Bridge
@@ -96,14 +97,17 @@ class LiveSocket:
     async def _greet(self, receive: Receive, pace: Pace, writer: Writer) -> Session:
         """Wait for hello, and make the session. Raises _Refused and _Gone."""
         within_s = self._bridge.limits.hello_within_s
+        hello = None
         try:
             async with asyncio.timeout(within_s):
                 hello = _parsed(await receive(), pace)
+                if not isinstance(hello, Hello):
+                    raise _Refused(Close.WRONG_FRAME, None, "the first frame must be hello")
+                identity = await self._identify(hello.token)
         except TimeoutError as exc:
-            raise _Refused(Close.NO_HELLO, 0, f"no hello within {within_s:g} s") from exc
-        if not isinstance(hello, Hello):
-            raise _Refused(Close.WRONG_FRAME, None, "the first frame must be hello")
-        identity = await self._identify(hello.token)
+            if hello is None:
+                raise _Refused(Close.NO_HELLO, 0, f"no hello within {within_s:g} s") from exc
+            raise _Refused(Close.NOT_READY, NOT_READY_MS, "the token cannot be checked now") from exc
         if not self._bridge.is_ready:
             raise _Refused(Close.NOT_READY, NOT_READY_MS, "the log is not known yet")
         if self._bridge.hub.connections_of(identity.user) >= self._bridge.limits.per_user:
@@ -141,6 +145,8 @@ class LiveSocket:
             return await self._access.identify(token)
         except AccessDenied as exc:
             raise _Refused(Close.TOKEN_REFUSED, None, str(exc)) from exc
+        except KeysAway as exc:
+            raise _Refused(Close.NOT_READY, NOT_READY_MS, "the token cannot be checked now") from exc
 
 
 def _parsed(message: MutableMapping[str, Any], pace: Pace) -> object:

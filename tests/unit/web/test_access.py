@@ -63,18 +63,28 @@ def test_a_good_token_says_who_it_is_with_which_roles_and_until_when(access: Acc
         (token(email=None), "email"),
         (token(email=7), "claim email is no text"),
         (token(email="  "), "claim email is no text"),
+        (token(email_verified=False), "email is not verified"),
+        (token(email_verified="false"), "email is not verified"),
         (token(roles="admin"), "claim roles is no list"),
         (token(key="another secret of thirty-two bytes"), "Signature"),
         (jwt.encode(CLAIMS, "", "none"), "signed with 'none', expected HS256"),
         ("", "refused"),
         ("a.b.c", "refused"),
         ("é" * 20, "refused"),
+        ("\ud800", "refused"),
         ("x" * (MAX_TOKEN_CHARACTERS + 1), "more than 8192 characters"),
     ],
 )
 def test_a_wrong_token_is_refused_with_the_reason(access: Access, wrong: str, said: str) -> None:
     with pytest.raises(AccessDenied, match=said):
         identify(access, wrong)
+
+
+def test_whether_an_address_is_verified_counts_only_if_it_is_the_user() -> None:
+    access = Access(SecretKey(SECRET), audience="todo", user_claim="sub")
+    assert identify(access, token(sub="ana", email_verified=False)).user == "ana"
+    access = Access(SecretKey(SECRET), audience="todo")
+    assert identify(access, token(email_verified=True)).user == "ana@example.com"
 
 
 def test_the_issuer_counts_if_one_is_set() -> None:

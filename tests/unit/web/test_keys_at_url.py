@@ -1,0 +1,161 @@
+"""How the keys of a login service are asked for: seldom, once for all, and without locking anybody out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from fastapi import HTTPException, Request
+from jwt import PyJWKClient
+from jwt.algorithms import OKPAlgorithm
+from jwt.exceptions import PyJWKClientConnectionError
+
+from web.access import Access
+from web.keys import KeyNotFound, KeysAtUrl, KeysAway
+
+PUBLIC_KEY = ed25519.Ed25519PrivateKey.generate().public_key()
+
+
+def jwks(*kids: str) -> dict[str, Any]:
+    public = json.loads(OKPAlgorithm.to_jwk(PUBLIC_KEY))
+    return {"keys": [public | {"kid": kid, "use": "sig", "alg": "EdDSA"} for kid in kids]}
+
+
+class Service:
+    """A login service that answers as it is told, and the clock of those who ask it."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.asked = 0
+        self.answer: Callable[[], Any] = lambda: jwks("one")
+
+    def keys(self, timeout_s: float = 5.0) -> KeysAtUrl:
+        return KeysAtUrl("https://login.example.com/keys", timeout_s=timeout_s, clock=lambda: self.now)
+
+    def fetch(self) -> Any:
+        self.asked += 1
+        return self.answer()
+
+    def fails(self, exc: Exception) -> None:
+        def answer() -> Any:
+            raise exc
+
+        self.answer = answer
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    service = Service()
+    monkeypatch.setattr(PyJWKClient, "fetch_data", service.fetch)
+    return service
+
+
+async def _fails_then_answers(service: Service, fault: Exception) -> None:
+    keys = service.keys()
+    service.fails(fault)
+    for _ in range(3):
+        with pytest.raises(KeysAway):
+            await keys.find("EdDSA", "one")
+    assert service.asked == 1
+    service.answer = lambda: jwks("one")
+    service.now += 30
+    await keys.find("EdDSA", "one")
+    assert service.asked == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        PyJWKClientConnectionError("it is away"),
+        ConnectionResetError("reset"),
+        json.JSONDecodeError("Expecting value", "<html>", 0),
+    ],
+)
+def test_a_service_that_fails_is_asked_again_after_30_s_only(service: Service, fault: Exception) -> None:
+    asyncio.run(_fails_then_answers(service, fault))
+
+
+def test_unknown_ids_ask_the_service_once_and_never_stand_in_the_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        keys = service.keys()
+        await keys.find("EdDSA", "one")
+        service.now += 30
+        asking = [keys.find("EdDSA", f"forged\n{number}") for number in range(50)]
+        found = await asyncio.gather(*asking, return_exceptions=True)
+        assert {type(one) for one in found} == {KeyNotFound}
+        assert service.asked == 2
+        service.fails(ValueError("broken"))
+        service.now += 30
+        with pytest.raises(KeysAway):
+            await keys.find("EdDSA", "forged")
+        await keys.find("EdDSA", "one")
+        assert service.asked == 3
+
+    with caplog.at_level(logging.DEBUG, "web"):
+        asyncio.run(run())
+    assert "keys.not_fetched" in caplog.text
+    assert "forged" not in caplog.text
+
+
+def test_an_algorithm_that_is_no_public_one_asks_nobody(service: Service) -> None:
+    with pytest.raises(KeyNotFound, match="signed with 'none'"):
+        asyncio.run(service.keys().find("none", "one"))
+    assert service.asked == 0
+
+
+def test_known_keys_are_used_while_a_slow_service_is_asked(service: Service) -> None:
+    goes_on = threading.Event()
+
+    def slow() -> Any:
+        assert goes_on.wait(10)
+        return jwks("two")
+
+    async def run() -> None:
+        keys = service.keys()
+        await keys.find("EdDSA", "one")
+        service.answer = slow
+        service.now += 300
+        try:
+            await asyncio.wait_for(keys.find("EdDSA", "one"), 5)
+        finally:
+            goes_on.set()
+        await keys.find("EdDSA", "two")
+        with pytest.raises(KeyNotFound):
+            await keys.find("EdDSA", "one")
+
+    asyncio.run(run())
+
+
+def test_a_service_that_does_not_answer_is_waited_for_a_short_time_and_told_as_503(service: Service) -> None:
+    goes_on = threading.Event()
+
+    def silent() -> Any:
+        assert goes_on.wait(10)
+        return jwks("one")
+
+    service.answer = silent
+    header = "eyJhbGciOiJFZERTQSIsImtpZCI6Im9uZSJ9.e30.e30"
+
+    async def run() -> None:
+        access = Access(service.keys(timeout_s=0.05), audience="todo")
+        request = Request({"type": "http", "headers": [(b"authorization", b"Bearer " + header.encode())]})
+        began_at = time.monotonic()
+        try:
+            for _ in range(2):
+                with pytest.raises(HTTPException) as refused:
+                    await access.asking(request)
+                assert refused.value.status_code == 503
+        finally:
+            goes_on.set()
+        assert time.monotonic() - began_at < 5
+
+    asyncio.run(run())
