@@ -51,7 +51,7 @@ class Portion:
 
     entries: list[Entry] = field(default_factory=list)
     offsets: tuple[int, ...] = ()
-    #: How many records were faulty.
+    #: How many events, or records that hold none, were faulty.
     skipped: int = 0
     _bytes: int = 0
 
@@ -113,7 +113,7 @@ class Reading:
         self.offsets = list(offsets)
         self._views = views
         self._places = {partition: index for index, partition in enumerate(layout.partitions)}
-        #: How many records each kind of fault has had skipped: the first of each is logged.
+        #: How often each kind of fault was found: the first of each is logged.
         self._faults: Counter[str] = Counter()
 
     def read(self, records: Sequence[ConsumedRecord]) -> Iterator[Portion]:
@@ -124,12 +124,12 @@ class Reading:
             self.offsets[place] = record.offset
             before = self._cursor()
             self.offsets[place] += 1
-            try:
-                for entry in self._views.entries(record, place, before, self._cursor()):
-                    portion.add(entry)
-            except Exception as exc:  # noqa: BLE001 - bytes of anybody, and functions of an application
+            seen = self._views.seen(record, place, before, self._cursor())
+            for entry in seen.entries:
+                portion.add(entry)
+            for fault in seen.faults:
                 portion.skipped += 1
-                self._log(record, exc)
+                self._log(record, fault)
             if portion.is_full:
                 yield portion.up_to(self.offsets)
                 portion = Portion()

@@ -62,6 +62,14 @@ VIEWS: Mapping[str, View] = {
 }
 
 
+@dataclass(slots=True)
+class Seen:
+    """What is seen of a record: an entry for each event that somebody sees, and what its faults raised."""
+
+    entries: list[Entry] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Views:
     """Makes entries of records. An event whose type has no view is seen by nobody."""
@@ -69,23 +77,32 @@ class Views:
     views: Mapping[str, View] = field(default_factory=lambda: VIEWS)
     audience: Audience = owner_and_watchers
 
-    def entries(self, record: ConsumedRecord, partition: int, before: str, after: str) -> list[Entry]:
+    def seen(self, record: ConsumedRecord, partition: int, before: str, after: str) -> Seen:
         """Make the entries of a record; none if nobody sees it. ``partition`` is its index in the cursor.
 
         ``before`` and ``after`` are the cursors before and after the record: one that has seen only some of
-        its events has not seen the record. Raises whatever the record or a function of an application makes
-        it raise.
+        its events has not seen the record. An event that nothing can be made of is a fault, whatever it or a
+        function of an application raises; so is a record that holds no events.
         """
-        found = [
-            entry
-            for index, event in enumerate(_events_of(record))
-            if (entry := self._entry(event, partition, record.offset, index)) is not None
-        ]
-        for entry in found:
-            entry.cursor = before
-        if found:
-            found[-1].cursor = after
-        return found
+        seen = Seen()
+        is_batch = ("content-type", _BATCH) in record.headers
+        try:
+            events = _batch_of(record) if is_batch else [event_of(_incoming(record))]
+        except Exception as exc:  # noqa: BLE001 - bytes of anybody
+            seen.faults.append(exc)
+            return seen
+        for index, event in enumerate(events):
+            try:
+                entry = self._entry(_update(event) if is_batch else event, partition, record.offset, index)
+            except Exception as exc:  # noqa: BLE001 - as above, and functions of an application
+                seen.faults.append(exc)
+                continue
+            if entry is not None:
+                entry.cursor = before
+                seen.entries.append(entry)
+        if seen.entries:
+            seen.entries[-1].cursor = after
+        return seen
 
     def _entry(self, event: Mapping[str, Any], partition: int, offset: int, index: int) -> Entry | None:
         view = self.views.get(event["type"])
@@ -106,17 +123,30 @@ class Views:
             "subject": about,
             "data": data,
         }
-        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        # In ASCII whatever is in it, also half a surrogate; and nothing that browsers do not read, as NaN.
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
         return Entry(partition, offset, users, text, "", _replaces(event["type"], about))
 
 
-def _events_of(record: ConsumedRecord) -> Iterable[Mapping[str, Any]]:
-    """The events of a record: one, or several updates. Raises Undecodable."""
-    headers = record.headers
-    if ("content-type", _BATCH) not in headers:
-        return [event_of(Incoming(record.key, record.value, headers, record.timestamp))]
+def _incoming(record: ConsumedRecord) -> Incoming:
+    return Incoming(record.key, record.value, record.headers, record.timestamp)
+
+
+def _batch_of(record: ConsumedRecord) -> list[Any]:
+    """What a batch holds. Raises ValueError and TypeError."""
     events = json.loads(record.value or b"")
-    return [{**event, "event_id": event["id"]} for event in events]
+    if not isinstance(events, list):
+        raise TypeError("the batch is no list")
+    if len(events) > _IN_RECORD:
+        raise ValueError(f"the batch has {len(events)} events, more than {_IN_RECORD}")
+    return events
+
+
+def _update(event: Any) -> Mapping[str, Any]:
+    """An event of a batch as :func:`event_of` has it. Raises ValueError: only updates come in batches."""
+    if not isinstance(event, dict) or event.get("type") not in UPDATE_TYPES:
+        raise ValueError("an event of the batch is no update")
+    return {**event, "event_id": event["id"]}
 
 
 def _about(event: Mapping[str, Any]) -> str | None:

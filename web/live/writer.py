@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from .outbox import Waiting
+from .protocol import Close
 from .session import Ending, Session
+
+logger = logging.getLogger(__name__)
+
+#: When a client comes back to which a frame could not be sent.
+_AGAIN_MS = 2_000
 
 
 class Writer:
@@ -62,9 +69,16 @@ class Writer:
         self._owner.cancel()
 
     async def _run(self, session: Session) -> None:
-        with suppress(OSError):
-            while (frame := session.outbox.take()) is not None:
-                await self._send(frame)
-            if session.ending is not None:
-                await self._finish(session.ending)
-        self._task = None
+        try:
+            with suppress(OSError):
+                while (frame := session.outbox.take()) is not None:
+                    await self._send(frame)
+                if session.ending is not None:
+                    await self._finish(session.ending)
+        except Exception:
+            logger.exception("live.send_failed session=%s", session.id)
+            self._task = None
+            # Wakes this once more, for the last frame; if it was that one, the limit ends the connection.
+            session.end(Close.GOING_AWAY, _AGAIN_MS, "a frame could not be sent")
+        else:
+            self._task = None

@@ -11,7 +11,7 @@ import pytest
 
 from tasks import Owner, Todo, TodoCreated, TodoUpdated
 from tasks.events.cloud_events import record_of
-from tasks.updates.records import Deed, Update
+from tasks.updates.records import BATCH_TYPE, Deed, Update
 from tasks.updates.records import record_of as update_record
 from web.live import protocol
 from web.live.outbox import Outbox, Waiting
@@ -49,8 +49,9 @@ class Consumed:
 
 
 def entry_of(record: Record, views: Views | None = None) -> Entry | None:
-    found = (views or Views()).entries(Consumed(record), 3, "before", "after")
-    return found[0] if found else None
+    seen = (views or Views()).seen(Consumed(record), 3, "before", "after")
+    assert seen.faults == []
+    return seen.entries[0] if seen.entries else None
 
 
 def body_of(entry: Entry | None) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def test_several_updates_in_a_record_are_seen_each_by_its_owner_and_only_the_las
     time = datetime(2026, 6, 1, tzinfo=UTC)
     owners = ("ana@example.com", "bob@example.com")
     updates = [Update(Deed.MAIL_SENT, owner, "n", time, "todo-1") for owner in owners]
-    found = Views().entries(Consumed(update_record(updates)), 3, "before", "after")
+    found = Views().seen(Consumed(update_record(updates)), 3, "before", "after").entries
     assert [(entry.users, entry.offset, entry.cursor) for entry in found] == [
         (("ana@example.com",), 7, "before"),
         (("bob@example.com",), 7, "after"),
@@ -151,8 +152,57 @@ def test_an_event_of_another_type_is_seen_by_nobody_unless_an_application_says_s
     assert entry_of(record, Views({"shop.sale": lambda _: {}}, audience=lambda _: ())) is None
 
 
-def test_what_is_no_event_or_has_no_owner_raises() -> None:
-    with pytest.raises(Undecodable):
-        entry_of(Record(b"k", b"{", []))
-    with pytest.raises(KeyError):
-        entry_of(written("todo.created", {"todo": {"id": "1"}}))
+def faults_of(record: Record) -> list[type[Exception]]:
+    seen = Views().seen(Consumed(record), 3, "before", "after")
+    assert seen.entries == []
+    return [type(fault) for fault in seen.faults]
+
+
+def test_what_is_no_event_or_has_no_owner_is_a_fault() -> None:
+    assert faults_of(Record(b"k", b"{", [])) == [Undecodable]
+    assert faults_of(written("todo.created", {"todo": {"id": "1"}})) == [KeyError]
+
+
+def batch(*events: object) -> Record:
+    return Record(b"k", json.dumps(events).encode(), [("content-type", BATCH_TYPE.encode())])
+
+
+def update(**fields: object) -> dict[str, object]:
+    data = {"owner": "ana@example.com"}
+    return {"type": "mail.sent", "id": "1", "time": "2026-06-01T00:00:00Z", "data": data, **fields}
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        update(data={"owner": "ana@example.com", "n": float("nan")}),
+        update(data={"owner": 7}),
+        update(type="todo.created", todo={"id": "1", "owner": {"name": "A", "email": "ana@example.com"}}),
+        update(type=["mail.sent"]),
+        {"type": "mail.sent"},
+        "nothing",
+    ],
+)
+def test_an_event_of_a_batch_that_nothing_can_be_made_of_is_left_out_alone(faulty: object) -> None:
+    record = batch(update(id="1"), faulty, update(id="3"), faulty)
+    seen = Views().seen(Consumed(record), 3, "before", "after")
+    assert [(json.loads(entry.body)["id"], entry.cursor) for entry in seen.entries] == [
+        ("1", "before"),
+        ("3", "after"),
+    ]
+    assert [json.loads(entry.body)["o"] for entry in seen.entries] == [7_000, 7_002]
+    assert len(seen.faults) == 2
+
+
+def test_half_a_surrogate_can_be_sent() -> None:
+    entry = entry_of(batch(update(data={"owner": "ana@example.com", "kind": "\ud800"})))
+    assert entry is not None
+    assert entry.body.isascii()
+    assert body_of(entry)["data"] == {"kind": "\ud800"}
+
+
+def test_a_batch_that_is_none_or_has_more_events_than_numbers_is_a_fault() -> None:
+    assert faults_of(batch(*[update()] * 1_001)) == [ValueError]
+    headers = [("content-type", BATCH_TYPE.encode())]
+    assert faults_of(Record(b"k", b"{}", headers)) == [TypeError]
+    assert faults_of(Record(b"k", b"[" * 100_000, headers)) == [RecursionError]
