@@ -63,15 +63,24 @@ def handle_event(event: EventData) -> None:
     """
     read = read_any_event(event)
     message: object = CurrentMessage.get_current_message()
-    if isinstance(message, TakenMessage):
-        message.hold()
-        effects().submit(EventInHand(read, event, message.release, _tell))
+    if isinstance(message, TakenMessage) and message.actor_name == handle_event.actor_name:
+        _hand_over(EventInHand(read, event, message.release, _tell), message)
         return
-    # Called by hand: there is no job to be held.
+    # Called by hand, or by the actor of another job: there is no job to be held.
     finished: SimpleQueue[Exception | None] = SimpleQueue()
     effects().submit(EventInHand(read, event, finished.put, _tell))
     if error := finished.get():
         raise error
+
+
+def _hand_over(event: EventInHand, message: TakenMessage) -> None:
+    engine = effects()
+    message.hold()
+    try:
+        engine.submit(event)
+    except BaseException:
+        message.release()
+        raise
 
 
 @once

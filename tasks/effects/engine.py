@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from queue import Empty, SimpleQueue
 
@@ -52,35 +53,53 @@ class EffectsEngine:
         self._is_closing = False
 
     def submit(self, event: EventInHand) -> None:
-        """Have the effects of an event brought about; never blocks."""
+        """Have the effects of an event brought about; does not wait for them, but for a `close` under way.
+
+        Raises RuntimeError, and does not take the event, if the thread cannot start.
+        """
         with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._run, name="effects", daemon=True)
+                thread.start()
+                self._thread = thread
             self._inbox.put(event)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="effects", daemon=True)
-                self._thread.start()
 
     def close(self) -> None:
         """Block until everything is done, and end the thread; an event after that starts it again."""
         with self._lock:
             thread, self._thread = self._thread, None
-            if thread is not None:
+            if thread is not None and thread.is_alive():
                 self._inbox.put(None)
                 thread.join()
         self._later.close()
 
     def _run(self) -> None:
         self._is_closing = False
-        while self._wait():
-            self._settle()
-            if self._may_take_events():
-                events = self._next()
-                batch = Batch(self._parts, events)
-                try:
-                    self._do(batch)
-                except Exception as exc:
-                    logger.exception("event.later events=%d: the batch failed", len(events))
-                    batch.leave_all(exc)
-                self._later.put(*batch.later)
+        goes_on = True
+        while goes_on:
+            try:
+                goes_on = self._turn()
+            except Exception:
+                logger.exception("effects.failed: going on, events=%d", len(self._events))
+                # Nothing is waited for at the end: the jobs of what is left run again.
+                goes_on = not self._is_closing
+                time.sleep(_LOOK_S)
+
+    def _turn(self) -> bool:
+        """Settle what is answered, and do a batch; False if the thread is to end."""
+        if not self._wait():
+            return False
+        self._settle()
+        if self._may_take_events():
+            events = self._next()
+            batch = Batch(self._parts, events)
+            try:
+                self._do(batch)
+            except Exception as exc:
+                logger.exception("event.later events=%d: the batch failed", len(events))
+                batch.leave_all(exc)
+            self._later.put(*batch.later)
+        return True
 
     def _do(self, batch: Batch) -> None:
         for wanted in batch.read(with_mails=self._mailer.is_ready and not self._mails.are_slow):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from workers.errors import KafkaUnreachable
+from workers.errors import BatchNotDelivered, KafkaUnreachable, NotAuthorized
 
 from ..reminders.outcomes import AlarmToSet
 from .event_in_hand import Effect, EventInHand
@@ -48,7 +48,8 @@ class Later:
     """Does such work in the order in which it comes, many pieces at a time. Any thread may give it some.
 
     ``enqueue`` returns once Kafka has a job for each effect, always the same; ``set_alarms`` once the alarms
-    are set. While Kafka is away the jobs are tried again and again: an event is not done without them.
+    are set. While Kafka is away the jobs are tried again and again: an event is not done without them. A job
+    that Kafka refuses is the failure of its event.
     """
 
     def __init__(
@@ -60,37 +61,56 @@ class Later:
         self._set_alarms = set_alarms
         self._waiting: SimpleQueue[Left | Alarms | None] = SimpleQueue()
         self._closing = threading.Event()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def put(self, *work: Left | Alarms) -> None:
-        """Have this work done; never blocks."""
+        """Have this work done; does not wait for it, but for a `close` under way.
+
+        If the thread cannot start, which is logged, the work is done when it can for later work.
+        """
         if not work:
             return
-        for one in work:
-            self._waiting.put(one)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="effects-later", daemon=True)
-            self._thread.start()
+        with self._lock:
+            for one in work:
+                self._waiting.put(one)
+            if self._thread is None or not self._thread.is_alive():
+                self._start()
 
     def close(self) -> None:
         """Do what waits and end the thread. What Kafka does not take now, the event's job finds again."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._closing.set()
-            self._waiting.put(None)
-            thread.join()
-            self._closing.clear()
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is not None and thread.is_alive():
+                self._closing.set()
+                self._waiting.put(None)
+                thread.join()
+                self._closing.clear()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="effects-later", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            logger.exception("event.later pieces=%d: no thread for them", self._waiting.qsize())
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
-        while True:
+        is_last = False
+        while not is_last:
             work, is_last = self._gather()
-            left = [one for one in work if isinstance(one, Left)]
-            if alarms := [one for one in work if isinstance(one, Alarms)]:
-                left += self._not_set(alarms)
-            if left:
-                self._make_jobs(left)
-            if is_last:
-                return
+            try:
+                self._do(work)
+            except Exception:
+                logger.exception("event.later pieces=%d: failed", len(work))
+
+    def _do(self, work: Sequence[Left | Alarms]) -> None:
+        left = [one for one in work if isinstance(one, Left)]
+        if alarms := [one for one in work if isinstance(one, Alarms)]:
+            left += self._not_set(alarms)
+        if left:
+            self._make_jobs(left)
 
     def _gather(self) -> tuple[list[Left | Alarms], bool]:
         """What waits, and whether it is the last; blocks until there is something."""
@@ -117,24 +137,42 @@ class Later:
     def _make_jobs(self, left: Sequence[Left]) -> None:
         try:
             self._enqueue(left)
-        except Exception:  # noqa: BLE001 - whose jobs these are is found out one by one
-            for one in left:
-                self._make_job(one)
+        except Exception as exc:  # noqa: BLE001 - whose jobs these are is found out one by one
+            if not (self._closing.is_set() and _is_away(exc)):
+                self._make_each(left)
         else:
             for one in left:
                 one.event.done(one.effect, "job")
 
-    def _make_job(self, one: Left) -> None:
+    def _make_each(self, left: Sequence[Left]) -> None:
+        """Make a job of each, round after round until each is made or refused, or the thread is to end."""
         while True:
-            try:
-                self._enqueue([one])
-            except KafkaUnreachable as exc:
+            again: list[Left] = []
+            for one in left:
+                if not self._make_job(one):
+                    again.append(one)
+                    if self._closing.is_set():
+                        return
+            left = again
+            if not left or self._closing.wait(RETRY_DELAY_S):
+                return
+
+    def _make_job(self, one: Left) -> bool:
+        """Make a job of it, or note that it can be none; False if Kafka is away."""
+        try:
+            self._enqueue([one])
+        except Exception as exc:  # noqa: BLE001 - it becomes the reason of a dead letter
+            if _is_away(exc):
                 logger.warning("event.later event_id=%s, trying again: %s", one.event.event.event_id, exc)
-                if self._closing.wait(RETRY_DELAY_S):
-                    return
-            except Exception as exc:  # noqa: BLE001 - it becomes the reason of a dead letter
-                one.event.failed(one.effect, exc)
-                return
-            else:
-                one.event.done(one.effect, "job")
-                return
+                return False
+            one.event.failed(one.effect, exc)
+        else:
+            one.event.done(one.effect, "job")
+        return True
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether Kafka did not answer or could not, rather than refuse the job."""
+    if isinstance(error, BatchNotDelivered):
+        error = error.failures[0][1]
+    return isinstance(error, KafkaUnreachable) and not isinstance(error, NotAuthorized)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from workers.errors import WorkersError
 from workers.records.envelope import Record
 
 from .records import MAX_IN_RECORD, Update, record_of, turn_of
@@ -54,53 +53,68 @@ class Announcer:
         self._clock = clock
         self._waiting: list[Update] = []
         self._lock = threading.Lock()
-        self._there = threading.Event()
-        self._closing = threading.Event()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
+        #: Tells the present thread, and no later one, to end.
+        self._closing = threading.Event()
         #: How many updates were lost since the start.
         self.lost = 0
         self._log_at = 0.0
 
     def __call__(self, update: Update) -> None:
         """Announce an update; never raises and never waits."""
-        with self._lock:
-            self._waiting.append(update)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="updates", daemon=True)
-                self._thread.start()
-        if not self._there.is_set():
-            self._there.set()
+        try:
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._start()
+                self._waiting.append(update)
+                if len(self._waiting) == 1:
+                    self._changed.notify_all()
+        except RuntimeError as exc:  # no more threads
+            self._note_lost(1, exc)
 
     def close(self) -> None:
         """Write what waits; an update after that starts the thread again. Kafka's answers are not awaited."""
         with self._lock:
             thread, self._thread = self._thread, None
-        if thread is not None:
             self._closing.set()
-            self._there.set()
+            self._changed.notify_all()
+        if thread is not None:
             thread.join()
-            self._closing.clear()
 
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self._there.wait()
-            self._closing.wait(self._gather_s)
-            self._there.clear()
+    def _start(self) -> None:
+        closing = threading.Event()
+        thread = threading.Thread(target=self._run, args=(closing,), name="updates", daemon=True)
+        thread.start()
+        self._thread, self._closing = thread, closing
+
+    def _run(self, closing: threading.Event) -> None:
+        is_last = False
+        while not is_last:
             with self._lock:
+                self._changed.wait_for(lambda: self._waiting or closing.is_set())
+            closing.wait(self._gather_s)
+            with self._lock:
+                # Together: what comes after the closing is for the next thread.
+                is_last = closing.is_set()
                 updates, self._waiting = self._waiting, []
-            if updates:
+            try:
                 self._write(updates)
+            except Exception:
+                logger.exception("update.lost count=%d at most", len(updates))
 
     def _write(self, updates: Sequence[Update]) -> None:
+        if not updates:
+            return
         try:
             count = self._log.partitions()
-        except WorkersError as exc:
+        except Exception as exc:  # noqa: BLE001 - kafka-python raises more than its own errors
             self._note_lost(len(updates), exc)
             return
         for partition, portion in _in_portions(updates, count):
             try:
                 future = self._log.write(record_of(portion), partition)
-            except WorkersError as exc:
+            except Exception as exc:  # noqa: BLE001 - such as a ValueError for an unknown partition
                 self._note_lost(len(portion), exc)
             else:
                 future.add_errback(partial(self._note_lost, len(portion)))
