@@ -21,7 +21,7 @@ from ..records.consumed import ConsumedRecord
 from .keys import id_of, older_keys
 from .letter import DeadLetter
 from .letter_record import decode
-from .stray_tombstones import Strays, is_ended, note_stray
+from .stray_tombstones import Strays, is_ended, latest, note_stray
 
 T = TypeVar("T")
 
@@ -141,14 +141,11 @@ class Counts:
         for last in reading.last_of_each_key(partition, queue_of, own):
             superseded = {one for key in last for one in older_keys(key)}
             queues.update(queue for key, queue in last.items() if queue is not None and key not in superseded)
-        return _Count(queues, own, strays | own)
+        return _Count(queues, own, latest(strays, own))
 
 
 def _strays_of(counts: Iterable[_Count]) -> Strays:
-    found: Strays = {}
-    for count in counts:
-        found |= count.strays
-    return found
+    return latest(*(count.strays for count in counts))
 
 
 class _Reading:

@@ -27,6 +27,15 @@ def note_stray(tombstone: ConsumedRecord, partitions: Set[int], strays: Strays) 
         strays[key] = max(tombstone.timestamp, strays.get(key, -1))
 
 
+def latest(*found: Strays) -> Strays:
+    """All of them together; of a key that several have, the latest time."""
+    together: Strays = {}
+    for strays in found:
+        for key, ended_at in strays.items():
+            together[key] = max(ended_at, together.get(key, -1))
+    return together
+
+
 def is_ended(letter: ConsumedRecord, strays: Strays) -> bool:
     """Whether a stray tombstone has resolved this record of a letter."""
     ended_at = strays.get(letter.key or b"") if strays else None
