@@ -64,9 +64,9 @@ class WaitingFetcher(BoundedFetcher):
         From any thread; does not block.
         """
         self._note_activity()
-        self._something_came.set()
-        if self._waiting_long:
+        if self._waiting_long:  # dropped first: what the poll asks for would go by the same connection
             self._net.call_soon_threadsafe(self._drop_long_waits)
+        self._something_came.set()
 
     @property
     def is_quiet(self) -> bool:
@@ -82,13 +82,19 @@ class WaitingFetcher(BoundedFetcher):
         self._net.call_soon(self._compare_metadata)  # once all others that are called have taken it in
 
     def _compare_metadata(self) -> None:
-        """End the quiet if a partition has another leader, or the group is to be joined anew."""
+        """End the quiet if a partition has another leader, or the group is to be joined anew.
+
+        Ends the long waits as well if a partition that was known has another leader: its position is
+        validated, or set anew, by the connections that they occupy.
+        """
         cluster, assigned = self._manager.cluster, list(self._subscriptions.assignment)
         leaders = {
             p: (cluster.leader_for_partition(p), cluster.leader_epoch_for_partition(p)) for p in assigned
         }
-        if leaders != self._leaders or self._is_rejoin_due():
-            self._leaders = leaders
+        before, self._leaders = self._leaders, leaders
+        if any(before.get(partition, leader) != leader for partition, leader in leaders.items()):
+            self.end_wait()
+        elif leaders != before or self._is_rejoin_due():
             self._something_came.set()
 
     def wait_for_news(self, timeout_s: float) -> bool:
@@ -105,9 +111,10 @@ class WaitingFetcher(BoundedFetcher):
             self.send_fetches()
         if records:
             return records, False
-        if self._reset_task is not None and not self._reset_task.is_done:
-            self._reset_task.add_both(lambda _: self._something_came.set())
-        elif not self._nodes_with_pending_fetch_requests and not self._something_came.is_set():
+        tasks = [task for task in (self._reset_task, self._validation_task) if task and not task.is_done]
+        for task in tasks:
+            task.add_both(lambda _: self._something_came.set())
+        if not tasks and not self._nodes_with_pending_fetch_requests and not self._something_came.is_set():
             return records, True
         if self._something_came.wait(None if timeout_ms is None else timeout_ms / 1000):
             records, _ = self.fetched_records(max_records, update_offsets)
@@ -152,9 +159,13 @@ class WaitingFetcher(BoundedFetcher):
         return requests
 
     def _is_idle(self) -> bool:
+        """Whether a request may wait long: nothing else is to be asked for meanwhile.
+
+        A partition that is not fetchable is paused, or its position is still asked for.
+        """
         if not self._may_wait_long or self.unreadable or time.monotonic() < self._long_from:
             return False
-        return not self._subscriptions.paused_partitions()
+        return all(state.is_fetchable() for state in list(self._subscriptions.assignment.values()))
 
     def _note_activity(self) -> None:
         self._long_from = time.monotonic() + _IDLE_AFTER_S
