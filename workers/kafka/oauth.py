@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
+import os
 import threading
 import time
 from functools import lru_cache
@@ -18,12 +20,16 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from ..errors import WorkersError
 from .cluster import OAuth
 
+logger = logging.getLogger(__name__)
+
 #: How long the token's server may take. The client's I/O thread waits for it.
 _TIMEOUT_S = 5.0
 #: The share of a token's lifetime after which another one is asked for.
 _RENEW_AFTER = 0.8
 #: The lifetime of a token whose server states none.
 _LIFETIME_S = 300.0
+#: How long the server is left alone once it has given none.
+_RETRY_AFTER_S = 5.0
 
 
 class NoToken(kafka.errors.SaslAuthenticationFailedError):  # type: ignore[misc]
@@ -31,23 +37,41 @@ class NoToken(kafka.errors.SaslAuthenticationFailedError):  # type: ignore[misc]
 
 
 class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]
-    """Asks the URL for a token by client id and secret, and keeps it until most of its lifetime is over."""
+    """Asks the URL for a token by client id and secret, and keeps it until most of its lifetime is over.
+
+    If none comes then, it keeps the old one as long as that is valid, and asks again after some seconds: all
+    clients of the process ask here, and each would wait for the server in its turn.
+    """
 
     def __init__(self, oauth: OAuth) -> None:
         self._oauth = oauth
         self._lock = threading.Lock()
         self._token = ""
-        self._renew_at = 0.0
+        self._renew_at = self._valid_until = 0.0
+        self._failure = ""
 
     def token(self) -> str:
         """A valid token. Blocks for some seconds at most; raises NoToken."""
         with self._lock:
             if time.monotonic() >= self._renew_at:
-                answer = self._ask()
-                lifetime_s = float(answer.get("expires_in") or _LIFETIME_S)
-                self._token = str(answer["access_token"])
-                self._renew_at = time.monotonic() + lifetime_s * _RENEW_AFTER
+                self._renew()
+            if time.monotonic() >= self._valid_until:
+                raise NoToken(self._failure)
             return self._token
+
+    def _renew(self) -> None:
+        try:
+            answer = self._ask()
+        except NoToken as exc:
+            (self._failure,) = exc.args
+            self._renew_at = time.monotonic() + _RETRY_AFTER_S
+            if time.monotonic() < self._valid_until:
+                logger.warning("token not renewed, the old one is used as long as it is valid: %s", exc)
+            return
+        lifetime_s = float(answer.get("expires_in") or _LIFETIME_S)
+        self._token = str(answer["access_token"])
+        self._renew_at = time.monotonic() + lifetime_s * _RENEW_AFTER
+        self._valid_until = time.monotonic() + lifetime_s
 
     def _ask(self) -> dict[str, Any]:
         oauth = self._oauth
@@ -100,3 +124,6 @@ class FromFunction(AbstractTokenProvider):  # type: ignore[misc]
 def token_provider(oauth: OAuth) -> AbstractTokenProvider:
     """The provider of these settings; all clients share it, and its token. Raises WorkersError."""
     return FromFunction(oauth.provider) if oauth.provider else ClientCredentials(oauth)
+
+
+os.register_at_fork(after_in_child=token_provider.cache_clear)  # a thread of the parent may hold a lock
