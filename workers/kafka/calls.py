@@ -21,6 +21,8 @@ T = TypeVar("T")
 _EpochPartition = OffsetForLeaderEpochRequest.OffsetForLeaderTopic.OffsetForLeaderPartition
 #: Pause between two tries of a call that failed with a passing error.
 _RETRY_INTERVAL_S = 0.1
+#: How long the consuming thread waits for what Kafka says of an epoch.
+_EPOCH_TIMEOUT_MS = 1_000
 
 
 async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
@@ -80,7 +82,8 @@ def topic_ids(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[str, UUID 
 def end_of_epoch(consumer: KafkaConsumer, partition: TopicPartition, epoch: int) -> int | None:
     """Where the records end that leaders up to ``epoch`` wrote, as the log is now; None if it is all of them.
 
-    A commit of that epoch says nothing of what is behind. Blocks; None also if Kafka does not say.
+    A commit of that epoch says nothing of what is behind. Blocks for a second at most; None also if Kafka
+    does not say.
     """
     manager = consumer._fetcher._manager
     current = manager.cluster.leader_epoch_for_partition(partition)
@@ -91,7 +94,7 @@ def end_of_epoch(consumer: KafkaConsumer, partition: TopicPartition, epoch: int)
     request = OffsetForLeaderEpochRequest(replica_id=-1, topics=[(partition.topic, wanted)])
 
     async def ask() -> Any:
-        return await manager.send(request, node_id=leader)
+        return await manager.wait_for(manager.send(request, node_id=leader), _EPOCH_TIMEOUT_MS)
 
     try:
         response = consumer._net.run(ask)
