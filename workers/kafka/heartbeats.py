@@ -95,13 +95,18 @@ class Heartbeats:
                 for beat in beats:
                     beat.failure(exc)
                 continue
-            if connection.connected:
-                send_together(connection, beats)
+            send_together(connection, beats)
 
     def _beat_of(self, coordinator: Any) -> Beat | None:
-        """The heartbeat of a consumer; None unless it is a member of its group and knows the coordinator."""
+        """The heartbeat of a consumer; None unless it is a member of its group and knows the coordinator.
+
+        None also if it has not polled for too long: Kafka gives its partitions to others, even if its own
+        I/O thread hangs and cannot leave the group.
+        """
         generation, node_id = coordinator.generation_if_stable(), coordinator.coordinator_id
         if generation is None or node_id is None or not coordinator._heartbeat_enabled:
+            return None
+        if coordinator.heartbeat.poll_timeout_expired():
             return None
         beat = self._beats.get(coordinator)
         if beat is None or beat.generation is not generation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -67,18 +68,24 @@ class Beat:
         return not self.is_under_way
 
     def success(self, answer: Answer) -> None:
-        """Take an answer, unless it is about an earlier membership."""
+        """Take an answer, unless it is about an earlier membership. Raises nothing if the consumer closes."""
         self.is_under_way = False
         if self._coordinator._generation is self.generation:
             if answer.error_code:
-                self._coordinator.take_heartbeat_error(self.generation, answer)
+                with suppress(Exception):  # of its loop, which has ended
+                    self._coordinator.take_heartbeat_error(self.generation, answer)
             else:
                 self._coordinator.note_heartbeat()
 
     def failure(self, _error: BaseException) -> None:
-        """Let the consumer send a heartbeat itself."""
+        """Let the consumer send a heartbeat itself, unless that was of an earlier membership.
+
+        Raises nothing if the consumer closes: kafka-python would not tell the beats behind this one.
+        """
         self.is_under_way = False
-        self._coordinator.use_own_heartbeat()
+        if self._coordinator._generation is self.generation:
+            with suppress(Exception):  # of its loop, which has ended
+                self._coordinator.use_own_heartbeat()
 
 
 class _Header:
@@ -102,7 +109,12 @@ class _Header:
 
 
 def send_together(connection: Any, beats: Sequence[Beat]) -> None:
-    """Send heartbeats by one write. The connection closes if the answers do not come in time."""
+    """Send heartbeats by one write. The connection closes if the answers do not come in time.
+
+    Sends none while the connection is made, or logs in anew: the broker would take them for a part of that.
+    """
+    if not connection.connected or connection._reauth.is_reauthenticating:
+        return
     now, parser = time.monotonic(), connection.parser
     requests = []
     for beat in beats:

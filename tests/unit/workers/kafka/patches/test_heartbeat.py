@@ -122,6 +122,43 @@ def test_without_answers_in_time_each_member_sends_its_own(connection: Any) -> N
     assert [member.seen for member in members] == [["well"], ["own"]]
 
 
+def test_a_lost_connection_says_nothing_about_a_later_membership(connection: Any) -> None:
+    (member,), sent = beats(1)
+    send_together(connection, sent)
+    member._generation = Generation(8, "member", "sticky")
+    connection.close()
+    connection.connection_lost(None)
+    connection.fail_in_flight_requests(None)
+    assert member.seen == []
+    assert not sent[0].is_under_way
+
+
+def test_a_member_whose_loop_has_ended_does_not_hold_up_those_behind_it(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members, sent = beats(3)
+
+    def ended(*_: Any) -> None:
+        raise RuntimeError("NetworkSelector closed!")
+
+    monkeypatch.setattr(members[0], "take_heartbeat_error", ended)
+    monkeypatch.setattr(members[1], "use_own_heartbeat", ended)
+    send_together(connection, sent)
+    connection.data_received(answers(27))
+    connection.close()
+    connection.connection_lost(None)
+    assert members[2].seen == ["own"]
+    assert not any(beat.is_under_way for beat in sent)
+
+
+def test_none_is_sent_while_the_connection_logs_in_anew(connection: Any) -> None:
+    _, sent = beats(2)
+    connection._reauth._reauthenticating = True
+    send_together(connection, sent)
+    assert connection.transport.written == []
+    assert not any(beat.is_under_way for beat in sent)
+
+
 def test_with_all_answers_the_connection_stays(connection: Any) -> None:
     _, sent = beats(2)
     send_together(connection, sent)
