@@ -61,9 +61,11 @@ class WebSettings(Section):
         description="How long a client may be away and still get all that it missed.",
     )
     connections: Count = Field(default=20_000, description="Connections of one bridge process at most.")
-    connections_per_user: Count = Field(default=50, description="Connections of one user at most.")
+    connections_per_user: Count = Field(
+        default=50, description="Connections of one user to a process at most."
+    )
     connections_per_address: Count = Field(
-        default=1_000, description="Connections from one address at most; a proxy counts as one."
+        default=1_000, description="Connections from one address to a process at most; a proxy counts as one."
     )
     drain: Annotated[Duration, Field(ge=timedelta(seconds=0))] = Field(
         default=timedelta(seconds=15), description="Time over which a bridge that stops sends clients away."

@@ -47,15 +47,8 @@ def make_parts(settings: Settings | None = None, access: Access | None = None) -
     return Parts(settings, access or access_from(settings), bridge)
 
 
-def make_bridge_app(parts: Parts) -> FastAPI:
-    """Make the application of the bridge alone: live events, and whether it is well."""
-    app = _bare_app(parts)
-    _add_live(app, parts)
-    return app
-
-
 def make_app(parts: Parts | None = None) -> FastAPI:
-    """Make the whole application. It starts and ends its parts in its lifespan."""
+    """Make the application, for `web` and `bridge` alike. It starts and ends its parts in its lifespan."""
     parts = parts or make_parts()
     app = _bare_app(parts)
     _add_live(app, parts)
@@ -79,9 +72,8 @@ def _bare_app(parts: Parts) -> FastAPI:
 
 def _add_live(app: FastAPI, parts: Parts) -> None:
     web, bridge = parts.settings.web, parts.bridge
-    admission = Admission(
-        origins=web.origins, connections=web.connections, per_address=web.connections_per_address
-    )
+    limits = bridge.limits
+    admission = Admission(origins=web.origins, connections=limits.connections, per_address=limits.per_address)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(web.origins),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 import time
@@ -21,6 +22,8 @@ from .protocol import HELLO_WITHIN_S, Close
 from .returning import Returning
 from .session import Session
 from .views import Views
+
+logger = logging.getLogger(__name__)
 
 #: How often what is due is done.
 _TICK_S = 0.25
@@ -137,9 +140,12 @@ class Bridge:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            self.hub.tick(time.monotonic())
-            if self.hub.has_behind:
-                self._historian.wake()
+            try:
+                self.hub.tick(time.monotonic())
+                if self.hub.has_behind:
+                    self._historian.wake()
+            except Exception:  # one turn that fails must not end the pings and the tokens of all
+                logger.exception("live.tick_failed, trying again")
 
     def _scan(self, clients: list[Returning]) -> Found:
         oldest_ms = int((time.time() - self.limits.resume.total_seconds()) * 1000)
@@ -198,12 +204,17 @@ class _OnLoop:
     def _go_on(self) -> None:
         """Send a portion, and the next one after the tasks that write have had their turn."""
         if self._portions:
-            self._send_one()
             asyncio.get_running_loop().call_soon(self._go_on)
+            self._send_one()
         else:
             self._is_going_on = False
 
     def _send_one(self) -> None:
-        portion = self._portions.popleft()
+        portion, hub = self._portions.popleft(), self._bridge.hub
         self._room.release()
-        self._bridge.hub.advance(portion.entries, portion.offsets, portion.skipped)
+        try:
+            hub.advance(portion.entries, portion.offsets, portion.skipped)
+        except Exception:  # one portion that fails must not end the delivery of all that follow
+            logger.exception("live.portion_failed: clients load anew")
+            if hub.epoch is not None:
+                hub.begin(hub.epoch, portion.offsets)

@@ -211,7 +211,7 @@ class Follower:
                 self._lost(exc)
             finally:
                 if consumer is not None:
-                    consumer.close()
+                    _close(consumer)
             self._stopping.wait(_RETRY_S)
 
     def _follow(self, consumer: KafkaConsumer) -> None:
@@ -274,3 +274,11 @@ class Follower:
             self._is_stale = False
             logger.info("live.following topics=%s", ",".join(self._topics))
             self._listener.stale(None)
+
+
+def _close(consumer: KafkaConsumer) -> None:
+    """Close a consumer; whatever a library does, the log is followed again."""
+    try:
+        consumer.close()
+    except Exception:
+        logger.exception("live.consumer_not_closed")

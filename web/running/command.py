@@ -16,7 +16,8 @@ def run(kind: Kind, *, processes: int, as_json: bool) -> None:
     set_up_log()
     settings = load_settings()
     key = development_key(settings)
-    listen(settings.web.host, port_of(kind, settings)).close()  # says at once if the port is taken
+    # Says at once if the port is taken, also by another bridge of the same user, which would share it.
+    listen(settings.web.host, port_of(kind, settings), is_shared=False).close()
     progress = Progress(as_json=as_json)
     for line in _greeting(kind, settings, key, processes):
         progress.say(line)

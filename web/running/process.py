@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
+import uvicorn
 import uvloop
 
 from settings import Settings, load_settings
 
 from .server import Server, listen
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["web", "bridge"]
 #: What a process does, as JSON values; see `Bridge.status`.
@@ -39,17 +42,18 @@ def set_up_log() -> None:
 def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], None]) -> None:
     """Serve until SIGINT or SIGTERM, and ``show`` each second what the process does."""
     from ..access import DevelopmentKey, access_from  # noqa: PLC0415 - with the settings, in this process
-    from ..app import make_app, make_bridge_app, make_parts  # noqa: PLC0415
+    from ..app import make_app, make_parts  # noqa: PLC0415
 
     settings = load_settings()
     key = DevelopmentKey(development_secret) if development_secret else None
     parts = make_parts(settings, access_from(settings, key))
-    app = make_app(parts) if kind == "web" else make_bridge_app(parts)
-    server = Server(app, parts.bridge, drain=settings.web.drain)
+    server = Server(make_app(parts), parts.bridge, drain=settings.web.drain)
     listening = listen(settings.web.host, port_of(kind, settings))
 
     async def main() -> None:
-        shown = asyncio.create_task(_show(lambda: {"pid": os.getpid(), **parts.bridge.status()}, show))
+        shown = asyncio.create_task(
+            keep_showing(lambda: {"pid": os.getpid(), **parts.bridge.status()}, show, server)
+        )
         await server.serve(sockets=[listening])
         shown.cancel()
 
@@ -58,7 +62,23 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
         uvloop.run(main())
 
 
-async def _show(status: Callable[[], Status], show: Callable[[Status], None]) -> None:
+async def keep_showing(
+    status: Callable[[], Status],
+    show: Callable[[Status], None],
+    server: uvicorn.Server,
+    every_s: float = _SHOW_EVERY_S,
+) -> None:
+    """Show the status again and again, on a thread, as whoever reads it may be slow.
+
+    Nobody reads it any more: the server stops, as the process that started it is gone.
+    """
     while True:
-        await asyncio.sleep(_SHOW_EVERY_S)
-        show(status())
+        await asyncio.sleep(every_s)
+        try:
+            await asyncio.to_thread(show, status())
+        except BrokenPipeError:
+            logger.error("process.unread pid=%s: nobody reads its status any more, it stops", os.getpid())  # noqa: TRY400
+            server.should_exit = True
+            return
+        except Exception:
+            logger.exception("process.status_not_shown, trying again")

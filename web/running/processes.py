@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 _GRACE_S = 15.0
 #: The pause before a process that died is replaced.
 _AGAIN_S = 1.0
+#: A process that has reported nothing for so long hangs: it reports each second.
+_SILENT_S = 30.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -37,6 +40,7 @@ class Processes:
         self._stopping = threading.Event()
         self._running: dict[Connection, SpawnProcess] = {}
         self._status: dict[Connection, Status] = {}
+        self._heard_at: dict[Connection, float] = {}
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM, then send that to all and wait for their end."""
@@ -58,6 +62,7 @@ class Processes:
         process.start()
         theirs.close()
         self._running[ours] = process
+        self._heard_at[ours] = time.monotonic()
 
     def _listen(self) -> None:
         """Take in what the processes report; one whose pipe has ended is dead."""
@@ -65,14 +70,25 @@ class Processes:
             assert isinstance(pipe, Connection)
             try:
                 self._status[pipe] = pipe.recv()
-            except EOFError:
+                self._heard_at[pipe] = time.monotonic()
+            except (EOFError, OSError):
                 process = self._running.pop(pipe)
+                del self._heard_at[pipe]
                 self._status.pop(pipe, None)
                 process.join()
                 self._note_end(process)
+        self._kill_silent()
         if len(self._status) == self._count:
             self._show(_total(list(self._status.values())))
             self._status.clear()
+
+    def _kill_silent(self) -> None:
+        """Kill the processes that hang; their pipes end, so they are replaced."""
+        now = time.monotonic()
+        for pipe, process in self._running.items():
+            if now - self._heard_at[pipe] >= _SILENT_S and process.is_alive():
+                logger.error("process.killed pid=%s: it reported nothing for %.0f s", process.pid, _SILENT_S)
+                process.kill()
 
     def _note_end(self, process: SpawnProcess) -> None:
         if not self._stopping.is_set():

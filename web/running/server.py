@@ -26,13 +26,14 @@ class CannotListen(WorkersError):
     """The address cannot be listened on; see WEB_HOST, WEB_PORT and WEB_LIVE_PORT."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open a socket that several processes can share. Raises CannotListen."""
+def listen(host: str, port: int, *, is_shared: bool = True) -> socket.socket:
+    """Open a socket, by default one that several processes can share. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if is_shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # accepted connections inherit it
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MS)
         listening.bind((host, port))
@@ -59,6 +60,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # A client could name any address in the header, and the connections of each are counted.
+                proxy_headers=False,
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )
