@@ -6,6 +6,7 @@ partition of a long job: that cannot move before the job has ended. So the job m
 
     a job has not started for a second ──► who could start it at once, by the commits of the group?
         └──► take it back ──► produce it to a partition of theirs ──confirmed──► PassedOn: it is done here
+                                                                  ──failed─────► it is the next to run here
 
 A crash in between repeats the job. Only a job that may be in any partition is passed on: jobs with the same
 key keep their order. One that may have killed its process stays too, as its deaths are counted by its offset.
@@ -20,13 +21,15 @@ from typing import NamedTuple
 
 from ..errors import WorkersError
 from ..kafka import KafkaConsumer, TopicPartition, committed_in, is_joining, kafka_errors
+from ..kafka.memberships import Memberships
 from ..kafka.producer import DurableProducer
 from ..partitions.free_places import FreePlaces
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage
 from ..records.consumed import ConsumedRecord
-from ..records.envelope import Record
-from ..records.headers import filled, text_of
+from ..records.envelope import Record, size_of
+from ..records.headers import filled, text_of, with_origin
+from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 from .acks import Inbox, PassedOn
 from .still_running import EarlierJobs
 
@@ -44,17 +47,21 @@ _JOBS_OF_A_THREAD = 2
 _ASK_TIMEOUT_S = 1.0
 #: Pause between two lines in the log.
 _TELL_INTERVAL_S = 10.0
+#: How long no job is passed on to a partition after one could not be.
+_AVOID_S = 30.0
+#: The largest job that its topic takes. One of more bytes came compressed.
+_MAX_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES
 #: While jobs are passed on, no more records than these are kept at hand.
 _ENOUGH_RECORDS = 500
 
 
 class Group(NamedTuple):
-    """What a consumer knows of its group: its queue's own topic, and the name of this process in commits."""
+    """What a consumer knows of its group: its queue's own topic, and which processes are known to be dead."""
 
     client: KafkaConsumer
     producer: DurableProducer
     topic: str
-    mine: str
+    memberships: Memberships
 
 
 class PassingOn:
@@ -74,7 +81,11 @@ class PassingOn:
         self._earlier = earlier
         self._inbox = inbox
         self._clock = clock
-        self._free = FreePlaces(group.mine, max(1, prefetch // _JOBS_OF_A_THREAD))
+        self._free = FreePlaces(
+            group.memberships.owner, max(1, prefetch // _JOBS_OF_A_THREAD), group.memberships.is_dead
+        )
+        #: Partitions that could not be written, and until when they get no job.
+        self._avoided: dict[TopicPartition, float] = {}
         #: When each job in hand was first seen, by partition and offset.
         self._seen: dict[tuple[TopicPartition, int], float] = {}
         #: Jobs that were taken back, and are still in dramatiq's queue: a free thread would take them out.
@@ -84,7 +95,6 @@ class PassingOn:
         self._pause_s = _LOOK_INTERVAL_S
         #: Whether others had free threads when they were looked for.
         self._is_passing = False
-        self._failed: list[PassedOn] = []
         self._untold = 0
         self._tell_at = 0.0
 
@@ -94,7 +104,6 @@ class PassingOn:
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_INTERVAL_S
-        self._retry()
         self._tell(0, now)
         busy = self._is_busy(partitions, now, full=in_hand_count >= self._prefetch)
         for owned in partitions.values():
@@ -110,13 +119,17 @@ class PassingOn:
         return self._is_passing and sum(len(owned.buffer) for owned in partitions.values()) < _ENOUGH_RECORDS
 
     def note(self, passed: PassedOn) -> None:
-        """Note that a job is done here, or plan another try."""
+        """Note that a job is done here or, as it could not be passed on, give it back to its partition."""
         if passed.error is None:
             passed.owned.done(passed.record.offset)
-        else:
-            logger.warning("job not passed on, trying again: %s", passed.error)
-            passed.started = False
-            self._failed.append(passed)
+            return
+        passed.owned.give_back(passed.record)
+        self._free.forget()
+        if passed.place not in self._avoided:
+            logger.warning(
+                "jobs not passed on, they stay topic=%s partition=%d: %s", *passed.place, passed.error
+            )
+        self._avoided[passed.place] = self._clock() + _AVOID_S
 
     def _is_busy(
         self, partitions: Mapping[TopicPartition, OwnedPartition], now: float, *, full: bool
@@ -155,7 +168,7 @@ class PassingOn:
     def _pass_on(
         self, waiting: Sequence[tuple[OwnedPartition, ConsumedRecord, TakenMessage | None]], now: float
     ) -> None:
-        places = self._ask(max(1, len(waiting)))
+        places = self._ask(max(1, len(waiting)), now)
         self._is_passing = bool(places)
         self._pause_s = _LOOK_INTERVAL_S if places else min(2 * self._pause_s, _MAX_PAUSE_S)
         self._ask_at = now + self._pause_s
@@ -181,7 +194,7 @@ class PassingOn:
             )
             self._untold, self._tell_at = 0, now + _TELL_INTERVAL_S
 
-    def _ask(self, wanted: int) -> list[TopicPartition]:
+    def _ask(self, wanted: int, now: float) -> list[TopicPartition]:
         try:
             with kafka_errors(
                 self._group.producer.cluster, f"look for free threads, by the commits for {self._group.topic}"
@@ -190,15 +203,14 @@ class PassingOn:
         except WorkersError as exc:
             logger.debug("free threads not looked for topic=%s: %s", self._group.topic, exc)
             return []
-        return self._free.find(committed, wanted)
+        self._avoided = {place: until for place, until in self._avoided.items() if now < until}
+        return self._free.find(committed, wanted, self._avoided)
 
     def _send(self, passed: PassedOn) -> None:
-        passed.started = True
         passed.owned.in_hand[passed.record.offset] = passed
-        record = passed.record
+        copy, place = _copy_of(passed.record), passed.place.partition
         try:
-            copy = Record(record.key, record.value, filled(record.headers), anywhere=True)
-            future = self._group.producer.send(self._group.topic, copy, partition=passed.place.partition)
+            future = self._group.producer.send(self._group.topic, copy, partition=place)
         except WorkersError as exc:
             self._post(passed, exc)
             return
@@ -209,19 +221,18 @@ class PassingOn:
         passed.error = error
         self._inbox.put(passed)
 
-    def _retry(self) -> None:
-        again, self._failed = self._failed, []
-        for passed in again:
-            if not passed.owned.closed:
-                self._send(passed)
-
     def _may_move(self, owned: OwnedPartition, record: ConsumedRecord) -> bool:
-        """Whether a record is a job that may be in any partition, and that neither runs nor is suspected."""
+        """Whether a record is a job that any partition takes, and that neither runs nor is suspected."""
         if record.unreadable is not None or record.value is None:
             return False
         if self._earlier.has(owned.partition, record.offset):
             return False
         if owned.crashes is not None and owned.crashes.is_suspected(record.offset):
             return False
-        message_id = text_of("message-id", record.headers) or ""
-        return record.key is None or record.key == message_id.encode()
+        copy = _copy_of(record)
+        message_id = text_of("message-id", copy.headers) or ""
+        return copy.key in {None, message_id.encode()} and size_of(copy) <= _MAX_BYTES
+
+
+def _copy_of(record: ConsumedRecord) -> Record:
+    return Record(record.key, record.value, with_origin(filled(record.headers), record), anywhere=True)

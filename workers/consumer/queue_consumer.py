@@ -97,13 +97,8 @@ class QueueConsumer(dramatiq.Consumer):
         self._poller = Poller(client, self._cluster, queue_name, self._take_in, clock)
         self._given_up = GivenUpRecords(dead_letters, queue_name, self._inbox, clock)
         self._messages = Messages(decoder, self._given_up, self._inbox)
-        self._passing_on = PassingOn(
-            Group(client, producer, topics[0], shared.memberships.owner),
-            prefetch,
-            self._earlier,
-            self._inbox,
-            clock,
-        )
+        group = Group(client, producer, topics[0], shared.memberships)
+        self._passing_on = PassingOn(group, prefetch, self._earlier, self._inbox, clock)
         self._assignment = Assignment(
             client,
             self._cluster,
@@ -259,7 +254,10 @@ class QueueConsumer(dramatiq.Consumer):
         owned = self._assignment.owned(partition, records[0].offset)
         owned.buffer.extend(records)
         self._earlier.expect(partition)
-        if owned not in self._ready:
+        self._make_ready(owned)
+
+    def _make_ready(self, owned: OwnedPartition) -> None:
+        if owned.buffer and owned not in self._ready:
             self._ready.append(owned)
 
     def _read_inbox(self) -> None:
@@ -273,6 +271,7 @@ class QueueConsumer(dramatiq.Consumer):
         """Note an ack; returns how many jobs that did not run alone are no longer in hand."""
         if isinstance(ack, PassedOn):
             self._passing_on.note(ack)
+            self._make_ready(ack.owned)
             self._assignment.unsaved = True
             return 0
         if isinstance(ack, NotWritten) or (isinstance(ack, TakenMessage) and ack.given_up):

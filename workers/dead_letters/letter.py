@@ -69,7 +69,7 @@ class DeadLetter:
         """The message id; if the record has no sound one, the place it first came from."""
         if self.message_id and len(self.message_id) <= MAX_NAME_CHARS:
             return self.message_id
-        return _short(self._job_header(ID_HEADER)) or str(self.origin)
+        return _short(self._job_header(ID_HEADER)) or self.first_origin
 
     @property
     def key(self) -> bytes:
@@ -97,7 +97,7 @@ class DeadLetter:
 
     @property
     def first_origin(self) -> str:
-        """The place that the job came from before its first retry or replay: topic/partition/offset."""
+        """The place that the job came from before it first moved to another: topic/partition/offset."""
         return _short(self._job_header(ORIGIN_HEADER)) or str(self.origin)
 
     def _job_header(self, name: str) -> str | None:

@@ -25,6 +25,7 @@ from ..records.headers import (
     filled,
     source_named_in,
     text_of,
+    with_origin,
 )
 from ..topics import Topics
 from .edits import Edit, edited
@@ -108,9 +109,7 @@ def _as_it_was(record: ConsumedRecord, source: str | None) -> Record:
     if source is not None:
         others = [header for header in headers if header[0] != SOURCE_HEADER]
         headers = [(SOURCE_HEADER, source.encode()), *others]
-    if text_of(ORIGIN_HEADER, headers) is None:
-        headers.append((ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
-    return Record(record.key, record.value, headers)
+    return Record(record.key, record.value, with_origin(headers, record))
 
 
 def message_of(letter: DeadLetter) -> dramatiq.Message[Any] | None:

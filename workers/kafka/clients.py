@@ -68,6 +68,7 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
         delivery_timeout_ms=int(timeout_ms * _DELIVERY_SHARE),
         request_timeout_ms=int(timeout_ms * _REQUEST_SHARE),
         max_request_size=MAX_DEAD_LETTER_BYTES,
+        metadata_max_age_ms=_METADATA_MAX_AGE_MS,
     )
     producer._sender.__class__ = EndingSender
     return producer

@@ -96,6 +96,13 @@ class Memberships:
         """Whether the process of this name is known to be alive: this one, or another on this machine."""
         return owner == self._owner or (bool(owner) and _is_locked(self._folder / owner))
 
+    def is_dead(self, owner: str) -> bool:
+        """Whether the process of this name was on this machine and is known to have died a moment ago."""
+        path = self._folder / owner
+        return bool(owner) and (
+            (self._folder / f"{owner}{_DEAD}").exists() or (path.exists() and not _is_locked(path))
+        )
+
     def leave_for_the_dead(self) -> int:
         """Leave the groups of processes of this machine that are dead; returns the number of members.
 

@@ -90,11 +90,14 @@ class DurableProducer:
         The record goes to ``partition``, or to the partition of the key ``beside``, or to that of its own
         key; a record that may be anywhere takes the next in turn. Blocks until ``deadline`` at most, and only
         to connect or to look the topic up; then raises KafkaUnreachable. Raises TopicsMissing, NotAuthorized
-        and MessageTooLarge at once. The future is answered within the send time-out.
+        and MessageTooLarge at once, and so KafkaUnreachable for a ``partition`` that is not known yet. The
+        future is answered within the send time-out.
         """
         deadline = deadline or self.deadline()
         while True:
             producer, partitions = self._ready(topic, deadline)
+            if partition is not None and partition not in partitions:
+                raise KafkaUnreachable(f"partition {partition} of topic {topic} is not known yet")
             place = self._choose(partitions, record, beside) if partition is None else partition
             future = self._hand_over(producer, topic, record, place)
             if future is not None:

@@ -8,7 +8,7 @@ it cannot start says in its commits that it is busy, and passes them on.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import cycle, islice, zip_longest
 
 from ..kafka import OffsetAndMetadata, TopicPartition
@@ -25,8 +25,13 @@ Commits = dict[TopicPartition, OffsetAndMetadata]
 class FreePlaces:
     """The places for jobs in other processes. It learns how many each can take. For one thread."""
 
-    def __init__(self, mine: str, jobs_at_once: int) -> None:
-        """``mine`` is the name of this process; a process runs ``jobs_at_once``, as far as is known."""
+    def __init__(self, mine: str, jobs_at_once: int, is_dead: Callable[[str], bool]) -> None:
+        """``mine`` is the name of this process; a process runs ``jobs_at_once``, as far as is known.
+
+        ``is_dead`` says whether the process of a name is known to be dead, though its last commits may say
+        that it is free.
+        """
+        self._is_dead = is_dead
         self._mine = mine
         self._jobs_at_once = jobs_at_once
         #: How many jobs each process may have that was given some before.
@@ -34,8 +39,13 @@ class FreePlaces:
         #: The commits of each such process when it was given some: the same again do not show them yet.
         self._given_at: dict[str, Commits] = {}
 
-    def find(self, commits: Mapping[TopicPartition, OffsetAndMetadata], wanted: int) -> list[TopicPartition]:
-        """Choose a partition for each of at most ``wanted`` jobs."""
+    def find(
+        self,
+        commits: Mapping[TopicPartition, OffsetAndMetadata],
+        wanted: int,
+        avoided: Collection[TopicPartition] = (),
+    ) -> list[TopicPartition]:
+        """Choose a partition, none of ``avoided``, for each of at most ``wanted`` jobs."""
         by_owner: dict[str, Commits] = defaultdict(dict)
         for partition, commit in commits.items():
             by_owner[_owner(commit)][partition] = commit
@@ -44,11 +54,12 @@ class FreePlaces:
         for owner in by_owner.keys() - {"", self._mine}:
             theirs = by_owner[owner]
             loads = [commit_metadata.decode_load(commit.metadata) for commit in theirs.values()]
-            if not any(load.busy for load in loads):
+            if not any(load.busy for load in loads) and not self._is_dead(owner):
                 not_done = sum(load.waiting for load in loads) + sum(map(_in_hand, theirs.values()))
                 limits[owner] = self._limit(owner, theirs, not_done)
                 room = 0 if self._given_at.get(owner) == theirs else limits[owner] - not_done
-                offers.append(islice(cycle(theirs), max(0, room)))
+                open_ones = [partition for partition in theirs if partition not in avoided]
+                offers.append(islice(cycle(open_ones), max(0, room)))
         in_turn = (
             partition for places in zip_longest(*offers) for partition in places if partition is not None
         )
@@ -59,7 +70,7 @@ class FreePlaces:
         return found
 
     def forget(self) -> None:
-        """Forget what was learned: it is long ago."""
+        """Forget what was learned: it is long ago, or a job that was given did not get there."""
         self._limits, self._given_at = {}, {}
 
     def _limit(self, owner: str, theirs: Commits, not_done: int) -> int:

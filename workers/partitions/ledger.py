@@ -87,6 +87,10 @@ class Ledger:
         """Whether an earlier owner has done ``offset``."""
         return offset < self._inherited.end and offset not in self._inherited_undone
 
+    def is_open(self, offset: int) -> bool:
+        """Whether ``offset`` was received and is not done."""
+        return offset in self._open
+
     def done(self, offset: int) -> bool:
         """Note that ``offset`` is done; False if it was not open (a repeated or unknown ack)."""
         if offset not in self._open:

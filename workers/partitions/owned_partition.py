@@ -83,7 +83,7 @@ class OwnedPartition:
         """Take the next record to run; those that an earlier owner has done are left out."""
         while self.buffer:
             record = self.buffer.popleft()
-            if self.ledger.receive(record.offset):
+            if self._is_given_back(record.offset) or self.ledger.receive(record.offset):
                 if not self.in_hand:
                     self._moved_at = now
                 self.in_hand[record.offset] = None
@@ -114,6 +114,15 @@ class OwnedPartition:
         if self.crashes is not None:
             self.crashes.done(offset)
         return self.ledger.done(offset)
+
+    def give_back(self, record: ConsumedRecord) -> None:
+        """Make a record that was taken the next to take; a closed partition's is left to the next owner."""
+        self.in_hand.pop(record.offset, None)
+        if not self.closed:
+            self.buffer.appendleft(record)
+
+    def _is_given_back(self, offset: int) -> bool:
+        return self.ledger.is_open(offset) and offset not in self.in_hand
 
     def hand_back(self, offset: int) -> bool:
         """Note that a job is left to the partition's next owner; False if that is known already."""

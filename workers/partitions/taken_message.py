@@ -62,7 +62,8 @@ class TakenMessage(dramatiq.MessageProxy):
         self.started = self.running = self.acked = False
         #: Empty once it was started or withdrawn: popping decides between the two, on whatever threads.
         self._to_start = [None]
-        #: Whether it was taken back from dramatiq before it started: another process runs it.
+        #: Whether it was taken back from dramatiq before it started, to be passed on to another process. If
+        #: that fails, its record gets a new message.
         self.withdrawn = False
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
         self.handed_back = False

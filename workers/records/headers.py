@@ -21,7 +21,7 @@ SOURCE_HEADER = "source-topic"
 TOO_LONG_HEADER = "too-long"
 #: A dead letter that keeps a batch of the log which could not be read: the first and the last offset in it.
 BATCH_HEADER = "unread-batch"
-#: A job that was replayed or is tried again: where it first came from, as topic/partition/offset.
+#: A job that was replayed, passed on or is tried again: where it came from, as topic/partition/offset.
 ORIGIN_HEADER = "first-origin"
 #: A replayed job: the id of its dead letter, how often it was replayed, and when.
 ID_HEADER = "dead-letter-id"
@@ -65,10 +65,15 @@ def carried(record: ConsumedRecord) -> Headers:
 
     ``record`` is the one consumed for the last attempt. The headers say where the job first came from.
     """
-    kept: Headers = [(name, value) for name, value in filled(record.headers) if name not in OWN_HEADERS]
-    if text_of(ORIGIN_HEADER, kept) is None:
-        kept.append((ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode()))
-    return kept
+    kept = [(name, value) for name, value in filled(record.headers) if name not in OWN_HEADERS]
+    return with_origin(kept, record)
+
+
+def with_origin(headers: Headers, record: ConsumedRecord) -> Headers:
+    """The headers, and where the record came from unless they say already where its job first came from."""
+    if text_of(ORIGIN_HEADER, headers) is not None:
+        return headers
+    return [*headers, (ORIGIN_HEADER, f"{record.topic}/{record.partition}/{record.offset}".encode())]
 
 
 def job_headers_of(record: ConsumedRecord) -> Headers:

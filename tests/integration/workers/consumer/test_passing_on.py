@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dramatiq
 import pytest
@@ -14,7 +15,9 @@ from tests.helpers.kafka_reading import read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.consumer.queue_consumer import QueueConsumer
+from workers.errors import KafkaUnreachable
 from workers.kafka import is_joining
+from workers.kafka.producer import DurableProducer
 
 StartWorker = Callable[..., Worker]
 LONG = -1
@@ -96,6 +99,27 @@ def test_jobs_with_a_key_wait(fleet: Fleet) -> None:
     fleet.end()
     assert fleet.ran == dict.fromkeys([LONG, *range(20), 100], 1)
     assert fleet.records() <= 22 + 1
+
+
+def test_jobs_that_cannot_be_passed_on_run_where_they_are(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, refused = DurableProducer.send, Counter[int]()
+
+    def refuse(self: DurableProducer, *args: Any, partition: int | None = None, **options: Any) -> Any:
+        if partition is None:
+            return send(self, *args, **options)
+        refused[partition] += 1
+        raise KafkaUnreachable("no leader")
+
+    monkeypatch.setattr(DurableProducer, "send", refuse)
+    fleet.keep_one_busy()
+    fleet.send(*range(20))
+    wait_for(lambda: len(refused) == 2, timeout_s=30)
+    assert LONG not in fleet.ran
+    fleet.end()
+    assert fleet.ran == dict.fromkeys([LONG, *range(20)], 1)
+    assert fleet.records() <= 21
 
 
 def test_a_process_that_leaves_meanwhile_repeats_and_loses_nothing(fleet: Fleet) -> None:

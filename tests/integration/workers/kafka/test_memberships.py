@@ -44,10 +44,13 @@ def test_the_groups_of_a_dead_process_are_left_and_those_of_one_that_lives_are_n
     assert alive.leave_for_the_dead() == 0
     assert alive.is_alive(alive.owner)
     assert alive.is_alive(dead.owner)
+    assert not any(map(alive.is_dead, (alive.owner, dead.owner, "elsewhere", "")))
     dies(dead)
     assert not alive.is_alive(dead.owner)
+    assert alive.is_dead(dead.owner)
     assert alive.leave_for_the_dead() == 1
     assert not alive.is_alive(dead.owner)
+    assert alive.is_dead(dead.owner)
     assert [name.split("-")[2] for name in members_of(cluster, group)] == [alive.owner]
     assert alive.leave_for_the_dead() == 0
     assert {path.name for path in alive._folder.iterdir()} == {alive.owner}

@@ -23,6 +23,7 @@ from workers.partitions.crash_counts import CrashCounter, CrashCounts
 from workers.partitions.ledger import Progress
 from workers.partitions.owned_partition import OwnedPartition
 from workers.partitions.taken_message import TakenMessage
+from workers.topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
 MINE, THEIRS = TopicPartition("jobs", 0), TopicPartition("jobs", 1)
 #: A commit of a process that has nothing to do, and of one that has no free thread.
@@ -47,6 +48,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, inherited: CrashCounts = CrashCounts()) -> None:  # noqa: B008
         self.now = 0.0
         self.commit, self.asked, self.is_joining = IDLE, 0, False
+        self.dead: set[str] = set()
         self.sent: list[tuple[Any, int]] = []
         self.futures: list[Future] = []
         self.refusal: KafkaUnreachable | None = None
@@ -57,7 +59,8 @@ class World:
         monkeypatch.setattr(passing_on, "committed_in", self.commits)
         monkeypatch.setattr(passing_on, "is_joining", lambda _: self.is_joining)
         producer = SimpleNamespace(cluster=Cluster(("nowhere:1",)), send=self.send)
-        group = Group(SimpleNamespace(), producer, "jobs", "me")  # type: ignore[arg-type]
+        memberships = SimpleNamespace(owner="me", is_dead=self.dead.__contains__)
+        group = Group(SimpleNamespace(), producer, "jobs", memberships)  # type: ignore[arg-type]
         self.passing = PassingOn(group, 2, self.earlier, self.inbox, lambda: self.now)
 
     def commits(self, *_: object) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -85,6 +88,11 @@ class World:
     def look(self, after_s: float = 0.3, *, in_hand: int = 2) -> None:
         self.now += after_s
         self.passing.look_if_due({MINE: self.owned}, in_hand)
+
+    def note(self) -> None:
+        passed = self.inbox.get_nowait()
+        assert isinstance(passed, PassedOn)
+        self.passing.note(passed)
 
     def wait_long(self) -> None:
         for _ in range(5):
@@ -119,7 +127,7 @@ def test_a_job_that_has_waited_goes_to_a_process_with_a_free_thread_as_it_is(wor
     world.look()
     ((sent, partition),) = world.sent
     assert (sent.key, sent.value, partition) == (b"id-1", b"1", 1)
-    assert sent.headers == list(record(1).headers)
+    assert sent.headers == [*record(1).headers, ("first-origin", b"jobs/0/1")]
     assert not short.start()
     assert world.owned.is_running, "a revoke waits until it is confirmed"
     world.futures[0].calls["callback"](None)
@@ -227,23 +235,77 @@ def test_no_commits_are_read_while_the_group_settles(world: World) -> None:
     assert world.asked == 0
 
 
-@pytest.mark.parametrize("fails", ["at once", "later"])
-def test_a_job_that_is_not_confirmed_is_sent_again(world: World, fails: str) -> None:
+def test_a_job_that_has_moved_before_keeps_its_first_origin(world: World) -> None:
+    moved = record(1)
+    moved.headers = [*moved.headers, ("first-origin", b"jobs/7/8")]
+    world.fetch([record(0), moved])
+    assert world.hand_out().start()
+    world.hand_out()
+    world.wait_long()
+    assert [sent.headers for sent, _ in world.sent] == [moved.headers]
+
+
+def test_a_job_that_is_too_large_as_it_was_read_stays(world: World) -> None:
+    large = record(1)
+    large.value = b"x" * (MAX_JOB_BYTES + RETRY_ROOM_BYTES)
+    world.fetch([record(0), large])
+    assert world.hand_out().start()
+    world.hand_out()
+    world.wait_long()
+    assert world.asked
+    assert world.sent == []
+
+
+def test_a_process_that_is_known_to_be_dead_gets_none(world: World) -> None:
+    world.dead.add("other")
     world.fetch(map(record, range(2)))
     assert world.hand_out().start()
     world.hand_out()
+    world.wait_long()
+    assert world.asked
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("fails", ["at once", "later"])
+def test_a_job_that_could_not_be_passed_on_is_the_next_to_run_here(
+    world: World, fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.fetch(map(record, range(2)))
+    assert world.hand_out().start()
+    withdrawn = world.hand_out()
     if fails == "at once":
         world.refusal = KafkaUnreachable("away")
     world.wait_long()
     if fails == "later":
         world.futures[0].calls["errback"](KafkaUnreachable("away"))
-    passed = world.inbox.get_nowait()
-    assert isinstance(passed, PassedOn)
-    world.passing.note(passed)
-    assert not world.owned.ledger.progress().position > 0
-    world.refusal, before = None, len(world.sent)
+    world.note()
+    assert "jobs not passed on, they stay topic=jobs partition=1: away" in caplog.text
+    assert len(caplog.records) == 1
+    assert world.owned.in_hand.keys() == {0}
+    assert world.owned.ledger.progress() == Progress((0, 1), 2)
+    assert not withdrawn.start()
+    again = world.hand_out()
+    assert again.record.offset == 1
+    assert again.start()
+    assert world.owned.done(1)
+    assert world.owned.ledger.progress() == Progress((0,), 2)
+
+
+def test_a_partition_that_could_not_be_written_gets_no_jobs_for_a_while(world: World) -> None:
+    world.fetch(map(record, range(2)))
+    assert world.hand_out().start()
+    world.hand_out()
+    world.refusal = KafkaUnreachable("away")
+    world.wait_long()
+    world.note()
+    world.refusal = None
     world.look()
-    assert len(world.sent) == before + 1
+    world.hand_out()
+    world.look(20)
+    world.look()
+    assert world.sent == []
+    world.look(10)
+    assert world.values == [b"1"]
 
 
 def test_a_job_whose_partition_has_gone_is_left_to_the_next_owner(world: World) -> None:
@@ -252,11 +314,8 @@ def test_a_job_whose_partition_has_gone_is_left_to_the_next_owner(world: World) 
     world.hand_out()
     world.refusal = KafkaUnreachable("away")
     world.wait_long()
-    passed = world.inbox.get_nowait()
-    assert isinstance(passed, PassedOn)
-    world.passing.note(passed)
-    assert not passed.started
     world.owned.close()
-    world.refusal = None
-    world.look()
-    assert world.sent == []
+    world.note()
+    assert list(world.owned.in_hand) == [0]
+    assert world.owned.take(world.now) is None
+    assert world.owned.ledger.progress() == Progress((0, 1), 2)

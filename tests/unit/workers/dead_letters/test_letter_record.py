@@ -10,7 +10,7 @@ from tests.helpers.records import Consumed
 from workers.dead_letters.cause import error_fields
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.letter_record import decode, encode
-from workers.records.headers import ID_HEADER, job_headers_of
+from workers.records.headers import ID_HEADER, ORIGIN_HEADER, job_headers_of
 from workers.topics import DEAD_LETTER_ROOM_BYTES
 
 ORIGIN = Origin("todo.jobs.default", 3, 42, 1_700_000_000_000)
@@ -88,6 +88,13 @@ def test_a_letter_always_fits_its_topic(text: str) -> None:
 def test_an_id_in_a_header_is_believed_only_if_it_is_short() -> None:
     mangled = letter(message_id=None, job_headers=((ID_HEADER, b"i" * 1_000_000),))
     assert mangled.id == str(ORIGIN)
+
+
+def test_without_a_message_id_the_id_is_the_place_that_a_job_was_passed_on_from() -> None:
+    passed_on = ((ORIGIN_HEADER, b"todo.jobs.default/1/7"),)
+    assert letter(message_id=None, job_headers=passed_on).id == "todo.jobs.default/1/7"
+    replayed = (*passed_on, (ID_HEADER, b"job-7"))
+    assert letter(message_id=None, job_headers=replayed).id == "job-7"
 
 
 def test_a_record_of_somebody_else_is_not_taken_for_a_letter() -> None:
