@@ -10,8 +10,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-#: What an entry takes besides its texts: the object, its places in the queues.
+#: What an entry takes besides its texts: the object, its place in the queue of all.
 _ENTRY_BYTES = 400
+#: What each user of an entry takes besides the name: the text, a place in the user's queue.
+_PLACE_BYTES = 80
+#: What the queue of a user takes, however few entries are in it.
+_QUEUE_BYTES = 800
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +36,9 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        return len(self.body) + len(self.cursor) + _ENTRY_BYTES
+        """About how many bytes it takes in memory; its texts are ASCII."""
+        users = sum(len(user) + _PLACE_BYTES for user in self.users or ())
+        return len(self.body) + len(self.cursor) + users + _ENTRY_BYTES
 
 
 class Ring:
@@ -57,7 +62,10 @@ class Ring:
         entry.number = self._numbers
         self._entries.append(entry)
         for user in _places(entry):
-            self._by_user.setdefault(user, deque()).append(entry)
+            if user not in self._by_user:
+                self._by_user[user] = deque()
+                self.bytes += _QUEUE_BYTES
+            self._by_user[user].append(entry)
         self.bytes += entry.size
         while self.bytes > self._max_bytes and len(self._entries) > 1:
             self._forget_oldest()
@@ -82,6 +90,7 @@ class Ring:
             queue.popleft()  # the oldest of all is the oldest of each of its users
             if not queue:
                 del self._by_user[user]
+                self.bytes -= _QUEUE_BYTES
 
 
 def _places(entry: Entry) -> tuple[str | None, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +46,25 @@ def test_it_covers_nothing_below_its_start() -> None:
     ring = Ring(1_000, (5, 7))
     assert ring.covers((5, 7))
     assert not ring.covers((4, 7))
+
+
+def test_many_users_with_an_event_each_keep_to_its_memory_too() -> None:
+    tracemalloc.start()
+    try:
+        ring = Ring(1_000_000, (0,))
+        for offset in range(5_000):
+            ring.add(Entry(0, offset, (f"user-{offset}@example.com",), f"{offset:300}", f"{offset:60}"))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1_100_000
+    assert len(ring) > 500
+
+
+def test_its_memory_is_given_back() -> None:
+    ring = Ring(1, (0,))
+    sizes = set()
+    for offset in range(10):
+        ring.add(Entry(0, offset, ("ana",) if offset % 2 else ("bob", "cem"), "", ""))
+        sizes.add((offset % 2, ring.bytes))
+    assert len(sizes) == 2
