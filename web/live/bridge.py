@@ -149,7 +149,14 @@ class Bridge:
 
     def _scan(self, clients: list[Returning]) -> Found:
         oldest_ms = int((time.time() - self.limits.resume.total_seconds()) * 1000)
-        return scan(self._cluster, self._topics, self._views, clients, oldest_ms=oldest_ms)
+        return scan(
+            self._cluster,
+            self._topics,
+            self._views,
+            clients,
+            oldest_ms=oldest_ms,
+            is_stopping=lambda: self._historian.is_stopping,
+        )
 
     def _take(self) -> list[Returning]:
         assert self._loop is not None

@@ -1,6 +1,6 @@
 """The history: finds in the log what clients missed who were away for longer than the ring reaches.
 
-One scan serves all clients that wait when it begins; the others wait for the next one.
+One scan serves the clients that wait when it begins; the others wait for the next one.
 """
 
 from __future__ import annotations
@@ -35,14 +35,30 @@ class Found:
         self.returning: list[Returning] = []
         self.refused: list[tuple[Returning, Resync]] = []
 
+    def drop(self) -> None:
+        """Refuse who misses too much, and forget who is gone."""
+        self.refused += [
+            (client, Resync.TOO_MUCH)
+            for client in self.returning
+            if client.is_too_much and not client.is_gone
+        ]
+        self.returning = [one for one in self.returning if not (one.is_too_much or one.is_gone)]
+
 
 def scan(
-    cluster: Cluster, topics: Sequence[str], views: Views, clients: Iterable[Returning], *, oldest_ms: int
+    cluster: Cluster,
+    topics: Sequence[str],
+    views: Views,
+    clients: Iterable[Returning],
+    *,
+    oldest_ms: int,
+    is_stopping: Callable[[], bool],
 ) -> Found:
     """Read what the clients missed, up to the end that the log has now; blocks meanwhile.
 
     A client that misses an event older than ``oldest_ms``, or one that Kafka has deleted, is refused, as is
-    one that misses too much. Raises WorkersError if Kafka is away.
+    one that misses too much; one that has left is left out. Ends when no client is left. Raises WorkersError
+    if Kafka is away, and soon after ``is_stopping``.
     """
     consumer = connect_consumer(cluster, None, auto_offset_reset="none")
     try:
@@ -50,13 +66,19 @@ def scan(
             layout = layout_of(consumer, topics)
             if layout is None:
                 raise WorkersError(f"not all of the topics {', '.join(topics)} exist")
-            return _scan(consumer, layout, views, list(clients), oldest_ms)
+            return _scan(consumer, layout, views, list(clients), oldest_ms=oldest_ms, is_stopping=is_stopping)
     finally:
         consumer.close()
 
 
 def _scan(
-    consumer: KafkaConsumer, layout: Layout, views: Views, clients: list[Returning], oldest_ms: int
+    consumer: KafkaConsumer,
+    layout: Layout,
+    views: Views,
+    clients: list[Returning],
+    *,
+    oldest_ms: int,
+    is_stopping: Callable[[], bool],
 ) -> Found:
     found = Found(layout.epoch)
     ends = _in_order(layout, consumer.end_offsets(layout.partitions))
@@ -72,7 +94,7 @@ def _scan(
         starts = [
             min(offsets) for offsets in zip(*(client.offsets for client in found.returning), strict=True)
         ]
-        _read(consumer, Reading(layout, starts, views), ends, found.returning)
+        read(consumer, Reading(layout, starts, views), ends, found, is_stopping)
         for client in found.returning:
             client.offsets = tuple(map(max, zip(client.offsets, ends, strict=True)))
     return found
@@ -89,19 +111,27 @@ def _floors(consumer: KafkaConsumer, layout: Layout, ends: Sequence[int], oldest
     return floors
 
 
-def _read(
-    consumer: KafkaConsumer, reading: Reading, ends: Sequence[int], clients: Sequence[Returning]
+def read(
+    consumer: KafkaConsumer,
+    reading: Reading,
+    ends: Sequence[int],
+    found: Found,
+    is_stopping: Callable[[], bool],
 ) -> None:
+    """Read up to ``ends`` for the returning clients of ``found``, while one is left; see :func:`scan`."""
     partitions = reading.layout.partitions
     consumer.assign(partitions)
     for partition, offset in zip(partitions, reading.offsets, strict=True):
         consumer.seek(partition, offset)
-    waiting = _Waiting(clients)
+    waiting = _Waiting(found.returning)
     moved_at = time.monotonic()
-    while any(read < end for read, end in zip(reading.offsets, ends, strict=True)):
+    while found.returning and any(at < end for at, end in zip(reading.offsets, ends, strict=True)):
+        if is_stopping():
+            raise WorkersError("the bridge stops")
         fetched = consumer.poll(timeout_ms=_POLL_MS)
         for portion in reading.read([record for some in fetched.values() for record in some]):
             waiting.give(portion.entries)
+        found.drop()
         if fetched or reading.reached({one: consumer.position(one) for one in partitions}):
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > _PATIENCE_S:
@@ -157,6 +187,11 @@ class Historian:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="live-history", daemon=True)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a scan is to end at once; for any thread."""
+        return self._stopping
+
     def start(self) -> None:
         """Begin to wait for clients; returns at once."""
         self._thread.start()
@@ -166,7 +201,7 @@ class Historian:
         self._wanted.set()
 
     def stop(self) -> None:
-        """End after the scan that runs."""
+        """End, also the scan that runs: it asks :attr:`is_stopping`."""
         self._stopping = True
         self._wanted.set()
         self._thread.join()
@@ -177,7 +212,7 @@ class Historian:
             self._wanted.clear()
             if self._stopping:
                 return
-            while clients := self._take():
+            while not self.is_stopping and (clients := self._take()):
                 began_at = time.monotonic()
                 try:
                     found = self._scan(clients)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from . import protocol
 from .cursor import Cursor, InvalidCursor, unpack
@@ -19,6 +20,8 @@ from .session import Session
 
 #: How long a client whose cursor is ahead of this process waits for it: another bridge may be faster.
 AHEAD_S = 5.0
+#: How many clients one scan of the log serves: what they missed is in memory until its end.
+MAX_IN_SCAN = 1_000
 _JOINED_BYTES = 32 * 1024
 
 
@@ -91,6 +94,7 @@ class Hub:
         """Remove a session; does nothing if it is gone already."""
         if self._sessions.pop(session.id, None) is None:
             return
+        session.has_left = True
         if session.ending is not None and session.ending.code is Close.TOO_SLOW:
             self.counts.too_slow += 1
         left = self._connections[session.user] - 1
@@ -216,9 +220,11 @@ class Hub:
         return bool(self._behind)
 
     def take_behind(self) -> list[Returning]:
-        """Remove and return the clients that need a scan; `caught_up` or `failed` gives them back."""
-        behind, self._behind = self._behind, {}
-        return list(behind.values())
+        """Remove and return clients that need a scan, at most as many as one may serve; the others wait on.
+
+        `caught_up`, `refused` or `failed` gives them back.
+        """
+        return [self._behind.pop(one) for one in list(islice(self._behind, MAX_IN_SCAN))]
 
     def caught_up(self, found: Iterable[Returning], epoch: bytes) -> None:
         """Take clients back whose missed events were found in the log, up to their ``offsets``."""

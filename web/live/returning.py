@@ -29,6 +29,11 @@ class Returning:
         """Whether it missed more than may wait for a client."""
         return len(self.found) > MAX_FRAMES or self.size > MAX_BYTES - _HEADS_BYTES
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing needs to be found for it any more; for any thread."""
+        return self.session.has_left or self.session.ending is not None
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries that it missed; stops at the first that is too much."""
         for entry in entries:

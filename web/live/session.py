@@ -34,6 +34,7 @@ class Session:
         "answers",
         "due_at",
         "ending",
+        "has_left",
         "id",
         "outbox",
         "user",
@@ -47,6 +48,8 @@ class Session:
         self.user = user
         self.outbox = Outbox()
         self.ending: Ending | None = None
+        #: Whether its client is gone.
+        self.has_left = False
         self.answers = answers
         self.wake = wake
         self._awaits_pong = False

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web.live.cursor import Cursor
-from web.live.hub import AHEAD_S, Hub
+from web.live.hub import AHEAD_S, MAX_IN_SCAN, Hub
 from web.live.outbox import MAX_BYTES, MAX_FRAMES
 from web.live.protocol import Close, Resync
 from web.live.ring import Entry
@@ -297,6 +297,15 @@ def test_a_scan_that_fails_sends_its_clients_away_to_come_back() -> None:
     assert client.session is not None
     assert client.session.ending is not None
     assert client.session.ending.code is Close.NOT_READY
+
+
+def test_a_scan_serves_a_bounded_number_of_clients_and_the_next_one_the_others() -> None:
+    bridge = Bridge([(0, "ana")] * 3, start=(3, 0))
+    clients = [behind_and_back(bridge, Cursor(EPOCH, (1, 0)).pack()) for _ in range(MAX_IN_SCAN + 1)]
+    first, second = bridge.hub.take_behind(), bridge.hub.take_behind()
+    assert not bridge.hub.has_behind
+    assert [one.session for one in (*first, *second)] == [client.session for client in clients]
+    assert (len(first), len(second)) == (MAX_IN_SCAN, 1)
 
 
 def test_nobody_is_left_behind_when_all_have_gone() -> None:
