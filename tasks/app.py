@@ -52,7 +52,7 @@ _CANNOT_IMPORT = 2
 #: Connections to the database for the threads of the effects, besides those of the worker's threads.
 _OWN_CONNECTIONS = 2
 #: How many mails may be on their way before events wait, for each connection to the mail server.
-MAILS_PER_CONNECTION = 6
+EVENT_MAILS_PER_CONNECTION = 6
 
 
 def _load_settings() -> Settings:
@@ -232,7 +232,7 @@ def effects_engine(
         parts,
         mailer(),
         Later(enqueue, set_alarms),
-        most_mails=MAILS_PER_CONNECTION * settings.smtp.connections,
+        most_mails=EVENT_MAILS_PER_CONNECTION * settings.smtp.connections,
         settle_patience_s=SETTLE_PATIENCE_S,
     )
 

@@ -36,10 +36,9 @@ EFFECT_ACTORS: dict[Effect, EventActor] = {
     Effect.MAIL: send_notification,
 }
 
-#: The outcomes after which an event is in the audit trail, and a mail at the server.
+#: The outcomes after which an event is in the audit trail, and its reminders are in step.
 _RECORDED = frozenset({"recorded", "repeated", "differs"})
 _IN_STEP = frozenset({"in-step", "set"})
-_MAILED = frozenset({"sent", "done-before"})
 
 #: How long the event log keeps an event, handled or not.
 EVENT_LOG_RETENTION_MS = 30 * 24 * 3_600_000
@@ -107,9 +106,9 @@ def _tell(event: AnyEvent, effect: Effect, outcome: str) -> None:
     """Announce what became of an effect, unless it was left to a job, which does so then."""
     if effect is Effect.RECORD and outcome in _RECORDED:
         updates.event_recorded(event)
-    elif effect is Effect.MAIL and outcome in _MAILED:
+    elif effect is Effect.MAIL:
         assert isinstance(event, TodoEvent)
-        updates.event_mailed(event, _notice_id(event.event_id))
+        updates.event_mailed(event, _notice_id(event.event_id), outcome)
     elif effect is Effect.REMIND and outcome in _IN_STEP:
         assert isinstance(event, TodoEvent)
         updates.reminders_called_off(event)

@@ -34,11 +34,12 @@ def event_recorded(event: AnyEvent) -> None:
         _announce(Deed.EVENT_RECORDED, event.todo.owner.email, event.event_id, event.todo_id, data)
 
 
-def event_mailed(event: TodoEvent, notice_id: UUID) -> None:
-    """Announce that the mail about an event is sent, without making its notice again."""
-    if update_log is not None:
+def event_mailed(event: TodoEvent, notice_id: UUID, outcome: str) -> None:
+    """As `mail`, for the mail about an event, without making its notice again."""
+    deed = _MAILS.get(outcome)
+    if update_log is not None and deed is not None:
         data = {"notice_id": str(notice_id), "kind": kind_of(event)}
-        _announce(Deed.MAIL_SENT, event.todo.owner.email, notice_id, event.todo_id, data)
+        _announce(deed, event.todo.owner.email, notice_id, event.todo_id, data)
 
 
 def mail(notice: Notice, outcome: str, todo_id: str | None) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Row
 from ..audit.entries import entry_of
 from ..audit.trail import Recording, append
 from ..events.fields import Part
-from ..notifications.delivery_store import FINAL, DeliveryStore, claim_of
+from ..notifications.delivery_store import FINAL, DeliveryState, DeliveryStore, claim_of
 from ..notifications.mail_message import Sender, compose
 from ..notifications.notice import Notice, notice_of
 from ..notifications.recipients import RecipientStore
@@ -249,6 +249,7 @@ class Batch:
             ready = Mail(self._parts.sender.address, address, mail.content)
             self.mails.append(ClaimedMail(mail.event, str(mail.notice.id), token, now, ready))
         elif row.state in FINAL:
-            mail.event.done(Effect.MAIL, "done-before")
+            is_refused = row.state == DeliveryState.OPTED_OUT
+            mail.event.done(Effect.MAIL, "opted-out" if is_refused else "done-before")
         else:
             self.leave(mail.event, Effect.MAIL)  # another worker has the claim

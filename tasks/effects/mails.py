@@ -19,14 +19,14 @@ from ..notifications.delivery_store import DeliveryStore, Released, Settled
 from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
 from ..storage.database import Database
-from ..storage.engine import DatabaseUnavailable
+from ..storage.engine import DatabaseError, DatabaseUnavailable
 from .event_in_hand import EventInHand
 
 logger = logging.getLogger(__name__)
 
 #: A mail server that has not answered a mail for so long is slow: events do not wait for it.
 SLOW_S = 1.0
-#: The pause between two tries to record answers while the database is away.
+#: The pause between two tries to record answers that the database does not take.
 _INTERVAL_S = 0.25
 
 
@@ -49,6 +49,13 @@ class Answer(NamedTuple):
     is_sent: bool = True
 
 
+class _Noted(NamedTuple):
+    """An answer to be recorded, and until when that is tried."""
+
+    answer: Answer
+    give_up_at: float
+
+
 class MailsInHand:
     """The mails in hand. For one thread; ``answered`` is called on the mailer's too, and must not block."""
 
@@ -63,7 +70,7 @@ class MailsInHand:
         patience_s: float,
         clock: Callable[[], datetime],
     ) -> None:
-        """``patience_s`` is how long an answer is kept for a database that is away."""
+        """``patience_s`` is how long an answer is kept that the database does not take."""
         self._mailer = mailer
         self._deliveries = deliveries
         self._database = database
@@ -73,8 +80,9 @@ class MailsInHand:
         self._clock = clock
         #: When each was handed over, the oldest first.
         self._handed_over: dict[ClaimedMail, float] = {}
-        self._answers: list[Answer] = []
-        self._next_try_at = self._give_up_at = 0.0
+        self._answers: list[_Noted] = []
+        #: 0 unless there are answers that the database did not take.
+        self._next_try_at = 0.0
 
     @property
     def count(self) -> int:
@@ -88,21 +96,28 @@ class MailsInHand:
         return oldest is not None and time.monotonic() - oldest > SLOW_S
 
     def hand_over(self, claimed: ClaimedMail) -> None:
-        """Let the mailer send a mail; ``answered`` is called, at once if the claim could end meanwhile."""
+        """Let the mailer send a mail; ``answered`` is called with what became of it.
+
+        If the claim could end meanwhile, or the mailer fails, the mail is not sent: ``answered`` is called at
+        once, with the error. Never raises.
+        """
         self._handed_over[claimed] = time.monotonic()
         took = self._clock() - claimed.claimed_at
         if took > self._lease / 2:
             text = f"The database took {took} to let notice {claimed.notice_id} be sent"
             self._answered(Answer(claimed, DatabaseUnavailable(text), is_sent=False))
-        else:
+            return
+        try:
             self._mailer.submit(claimed.mail, partial(self._answer, claimed), hold=True)
+        except Exception as exc:  # noqa: BLE001 - the job of the mail will meet it again
+            self._answered(Answer(claimed, exc, is_sent=False))
 
     def _answer(self, claimed: ClaimedMail, error: Exception | None) -> None:
         self._answered(Answer(claimed, error))
 
     def note(self, answer: Answer) -> None:
         """Note an answer, to be recorded at once."""
-        self._answers.append(answer)
+        self._answers.append(_Noted(answer, time.monotonic() + self._patience_s))
 
     @property
     def must_record(self) -> bool:
@@ -110,37 +125,53 @@ class MailsInHand:
         return bool(self._answers) and time.monotonic() >= self._next_try_at
 
     def record(self) -> Sequence[Answer]:
-        """Record the answers in a transaction of their own, and return them.
+        """Record the answers, and return those that are in hand no longer.
 
-        While the database is away they are kept, and none is returned. After ``patience_s`` they come back
-        with an error: nobody knows of their mails then.
+        An acceptance is kept while the database does not take it, whatever its reason: else the mail would go
+        out again. A refusal is kept while the database is away. After ``patience_s`` an answer comes back
+        with the error: nobody knows of its mail then.
         """
-        answers = self._answers
+        noted, self._answers = self._answers, []
+        taken = [one for one in noted if one.answer.error is None]
+        refused = [one for one in noted if one.answer.error is not None]
+        # Apart: a refusal that cannot be written must not cost an acceptance its record.
+        done = self._try(self._settle, taken, may_pass=DatabaseError)
+        done += self._try(self._release, refused, may_pass=DatabaseUnavailable)
+        self._next_try_at = time.monotonic() + _INTERVAL_S if self._answers else 0.0
+        return done
+
+    def _try(
+        self, write: Callable[[Sequence[Answer]], None], noted: Sequence[_Noted], *, may_pass: type[Exception]
+    ) -> list[Answer]:
+        """Write answers in a transaction of their own; keep them if it fails with ``may_pass``."""
+        answers = [one.answer for one in noted]
+        if not answers:
+            return []
         try:
-            self._write(answers)
-        except DatabaseUnavailable as exc:
-            now = time.monotonic()
-            if not self._give_up_at:
-                self._give_up_at = now + self._patience_s
-                logger.warning("notice.not_settled notices=%d, trying again: %s", len(answers), exc)
-            if now < self._give_up_at:
-                self._next_try_at = now + _INTERVAL_S
-                return []
-            answers = [one._replace(error=one.error or exc) for one in answers]
+            write(answers)
         except Exception as exc:  # noqa: BLE001 - the job of each mail will meet it again
-            answers = [one._replace(error=one.error or exc) for one in answers]
-        self._answers, self._give_up_at, self._next_try_at = [], 0.0, 0.0
+            now = time.monotonic()
+            kept = [one for one in noted if now < one.give_up_at] if isinstance(exc, may_pass) else []
+            if kept and not self._next_try_at:
+                logger.warning("notice.not_settled notices=%d, trying again: %s", len(kept), exc)
+            self._answers += kept
+            given_up = [one.answer for one in noted if one not in kept]
+            answers = [one._replace(error=one.error or exc) for one in given_up]
         for one in answers:
             del self._handed_over[one.claimed]
         self._mailer.settled(*(one.claimed.mail for one in answers if one.is_sent))
         return answers
 
-    def _write(self, answers: Sequence[Answer]) -> None:
+    def _settle(self, taken: Sequence[Answer]) -> None:
         now = self._clock()
-        sent = [Settled(one.notice_id, one.token, now) for one, error, _ in answers if error is None]
-        refused = [Released(one.notice_id, one.token, now, str(error)) for one, error, _ in answers if error]
+        sent = [Settled(one.notice_id, one.token, now) for one, _, _ in taken]
         with self._database.writing() as connection:
             lost = self._deliveries.settle_all(connection, sent)
-            self._deliveries.release_all(connection, refused)
         for notice_id in lost:
             logger.warning("notice.claim_lost notice_id=%s: its mail may go out again", notice_id)
+
+    def _release(self, refused: Sequence[Answer]) -> None:
+        now = self._clock()
+        failed = [Released(one.notice_id, one.token, now, str(error)) for one, error, _ in refused]
+        with self._database.writing() as connection:
+            self._deliveries.release_all(connection, failed)

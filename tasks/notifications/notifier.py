@@ -12,8 +12,8 @@ The steps are in this order because each may be the last one that a worker does:
 - A mail takes at most half of the lease (the mailer's limit), and none is sent when the claim itself took
   that long to commit: a worker that is only slow never sends at the same time as the one that takes over.
 - The server's answer decides. A refusal releases the claim, so that a retry need not wait for the
-  lease. An acceptance is recorded (settle) before anything else, for two minutes against a database that is
-  away: until then, a repetition would send the mail again, so the connection that took it sends no other.
+  lease. An acceptance is recorded (settle) before anything else, for two minutes against a database that
+  fails: until then, a repetition would send the mail again, so the connection that took it sends no other.
 
 Between the server's answer and the settled row lies the one moment in which a crash costs a second mail; its
 Message-ID is the same, and many mailboxes show it once.
@@ -31,7 +31,7 @@ from zoneinfo import ZoneInfo
 
 from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
-from ..storage.engine import DatabaseUnavailable
+from ..storage.engine import DatabaseError, DatabaseUnavailable
 from .delivery_store import FINAL, DeliveryState, DeliveryStore
 from .mail_message import Sender, compose
 from .notice import Notice
@@ -40,7 +40,7 @@ from .rendering import render
 
 logger = logging.getLogger(__name__)
 
-#: How long a worker tries to record that a mail is sent while the database is away, and the pause between two
+#: How long a worker tries to record that a mail is sent while the database fails, and the pause between two
 #: tries. The claim may end meanwhile; nobody can take it over, as that needs the database too.
 SETTLE_PATIENCE_S = 120.0
 _SETTLE_INTERVAL_S = 0.25
@@ -76,7 +76,7 @@ class Notifier:
         """Mail the notice to its recipient, unless that is done, or is not wanted, or must wait.
 
         However often and wherever it is called for a notice, one mail goes out. A second one can go out only
-        if nobody knows of the first: the worker or its host died, or the database stayed away for minutes,
+        if nobody knows of the first: the worker or its host died, or the database failed for minutes,
         between the mail server's answer and the record of it; or the server's answer got lost.
 
         Raises:
@@ -103,7 +103,7 @@ class Notifier:
     def _postpone(self, notice: Notice, until: datetime, now: datetime) -> DeliveryOutcome:
         row = self.deliveries.find(notice.id)
         if row is not None and row.state in FINAL:
-            return DeliveryOutcome.DONE_BEFORE
+            return _decided(row.state)
         if row is None or row.state != DeliveryState.POSTPONED or row.until != until:
             # First the job, then the record of it: after a crash in between, the same job is enqueued again.
             self.postpone(notice, until)
@@ -118,7 +118,8 @@ class Notifier:
         claimed_at = self.clock()
         token = self.deliveries.claim(notice, now=claimed_at, lease=self.lease)
         if token is None:
-            return DeliveryOutcome.DONE_BEFORE
+            row = self.deliveries.find(notice.id)
+            return _decided(row.state if row is not None else DeliveryState.SENT)
         self._require_time(notice, token, claimed_at)
         mail = Mail(self.sender.address, notice.recipient.email, content)
         try:
@@ -155,7 +156,7 @@ class Notifier:
             try:
                 own = self.deliveries.settle(notice, token, now=self.clock())
                 break
-            except DatabaseUnavailable as exc:
+            except DatabaseError as exc:  # whatever its reason: else the mail would go out again
                 if time.monotonic() > deadline:
                     raise
                 if not waits:
@@ -164,3 +165,9 @@ class Notifier:
             time.sleep(_SETTLE_INTERVAL_S)
         if not own:
             logger.warning("notice.claim_lost notice_id=%s: its mail may go out again", notice.id)
+
+
+def _decided(state: str) -> DeliveryOutcome:
+    """The outcome for a notice whose state was final before."""
+    is_refused = state == DeliveryState.OPTED_OUT
+    return DeliveryOutcome.OPTED_OUT if is_refused else DeliveryOutcome.DONE_BEFORE

@@ -7,12 +7,9 @@ import math
 from typing import Protocol
 
 from .conversation import Conversation, Left, Refused, Taken
-from .envelope import Extensions
+from .envelope import QUIT_TIMEOUT_S, Extensions
 from .replies import Ended
 from .submission import Submission
-
-#: How long the server may take to answer a good-bye.
-_QUIT_TIMEOUT_S = 1.0
 
 
 class Owner(Protocol):
@@ -20,6 +17,9 @@ class Owner(Protocol):
 
     def answered(self, connection: Connection, outcome: Taken | Refused) -> None:
         """Learn the server's answer to a mail. Nothing was sent since."""
+
+    def catch_up(self, connection: Connection) -> None:
+        """Take the mails back whose time is up, before their content goes out; it may end the connection."""
 
     def went_on(self, connection: Connection) -> None:
         """Use the connection for another mail, if it is free. What it has to say goes out after this."""
@@ -78,7 +78,9 @@ class Connection(asyncio.Protocol):
             self.talk.settle()
         except Ended as exc:
             self.end(exc)
-        else:
+            return
+        self._owner.catch_up(self)
+        if self.is_open:
             self._send()
 
     def leave(self) -> None:
@@ -107,8 +109,10 @@ class Connection(asyncio.Protocol):
         except Ended as exc:
             self.end(exc)
             return
-        self._owner.went_on(self)
-        self._send()
+        self._owner.catch_up(self)
+        if self.is_open:
+            self._owner.went_on(self)
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
@@ -118,7 +122,7 @@ class Connection(asyncio.Protocol):
         if written := self.talk.to_write():
             self._transport.write(written)
         if self._is_leaving:
-            silence_s = _QUIT_TIMEOUT_S
+            silence_s = QUIT_TIMEOUT_S
         elif self.talk.is_waiting:
             silence_s = self._timeout_s
         elif self.talk.is_idle:

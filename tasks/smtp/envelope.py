@@ -13,6 +13,8 @@ _NOT_IN_ADDRESSES = re.compile(r"[\x00-\x1f\x7f<>]")
 DATA = b"DATA\r\n"
 RESET = b"RSET\r\n"
 QUIT = b"QUIT\r\n"
+#: How long the server may take to answer a good-bye.
+QUIT_TIMEOUT_S = 1.0
 #: The end of a content; alone, a content of nothing (RFC 2920, 3.1).
 END = b".\r\n"
 

@@ -31,7 +31,11 @@ class MailThread:
         self._pool = make_pool(self._loop)
         self._finishing = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="mailer", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._loop.close()
+            raise
 
     def put(self, *items: Submission | Mail) -> None:
         """Have mails sent, or, for a bare mail, the connection go on that is held for it.

@@ -67,10 +67,14 @@ class Mailer:
         With ``hold``, the connection that took the mail sends no other mail's content until :meth:`settled`
         is called with it, so that a process that dies in between leaves at most one mail a connection of
         which nobody knows. Whoever asks for that calls it whatever happens.
+
+        Raises:
+            OSError, RuntimeError: the mailer's thread cannot start; ``answered`` is never called.
         """
         with self._lock:
-            self._in_hand += 1
+            # Counted last: without a file descriptor or a thread it raises, and nothing is in hand.
             self._running().put(Submission(mail, answered, hold))
+            self._in_hand += 1
 
     def settled(self, *mails: Mail) -> None:
         """Let the connections go on that are held for these mails, the very objects; never blocks.

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 
 from .connection import Connection
 from .conversation import Left, Refused, Taken
@@ -128,6 +129,16 @@ class Pool:
                 self._begin_again(left.unsent)
         self.went_on(connection)
 
+    def catch_up(self, connection: Connection) -> None:
+        """Take the mails back whose time is up: after a freeze, the loop reads before it runs its timers.
+
+        Only this connection's: another one may have an answer that is not read yet.
+        """
+        now = self._loop.time()
+        late = takewhile(lambda item: item[1] <= now, self._in_hand.items())
+        for submission in [one for one, _ in late if self._carriers.get(one) is connection]:
+            self._expire(submission)
+
     def is_due(self, at: float) -> None:
         """Look after mails and connections at this time, or before."""
         if at is not math.inf and (self._timer is None or at < self._timer.when()):
@@ -222,8 +233,9 @@ class Pool:
     def _leave(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._idle.pop(connection, None)
-        self._leaving.add(connection)
-        connection.leave()
+        if connection.is_open:  # else it has ended, and waited only for its last mail to be settled
+            self._leaving.add(connection)
+            connection.leave()
 
     def _leave_if_finished(self) -> None:
         if self._finished is None or self._in_hand:

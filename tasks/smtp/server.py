@@ -22,7 +22,7 @@ from aiosmtplib import (
 )
 
 from ..text import one_line
-from .envelope import Extensions
+from .envelope import QUIT_TIMEOUT_S, Extensions
 from .mail import Mail, MailNotSent, MailRefused
 from .replies import CLOSING, Ended, Reply
 
@@ -30,9 +30,6 @@ from .replies import CLOSING, Ended, Reply
 LOGIN_REPLIES = frozenset({530, 534, 535, 538})
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-
-#: How long the server may take to answer a good-bye.
-_QUIT_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ async def leave(client: SMTP) -> None:
     transport = client.transport
     try:
         with suppress(SMTPException, OSError):
-            await client.quit(timeout=_QUIT_TIMEOUT_S)
+            await client.quit(timeout=QUIT_TIMEOUT_S)
     finally:
         _end(client, transport)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Connection
@@ -14,7 +15,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from tasks.audit.verify import verify
 from tasks.effects import batch, mails
 from tasks.effects.engine import MAX_BATCH
-from tasks.events.models import OtherEvent, TodoEvent
+from tasks.effects.event_in_hand import Effect, EventInHand
+from tasks.effects.mails import Answer, ClaimedMail
+from tasks.events.models import OtherEvent, TodoEvent, read_any_event
 from tasks.notifications.delivery_store import DeliveryState, claim_of
 from tasks.notifications.mail_message import compose
 from tasks.notifications.notice import notice_of
@@ -22,7 +25,7 @@ from tasks.notifications.quiet_hours import QuietHours
 from tasks.notifications.rendering import render
 from tasks.smtp.mail import Mail, MailNotSent, MailRefused
 from tasks.storage.database import Database
-from tasks.storage.engine import DatabaseUnavailable
+from tasks.storage.engine import DatabaseError, DatabaseUnavailable
 from tests.helpers.effects_world import LEASE, MOST_MAILS, EffectsWorld, notice_id
 from tests.helpers.samples import KINDS, a_todo, an_event, an_owner
 from tests.helpers.waiting import wait_for
@@ -261,15 +264,19 @@ def test_an_answer_is_recorded_before_the_next_mail_is_composed(
     assert seen == [DeliveryState.SENDING, DeliveryState.SENT]
 
 
-def test_an_answer_is_kept_while_the_database_is_away(
-    world: EffectsWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [DatabaseUnavailable, DatabaseError])
+def test_an_acceptance_is_kept_while_the_database_fails(
+    world: EffectsWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[DatabaseError],
 ) -> None:
     settle_all, tries = world.parts.deliveries.settle_all, []
 
     def fail_twice(connection: Connection, sent: Sequence[Any]) -> Sequence[str]:
         tries.append(sent)
         if len(tries) <= 2:
-            raise DatabaseUnavailable("away")
+            raise error("it failed")
         return settle_all(connection, sent)
 
     monkeypatch.setattr(world.parts.deliveries, "settle_all", fail_twice)
@@ -294,6 +301,86 @@ def test_an_answer_that_can_never_be_recorded_leaves_the_mail_to_a_job(
     assert world.jobs == [(published.event_id, "send_notification")]
     assert world.mailer.held == [], "the connection goes on"
     world.close()
+
+
+def test_a_refusal_that_cannot_be_written_costs_no_acceptance_its_record(
+    world: EffectsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_connection: Connection, failed: Sequence[Any]) -> None:
+        if failed:
+            raise DatabaseError("no such text")
+
+    monkeypatch.setattr(world.parts.deliveries, "release_all", fail)
+    published = events(3)
+    refused = str(notice_id(published[1].event_id)).encode()
+    world.mailer.answer = lambda mail: MailRefused("550 no", 550) if refused in mail.content else None
+    world.submit_together(*published)
+    world.wait(*published)
+    assert world.jobs == [(published[1].event_id, "send_notification")]
+    assert [world.state(one) for one in published] == ["sent", "sending", "sent"]
+    assert world.mailer.held == []
+
+
+def test_each_answer_has_the_whole_patience(world: EffectsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise DatabaseError("read-only")
+
+    now = 100.0
+    monkeypatch.setattr(mails, "time", Mock(monotonic=lambda: now))
+    monkeypatch.setattr(world.parts.deliveries, "settle_all", fail)
+    hand = world.engine._mails
+    mail = Mail("todo@example.com", "ana@example.com", b"")
+    first, second = (
+        Answer(ClaimedMail(Mock(), name, name, datetime.now(UTC), mail), None, is_sent=False)
+        for name in ("first", "second")
+    )
+    hand._handed_over = dict.fromkeys([first.claimed, second.claimed], now)
+    hand.note(first)
+    assert hand.record() == []
+    now += 3
+    hand.note(second)
+    now += 3
+    assert [one.claimed for one in hand.record()] == [first.claimed]
+    now += 3
+    assert [one.claimed for one in hand.record()] == [second.claimed]
+    assert (hand.count, hand.must_record) == (0, False)
+
+
+def test_a_mail_that_the_mailer_cannot_take_is_a_job_and_concerns_no_other(
+    world: EffectsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, tries = world.mailer.submit, []
+
+    def fail_once(*given: Any, **more: Any) -> None:
+        tries.append(given)
+        if len(tries) == 1:
+            raise RuntimeError("can't start new thread")
+        submit(*given, **more)
+
+    monkeypatch.setattr(world.mailer, "submit", fail_once)
+    published = events(3)
+    world.submit_together(*published)
+    world.wait(*published)
+    assert len(world.jobs) == 1
+    assert sorted(str(world.state(one)) for one in published) == ["failed", "sent", "sent"]
+    assert world.mailer.held == []
+
+
+def test_a_notice_that_was_opted_out_of_is_not_told_as_sent(world: EffectsWorld) -> None:
+    (published,) = events(1)
+    notice = notice_of(published, id=notice_id(published.event_id))
+    world.parts.deliveries.opt_out(notice, now=datetime.now(UTC))
+    told: list[tuple[Effect, str]] = []
+    data = published.model_dump(mode="json")
+    finish = world._finish(published.event_id)
+
+    def tell(_: Any, effect: Effect, outcome: str) -> None:
+        told.append((effect, outcome))
+
+    world.engine.submit(EventInHand(read_any_event(data), data, finish, tell))
+    world.wait(published)
+    assert (Effect.MAIL, "opted-out") in told
+    assert world.mailer.mails == []
 
 
 def test_a_claim_that_took_long_to_commit_sends_nothing(world: EffectsWorld) -> None:

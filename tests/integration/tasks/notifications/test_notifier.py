@@ -30,7 +30,7 @@ from tasks.smtp.mail import MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
 from tasks.smtp.server import Server
 from tasks.storage.database import Database
-from tasks.storage.engine import DatabaseUnavailable
+from tasks.storage.engine import DatabaseError, DatabaseUnavailable
 from tests.helpers.samples import an_owner
 from tests.helpers.smtp_server import REFUSED, SmtpServer
 from tests.helpers.waiting import wait_for
@@ -369,7 +369,7 @@ def test_who_opted_out_of_a_kind_gets_none_of_it(notifier: Notifier, server: Smt
     notifier.recipients.opt_in("ana@example.com", ["todo_created"])
     assert notifier.deliver(a_notice()) is DeliveryOutcome.SENT
     # What was decided stays so.
-    assert notifier.deliver(refused) is DeliveryOutcome.DONE_BEFORE
+    assert notifier.deliver(refused) is DeliveryOutcome.OPTED_OUT
     assert state(notifier, refused) == DeliveryState.OPTED_OUT
     notifier.recipients.opt_out("ana@example.com", [EVERY_KIND])
     assert notifier.deliver(a_notice("todo_deleted")) is DeliveryOutcome.OPTED_OUT
@@ -429,21 +429,25 @@ def test_a_job_that_could_not_be_postponed_is_not_noted_as_such(notifier: Notifi
 
 
 class Away(Unlike):
-    """A database that goes away for a while, at the moment of settling."""
+    """A database that fails for a while, at the moment of settling."""
 
-    def __init__(self, deliveries: DeliveryStore, failures: int) -> None:
+    def __init__(self, deliveries: DeliveryStore, failures: int, error: type[DatabaseError]) -> None:
         super().__init__(deliveries)
         self.left = failures
+        self.error = error
 
     def settle(self, *args: Any, **kwargs: Any) -> bool:
         if self.left:
             self.left -= 1
-            raise DatabaseUnavailable
+            raise self.error
         return self._deliveries.settle(*args, **kwargs)
 
 
-def test_a_sent_mail_is_noted_when_the_database_is_back(notifier: Notifier, server: SmtpServer) -> None:
-    away: Any = Away(notifier.deliveries, 2)
+@pytest.mark.parametrize("error", [DatabaseUnavailable, DatabaseError])
+def test_a_sent_mail_is_noted_when_the_database_is_back(
+    notifier: Notifier, server: SmtpServer, error: type[DatabaseError]
+) -> None:
+    away: Any = Away(notifier.deliveries, 2, error)
     notice = a_notice()
     assert replace(notifier, deliveries=away).deliver(notice) is DeliveryOutcome.SENT
     assert away.left == 0
@@ -511,7 +515,7 @@ def test_nothing_is_sent_under_a_claim_that_is_about_to_end(
 def test_a_database_that_stays_away_is_an_error_and_the_claim_ends(
     notifier: Notifier, server: SmtpServer, clock: Clock
 ) -> None:
-    away: Any = Away(notifier.deliveries, 1_000)
+    away: Any = Away(notifier.deliveries, 1_000, DatabaseUnavailable)
     notice = a_notice()
     with pytest.raises(DatabaseUnavailable):
         replace(notifier, deliveries=away, settle_patience_s=0.0).deliver(notice)

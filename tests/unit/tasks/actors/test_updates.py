@@ -34,7 +34,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Update]:
 def test_each_deed_is_told_to_the_owner(said: list[Update]) -> None:
     event = an_event(todo=a_todo(id="t", owner=an_owner(email="ana@example.com")))
     updates.event_recorded(event)
-    updates.event_mailed(event, NOTICE.id)
+    for outcome in ("opted-out", "job", "sent"):
+        updates.event_mailed(event, NOTICE.id, outcome)
     for outcome in DeliveryOutcome:
         updates.mail(NOTICE, outcome, "t")
     updates.mail_postponed(NOTICE, AT, "t")
@@ -45,7 +46,8 @@ def test_each_deed_is_told_to_the_owner(said: list[Update]) -> None:
     notice = {"notice_id": str(NOTICE.id), "kind": "todo_created"}
     assert [(update.deed, update.todo_id, update.data) for update in said] == [
         (Deed.EVENT_RECORDED, "t", {"event_id": str(event.event_id), "event_type": "todo.created"}),
-        (Deed.MAIL_SENT, "t", notice),  # by its event
+        (Deed.MAIL_OPTED_OUT, "t", notice),  # by its event
+        (Deed.MAIL_SENT, "t", notice),
         (Deed.MAIL_SENT, "t", notice),
         (Deed.MAIL_SENT, "t", notice),  # done before
         (Deed.MAIL_OPTED_OUT, "t", notice),
@@ -58,7 +60,7 @@ def test_each_deed_is_told_to_the_owner(said: list[Update]) -> None:
             {"reminder_id": "r", "notice_id": "f", "occurrence": AT.isoformat(), "outcome": "late"},
         ),
     ]
-    assert said[1].id == said[2].id
+    assert said[2].id == said[3].id
 
 
 def test_nobody_is_told_of_an_event_without_an_owner(said: list[Update]) -> None:
@@ -103,7 +105,7 @@ def test_nothing_is_said_of_reminders_in_a_time_zone_that_does_not_exist(
 def test_with_updates_off_nothing_is_even_made(said: list[Update], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(updates, "update_log", None)
     updates.event_recorded(an_event())
-    updates.event_mailed(an_event(), NOTICE.id)
+    updates.event_mailed(an_event(), NOTICE.id, "sent")
     updates.mail(NOTICE, DeliveryOutcome.SENT, "t")
     updates.mail_postponed(NOTICE, AT, "t")
     updates.reminders_set(an_event(), [AlarmToSet("r", 3, AT)])
