@@ -49,6 +49,7 @@ class CommittingCoordinator(PacedCoordinator):
             self._left = None
 
     async def _send_offset_commit_request(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Any:
+        """Send a commit; it is not sent again if a topic is gone, as one made again must not get it."""
         early = self._waits_for_others()
         if early and self._under_way:
             raise kafka.errors.RebalanceInProgressError("another commit is under way")
@@ -57,6 +58,8 @@ class CommittingCoordinator(PacedCoordinator):
             if early:
                 return await self._commit_early(offsets)
             return await super()._send_offset_commit_request(offsets)
+        except kafka.errors.UnknownTopicOrPartitionError as exc:
+            raise kafka.errors.CommitFailedError(f"a topic is gone: {exc}") from exc
         finally:
             self._under_way -= 1
 

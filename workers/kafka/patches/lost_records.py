@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
 
 import kafka.errors
 from kafka import TopicPartition
@@ -14,27 +15,25 @@ from .damaged_logs import DamagedLogFetcher
 
 logger = logging.getLogger(__name__)
 
-#: In place of the age of the metadata: the end of the log was asked for.
-_ASKED = -1.0
-
 
 class LostRecordsFetcher(DamagedLogFetcher):
     """Goes on where the log that is left ends, and says how many records are gone.
 
     kafka-python 3.0.12 says nothing of what it finds, and reads the whole log again if a position is not in
     it. Where the log ended can be found out by the epoch of the leader that wrote what was read. Only if that
-    is not known, or the topic was made again, the log is read from its beginning.
+    is not known, or the topic was made again, the log is read from its beginning: the epochs of another topic
+    say nothing.
     """
 
-    #: The positions that were found not to be in the log, and how fresh the metadata was then.
-    out_of_range: dict[TopicPartition, tuple[int, float]]
-    #: The topics that records came from: one that is made again has another id.
-    topic_ids: dict[TopicPartition, Any]
+    #: The positions that were found not to be in the log.
+    out_of_range: dict[TopicPartition, int]
+    #: The topics that the positions are of: one that is made again has another id.
+    topic_ids: dict[TopicPartition, UUID]
 
     def _parse_fetched_data(self, completed: Any) -> Any:
         partition, data = completed.topic_partition, completed.partition_data
         if data.records:
-            self.topic_ids[partition] = self._manager.cluster.topic_id(partition.topic)
+            self.out_of_range.pop(partition, None)
         is_out_of_range = data.error_code == kafka.errors.OffsetOutOfRangeError.errno
         if is_out_of_range and self._looks_where_it_ends(partition, completed.fetched_offset):
             return None
@@ -42,28 +41,44 @@ class LostRecordsFetcher(DamagedLogFetcher):
 
     def _looks_where_it_ends(self, partition: TopicPartition, offset: int) -> bool:
         """Ask for the end of what is left, unless that was done; False if its beginning must be read."""
-        cluster = self._manager.cluster
         state = self._subscriptions.assignment.get(partition)
         if state is None or state.position is None or state.position.offset != offset:
             return False
-        found, refreshed_at = self.out_of_range.get(partition, (None, 0.0))
-        if found != offset:
-            # The metadata first: they tell a topic that was made again, of which an epoch says nothing.
-            self.out_of_range[partition] = offset, cluster._last_successful_refresh_ms
-            cluster.request_update()
-            return True
-        if refreshed_at == cluster._last_successful_refresh_ms:
-            return True
-        known = self.topic_ids.get(partition)
-        if refreshed_at == _ASKED or (known is not None and known != cluster.topic_id(partition.topic)):
-            return False
-        self.out_of_range[partition] = offset, _ASKED
+        if self.out_of_range.get(partition) == offset:
+            is_asking: bool = state.awaiting_validation
+            return is_asking
+        self.out_of_range[partition] = offset
         asks: bool = self._subscriptions.request_position_validation(partition)
         return asks
 
+    def read_new_topics(self) -> None:
+        """Read the partitions from their beginning whose topics were made again, as the metadata say."""
+        assigned = self._subscriptions.assignment
+        self.topic_ids = {one: known for one, known in self.topic_ids.items() if one in assigned}
+        for partition, state in list(assigned.items()):
+            found = self._manager.cluster.topic_id(partition.topic)
+            if not found or not found.int or state.position is None:  # there is none while it is deleted
+                continue
+            if self.topic_ids.setdefault(partition, found) != found:
+                self.topic_ids[partition] = found
+                self.out_of_range[partition] = state.position.offset
+                self._subscriptions.request_offset_reset(partition)
+
+    async def _send_offset_for_leader_epoch_request(self, node: int, positions: dict[Any, Any]) -> Any:
+        """Ask for the ends of the epochs, but only in logs of the topics that were read."""
+        refreshed = self._manager.cluster.request_update()
+        await self._manager.wait_for(refreshed, self.config["request_timeout_ms"])
+        self.read_new_topics()
+        same = {
+            partition: position
+            for partition, position in positions.items()
+            if self._subscriptions.is_offset_validation_needed(partition)
+        }
+        return await super()._send_offset_for_leader_epoch_request(node, same) if same else {}
+
     def _reset_offset_if_needed(self, partition: TopicPartition, timestamp: Any, offset: int) -> None:
         if partition in self.out_of_range:
-            self._tell(partition, self.out_of_range.pop(partition)[0], offset)
+            self._tell(partition, self.out_of_range.pop(partition), offset)
         super()._reset_offset_if_needed(partition, timestamp, offset)
 
     def _handle_offset_for_leader_epoch_response(self, response: Any, requested: Any) -> Any:
@@ -79,7 +94,7 @@ class LostRecordsFetcher(DamagedLogFetcher):
             return
         what = "records were deleted unread"
         if position > offset:
-            what = "records that were read are gone, or read again: the log has lost its end"
+            what = "records that were read are gone, or read again: the log has lost its end, or is new"
         logger.warning(
             "%d %s topic=%s partition=%d, reading went on at offset %d and goes on at %d",
             abs(position - offset),

@@ -82,11 +82,12 @@ class WaitingFetcher(BoundedFetcher):
         self._net.call_soon(self._compare_metadata)  # once all others that are called have taken it in
 
     def _compare_metadata(self) -> None:
-        """End the quiet if a partition has another leader, or the group is to be joined anew.
+        """End the quiet if a partition has another leader or log, or the group is to be joined anew.
 
         Ends the long waits as well if a partition that was known has another leader: its position is
         validated, or set anew, by the connections that they occupy.
         """
+        self.read_new_topics()
         cluster, assigned = self._manager.cluster, list(self._subscriptions.assignment)
         leaders = {
             p: (cluster.leader_for_partition(p), cluster.leader_epoch_for_partition(p)) for p in assigned

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 from kafka.errors import Cancelled, KafkaConnectionError
@@ -71,18 +70,6 @@ def test_the_end_of_requests_on_a_connection_that_is_closed_here_is_no_news(pace
     )
     lost = KafkaConnectionError("socket disconnected")
     assert pace.filter(logging.LogRecord("kafka.cluster", logging.ERROR, "", 0, text, (lost,), None))
-
-
-@pytest.fixture
-def library() -> Iterator[logging.Logger]:
-    """kafka-python's logger as it is in a program that has not connected yet."""
-    library = logging.getLogger("kafka")
-    level, filters = library.level, library.filters[:]
-    library.setLevel(logging.NOTSET)
-    library.filters.clear()
-    yield library
-    library.setLevel(level)
-    library.filters[:] = filters
 
 
 def test_it_is_paced_and_shows_no_content(library: logging.Logger) -> None:

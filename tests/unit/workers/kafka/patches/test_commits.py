@@ -12,11 +12,13 @@ from kafka import TopicPartition
 from kafka.coordinator.base import Generation, MemberState
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import (
+    CommitFailedError,
     GroupAuthorizationFailedError,
     IllegalGenerationError,
     KafkaError,
     RebalanceInProgressError,
     UnknownMemberIdError,
+    UnknownTopicOrPartitionError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -99,6 +101,21 @@ def test_a_member_that_does_not_join_commits_as_ever() -> None:
         world = World()
         await member_of(CommittingCoordinator, world)._send_offset_commit_request(OFFSETS)
         assert world.commits == [("coordinator-3", 4)]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_commit_for_a_topic_that_is_gone_is_not_tried_again(early: bool) -> None:
+    """By then the topic may be made again, and its first records would be passed over."""
+
+    async def scenario() -> None:
+        world = World(UnknownTopicOrPartitionError.errno)
+        member = member_of(CommittingCoordinator, world)
+        member._waits_for_others = lambda: early
+        with pytest.raises(CommitFailedError, match="a topic is gone") as raised:
+            await member._send_offset_commit_request(OFFSETS)
+        assert not getattr(raised.value, "retriable", False)
 
     asyncio.run(scenario())
 

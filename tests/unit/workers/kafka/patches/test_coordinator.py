@@ -15,6 +15,8 @@ from kafka.errors import NotCoordinatorError
 from workers.kafka.patches.coordinator import PacedCoordinator
 
 upstream = pytest.mark.xfail(reason="kafka-python asks, and warns, as often as it can", raises=AssertionError)
+#: Whatever connected before in this process has calmed it.
+pytestmark = pytest.mark.usefixtures("library")
 KINDS = [PacedCoordinator, pytest.param(ConsumerCoordinator, marks=upstream)]
 
 

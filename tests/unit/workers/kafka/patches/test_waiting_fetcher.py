@@ -22,7 +22,11 @@ class World:
         self.leaders = {FIRST: 1, SECOND: 1}
         self.dropped: list[int] = []
         self.assignment = {FIRST: state(), SECOND: state()}
-        cluster = SimpleNamespace(leader_for_partition=self.leaders.get, leader_epoch_for_partition=len)
+        cluster = SimpleNamespace(
+            leader_for_partition=self.leaders.get,
+            leader_epoch_for_partition=len,
+            topic_id=lambda _: None,
+        )
         self.fetcher: Any = WaitingFetcher.__new__(WaitingFetcher)
         self.fetcher.config = {"fetch_max_wait_ms": 500, "max_poll_records": 500}
         self.fetcher._subscriptions = SimpleNamespace(
@@ -35,7 +39,7 @@ class World:
             call_soon=lambda call: call(), call_soon_threadsafe=lambda call: call()
         )
         self.fetcher.prepare(may_wait_long=True, is_rejoin_due=lambda: False)
-        self.fetcher.unreadable = {}
+        self.fetcher.unreadable, self.fetcher.topic_ids = {}, {}
         self.fetcher._reset_task = self.fetcher._validation_task = None
         self.fetcher._long_from = 0.0
         self.fetcher._waiting_long = {1: {FIRST: 5}}
