@@ -61,7 +61,7 @@ def _periods(parts: dict[str, str], start: datetime, days: int) -> Iterator[list
     )
     first = date(start.year, 1, 1) - timedelta(days=6)
     by_period: dict[int, list[datetime]] = {}
-    for number in range(days + 372):
+    for number in range(days + 2 * 372):  # the last period is whole, too: BYSETPOS counts from its end
         day = first + timedelta(days=number)
         period = _period(parts, day) - _period(parts, start.date())
         if period >= 0 and period % interval == 0:

@@ -22,7 +22,8 @@ class LostRecordsFetcher(DamagedLogFetcher):
     kafka-python 3.0.12 says nothing of what it finds, and reads the whole log again if a position is not in
     it. Where the log ended can be found out by the epoch of the leader that wrote what was read. Only if that
     is not known, or the topic was made again, the log is read from its beginning: the epochs of another topic
-    say nothing.
+    say nothing. A topic was made again if it has another id, or a log that is shorter in the same epoch: only
+    a change of leader takes its end from a log, and begins an epoch.
     """
 
     #: The positions that were found not to be in the log.
@@ -85,7 +86,12 @@ class LostRecordsFetcher(DamagedLogFetcher):
         found = super()._handle_offset_for_leader_epoch_response(response, requested)
         for partition, before in requested.items():
             state = self._subscriptions.assignment.get(partition)
-            if state is not None and state.position is not None and state.position.offset < before.offset:
+            if state is None or state.position is None or state.position.offset >= before.offset:
+                continue
+            if self._manager.cluster.leader_epoch_for_partition(partition) == before.leader_epoch:
+                self.out_of_range[partition] = before.offset
+                self._subscriptions.request_offset_reset(partition)
+            else:
                 self._tell(partition, before.offset, state.position.offset)
         return found
 

@@ -23,7 +23,7 @@ NO_TOPIC = UUID(int=0)
 class World:
     """A broker whose log ends at 2, and a consumer that has read up to offset 10."""
 
-    def __init__(self, *, epoch: int = 0) -> None:
+    def __init__(self, *, epoch: int = 0, leader_epoch: int = 1) -> None:
         self.topic_id: UUID | None = uuid4()
         #: What the broker knows and the consumer's metadata do not, until they are asked for.
         self.newer_id: UUID | None = None
@@ -34,7 +34,7 @@ class World:
         cluster = SimpleNamespace(
             topic_id=lambda _: self.topic_id,
             request_update=lambda: None,
-            leader_epoch_for_partition=lambda _: 0,
+            leader_epoch_for_partition=lambda _: leader_epoch,
         )
         self.fetcher._manager = SimpleNamespace(cluster=cluster, wait_for=self.refresh, send=self.send)
         self.fetcher._subscriptions = self.state
@@ -94,6 +94,16 @@ def test_a_topic_that_was_made_again_is_read_from_its_start(caplog: pytest.LogCa
     assert "reading went on at offset 10 and goes on at 0" in caplog.text
     world.fetcher.read_new_topics()
     assert not world.is_read_from_the_start
+
+
+def test_a_log_that_is_shorter_without_a_new_leader_is_another_one(caplog: pytest.LogCaptureFixture) -> None:
+    """A consumer that begins knows the offset of the commit, and not the id of its topic."""
+    world = World(epoch=0, leader_epoch=0)
+    world.validate()
+    assert world.is_read_from_the_start
+    world.fetcher._reset_offset_if_needed(PARTITION, None, 0)
+    assert world.offset == 0
+    assert "reading went on at offset 10 and goes on at 0" in caplog.text
 
 
 def test_metadata_alone_tell_a_topic_that_was_made_again() -> None:
