@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -68,8 +68,9 @@ def test_who_does_not_say_hello_is_sent_away(start_bridge: StartBridge) -> None:
 def test_too_many_frames_and_a_second_hello_end_the_connection(bridge: RunningBridge) -> None:
     with bridge.client(ANA) as talks, bridge.client(ANA) as repeats:
         talks.connect()
-        for _ in range(2 * MAX_FRAMES_PER_S):
-            talks.send({"type": "pong"})
+        with suppress(ConnectionClosed):  # the bridge need not wait for all of them
+            for _ in range(2 * MAX_FRAMES_PER_S):
+                talks.send({"type": "pong"})
         assert talks.read_to_the_end() == 4029
         repeats.connect()
         repeats.hello()
