@@ -46,6 +46,10 @@ class Identity:
     roles: frozenset[str]
     expires_at: float
 
+    def ends_at(self, now: float) -> float:
+        """Return when the token ends by the monotonic clock, on which it is ``now``."""
+        return now + self.expires_at - time.time()
+
 
 def user_key(name: str) -> str:
     """The form in which users are compared: addresses are the same in any case."""

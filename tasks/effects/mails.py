@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from ..notifications.delivery_store import DeliveryStore, Released, Settled
+from ..notifications.delivery_store import DeliveryStore, Released, Settled, require_time
 from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
 from ..storage.database import Database
@@ -102,12 +102,9 @@ class MailsInHand:
         once, with the error. Never raises.
         """
         self._handed_over[claimed] = time.monotonic()
-        took = self._clock() - claimed.claimed_at
-        if took > self._lease / 2:
-            text = f"The database took {took} to let notice {claimed.notice_id} be sent"
-            self._answered(Answer(claimed, DatabaseUnavailable(text), is_sent=False))
-            return
+        claimed_at, now = claimed.claimed_at, self._clock()
         try:
+            require_time(claimed.notice_id, claimed_at=claimed_at, now=now, lease=self._lease)
             self._mailer.submit(claimed.mail, partial(self._answer, claimed), hold=True)
         except Exception as exc:  # noqa: BLE001 - the job of the mail will meet it again
             self._answered(Answer(claimed, exc, is_sent=False))

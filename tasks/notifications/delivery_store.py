@@ -41,6 +41,7 @@ from workers.errors import WorkersError, plain_text
 
 from ..storage.column_types import UtcDateTime, metadata
 from ..storage.database import Database
+from ..storage.engine import DatabaseUnavailable
 from ..text import one_line
 from .notice import Notice
 
@@ -59,6 +60,17 @@ class DeliveryState(StrEnum):
 
 
 FINAL = (DeliveryState.SENT, DeliveryState.OPTED_OUT)
+
+
+def require_time(notice_id: object, *, claimed_at: datetime, now: datetime, lease: timedelta) -> None:
+    """Refuse a claim that took so long to commit that it could end while the mail is on its way.
+
+    Raises DatabaseUnavailable.
+    """
+    took = now - claimed_at
+    if took > lease / 2:
+        raise DatabaseUnavailable(f"The database took {took} to let notice {notice_id} be sent")
+
 
 deliveries = Table(
     "deliveries",

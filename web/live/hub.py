@@ -22,7 +22,6 @@ from .session import Session
 AHEAD_S = 5.0
 #: How many clients one scan of the log serves: what they missed is in memory until its end.
 MAX_IN_SCAN = 1_000
-_JOINED_BYTES = 32 * 1024
 
 
 @dataclass(slots=True)
@@ -245,7 +244,7 @@ class Hub:
     def failed(self, found: Iterable[Returning]) -> None:
         """Send clients away for a while: the log could not be read."""
         for returning in found:
-            returning.session.end(Close.NOT_READY, 2_000, "the log cannot be read now")
+            returning.session.end(Close.NOT_READY, protocol.NOT_READY_MS, "the log cannot be read now")
 
     # Time
 
@@ -268,7 +267,7 @@ def _in_portions(entries: Sequence[Entry]) -> Iterator[tuple[list[str], bool]]:
     bodies: list[str] = []
     size = 0
     for entry in entries:
-        if size > _JOINED_BYTES:
+        if size > protocol.JOINED_BYTES:
             yield bodies, False
             bodies, size = [], 0
         bodies.append(entry.body)

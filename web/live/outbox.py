@@ -11,8 +11,6 @@ from .ring import Entry
 #: How much may wait for a client that reads slowly.
 MAX_BYTES = 256 * 1024
 MAX_FRAMES = 1_000
-#: Events that wait are joined to frames of about this size.
-_JOINED_BYTES = 32 * 1024
 
 
 class Waiting(NamedTuple):
@@ -57,7 +55,7 @@ class Outbox:
         if first.entry is None or not self._waiting or self._waiting[0].entry is None:
             return first
         entries, size, last = [first.entry], len(first.text), first
-        while size < _JOINED_BYTES and self._waiting and self._waiting[0].entry is not None:
+        while size < protocol.JOINED_BYTES and self._waiting and self._waiting[0].entry is not None:
             last = self._next()
             assert last.entry is not None
             entries.append(last.entry)

@@ -23,6 +23,10 @@ HELLO_WITHIN_S = 5.0
 PING_S = 25.0
 #: How long before its token ends a client is asked for a new one.
 REFRESH_BEFORE_S = 60.0
+#: Events that are sent together are joined to frames of about this size.
+JOINED_BYTES = 32 * 1024
+#: When a client comes back that cannot be served just now.
+NOT_READY_MS = 2_000
 
 
 class Close(IntEnum):

@@ -5,7 +5,6 @@ The token comes in the header Authorization, so a page reads it with `fetch`, no
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from fastapi import HTTPException
@@ -51,7 +50,7 @@ class LiveStream:
             await _problem(refusal.status, refusal.why, retry)(scope, receive, send)
             return
         cursor = request.headers.get("last-event-id") or None
-        expires_at = time.monotonic() + identity.expires_at - time.time()
+        expires_at = identity.ends_at(time.monotonic())
         with self._admission.counted(scope):
             await self._serve(identity.user, expires_at, cursor, receive, send)
 
@@ -78,15 +77,9 @@ class LiveStream:
         session = Session(user, now=time.monotonic(), expires_at=expires_at, wake=writer.wake, answers=False)
         writer.session = session
         self._bridge.join(session, cursor)
-        try:
+        async with self._bridge.served(session, writer):
             while (await receive())["type"] != "http.disconnect":
                 pass
-        except asyncio.CancelledError:
-            if not writer.gave_up:
-                raise
-        finally:
-            self._bridge.hub.leave(session)
-            await writer.close()
 
 
 async def _send_body(send: Send, text: str, *, more: bool = True) -> None:

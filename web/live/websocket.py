@@ -12,7 +12,7 @@ from ..access import Access, AccessDenied, Identity
 from ..keys import KeysAway
 from . import protocol
 from .admission import Admission, Refusal
-from .bridge import NOT_READY_MS, Bridge
+from .bridge import Bridge
 from .outbox import Waiting
 from .protocol import Close, Hello, NewToken, WrongFrame
 from .session import Ending, Pace, Session
@@ -85,14 +85,8 @@ class LiveSocket:
             return
         except (_Gone, OSError):
             return
-        try:
+        async with self._bridge.served(session, writer):
             await self._listen(receive, pace, session)
-        except asyncio.CancelledError:
-            if not writer.gave_up:
-                raise
-        finally:
-            self._bridge.hub.leave(session)
-            await writer.close()
 
     async def _greet(self, receive: Receive, pace: Pace, writer: Writer) -> Session:
         """Wait for hello, and make the session. Raises _Refused and _Gone."""
@@ -107,13 +101,13 @@ class LiveSocket:
         except TimeoutError as exc:
             if hello is None:
                 raise _Refused(Close.NO_HELLO, 0, f"no hello within {within_s:g} s") from exc
-            raise _Refused(Close.NOT_READY, NOT_READY_MS, "the token cannot be checked now") from exc
+            raise _Refused(Close.NOT_READY, protocol.NOT_READY_MS, "the token cannot be checked now") from exc
         if not self._bridge.is_ready:
-            raise _Refused(Close.NOT_READY, NOT_READY_MS, "the log is not known yet")
+            raise _Refused(Close.NOT_READY, protocol.NOT_READY_MS, "the log is not known yet")
         if self._bridge.hub.connections_of(identity.user) >= self._bridge.limits.per_user:
             raise _Refused(Close.TOO_MANY_CONNECTIONS, None, "this user has too many connections")
         now = time.monotonic()
-        session = Session(identity.user, now=now, expires_at=_monotonic(identity, now), wake=writer.wake)
+        session = Session(identity.user, now=now, expires_at=identity.ends_at(now), wake=writer.wake)
         writer.session = session
         self._bridge.join(session, hello.cursor)
         return session
@@ -138,7 +132,7 @@ class LiveSocket:
         identity = await self._identify(frame.token)
         if identity.user != session.user:
             raise _Refused(Close.OTHER_USER, None, "the token is of another user")
-        session.renew(_monotonic(identity, time.monotonic()))
+        session.renew(identity.ends_at(time.monotonic()))
 
     async def _identify(self, token: str) -> Identity:
         try:
@@ -146,7 +140,7 @@ class LiveSocket:
         except AccessDenied as exc:
             raise _Refused(Close.TOKEN_REFUSED, None, str(exc)) from exc
         except KeysAway as exc:
-            raise _Refused(Close.NOT_READY, NOT_READY_MS, "the token cannot be checked now") from exc
+            raise _Refused(Close.NOT_READY, protocol.NOT_READY_MS, "the token cannot be checked now") from exc
 
 
 def _parsed(message: MutableMapping[str, Any], pace: Pace) -> object:
@@ -163,11 +157,6 @@ def _parsed(message: MutableMapping[str, Any], pace: Pace) -> object:
         return protocol.parse(data)
     except WrongFrame as exc:
         raise _Refused(Close.WRONG_FRAME, None, str(exc)) from exc
-
-
-def _monotonic(identity: Identity, now: float) -> float:
-    """When a token ends, by the monotonic clock."""
-    return now + identity.expires_at - time.time()
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:

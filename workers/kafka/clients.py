@@ -95,11 +95,8 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     consumer = _connect(cluster, QuietConsumer, **defaults | options)
     consumer._fetcher.__class__ = WaitingFetcher
     consumer._coordinator.__class__ = EpochCoordinator
-    consumer._fetcher.prepare(
-        may_wait_long=group is not None, is_rejoin_due=consumer._coordinator.need_rejoin
-    )
-    consumer._fetcher.unreadable, consumer._fetcher.is_member = {}, group is not None
-    consumer._fetcher.out_of_range, consumer._fetcher.topic_ids = {}, {}
+    consumer._fetcher.prepare(is_member=group is not None)
+    consumer._fetcher.is_rejoin_due = consumer._coordinator.need_rejoin
     consumer._fetcher.PartitionRecords = PartitionRecords
     consumer._coordinator.on_rejoin = consumer._fetcher.end_wait
     consumer._cluster.add_listener(consumer._fetcher.note_metadata)

@@ -41,6 +41,11 @@ class DamagedLogFetcher(PausingFetcher):
     #: Whether the consumer is of a group. What others find is told by whoever made them read.
     is_member: bool
 
+    def prepare(self, *, is_member: bool) -> None:
+        """Set up what ``__init__`` would: kafka-python makes the object itself."""
+        self.unreadable = {}
+        self.is_member = is_member
+
     def _fetchable_partitions(self) -> list[TopicPartition]:
         fetchable: list[TopicPartition] = super()._fetchable_partitions()
         if not self.unreadable:

@@ -31,6 +31,11 @@ class LostRecordsFetcher(DamagedLogFetcher):
     #: The topics that the positions are of: one that is made again has another id.
     topic_ids: dict[TopicPartition, UUID]
 
+    def prepare(self, *, is_member: bool) -> None:
+        super().prepare(is_member=is_member)
+        self.out_of_range = {}
+        self.topic_ids = {}
+
     def _parse_fetched_data(self, completed: Any) -> Any:
         partition, data = completed.topic_partition, completed.partition_data
         if data.records:

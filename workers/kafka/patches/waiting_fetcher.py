@@ -29,7 +29,7 @@ class WaitingFetcher(BoundedFetcher):
     wanted.
     """
 
-    #: Set by :meth:`prepare`; the poll waits for it.
+    #: The poll waits for it.
     _something_came: threading.Event
     _short_wait_ms: int
     #: No request waits long before this time.
@@ -37,24 +37,21 @@ class WaitingFetcher(BoundedFetcher):
     #: By node, the offsets that its request with the long wait asks for. Changed by the I/O thread alone.
     _waiting_long: dict[Any, dict[TopicPartition, int]]
     _may_wait_long: bool
-    _is_rejoin_due: Callable[[], bool]
+    #: Whether new metadata asks for a rebalance.
+    is_rejoin_due: Callable[[], bool] = staticmethod(lambda: False)
     #: By partition, the leader and its epoch when metadata last came.
     _leaders: dict[TopicPartition, tuple[Any, Any]]
     #: Polls have nothing to do before this time, unless something comes.
     _quiet_until: float
 
-    def prepare(self, *, may_wait_long: bool, is_rejoin_due: Callable[[], bool]) -> None:
-        """Set up what ``__init__`` would: kafka-python makes the object itself.
-
-        ``may_wait_long``: nothing but records is asked for by the connections that records come by.
-        ``is_rejoin_due``: whether new metadata asks for a rebalance.
-        """
-        self._is_rejoin_due = is_rejoin_due
+    def prepare(self, *, is_member: bool) -> None:
+        super().prepare(is_member=is_member)
         self._leaders = {}
         self._something_came = threading.Event()
         self._short_wait_ms = self.config["fetch_max_wait_ms"]
         self._waiting_long = {}
-        self._may_wait_long = may_wait_long and self._short_wait_ms < _LONG_WAIT_MS
+        # A member's connections to its brokers ask for nothing but records.
+        self._may_wait_long = is_member and self._short_wait_ms < _LONG_WAIT_MS
         self._quiet_until = 0.0
         self._note_activity()
 
@@ -95,7 +92,7 @@ class WaitingFetcher(BoundedFetcher):
         before, self._leaders = self._leaders, leaders
         if any(before.get(partition, leader) != leader for partition, leader in leaders.items()):
             self.end_wait()
-        elif leaders != before or self._is_rejoin_due():
+        elif leaders != before or self.is_rejoin_due():
             self._something_came.set()
 
     def wait_for_news(self, timeout_s: float) -> bool:

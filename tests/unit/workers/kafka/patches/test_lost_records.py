@@ -39,8 +39,7 @@ class World:
         self.fetcher._manager = SimpleNamespace(cluster=cluster, wait_for=self.refresh, send=self.send)
         self.fetcher._subscriptions = self.state
         self.fetcher.config = {"request_timeout_ms": 1000, "retry_backoff_ms": 1}
-        self.fetcher.out_of_range, self.fetcher.topic_ids = {}, {}
-        self.fetcher.unreadable, self.fetcher.is_member = {}, True
+        self.fetcher.prepare(is_member=True)
 
     async def refresh(self, *_: object) -> None:
         self.topic_id = self.newer_id or self.topic_id

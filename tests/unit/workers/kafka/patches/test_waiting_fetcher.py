@@ -38,8 +38,7 @@ class World:
         self.fetcher._net = SimpleNamespace(
             call_soon=lambda call: call(), call_soon_threadsafe=lambda call: call()
         )
-        self.fetcher.prepare(may_wait_long=True, is_rejoin_due=lambda: False)
-        self.fetcher.unreadable, self.fetcher.topic_ids = {}, {}
+        self.fetcher.prepare(is_member=True)
         self.fetcher._reset_task = self.fetcher._validation_task = None
         self.fetcher._long_from = 0.0
         self.fetcher._waiting_long = {1: {FIRST: 5}}
