@@ -17,9 +17,9 @@ from tasks.app import broker, event_log, update_log
 from workers.from_settings import cluster_from
 
 from .access import Access, access_from
-from .live.admission import Admission
 from .live.bridge import Bridge, Limits
-from .live.routes import add_health, add_live
+from .live.connections.admission import Admission
+from .live.connections.routes import add_health, add_live
 
 
 @dataclass(frozen=True)

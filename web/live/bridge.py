@@ -8,8 +8,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -22,7 +22,6 @@ from .protocol import HELLO_WITHIN_S, Close
 from .returning import Returning
 from .session import Session
 from .views import Views
-from .writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -129,21 +128,6 @@ class Bridge:
         self.hub.join(session, cursor, time.monotonic())
         if self.hub.has_behind:
             self._historian.wake()
-
-    @asynccontextmanager
-    async def served(self, session: Session, writer: Writer) -> AsyncIterator[None]:
-        """Remove a session at the end of the block, which also ends if its client takes not even `bye`.
-
-        For the task that made ``writer``.
-        """
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not writer.gave_up:
-                raise
-        finally:
-            self.hub.leave(session)
-            await writer.close()
 
     def post(self, call: Callable[..., object], *args: object) -> None:
         """Have the loop's thread call something; for any thread. Does nothing once the loop is closed."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..health import HealthFile
 from ..kafka import Memberships
-from ..kafka.death_watch import DeathWatch
+from ..kafka.membership.death_watch import DeathWatch
 from ..threads import RestartingThread
 from .mover import Mover
 

@@ -54,8 +54,8 @@ from .error_translation import (
     translated,
     undelivered,
 )
-from .heartbeats import Heartbeats
-from .memberships import Memberships
+from .membership.heartbeats import Heartbeats
+from .membership.memberships import Memberships
 
 __all__ = [
     "AsyncConsumerRebalanceListener",

@@ -6,7 +6,7 @@ from kafka import TopicPartition
 from kafka.record import MemoryRecords
 
 from ..records.consumed import ConsumedRecord
-from .patches.partition_records import PartitionRecords
+from .patches.fetching.partition_records import PartitionRecords
 
 
 def read_batch(topic: str, partition: int, batch: bytes) -> list[ConsumedRecord]:

@@ -20,13 +20,13 @@ from .library_log import calm_library
 from .oauth import token_provider
 from .patches.assignor import Assignor
 from .patches.consumer import QuietConsumer
+from .patches.fetching.lost_records import EpochCoordinator
+from .patches.fetching.partition_records import PartitionRecords
+from .patches.fetching.waiting import WaitingFetcher
 from .patches.free_connection import ConnectionManager
-from .patches.lost_records import EpochCoordinator
 from .patches.net_client import NetClient
-from .patches.partition_records import PartitionRecords
 from .patches.selector import CoalescingSelector
 from .patches.sender import EndingSender
-from .patches.waiting_fetcher import WaitingFetcher
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import time
 
 from kafka import KafkaConsumer, TopicPartition
 
-from .patches.damaged_logs import DamagedLogFetcher, UnreadablePlace
+from .patches.fetching.damaged_logs import DamagedLogFetcher, UnreadablePlace
 
 #: How long Kafka has for the records from one offset.
 _TRY_S = 2.0

@@ -7,7 +7,7 @@ from typing import Protocol
 import dramatiq
 
 from ..kafka import Memberships
-from ..kafka.death_watch import DeathWatch
+from ..kafka.membership.death_watch import DeathWatch
 from .runs_thread import RunsThread
 
 

@@ -19,9 +19,9 @@ from fastapi import FastAPI, Request
 
 from web.access import Access
 from web.keys import SecretKey
-from web.live.admission import Admission
 from web.live.bridge import Bridge, Limits
-from web.live.routes import add_health, add_live
+from web.live.connections.admission import Admission
+from web.live.connections.routes import add_health, add_live
 from web.live.views import VIEWS, Views, owner_and_watchers
 from web.running.server import Server, listen
 from workers import Cluster

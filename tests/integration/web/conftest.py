@@ -20,9 +20,9 @@ from tests.helpers.live_client import LiveClient
 from tests.helpers.waiting import wait_for
 from web.access import Access
 from web.keys import SecretKey
-from web.live.admission import Admission
 from web.live.bridge import Bridge, Limits
-from web.live.routes import add_health, add_live
+from web.live.connections.admission import Admission
+from web.live.connections.routes import add_health, add_live
 from web.live.views import Views
 from web.running.server import Server, listen
 from workers import Cluster

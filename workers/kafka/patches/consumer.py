@@ -8,7 +8,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 
-from .waiting_fetcher import WaitingFetcher
+from .fetching.waiting import WaitingFetcher
 
 #: How often a topic's metadata is asked for: the first answer may be one to an earlier question.
 _LOOK_UPS = 2

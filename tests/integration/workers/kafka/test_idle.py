@@ -15,9 +15,10 @@ from kafka.protocol.consumer import FetchRequest
 
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.kafka import Heartbeats, KafkaConsumer, TopicPartition, connect_consumer, heartbeats
-from workers.kafka.patches import waiting_fetcher
+from workers.kafka import Heartbeats, KafkaConsumer, TopicPartition, connect_consumer
+from workers.kafka.membership import heartbeats
 from workers.kafka.patches.coordinator import PacedCoordinator
+from workers.kafka.patches.fetching import waiting as waiting_fetcher
 from workers.records.envelope import Record
 
 PARTITIONS = 4

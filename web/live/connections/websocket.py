@@ -8,14 +8,14 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from ..access import Access, AccessDenied, Identity
-from ..keys import KeysAway
-from . import protocol
+from ...access import Access, AccessDenied, Identity
+from ...keys import KeysAway
+from .. import protocol
+from ..bridge import Bridge
+from ..outbox import Waiting
+from ..protocol import Close, Hello, NewToken, WrongFrame
+from ..session import Ending, Pace, Session
 from .admission import Admission, Refusal
-from .bridge import Bridge
-from .outbox import Waiting
-from .protocol import Close, Hello, NewToken, WrongFrame
-from .session import Ending, Pace, Session
 from .writer import Writer
 
 Scope = MutableMapping[str, Any]
@@ -85,7 +85,7 @@ class LiveSocket:
             return
         except (_Gone, OSError):
             return
-        async with self._bridge.served(session, writer):
+        async with writer.serving(self._bridge.hub):
             await self._listen(receive, pace, session)
 
     async def _greet(self, receive: Receive, pace: Pace, writer: Writer) -> Session:

@@ -30,10 +30,10 @@ from uuid import uuid4
 
 from kafka.admin import MemberToRemove
 
-from ..errors import WorkersError
-from .clients import connect_admin
-from .cluster import Cluster
-from .error_translation import kafka_errors
+from ...errors import WorkersError
+from ..clients import connect_admin
+from ..cluster import Cluster
+from ..error_translation import kafka_errors
 
 logger = logging.getLogger(__name__)
 

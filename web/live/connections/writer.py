@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
-from .outbox import Waiting
-from .protocol import Close
-from .session import Ending, Session
+from ..hub import Hub
+from ..outbox import Waiting
+from ..protocol import Close
+from ..session import Ending, Session
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,22 @@ class Writer:
             self._task = loop.create_task(self._run(session))
         if session.ending is not None and self._limit is None:
             self._limit = loop.call_later(self._last_frame_s, self._give_up)
+
+    @asynccontextmanager
+    async def serving(self, hub: Hub) -> AsyncIterator[None]:
+        """Take the session off the hub at the end of the block, and close.
+
+        The block also ends if the client takes not even `bye`.
+        """
+        assert self.session is not None
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self.gave_up:
+                raise
+        finally:
+            hub.leave(self.session)
+            await self.close()
 
     async def close(self) -> None:
         """Send no more, and wait until that is so."""

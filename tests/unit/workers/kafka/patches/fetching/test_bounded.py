@@ -9,8 +9,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 
-from workers.kafka.patches.bounded_fetcher import MAX_POLL_BYTES, BoundedFetcher
-from workers.kafka.patches.fetcher import PausingFetcher
+from workers.kafka.patches.fetching.bounded import MAX_POLL_BYTES, BoundedFetcher
+from workers.kafka.patches.fetching.pausing import PausingFetcher
 
 PLACES = [TopicPartition("t", 0), TopicPartition("t", 1)]
 

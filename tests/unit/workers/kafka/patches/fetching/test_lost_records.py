@@ -13,7 +13,7 @@ from kafka.consumer.subscription_state import SubscriptionState
 from kafka.errors import OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
-from workers.kafka.patches.lost_records import LostRecordsFetcher
+from workers.kafka.patches.fetching.lost_records import LostRecordsFetcher
 
 PARTITION = TopicPartition("jobs", 0)
 #: What the metadata say while there is no such topic.

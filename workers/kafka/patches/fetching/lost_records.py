@@ -10,7 +10,7 @@ import kafka.errors
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from .commits import CommittingCoordinator
+from ..commits import CommittingCoordinator
 from .damaged_logs import DamagedLogFetcher
 
 logger = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from fastapi import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from ..access import Access
+from ...access import Access
+from ..bridge import Bridge
+from ..outbox import Waiting
+from ..session import Ending, Session
 from .admission import Admission, Refusal
-from .bridge import Bridge
-from .outbox import Waiting
-from .session import Ending, Session
 from .websocket import Receive, Scope, Send
 from .writer import Writer
 
@@ -77,7 +77,7 @@ class LiveStream:
         session = Session(user, now=time.monotonic(), expires_at=expires_at, wake=writer.wake, answers=False)
         writer.session = session
         self._bridge.join(session, cursor)
-        async with self._bridge.served(session, writer):
+        async with writer.serving(self._bridge.hub):
             while (await receive())["type"] != "http.disconnect":
                 pass
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from .bounded_fetcher import BoundedFetcher
+from .bounded import BoundedFetcher
 
 #: How long Kafka may keep the request for records of a consumer that gets none.
 _LONG_WAIT_MS = 20_000

@@ -22,9 +22,9 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from .clients import close_inherited, connect_bare
-from .cluster import Cluster
-from .patches.heartbeat import Beat, send_together
+from ..clients import close_inherited, connect_bare
+from ..cluster import Cluster
+from ..patches.heartbeat import Beat, send_together
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from jwt import PyJWK
 
 from web.access import MAX_TOKEN_CHARACTERS, Access
 from web.keys import Keys, KeysAway, SecretKey
-from web.live.admission import Admission
 from web.live.bridge import Bridge, Limits
+from web.live.connections.admission import Admission
+from web.live.connections.websocket import LiveSocket
 from web.live.protocol import SUBPROTOCOL
-from web.live.websocket import LiveSocket
 from workers import Cluster
 
 #: Well-formed, signed by nobody.

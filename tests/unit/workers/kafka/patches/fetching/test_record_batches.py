@@ -13,8 +13,8 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from workers.kafka.patches.partition_records import PartitionRecords
-from workers.kafka.patches.record_batches import CorruptBatch, FetchedRecord, records
+from workers.kafka.patches.fetching.partition_records import PartitionRecords
+from workers.kafka.patches.fetching.record_batches import CorruptBatch, FetchedRecord, records
 
 small_bytes = st.none() | st.binary(max_size=300)
 headers = st.lists(st.tuples(st.text(max_size=70), small_bytes), max_size=4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI, Response
 from starlette.routing import Route
 
-from ..access import Access
+from ...access import Access
+from ..bridge import Bridge
 from .admission import Admission
-from .bridge import Bridge
 from .stream import LiveStream
 from .websocket import LiveSocket
 

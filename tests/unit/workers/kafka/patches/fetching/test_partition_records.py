@@ -16,7 +16,7 @@ from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from workers.kafka.batch_reading import read_batch
-from workers.kafka.patches.partition_records import PartitionRecords
+from workers.kafka.patches.fetching.partition_records import PartitionRecords
 
 LETTERS = TopicPartition("letters", 3)
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

@@ -10,7 +10,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.future import Future
 
-from workers.kafka.patches.waiting_fetcher import WaitingFetcher
+from workers.kafka.patches.fetching.waiting import WaitingFetcher
 
 FIRST, SECOND = TopicPartition("t", 0), TopicPartition("t", 1)
 

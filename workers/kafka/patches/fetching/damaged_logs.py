@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import kafka.errors
 from kafka import TopicPartition
 
-from .fetcher import PausingFetcher
+from .pausing import PausingFetcher
 
 logger = logging.getLogger(__name__)
 

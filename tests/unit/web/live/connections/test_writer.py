@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from web.live.connections.writer import Writer
 from web.live.outbox import Waiting
 from web.live.protocol import Close
 from web.live.session import Ending, Session
-from web.live.writer import Writer
 
 
 def test_a_frame_that_cannot_be_sent_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:

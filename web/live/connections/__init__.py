@@ -1,0 +1,1 @@
+"""The doors of the bridge: a WebSocket and a stream, and who may come in."""

@@ -1,0 +1,1 @@
+"""Being a member of a group: heartbeats, and leaving for processes that died."""
