@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 import dramatiq
-from kafka import KafkaProducer
 
+from tests.helpers.other_services import foreign_producer
 from workers import KafkaBroker
 from workers.dead_letters import reader as dead_letter_reader
 from workers.dead_letters.reader import Entry
@@ -40,18 +40,18 @@ class Numbers:
 
     def write(self, *numbers: int, codec: str | None = None, blanks: int = 0) -> None:
         """One batch, as another service writes it."""
-        producer = KafkaProducer(
-            bootstrap_servers=self.broker.cluster.bootstrap_servers,
-            compression_type=codec,
-            linger_ms=1_000,
-            batch_size=16_000_000,
-            max_request_size=16_000_000,
-        )
-        futures = [producer.send(self.log, b" " * blanks + b"%d" % n, partition=0) for n in numbers]
-        producer.flush(10)
-        for future in futures:
-            future.get(10)
-        producer.close()
+        size = 16_000_000
+        options = {
+            "compression_type": codec,
+            "linger_ms": 1_000,
+            "batch_size": size,
+            "max_request_size": size,
+        }
+        with foreign_producer(self.broker.cluster, **options) as producer:
+            futures = [producer.send(self.log, b" " * blanks + b"%d" % n, partition=0) for n in numbers]
+            producer.flush(10)
+            for future in futures:
+                future.get(10)
 
     def letters(self) -> list[Entry]:
         return list(dead_letter_reader.unresolved(self.broker.cluster, self.broker.topics.dead_letters))

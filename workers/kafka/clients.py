@@ -56,7 +56,7 @@ def connect_producer(cluster: Cluster) -> KafkaProducer:
     A record that Kafka has not confirmed within ``send_timeout_s`` fails. Raises KafkaUnreachable.
     """
     timeout_ms = int(cluster.send_timeout_s * 1000)
-    producer = _connect(
+    producer = connect(
         cluster,
         KafkaProducer,
         metrics_enabled=False,
@@ -92,7 +92,7 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
         "isolation_level": "read_committed",
         "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
     }
-    consumer = _connect(cluster, QuietConsumer, **defaults | options)
+    consumer = connect(cluster, QuietConsumer, **defaults | options)
     consumer._fetcher.__class__ = WaitingFetcher
     consumer._coordinator.__class__ = EpochCoordinator
     consumer._fetcher.prepare(is_member=group is not None)
@@ -111,23 +111,25 @@ def connect_bare(cluster: Cluster) -> Any:
         made._net.start()
         return made
 
-    return _connect(cluster, client, client_id="todo-workers-heartbeats")
+    return connect(cluster, client, client_id="todo-workers-heartbeats")
 
 
 def connect_admin(cluster: Cluster) -> KafkaAdminClient:
     """Connect an admin client; the caller closes it."""
     timeout_s = min(cluster.send_timeout_s, _ADMIN_TIMEOUT_S)
-    return _connect(cluster, KafkaAdminClient, request_timeout_ms=int(timeout_s * 1000))
+    return connect(cluster, KafkaAdminClient, request_timeout_ms=int(timeout_s * 1000))
 
 
-def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
-    """Construct a client, which connects. Closes one that cannot, which kafka-python 3.0.12 does not."""
+def connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
+    """Construct a client of kafka-python's, which connects; raises a WorkersError.
+
+    Closes one that cannot connect, which kafka-python 3.0.12 does not.
+    """
     calm_library()
     made: list[NetClient] = []
 
     def net_client(**configs: Any) -> NetClient:
-        net = CoalescingSelector(**configs)
-        made.append(NetClient(net=net, manager=ConnectionManager(net, **configs), **configs))
+        made.append(_net_client(**configs))
         return made[-1]
 
     with kafka_errors(cluster, "connect"):
@@ -139,6 +141,15 @@ def _connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
             for client in made:
                 client.close()
             raise
+
+
+def _net_client(**configs: Any) -> NetClient:
+    net = CoalescingSelector(**configs)
+    try:
+        return NetClient(net=net, manager=ConnectionManager(net, **configs), **configs)
+    except BaseException:
+        net.close()
+        raise
 
 
 def _login_options(cluster: Cluster) -> dict[str, Any]:

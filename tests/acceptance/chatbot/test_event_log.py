@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.kafka import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
-from kafka import KafkaProducer
 
 from tasks.actors.events import EVENT_LOG_RETENTION_MS, job_of
 from tasks.events.cloud_events import record_of
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import read_topic
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.programs import output_of, run_warm
 from tests.helpers.samples import a_todo, an_event
 from tests.helpers.waiting import wait_for
@@ -87,15 +87,14 @@ def chatbot(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Chatbo
 
 @pytest.fixture
 def write(chatbot: Chatbot) -> Iterator[Callable[..., None]]:
-    """Another service: plain kafka-python, and none of our code."""
+    """Another service, which knows the event log, and no message of ours."""
     chatbot.make_log()
-    producer = KafkaProducer(bootstrap_servers=chatbot.broker.cluster.address.split(","))
+    with foreign_producer(chatbot.broker.cluster) as producer:
 
-    def send(value: bytes | None, key: bytes | None = None, headers: Any = ()) -> None:
-        producer.send(chatbot.log, value, key=key, headers=list(headers)).get(30)
+        def send(value: bytes | None, key: bytes | None = None, headers: Any = ()) -> None:
+            producer.send(chatbot.log, value, key=key, headers=list(headers)).get(30)
 
-    yield send
-    producer.close()
+        yield send
 
 
 def foreign(number: int, **attributes: Any) -> CloudEvent:

@@ -136,8 +136,6 @@ def lose_the_end(brokers: ThreeBrokers, numbers: Numbers, run: Callable[[], Work
     return worker
 
 
-# The producer of another service, kafka-python's own, leaves sockets open when a broker refuses it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_running_worker_goes_on_where_the_log_that_is_left_ends(
     brokers: ThreeBrokers,
     numbers: Numbers,
@@ -158,8 +156,6 @@ def test_a_running_worker_goes_on_where_the_log_that_is_left_ends(
     assert numbers.letters() == []
 
 
-# The producer of another service, kafka-python's own, leaves sockets open when a broker refuses it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_worker_that_starts_passes_over_nothing_that_took_the_place_of_what_is_lost(
     brokers: ThreeBrokers, numbers: Numbers, start_worker: Callable[..., Worker]
 ) -> None:

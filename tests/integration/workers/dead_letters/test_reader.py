@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from kafka import KafkaProducer
 
 from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
 from workers.dead_letters import reader as dead_letter_reader
@@ -172,10 +172,9 @@ def ids_in_true(broker: KafkaBroker, write: Write) -> list[int]:
 
 
 def end_in_wrong_partition(broker: KafkaBroker, key: bytes, stamp_ms: int | None = None) -> None:
-    producer = KafkaProducer(bootstrap_servers=broker.cluster.bootstrap_servers)
     topic = broker.topics.dead_letters
-    producer.send(topic, None, key, partition=WRONG, timestamp_ms=stamp_ms).get(10)
-    producer.close()
+    with foreign_producer(broker.cluster) as producer:
+        producer.send(topic, None, key, partition=WRONG, timestamp_ms=stamp_ms).get(10)
 
 
 def test_a_tombstone_in_a_wrong_partition_resolves_its_letter_and_no_later_one(

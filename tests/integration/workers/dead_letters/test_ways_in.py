@@ -20,12 +20,13 @@ from dramatiq import Worker
 from typer.testing import CliRunner
 
 from tests.helpers.kafka_reading import committed_position, letters_of, read_topic
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker, application
 from workers.cli.dead_letters import commands
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.letter_record import encode
-from workers.kafka import KafkaProducer, OffsetAndMetadata, TopicPartition, connect_consumer
+from workers.kafka import OffsetAndMetadata, TopicPartition, connect_consumer
 from workers.partitions import commit_metadata
 from workers.partitions.crash_counts import CrashCounts
 from workers.partitions.ledger import Progress
@@ -76,14 +77,9 @@ class House:
     def write_packed(
         self, topic: str, value: bytes, *headers: tuple[str, bytes], codec: str = "gzip"
     ) -> None:
-        producer = KafkaProducer(
-            bootstrap_servers=list(self.broker.cluster.bootstrap_servers),
-            compression_type=codec,
-            max_request_size=2 * len(value),
-            allow_auto_create_topics=False,
-        )
-        producer.send(topic, value, b"k", list(headers)).get(timeout=30)
-        producer.close()
+        options = {"compression_type": codec, "max_request_size": 2 * len(value)}
+        with foreign_producer(self.broker.cluster, **options, allow_auto_create_topics=False) as producer:
+            producer.send(topic, value, b"k", list(headers)).get(timeout=30)
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import pytest
 from dramatiq import Worker
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.numbers import Numbers
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
 from workers.errors import WorkersError
@@ -31,10 +32,9 @@ def numbers(broker: KafkaBroker) -> Numbers:
 
 
 def write(numbers: Numbers, partition: int, *values: int, stamp_ms: int | None = None) -> None:
-    producer = KafkaProducer(bootstrap_servers=numbers.broker.cluster.bootstrap_servers)
-    for value in values:
-        producer.send(numbers.log, b"%d" % value, partition=partition, timestamp_ms=stamp_ms).get(10)
-    producer.close()
+    with foreign_producer(numbers.broker.cluster) as producer:
+        for value in values:
+            producer.send(numbers.log, b"%d" % value, partition=partition, timestamp_ms=stamp_ms).get(10)
 
 
 def test_partitions_that_are_added_are_seen_soon_and_keep_what_was_in_them(
@@ -112,11 +112,11 @@ def test_what_kafka_has_compacted_away_holds_up_nothing(
     config |= {"max.compaction.lag.ms": "100", "message.timestamp.type": "LogAppendTime"}
     create_missing_topics(broker.cluster, [TopicSpec(log, 1, config=config)])
     numbers = Numbers(broker)
-    producer = KafkaProducer(bootstrap_servers=broker.cluster.bootstrap_servers)
 
     def write_keyed(*values: int) -> None:
-        for value in values:
-            producer.send(log, b"%d" % value, b"same", partition=0).get(10)
+        with foreign_producer(broker.cluster) as producer:
+            for value in values:
+                producer.send(log, b"%d" % value, b"same", partition=0).get(10)
 
     write_keyed(*range(20))
     first = read_topic(broker.cluster, log)[0].timestamp
@@ -130,6 +130,5 @@ def test_what_kafka_has_compacted_away_holds_up_nothing(
     wait_for(lambda: numbers.ran == expected, timeout_s=20)
     wait_for(lambda: numbers.waiting() == 0)
     write_keyed(21)
-    producer.close()
     wait_for(lambda: numbers.ran[21] == 1)
     assert numbers.letters() == []

@@ -11,6 +11,7 @@ from dramatiq import Worker
 from kafka import KafkaProducer, TopicPartition
 
 from tests.helpers.numbers import Numbers
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
 from workers.kafka import connect_admin
@@ -28,14 +29,10 @@ def numbers(broker: KafkaBroker) -> Numbers:
 @pytest.fixture
 def producer(numbers: Numbers) -> Iterator[KafkaProducer]:
     """Another service, which writes in transactions."""
-    made = KafkaProducer(
-        bootstrap_servers=numbers.broker.cluster.bootstrap_servers,
-        transactional_id=numbers.log,
-        transaction_timeout_ms=60_000,
-    )
-    made.init_transactions()
-    yield made
-    made.close(timeout=1)
+    options = {"transactional_id": numbers.log, "transaction_timeout_ms": 60_000}
+    with foreign_producer(numbers.broker.cluster, **options) as made:
+        made.init_transactions()
+        yield made
 
 
 def write(producer: KafkaProducer, topic: str, *values: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import dramatiq
@@ -13,7 +13,6 @@ import pytest
 from dramatiq import Worker
 from kafka.admin import ACLOperation, KafkaAdminClient, ResourceType
 from kafka.net.compat import KafkaNetClient
-from kafka.net.selector import NetworkSelector
 
 from tests.conftest import Login
 from tests.helpers.acls import grant
@@ -96,10 +95,10 @@ def test_a_wrong_password_says_so_and_names_the_user(
 @pytest.mark.xfail(raises=kafka.errors.KafkaTimeoutError, reason="kafka-python tries on, and forgets why")
 def test_a_wrong_password_is_told_by_kafka_python_itself(login: Login) -> None:
     options = login("alice", "wrong", "PLAIN").client_options() | {"bootstrap_timeout_ms": 2_000}
-    with closing(NetworkSelector()) as net:
+    with ExitStack() as stack:
 
         def client(**configs: Any) -> KafkaNetClient:
-            return KafkaNetClient(net=net, **configs)
+            return stack.enter_context(closing(KafkaNetClient(**configs)))
 
         with pytest.raises(kafka.errors.SaslAuthenticationFailedError):
             KafkaAdminClient(**options, kafka_client=client)

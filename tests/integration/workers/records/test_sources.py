@@ -14,6 +14,7 @@ import pytest
 from dramatiq import Worker
 
 from tests.helpers.kafka_reading import read_topic
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.dead_letters import reader as dead_letter_reader
@@ -185,20 +186,13 @@ def test_their_replay_goes_to_the_queues_own_topic_and_is_decoded_as_in_the_log(
 def test_a_record_that_no_dead_letter_can_hold_does_not_stop_the_log(
     shop: Shop, start_worker: StartWorker
 ) -> None:
-    from kafka import KafkaProducer  # noqa: PLC0415 - a producer of somebody else
-
     start_worker(shop.broker)
     shop.broker.prepare()
-    foreign = KafkaProducer(
-        bootstrap_servers=shop.broker.cluster.address.split(","),
-        compression_type="gzip",
-        max_request_size=TOO_LONG * 2,
-        metrics_enabled=False,
-    )
     assert len(gzip.compress(b"x" * TOO_LONG)) < 10_000
-    foreign.send(shop.log, b"x" * TOO_LONG, partition=0).get(30)
-    foreign.send(shop.log, b"6", partition=0).get(30)
-    foreign.close()
+    options = {"compression_type": "gzip", "max_request_size": TOO_LONG * 2}
+    with foreign_producer(shop.broker.cluster, **options) as foreign:
+        foreign.send(shop.log, b"x" * TOO_LONG, partition=0).get(30)
+        foreign.send(shop.log, b"6", partition=0).get(30)
     wait_for(lambda: shop.ran[6], timeout_s=20)
     letter = shop.letter().letter
     assert letter.value == b"x" * 16_384  # a beginning, to be looked at
