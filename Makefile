@@ -17,7 +17,7 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test tests beside-tests test-3.13 storm bench lint types imports schemas format lock clean
+.PHONY: help setup demo test tests beside-tests test-3.13 storm bench deploy-check lint types imports schemas format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka ar
 bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)
 
+deploy-check: .venv/.installed ## the manifests for Kubernetes and the image, as `make test` checks them
+	$(PY) -m pytest tests/unit/deploy tests/acceptance/test_image.py $(ARGS)
+
 lint: .venv/.installed ## ruff: rules and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,6 +84,7 @@ format: .venv/.installed ## let ruff fix and format the code
 lock: | $(BIN)/uv ## pin the requirements again (ARGS=--upgrade takes the newest)
 	$(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml
 	$(LOCK) $(ARGS) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) $(ARGS) --extra image --constraints requirements/run.txt --output-file requirements/image.txt pyproject.toml
 	@# No constraints here: Celery needs an older python-dateutil than run.txt pins.
 	$(LOCK) $(ARGS) --extra bench --output-file requirements/bench.txt pyproject.toml
 

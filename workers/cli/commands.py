@@ -6,6 +6,7 @@ command answer at once.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,13 @@ from .dead_letters.commands import app as dead_letters_app
 from .options import App, JsonArray, JsonLines, command_group
 
 app = command_group("A background worker pool on Kafka, and the work of a todo chatbot.")
+
+
+class TopicsFormat(StrEnum):
+    """How `topics` shows what is needed."""
+
+    TABLE = "table"
+    STRIMZI = "strimzi"
 
 
 def _show_version(wanted: bool) -> None:
@@ -56,8 +64,21 @@ def topics(
         bool, typer.Option("--check", help="Create nothing; exit 1 where a topic is missing or differs.")
     ] = False,
     json: JsonArray = False,
+    form: Annotated[
+        TopicsFormat,
+        typer.Option(
+            "--format", help="strimzi: topics and users as resources for Kubernetes; asks no Kafka."
+        ),
+    ] = TopicsFormat.TABLE,
+    strimzi_cluster: Annotated[str, typer.Option(help="Strimzi's name of the Kafka cluster.")] = "kafka",
 ) -> None:
     """Show the topics; create those that are missing."""
+    if form is TopicsFormat.STRIMZI:
+        from ..application import load_broker
+        from .strimzi import manifests
+
+        typer.echo(manifests(load_broker(app), strimzi_cluster), nl=False)
+        return
     from .topics import show
 
     raise typer.Exit(show(app, only_check=check, as_json=json))

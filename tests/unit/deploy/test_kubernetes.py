@@ -1,0 +1,188 @@
+"""The manifests: every field is one that Kubernetes, KEDA or Strimzi knows, and the settings in them load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from kubernetes_validate import utils as kubernetes
+
+from settings import load_settings
+from tasks.app import broker
+from tests.helpers.repository import REPOSITORY
+from workers.cli.strimzi import manifests
+from workers.rights import ROLES
+
+MANIFESTS = REPOSITORY / "deploy" / "kubernetes"
+OVERLAYS = ("dev", "production", "complete")
+#: The version of Kubernetes whose schemas are used: one that is old enough to be everywhere.
+VERSION = "1.31"
+GENERATED = MANIFESTS / "components" / "strimzi" / "topics-and-users.yaml"
+
+Resource = dict[str, Any]
+
+
+def documents(text: str) -> list[Resource]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def files() -> list[Path]:
+    return sorted(path for path in MANIFESTS.rglob("*.yaml") if path.name != "kustomization.yaml")
+
+
+def is_patch(path: Path) -> bool:
+    """Whether a kustomization adds the file to resources that another one has."""
+    kustomization = yaml.safe_load((path.parent / "kustomization.yaml").read_text())
+    return any(patch.get("path") == path.name for patch in kustomization.get("patches", ()))
+
+
+@cache
+def schema_of(api_version: str, kind: str) -> Mapping[str, Any] | None:
+    """Our schema of a resource that is not Kubernetes' own."""
+    path = MANIFESTS / "schemas" / f"{kind.lower()}-{api_version.replace('/', '-')}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def problems(resource: Resource, *, partial: bool = False) -> list[str]:
+    """What is wrong with a resource; one that is ``partial`` may lack what is required."""
+    schema = schema_of(resource["apiVersion"], resource["kind"])
+    if schema is not None:
+        errors: Iterable[jsonschema.ValidationError] = jsonschema.Draft202012Validator(schema).iter_errors(
+            resource
+        )
+        return [f"{error.json_path}: {error.message}" for error in errors]
+    try:
+        kubernetes.validate(_completed(resource) if partial else resource, VERSION, strict=True)
+    except kubernetes.ValidationError as error:
+        return [f"{'.'.join(map(str, error.path))}: {error.message}"]
+    return []
+
+
+def _completed(patch: Resource) -> Resource:
+    """A patch of a pod's template with the fields that each such resource must have."""
+    if patch["kind"] == "Deployment":
+        return {**patch, "spec": {"selector": {}, **patch["spec"]}}
+    return patch
+
+
+@cache
+def built(overlay: str) -> list[Resource]:
+    kustomize, kubectl = shutil.which("kustomize"), shutil.which("kubectl")
+    if kustomize is None and kubectl is None:
+        pytest.skip("neither kustomize nor kubectl is on the PATH")
+    build = [kustomize, "build"] if kustomize else [str(kubectl), "kustomize"]
+    done = subprocess.run(
+        [*build, str(MANIFESTS / "overlays" / overlay)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return documents(done.stdout)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(MANIFESTS)))
+def test_each_file_has_only_fields_that_are_known(path: Path) -> None:
+    for resource in documents(path.read_text()):
+        assert problems(resource, partial=is_patch(path)) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_each_overlay_is_built_and_valid(overlay: str) -> None:
+    assert {f"{r['kind']}/{r['metadata']['name']}": problems(r) for r in built(overlay) if problems(r)} == {}
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(MANIFESTS)))
+def test_a_misspelt_field_is_found(path: Path) -> None:
+    for resource in documents(path.read_text()):
+        for field in ("spec", "data"):
+            if isinstance(resource.get(field), dict) and resource["kind"] != "ConfigMap":
+                wrong = {**resource, field: {**resource[field], "replicaz": 1}}
+                assert problems(wrong, partial=is_patch(path)) != []
+
+
+def containers(resources: Iterable[Resource]) -> Iterator[tuple[str, Resource, Resource]]:
+    """Our pods' containers: name, container, pod."""
+    for resource in resources:
+        pod = resource.get("spec", {}).get("template", {}).get("spec", {})
+        for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
+            if "todo-workers" in container["image"]:
+                yield f"{resource['metadata']['name']}/{container['name']}", container, pod
+
+
+def environment(container: Resource, resources: Iterable[Resource]) -> dict[str, str]:
+    """The variables of a container, with a text in place of what comes from a Secret that is not here."""
+    found = {"DATABASE_URL": "postgresql://todo:x@db/todo"}
+    for source in container.get("envFrom", ()):
+        if "configMapRef" in source:
+            name = source["configMapRef"]["name"]
+            [config] = [r for r in resources if r["kind"] == "ConfigMap" and r["metadata"]["name"] == name]
+            found |= config["data"]
+    found |= {one["name"]: one.get("value", "from a secret") for one in container.get("env", ())}
+    if "KAFKA_SASL_USERNAME" in found:
+        found["KAFKA_SASL_PASSWORD"] = "from a secret"
+    return found
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_settings_of_each_container_load(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resources = built(overlay)
+    # Their files are there in the pod.
+    monkeypatch.setattr(Path, "is_file", lambda _path: True)
+    for _name, container, _pod in containers(resources):
+        load_settings(environment(container, resources), env_file=None)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_our_pods_need_no_rights(overlay: str) -> None:
+    names = []
+    for name, container, pod in containers(built(overlay)):
+        names.append(name)
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"]
+        assert not security["allowPrivilegeEscalation"]
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        resources = container["resources"]
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+    assert names == [
+        "todo-bridge/bridge",
+        "todo-web/web",
+        "todo-worker/worker",
+        "todo-upgrade/tables",
+        "todo-upgrade/topics",
+    ]
+
+
+def test_the_liveness_of_a_pod_never_depends_on_others() -> None:
+    for path in ("worker", "web", "bridge"):
+        [deployment] = [
+            r
+            for r in documents((MANIFESTS / "base" / f"{path}.yaml").read_text())
+            if r["kind"] == "Deployment"
+        ]
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_each_queue_of_the_application_has_its_figure_for_scaling() -> None:
+    [scaled, _authentication] = documents((MANIFESTS / "components/keda/scaled-object.yaml").read_text())
+    urls = [trigger["metadata"]["url"] for trigger in scaled["spec"]["triggers"]]
+    assert sorted(urls) == sorted(f"http://todo-web/queues/{queue}/scaling" for queue in broker.queues)
+
+
+def test_the_topics_and_users_for_strimzi_are_those_of_the_code() -> None:
+    resources = documents(GENERATED.read_text())
+    users = [r for r in resources if r["kind"] == "KafkaUser"]
+    assert [user["metadata"]["name"] for user in users] == [f"todo-{role}" for role in ROLES]
+    expected = documents(manifests(broker, "kafka"))
+    for resource in resources:
+        resource["spec"].pop("replicas", None)  # KAFKA_REPLICATION_FACTOR, which is not set here
+    assert resources == expected, "write it again: its kustomization.yaml says how"
