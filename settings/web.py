@@ -45,6 +45,14 @@ class WebSettings(Section):
         description="Claim of a token that names the user: the address that todos are owned by.",
     )
     jwt_roles_claim: str = Field(default="roles", description="Claim of a token with the list of roles.")
+    dapr_token: Annotated[SecretStr, AfterValidator(check_secret)] | None = Field(
+        default=None,
+        description="What Dapr's sidecar sends, its APP_API_TOKEN, 32 bytes or more; never printed.",
+    )
+    dapr_pubsub: str | None = Field(
+        default=None, description="Pub/sub component whose events Dapr delivers; needs WEB_DAPR_TOKEN."
+    )
+    dapr_topic: str = Field(default="todo-events", description="Topic of it that Dapr delivers.")
     origins: Annotated[tuple[Origin, ...], BeforeValidator(split_commas)] = Field(
         default=(),
         description="Origins of pages that may connect, comma separated; those of the same host always may.",
@@ -76,4 +84,11 @@ class WebSettings(Section):
     def _is_the_only_key(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("jwt_secret") is not None:
             raise ValueError("does not go with WEB_JWT_SECRET; leave one of them out")
+        return value
+
+    @field_validator("dapr_pubsub", mode="after")
+    @classmethod
+    def _has_a_token(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("dapr_token") is None:
+            raise ValueError("needs WEB_DAPR_TOKEN, by which Dapr's sidecar is known")
         return value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import email_validator  # noqa: F401 - loaded with this, not by the first event: an event loop may wait for that
 
+from workers.broker.sending import Written
+from workers.errors import WorkersError
 from workers.records.envelope import Record, require_size
 
 from .app import broker, event_log
@@ -34,6 +36,15 @@ async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
     parsed, record = _checked(event)
     await broker.sending.deliver_async(event_log, record)
     return parsed
+
+
+async def write_events(records: Sequence[Record]) -> Sequence[Written | WorkersError]:
+    """Write records of events, as `events.accepted` makes them; returns where each is, or its error.
+
+    They are written in their order, and all are waited for at once; the event loop keeps running. Raises
+    KafkaUnreachable if none was written.
+    """
+    return await broker.sending.deliver_each_async(event_log, records)
 
 
 def _checked(event: TodoEvent | Mapping[str, Any]) -> tuple[Event, Record]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -17,9 +18,14 @@ from tasks.app import broker, event_log, update_log
 from workers.from_settings import cluster_from
 
 from .access import Access, access_from
+from .api import kafka_router
+from .api.problems import add_problems
 from .live.bridge import Bridge, Limits
 from .live.connections.admission import Admission
 from .live.connections.routes import add_health, add_live
+
+#: The applications: all parts, or the live events alone.
+Kind = Literal["web", "bridge"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,16 @@ def make_parts(settings: Settings | None = None, access: Access | None = None) -
     return Parts(settings, access or access_from(settings), bridge)
 
 
-def make_app(parts: Parts | None = None) -> FastAPI:
-    """Make the application, for `web` and `bridge` alike. It starts and ends its parts in its lifespan."""
+def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
+    """Make the application: all parts for `web`, the live events alone for `bridge`.
+
+    A part is added by one line, before the last. What a part has to start and stop is in the lifespan of its
+    router.
+    """
     parts = parts or make_parts()
     app = _bare_app(parts)
+    if kind == "web":
+        app.include_router(kafka_router(access=parts.access))
     _add_live(app, parts)
     return app
 
@@ -66,6 +78,7 @@ def _bare_app(parts: Parts) -> FastAPI:
 
     app = FastAPI(title="todo-workers", lifespan=lifespan)
     app.state.access = parts.access
+    add_problems(app)
     add_health(app, parts.bridge)
     return app
 

@@ -18,6 +18,7 @@ from workers.errors import Undecodable
 from workers.records.envelope import Record
 from workers.records.sources import Incoming
 
+from . import dapr
 from .cloud_event_attributes import parse_time, problems_of
 from .cloud_event_modes import attributes_and_data, foreign_form
 from .models import EVENT_TYPES, InvalidEvent, TodoEvent
@@ -96,7 +97,7 @@ def event_of(record: Incoming, *, max_ahead: timedelta | None = MAX_AHEAD) -> di
     Raises:
         Undecodable: the record is no CloudEvent that this version understands; the text says why.
     """
-    attributes, data = attributes_and_data(record)
+    attributes, data = _unwrapped(*attributes_and_data(record))
     stated = _require_valid(attributes, record)
     kind, source = attributes["type"], attributes["source"]
     event_id = event_id_of(source, attributes["id"])
@@ -120,6 +121,17 @@ def event_of(record: Incoming, *, max_ahead: timedelta | None = MAX_AHEAD) -> di
         context["data"] = homonyms
     fields = {name: value for name, value in data.items() if name not in OUTSIDE_DATA}
     return {**event, **fields, "cloudevent": context}
+
+
+def _unwrapped(attributes: dict[str, Any], data: Any) -> tuple[dict[str, Any], Any]:
+    """The attributes and data of the event that an envelope of Dapr holds; else as they are."""
+    sent = dapr.wrapped_event(attributes, data)
+    if sent is None:
+        return attributes, data
+    if "specversion" in sent:
+        return attributes_and_data(Incoming(None, json.dumps(sent).encode(), [], 0))
+    content = {name: value for name, value in sent.items() if name not in OUTSIDE_DATA}
+    return dapr.with_content(attributes, sent), content
 
 
 def _times(

@@ -47,7 +47,7 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
     settings = load_settings()
     key = DevelopmentKey(development_secret) if development_secret else None
     parts = make_parts(settings, access_from(settings, key))
-    server = Server(make_app(parts), parts.bridge, drain=settings.web.drain)
+    server = Server(make_app(parts, kind), parts.bridge, drain=settings.web.drain)
     listening = listen(settings.web.host, port_of(kind, settings))
 
     async def main() -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import dramatiq
 
+from ..errors import WorkersError
 from ..kafka.producer import DurableProducer
 from ..records.envelope import Record
 from ..topics import log_config
 from .batch import Batch
 from .provisioning import Provisioning
+
+
+class Written(NamedTuple):
+    """Where a record is that Kafka has confirmed."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 class Sending:
@@ -62,11 +71,22 @@ class Sending:
         """
         return self._producer.send(topic, record, partition=partition)
 
-    async def deliver_async(self, topic: str, record: Record) -> None:
-        """Do as :meth:`deliver` does without blocking the event loop."""
+    async def deliver_async(self, topic: str, record: Record) -> Written:
+        """Do as :meth:`deliver` does without blocking the event loop; returns where the record is."""
         deadline = self._producer.deadline()
         await self._provisioning.prepare_async(self._queues, deadline)
-        await self._producer.deliver_async(topic, record, deadline=deadline)
+        return _written(await self._producer.deliver_async(topic, record, deadline=deadline))
+
+    async def deliver_each_async(self, topic: str, records: Iterable[Record]) -> list[Written | WorkersError]:
+        """Write records in their order and wait for all at once, without blocking the event loop.
+
+        Returns for each where it is, or why it may not be there. None is written after one that could not be
+        handed over. Raises KafkaUnreachable if the topics cannot be prepared; then none was.
+        """
+        deadline = self._producer.deadline()
+        await self._provisioning.prepare_async(self._queues, deadline)
+        answers = await self._producer.deliver_each_async(topic, records, deadline=deadline)
+        return [answer if isinstance(answer, WorkersError) else _written(answer) for answer in answers]
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
@@ -78,3 +98,7 @@ class Sending:
         finally:
             self._batch.reset(token)
             batch.wait()
+
+
+def _written(metadata: Any) -> Written:
+    return Written(metadata.topic, metadata.partition, metadata.offset)

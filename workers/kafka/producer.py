@@ -14,6 +14,7 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -117,18 +118,50 @@ class DurableProducer:
     async def deliver_async(self, topic: str, record: Record, *, deadline: float | None = None) -> Any:
         """Do as :meth:`deliver` does without blocking the event loop."""
         deadline = deadline or self.deadline()
-        doing = f"write to topic {topic}"
+        return await self._answer(await self._send_async(topic, record, deadline), topic, deadline)
+
+    async def deliver_each_async(
+        self, topic: str, records: Iterable[Record], *, deadline: float | None = None
+    ) -> list[Any]:
+        """Write records in their order and wait for all at once; returns the metadata or the error of each.
+
+        None is written after one that could not be handed over: records with the same key keep their order.
+        """
+        deadline = deadline or self.deadline()
+        handed_over: list[asyncio.Future[Any]] = []
+        refused: list[WorkersError] = []
+        for record in records:
+            if not refused:
+                try:
+                    handed_over.append(await self._send_async(topic, record, deadline))
+                except WorkersError as exc:
+                    refused.append(exc)
+            else:
+                refused.append(again(refused[0]))
+        return [await self._outcome(waiting, topic, deadline) for waiting in handed_over] + refused
+
+    async def _send_async(self, topic: str, record: Record, deadline: float) -> asyncio.Future[Any]:
         future = None
         while future is None:
             producer, partitions = await self._ready_async(topic, deadline)
             future = self._hand_over(producer, topic, record, self._choose(partitions, record))
+        return as_asyncio(future)
+
+    async def _answer(self, waiting: asyncio.Future[Any], topic: str, deadline: float) -> Any:
+        doing = f"write to topic {topic}"
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await as_asyncio(future)
+                return await waiting
         except KafkaError as exc:
             raise undelivered(exc, self.cluster, doing) from exc
         except TimeoutError as exc:
             raise not_confirmed(self.cluster, doing, "no answer") from exc
+
+    async def _outcome(self, waiting: asyncio.Future[Any], topic: str, deadline: float) -> Any:
+        try:
+            return await self._answer(waiting, topic, deadline)
+        except WorkersError as exc:
+            return exc
 
     def close(self) -> None:
         """Send what is buffered, within the send time-out, and disconnect; a later send connects again."""

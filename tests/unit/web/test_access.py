@@ -167,7 +167,7 @@ def test_a_route_knows_who_asks_and_what_they_may_do(access: Access) -> None:
     app = FastAPI()
 
     @app.get("/me")
-    async def me(asking: Identity = Depends(access.asking)) -> str:  # noqa: B008 - FastAPI's way
+    async def me(asking: Identity = Depends(access.asking)) -> str:
         return asking.user
 
     @app.get("/all")

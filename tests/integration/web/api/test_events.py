@@ -1,0 +1,203 @@
+"""Events over HTTP: in each mode of CloudEvents, by Dapr, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import httpx2 as httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from tasks.events.cloud_events import record_of
+from tests.helpers.kafka_reading import read_topic
+from tests.helpers.samples import a_todo, an_event
+from tests.integration.web.api.conftest import DAPR_TOKEN, make_client, make_services
+from tests.integration.web.conftest import token_of
+from workers import Cluster, KafkaBroker
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+
+def bearer(*roles: str, user: str = "service@example.com") -> dict[str, str]:
+    return {"authorization": f"Bearer {token_of(user, roles=list(roles))}"}
+
+
+PUBLISHER = bearer("publisher")
+
+
+def structured(**fields: Any) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(record_of(an_event()).value or b"")
+    return value | fields
+
+
+def post(client: TestClient, body: Any, content_type: str = STRUCTURED, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.post(
+        "/events", content=content, headers=PUBLISHER | {"content-type": content_type} | headers
+    )
+
+
+def log_of(broker: KafkaBroker) -> Sequence[Any]:
+    return read_topic(broker.cluster, broker.topics.named("events"))
+
+
+def require_problem(answer: httpx.Response, status: int, words: str) -> Any:
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert answer.status_code == problem["status"] == status
+    assert words in problem["detail"]
+    return problem
+
+
+def test_an_event_is_in_the_log_when_the_answer_comes(client: TestClient, broker: KafkaBroker) -> None:
+    event = an_event()
+    answer = post(client, json.loads(record_of(event).value or b""))
+    assert answer.status_code == 202
+    (record,) = log_of(broker)
+    assert answer.json() == {
+        "id": str(event.event_id),
+        "topic": broker.topics.named("events"),
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+    assert (record.key, record.value, record.headers) == record_of(event)[:3]
+
+
+def test_binary_mode_publishes_the_same_event(client: TestClient, broker: KafkaBroker) -> None:
+    event = an_event()
+    value = json.loads(record_of(event).value or b"")
+    data = value.pop("data")
+    headers = {f"ce-{name}": text for name, text in value.items() if name != "datacontenttype"}
+    assert post(client, data, "application/json", **headers).json()["id"] == str(event.event_id)
+    assert log_of(broker)[0].value == record_of(event).value
+
+
+def test_a_batch_is_published_in_its_order(client: TestClient, broker: KafkaBroker) -> None:
+    events = [an_event(todo=a_todo(title=f"{n}")) for n in range(20)]
+    answer = post(client, [json.loads(record_of(event).value or b"") for event in events], BATCH)
+    assert answer.status_code == 202
+    assert [one["id"] for one in answer.json()["events"]] == [str(event.event_id) for event in events]
+    assert [record.value for record in log_of(broker)] == [record_of(event).value for event in events]
+    assert post(client, [], BATCH).json() == {"events": []}
+
+
+def test_a_batch_with_wrong_events_publishes_none_and_says_which(
+    client: TestClient, broker: KafkaBroker
+) -> None:
+    assert post(client, structured()).status_code == 202
+    wrong = structured(data={"actor": "user:1", "todo": {"id": "t", "title": " "}})
+    answer = post(client, [structured(), wrong, structured(), {"id": "1"}, "text"], BATCH)
+    problem = require_problem(answer, 422, "3 of 5 events are wrong; none was published")
+    assert [error["index"] for error in problem["errors"]] == [1, 3, 4]
+    assert "todo.title: must not be blank" in problem["errors"][0]["detail"]
+    assert len(log_of(broker)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "words"),
+    [
+        (b"{", STRUCTURED, 400, "not JSON"),
+        (b"\xff\x00", STRUCTURED, 400, "not JSON"),
+        (b"", STRUCTURED, 400, "not JSON"),
+        ([1], STRUCTURED, 400, "not a JSON object"),
+        ({"type": "todo.created"}, STRUCTURED, 400, "no specversion"),
+        (structured(), "application/json", 415, "send application/cloudevents+json"),
+        (structured(), "application/cloudevents+avro", 415, "send application/cloudevents+json"),
+        (structured(type="todo.create"), STRUCTURED, 422, "did you mean"),
+        (structured(data=None), STRUCTURED, 400, "a JSON object is needed"),
+        (structured(type="order.paid", data="x" * 1_048_600), STRUCTURED, 413, "bytes"),
+        (b" " * (8 * 1024 * 1024 + 1), BATCH, 413, "more than 8388608 bytes"),
+        ([{}] * 1_001, BATCH, 413, "at most 1000"),
+        ({}, BATCH, 400, "no JSON array"),
+    ],
+)
+def test_what_is_wrong_is_a_problem_in_words(
+    client: TestClient, body: Any, content_type: str, status: int, words: str
+) -> None:
+    require_problem(post(client, body, content_type), status, words)
+
+
+def test_a_body_without_a_length_is_read_up_to_the_limit(client: TestClient) -> None:
+    parts = (b" " * 1_048_576 for _ in range(9))
+    answer = client.post("/events", content=parts, headers=PUBLISHER | {"content-type": BATCH})
+    require_problem(answer, 413, "more than 8388608 bytes")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "words"),
+    [
+        ({}, 401, "send a token in the header Authorization: Bearer"),
+        ({"authorization": "Bearer x"}, 401, "the token is refused"),
+        (bearer("viewer"), 403, "this needs the role publisher"),
+        ({"dapr-api-token": "another"}, 401, "send a token"),
+    ],
+)
+def test_only_publishers_publish(
+    client: TestClient, headers: dict[str, str], status: int, words: str
+) -> None:
+    answer = client.post("/events", json=structured(), headers={"content-type": STRUCTURED} | headers)
+    require_problem(answer, status, words)
+
+
+def test_without_kafka_a_client_is_told_to_come_back(nowhere: str) -> None:
+    broker = KafkaBroker(Cluster((nowhere,), connect_timeout_s=0.2, send_timeout_s=0.4), namespace="t")
+    with make_client(make_services(broker)) as client:
+        single = post(client, structured()), "Kafka cannot be reached now; send it again, with the same id"
+        batch = post(client, [structured()] * 2, BATCH), "2 of 2 events may not have been published"
+        for answer, words in (single, batch):
+            problem = require_problem(answer, 503, words)
+            assert int(answer.headers["retry-after"]) > 0
+            assert nowhere not in json.dumps(problem)
+        assert deliver(client, structured()) == "RETRY"
+    broker.close()
+
+
+def deliver(client: TestClient, body: Any) -> str:
+    """Deliver as Dapr's sidecar does; returns the status that it is told."""
+    headers = {"dapr-api-token": DAPR_TOKEN, "content-type": STRUCTURED, "pubsubname": "pubsub"}
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = client.post("/events", content=content, headers=headers)
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"status"}
+    return str(answer.json()["status"])
+
+
+def test_dapr_is_told_what_to_deliver_and_where(client: TestClient) -> None:
+    answer = client.get("/dapr/subscribe", headers={"dapr-api-token": DAPR_TOKEN})
+    assert answer.json() == [{"pubsubname": "pubsub", "topic": "todo-events", "route": "/events"}]
+    require_problem(client.get("/dapr/subscribe"), 401, "WEB_DAPR_TOKEN")
+
+
+def test_what_dapr_delivers_is_published(client: TestClient, broker: KafkaBroker) -> None:
+    event = an_event()
+    envelope = {
+        "id": str(uuid4()),
+        "source": "chatbot",
+        "type": "com.dapr.event.sent",
+        "specversion": "1.0",
+        "datacontenttype": "application/json",
+        "data": event.model_dump(mode="json"),
+        "pubsubname": "pubsub",
+        "topic": "todo-events",
+        "traceparent": "",
+    }
+    assert deliver(client, envelope) == "SUCCESS"
+    value = json.loads(log_of(broker)[0].value)
+    assert (value["id"], value["type"], value["subject"]) == (str(event.event_id), "todo.created", "todo-1")
+    assert value["data"] == json.loads(record_of(event).value or b"")["data"]
+
+
+def test_what_can_never_be_published_is_dropped_and_logged(
+    client: TestClient, broker: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert deliver(client, b"{") == "DROP"
+    assert "not JSON" in caplog.text
+    assert deliver(client, structured(type="todo.create")) == "DROP"
+    assert "did you mean" in caplog.text
+    # A subscription to the event log itself would go round for ever.
+    assert deliver(client, structured(topic=broker.topics.named("events"))) == "DROP"
+    assert "comes from the event log itself" in caplog.text

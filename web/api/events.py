@@ -1,0 +1,235 @@
+"""The route that publishes events, for services and for Dapr's sidecar."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security.base import SecurityBase
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+from tasks.events.accepted import Accepted, accept
+from workers.broker.sending import Written
+from workers.errors import WorkersError
+from workers.records.sources import Incoming
+
+from ..access import Access, Identity
+from .asking import PUBLISHER, Asking
+from .cloud_events_http import NotRead, TooMany, WrongContentType, events_in, is_batch
+from .event_examples import REQUEST_BODY
+from .problems import MEDIA_TYPE, ProblemError, ProblemRoute, answer_to, described, status_of
+from .services import Services
+
+logger = logging.getLogger(__name__)
+
+#: The largest body that is read.
+MAX_BODY_BYTES = 8 * 1024 * 1024
+#: A larger body is checked on a thread: it takes longer than the event loop may be held up.
+_QUICK_BYTES = 32 * 1024
+_TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - its name
+
+
+class Published(BaseModel):
+    """An event that all in-sync replicas of the event log have, and its place there."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class PublishedBatch(BaseModel):
+    """The events of a batch, in its order."""
+
+    events: list[Published]
+
+
+class DaprStatus(BaseModel):
+    """The answer to Dapr: SUCCESS, RETRY, or DROP."""
+
+    status: str
+
+
+class Subscription(BaseModel):
+    """What Dapr's sidecar is to subscribe to, and where it delivers that."""
+
+    pubsubname: str
+    topic: str
+    route: str
+
+
+class PublisherOrDapr(SecurityBase):
+    """Lets services with the role publisher pass, and Dapr's sidecar by its token."""
+
+    def __init__(self, access: Access, dapr_token: str | None) -> None:
+        self._publisher = Asking(access, PUBLISHER)
+        self._dapr_token = dapr_token
+        self.model = self._publisher.model
+        self.scheme_name = self._publisher.scheme_name
+
+    async def __call__(self, request: Request) -> Identity | None:
+        """Return who it is; None for Dapr. Raises HTTPException 401, 403 and 503."""
+        return None if _is_of_dapr(request, self._dapr_token) else await self._publisher(request)
+
+
+def events_router(services: Services, access: Access) -> APIRouter:
+    """Make the routes `POST /events` and `GET /dapr/subscribe`."""
+    router = APIRouter(route_class=ProblemRoute)
+    publishers = PublisherOrDapr(access, services.dapr.token)
+
+    @router.post(
+        "/events",
+        tags=["events"],
+        status_code=202,
+        response_model=Published | PublishedBatch,
+        responses=described(400, 401, 403, 413, 415, 422, 503)
+        | {200: {"model": DaprStatus, "description": "To Dapr."}},
+        openapi_extra={"requestBody": REQUEST_BODY},
+    )
+    async def publish_events(request: Request, asking: Identity | None = Depends(publishers)) -> Response:
+        """Publish a CloudEvent, in structured or binary mode, or a batch of them.
+
+        The answer comes once all in-sync replicas have it. The same id again is the same event: its effects
+        happen once, so send an event again whenever it is not known whether it arrived. An event that is
+        wrong is not published; if one of a batch is, none is, and the problem says which.
+
+        This needs the role publisher. Dapr's sidecar needs its token instead, and gets 200 with a status.
+        """
+        if asking is None:
+            return JSONResponse(DaprStatus(status=await _take_from_dapr(request, services)).model_dump())
+        accepted = await _accepted(request)
+        places = await services.write_events([one.record for one in accepted])
+        published = _published(accepted, places)
+        if is_batch(request.headers.get("content-type", "")):
+            return JSONResponse({"events": published}, 202)
+        return JSONResponse(published[0], 202)
+
+    @router.get("/dapr/subscribe", tags=["dapr"], responses=described(401))
+    async def subscribe(request: Request) -> list[Subscription]:
+        """Say what Dapr's sidecar is to subscribe to: nothing, unless WEB_DAPR_PUBSUB is set."""
+        dapr = services.dapr
+        if dapr.pubsub is None:
+            return []
+        if not _is_of_dapr(request, dapr.token):
+            raise ProblemError(401, f"send WEB_DAPR_TOKEN in the header {_TOKEN_HEADER}")
+        route = str(request.app.url_path_for("publish_events"))
+        return [Subscription(pubsubname=dapr.pubsub, topic=dapr.topic, route=route)]
+
+    return router
+
+
+def _is_of_dapr(request: Request, token: str | None) -> bool:
+    given = request.headers.get(_TOKEN_HEADER)
+    return bool(token and given) and secrets.compare_digest(str(given).encode(), str(token).encode())
+
+
+async def _accepted(request: Request) -> Sequence[Accepted]:
+    """Read and check the events of a request. Raises ProblemError, and what :func:`accept` raises."""
+    body = await _body(request)
+    headers = dict(request.headers)
+    now_ms = int(time.time() * 1000)
+    if len(body) <= _QUICK_BYTES:
+        return _checked(headers, body, now_ms)
+    return await asyncio.to_thread(_checked, headers, body, now_ms)
+
+
+async def _body(request: Request) -> bytes:
+    """The body. Raises ProblemError if it is too large, without reading more of it."""
+    stated = request.headers.get("content-length", "0")
+    parts: list[bytes] = []
+    size = int(stated) if stated.isdecimal() else 0
+    if size <= MAX_BODY_BYTES:
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                break
+            parts.append(part)
+    if size > MAX_BODY_BYTES:
+        raise ProblemError(
+            413, f"the body has more than {MAX_BODY_BYTES} bytes; send fewer or smaller events"
+        )
+    return b"".join(parts)
+
+
+def _checked(headers: Mapping[str, str], body: bytes, now_ms: int) -> Sequence[Accepted]:
+    try:
+        sent = events_in(headers, body, now_ms)
+    except WrongContentType as exc:
+        raise ProblemError(415, str(exc)) from exc
+    except NotRead as exc:
+        raise ProblemError(400, str(exc)) from exc
+    except TooMany as exc:
+        raise ProblemError(413, str(exc)) from exc
+    if not is_batch(headers.get("content-type", "")):
+        return [accept(sent[0])]
+    return _all_or_none(sent)
+
+
+def _all_or_none(sent: Sequence[Incoming]) -> Sequence[Accepted]:
+    """Check a batch. Raises ProblemError, which says which of its events are wrong, and why."""
+    accepted: list[Accepted] = []
+    wrong: list[dict[str, Any]] = []
+    status = 0
+    for index, one in enumerate(sent):
+        try:
+            accepted.append(accept(one))
+        except WorkersError as exc:
+            status = status or status_of(exc)
+            wrong.append({"index": index, "detail": str(exc)})
+    if wrong:
+        raise ProblemError(
+            status, f"{len(wrong)} of {len(sent)} events are wrong; none was published", errors=wrong
+        )
+    return accepted
+
+
+def _published(
+    accepted: Sequence[Accepted], places: Sequence[Written | WorkersError]
+) -> list[dict[str, object]]:
+    """What to answer. Raises the error of an only event, and for a batch ProblemError, which says which."""
+    if len(places) == 1 and isinstance(places[0], WorkersError):
+        raise places[0]
+    failed = [(index, place) for index, place in enumerate(places) if isinstance(place, WorkersError)]
+    if failed:
+        answer = status_of(failed[0][1])
+        logger.warning("events.not_published count=%d of=%d: %s", len(failed), len(places), failed[0][1])
+        raise ProblemError(
+            answer,
+            f"{len(failed)} of {len(places)} events may not have been published; send the batch again",
+            headers={"Retry-After": "5"},
+            errors=[{"index": index, "detail": "not confirmed by Kafka"} for index, _ in failed],
+        )
+    return [
+        {"id": str(one.event.event_id), **place._asdict()}
+        for one, place in zip(accepted, places, strict=True)
+        if isinstance(place, Written)
+    ]
+
+
+async def _take_from_dapr(request: Request, services: Services) -> str:
+    """Publish what Dapr delivers, and return the status that it knows: nothing is dropped unlogged."""
+    try:
+        accepted = await _accepted(request)
+        for one in accepted:
+            if (one.event.cloudevent.model_extra or {}).get("topic") == services.event_log:
+                logger.warning("dapr.dropped id=%s: it comes from the event log itself", one.event.event_id)
+                return "DROP"
+        _published(accepted, await services.write_events([one.record for one in accepted]))
+    except Exception as exc:  # noqa: BLE001 - Dapr knows three answers
+        answer = answer_to(exc)
+        if answer.status_code >= 500:
+            return "RETRY"
+        logger.warning("dapr.dropped: %s", _words(answer))
+        return "DROP"
+    return "SUCCESS"
+
+
+def _words(answer: Response) -> str:
+    return bytes(answer.body).decode() if answer.media_type == MEDIA_TYPE else str(answer.status_code)

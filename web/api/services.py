@@ -1,0 +1,48 @@
+"""The chatbot's parts that the routes call: the same code as the commands call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from workers.broker.sending import Written
+from workers.errors import WorkersError
+from workers.records.envelope import Record
+
+#: Writes records of events in their order; see `tasks.publishing.write_events`.
+WriteEvents = Callable[[Sequence[Record]], Awaitable[Sequence[Written | WorkersError]]]
+
+
+@dataclass(frozen=True)
+class Dapr:
+    """How Dapr delivers events to this application; without a ``token`` it delivers none.
+
+    The token is the one that the sidecar sends, as its APP_API_TOKEN says; ``pubsub`` and ``topic`` are what
+    the sidecar is asked to subscribe to, if the first is set.
+    """
+
+    token: str | None = None
+    pubsub: str | None = None
+    topic: str = "todo-events"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the routes call. Making it opens no connection; what is not a coroutine function blocks."""
+
+    event_log: str
+    write_events: WriteEvents
+    dapr: Dapr = Dapr()
+
+
+def services_of_tasks() -> Services:
+    """The services of the chatbot that the settings describe, in this process."""
+    from tasks import app, publishing  # noqa: PLC0415 - reads the settings and sets dramatiq's broker
+
+    web = app.settings.web
+    token = web.dapr_token.get_secret_value() if web.dapr_token else None
+    return Services(
+        event_log=app.event_log,
+        write_events=publishing.write_events,
+        dapr=Dapr(token, web.dapr_pubsub, web.dapr_topic),
+    )
