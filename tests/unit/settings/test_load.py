@@ -92,6 +92,9 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "WEB_JWT_ISSUER": ("https://login.example.com", "https://login.example.com"),
     "WEB_JWT_USER_CLAIM": ("sub", "sub"),
     "WEB_JWT_ROLES_CLAIM": ("groups", "groups"),
+    "WEB_DAPR_TOKEN": ("another-secret-of-32-bytes-or-more", SecretStr("another-secret-of-32-bytes-or-more")),
+    "WEB_DAPR_PUBSUB": ("kafka-pubsub", "kafka-pubsub"),
+    "WEB_DAPR_TOPIC": ("todos", "todos"),
     "WEB_ORIGINS": (
         "https://todo.example.com, http://localhost:3000",
         ("https://todo.example.com", "http://localhost:3000"),
