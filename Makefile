@@ -17,7 +17,8 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test tests beside-tests test-3.13 storm bench deploy-check lint types imports schemas format lock clean
+.PHONY: help setup demo client client-if-node test tests beside-tests test-3.13 storm bench deploy-check lint types imports \
+	schemas format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +31,22 @@ demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, a
 # Each process starts a Kafka of its own. Four on two cores pay, as a test mostly waits.
 SIDE_BY_SIDE ?= --numprocesses 4
 
-test: lint ## every check and every test; the central ones on Python 3.13 too, if it is found
+# Node 20 or newer, or nothing.
+NODE ?= $(shell node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && command -v node)
+CLIENT := web/client
+
+client: $(CLIENT)/node_modules/.installed ## build and test the TypeScript client of the live events (Node 20 or newer)
+	@cd $(CLIENT) && npm run --silent check
+
+client-if-node:
+	@$(if $(NODE),$(MAKE) --no-print-directory client,echo "No Node 20 or newer found: the TypeScript client is not tested.")
+
+$(CLIENT)/node_modules/.installed: $(CLIENT)/package-lock.json
+	@test -n "$(NODE)" || { echo "This needs Node 20 or newer" >&2; exit 1; }
+	@cd $(CLIENT) && npm ci --silent
+	@touch $@
+
+test: lint client-if-node ## every check and every test; the central ones on Python 3.13 too, if it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
 	@$(MAKE) --no-print-directory --jobs 2 tests beside-tests
 
@@ -73,8 +89,9 @@ types: .venv/.installed ## mypy, strict
 imports: .venv/.installed ## settings <- workers <- tasks <- web
 	$(BIN)/lint-imports
 
-schemas: .venv/.installed ## write docs/events and docs/asyncapi.json from the models of the events
+schemas: .venv/.installed ## write docs/events, docs/asyncapi.json and docs/live.json from the models
 	$(BIN)/todo-workers events export docs
+	$(PY) -m web.live.asyncapi >docs/live.json
 
 format: .venv/.installed ## let ruff fix and format the code
 	$(BIN)/ruff check --fix .
@@ -93,6 +110,7 @@ $(BIN)/uv:
 
 clean: ## remove what make and the tools made
 	rm -rf .venv .venv-3.13 .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	cd $(CLIENT) && rm -rf node_modules dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call install,<folder>,<interpreter>,<requirements>)

@@ -29,17 +29,17 @@ View = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 Audience = Callable[[Mapping[str, Any]], Iterable[str] | None]
 
 #: The fields of a todo that its owner and those who watch it see.
-_TODO_FIELDS = ("id", "title", "description", "due", "reminders", "recurrence")
+TODO_FIELDS = ("id", "title", "description", "due", "reminders", "recurrence")
 
 
 def todo_view(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """What happened to a todo, without the address of its owner."""
     todo = event["todo"]
-    seen = {name: todo[name] for name in _TODO_FIELDS if name in todo}
+    seen = {name: todo[name] for name in TODO_FIELDS if name in todo}
     seen["owner"] = {"name": todo["owner"]["name"]}
     data: dict[str, Any] = {"actor": event["actor"], "todo": seen}
     if "changes" in event:
-        data["changes"] = {name: change for name, change in event["changes"].items() if name in _TODO_FIELDS}
+        data["changes"] = {name: change for name, change in event["changes"].items() if name in TODO_FIELDS}
     return data
 
 

@@ -1,0 +1,131 @@
+import {
+  backoff,
+  comesBack,
+  PING_S,
+  SUBPROTOCOL,
+  type Cursor,
+  type LogFrame,
+  type ServerFrame,
+} from "./protocol.ts";
+
+/** `waiting` for the next try; `ended` for good: the server will not have this client back. */
+export type State = "connecting" | "live" | "waiting" | "ended";
+
+/** How long a connection lasts that ends the count of failures, in ms. */
+const LASTED_MS = 5_000;
+
+export interface Needs {
+  url: string;
+  client: string;
+  WebSocket: new (url: string, protocol: string) => WebSocket;
+  token(): string | Promise<string>;
+  /** Where to go on from, asked for when a connection opens. */
+  cursor(): Cursor | null;
+  frame(frame: LogFrame): void;
+  state(state: State, why: string): void;
+}
+
+/** Keeps one WebSocket open: says hello, answers pings, brings new tokens, and comes back. */
+export class Connection {
+  #needs: Needs;
+  #socket: WebSocket | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #silence_ms = 2_000 * PING_S;
+  #failures = 0;
+  #welcomeAt = 0;
+  /** Counts starts and ends, so that a token that comes late is not used. */
+  #turn = 0;
+
+  constructor(needs: Needs) {
+    this.#needs = needs;
+  }
+
+  start(): void {
+    this.stop();
+    void this.#connect(this.#turn);
+  }
+
+  stop(): void {
+    this.#turn++;
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = undefined;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  async #connect(turn: number): Promise<void> {
+    const needs = this.#needs;
+    needs.state("connecting", "");
+    let token: string;
+    try {
+      token = await needs.token();
+      if (turn !== this.#turn) return;
+      this.#socket = new needs.WebSocket(needs.url, SUBPROTOCOL);
+    } catch (error) {
+      if (turn === this.#turn) this.#again(undefined, String(error));
+      return;
+    }
+    const socket = this.#socket;
+    socket.onopen = () => this.#send({ type: "hello", token, cursor: needs.cursor(), client: needs.client });
+    socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    socket.onclose = ({ code, reason }) => this.#end(code, undefined, reason);
+    this.#listen();
+  }
+
+  /** Take a connection for dead on which nothing comes for too long. */
+  #listen(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(1006, undefined, "nothing came"), this.#silence_ms);
+  }
+
+  #send(frame: object): void {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  #take(frame: ServerFrame): void {
+    this.#listen();
+    switch (frame.type) {
+      case "welcome":
+        this.#silence_ms = 2_000 * frame.ping_s;
+        this.#welcomeAt = Date.now();
+        this.#needs.frame(frame);
+        return this.#needs.state("live", "");
+      case "ping":
+        this.#send({ type: "pong" });
+        return this.#needs.frame(frame);
+      case "event":
+      case "resync":
+        return this.#needs.frame(frame);
+      case "refresh":
+        return void this.#refresh(this.#turn);
+      case "bye":
+        return this.#end(frame.code, frame.again_after_ms ?? undefined, frame.why);
+    }
+  }
+
+  async #refresh(turn: number): Promise<void> {
+    try {
+      const token = await this.#needs.token();
+      if (turn === this.#turn) this.#send({ type: "token", token });
+    } catch {
+      // The connection ends with its token, and the next one asks again.
+    }
+  }
+
+  #end(code: number, again_ms: number | undefined, why: string): void {
+    this.stop();
+    if (comesBack(code)) this.#again(again_ms, why);
+    else this.#needs.state("ended", why || String(code));
+  }
+
+  #again(again_ms: number | undefined, why: string): void {
+    if (this.#welcomeAt && Date.now() - this.#welcomeAt > LASTED_MS) this.#failures = 0;
+    this.#welcomeAt = 0;
+    const turn = this.#turn;
+    this.#timer = setTimeout(() => void this.#connect(turn), again_ms ?? backoff(this.#failures));
+    this.#failures++;
+    this.#needs.state("waiting", why);
+  }
+}

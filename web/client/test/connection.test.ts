@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { begin, client, FakeSocket, pass, settle } from "./fakes.ts";
+
+beforeEach(begin);
+
+/** Let the random part of each wait be all of it. */
+const wait_longest = () => mock.method(Math, "random", () => 1 - Number.EPSILON);
+
+test("it says hello with its token, and nothing in the URL", async () => {
+  client({ url: "https://chat.example.com/live", client: "page/1.0" });
+  await settle();
+  assert.equal(FakeSocket.last.url, "wss://chat.example.com/live");
+  assert.equal(FakeSocket.last.protocol, "todo.v1");
+  const hello = { type: "hello", token: "token", cursor: null, client: "page/1.0" };
+  assert.deepEqual(FakeSocket.last.welcome(), hello);
+});
+
+test("a cut connection goes on from the cursor of the last event that was shown", async () => {
+  const seen = client();
+  await settle();
+  FakeSocket.last.welcome();
+  FakeSocket.last.event(1);
+  await settle();
+  FakeSocket.last.cut();
+  assert.deepEqual(seen.states, ["connecting", "live", "waiting"]);
+  await pass(200);
+  assert.equal(FakeSocket.made.length, 2);
+  assert.equal(FakeSocket.last.welcome()["cursor"], "c1");
+  FakeSocket.last.event(1);
+  FakeSocket.last.event(2);
+  await settle();
+  assert.deepEqual(seen.titles, ["0.1", "0.2"]);
+});
+
+test("a given cursor is gone on from, without a load", async () => {
+  const seen = client({ cursor: "c7" });
+  await settle();
+  assert.equal(FakeSocket.last.welcome()["cursor"], "c7");
+  FakeSocket.last.event(8);
+  await settle();
+  assert.deepEqual([seen.titles, seen.loads, seen.live.cursor], [["0.8"], [], "c8"]);
+});
+
+test("waits double with each failure, from 0.2 s up to 20 s", async (t) => {
+  const random = wait_longest();
+  t.after(() => random.mock.restore());
+  client();
+  await settle();
+  for (const wait_ms of [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000, 20_000]) {
+    const tries = FakeSocket.made.length;
+    FakeSocket.last.cut();
+    await pass(wait_ms - 1);
+    assert.equal(FakeSocket.made.length, tries, `before ${wait_ms} ms`);
+    await pass(1);
+    assert.equal(FakeSocket.made.length, tries + 1, `after ${wait_ms} ms`);
+  }
+});
+
+test("a wait is a random part, from nothing to all of it", async (t) => {
+  const random = mock.method(Math, "random", () => 0);
+  t.after(() => random.mock.restore());
+  client();
+  await settle();
+  FakeSocket.last.cut();
+  await pass(1);
+  assert.equal(FakeSocket.made.length, 2);
+});
+
+test("a connection that lasted ends the count of failures, one that did not does not", async (t) => {
+  const random = wait_longest();
+  t.after(() => random.mock.restore());
+  client();
+  await settle();
+  for (const [lasted_ms, wait_ms] of [[0, 200], [4_000, 400], [6_000, 200]] as const) {
+    FakeSocket.last.welcome();
+    await pass(lasted_ms);
+    const tries = FakeSocket.made.length;
+    FakeSocket.last.cut();
+    await pass(wait_ms - 1);
+    assert.equal(FakeSocket.made.length, tries);
+    await pass(1);
+    assert.equal(FakeSocket.made.length, tries + 1);
+  }
+});
+
+test("bye says when to come back", async () => {
+  client();
+  await settle();
+  FakeSocket.last.welcome();
+  FakeSocket.last.say({ type: "bye", code: 4000, again_after_ms: 731, why: "the server stops" });
+  assert.ok(FakeSocket.made[0]!.isClosed);
+  await pass(730);
+  assert.equal(FakeSocket.made.length, 1);
+  await pass(1);
+  assert.equal(FakeSocket.made.length, 2);
+});
+
+for (const code of [1000, 1006, 1012, 4000, 4002, 4008, 4499, 5000]) {
+  test(`it comes back after ${code}`, async () => {
+    const seen = client();
+    await settle();
+    FakeSocket.last.cut(code);
+    await pass(200);
+    assert.equal(FakeSocket.made.length, 2);
+    assert.equal(seen.live.state, "connecting");
+  });
+}
+
+for (const code of [1009, 4500, 4501, 4999]) {
+  test(`it does not come back after ${code}`, async () => {
+    const seen = client();
+    await settle();
+    FakeSocket.last.welcome();
+    FakeSocket.last.say({ type: "bye", code, again_after_ms: null, why: "no" });
+    await pass(60_000);
+    assert.equal(FakeSocket.made.length, 1);
+    assert.deepEqual(seen.states, ["connecting", "live", "ended"]);
+  });
+}
+
+test("a connection on which nothing comes for twice the time between pings is dead", async () => {
+  client();
+  await settle();
+  FakeSocket.last.welcome({ ping_s: 10 });
+  await pass(19_999);
+  FakeSocket.last.say({ type: "ping", c: "c5" });
+  assert.deepEqual(FakeSocket.last.sent[1], { type: "pong" });
+  await pass(19_999);
+  assert.equal(FakeSocket.last.isClosed, false);
+  await pass(1);
+  assert.equal(FakeSocket.made[0]!.isClosed, true);
+  await pass(200);
+  assert.equal(FakeSocket.last.welcome()["cursor"], "c5");
+});
+
+test("a new token is brought when the old one ends soon, and another one at each connection", async () => {
+  let tokens = 0;
+  client({ token: async () => `token-${++tokens}` });
+  await settle();
+  assert.equal(FakeSocket.last.welcome()["token"], "token-1");
+  FakeSocket.last.say({ type: "refresh", within_s: 60 });
+  await settle();
+  assert.deepEqual(FakeSocket.last.sent[1], { type: "token", token: "token-2" });
+  FakeSocket.last.say({ type: "bye", code: 4002, again_after_ms: 0, why: "the token has ended" });
+  await pass(0);
+  assert.equal(FakeSocket.last.welcome()["token"], "token-3");
+});
+
+test("a token that cannot be had is asked for again", async () => {
+  let asked = 0;
+  const seen = client({
+    token: () => (++asked < 3 ? Promise.reject(new Error("login is away")) : Promise.resolve("late")),
+  });
+  await settle();
+  assert.equal(seen.live.state, "waiting");
+  await pass(200);
+  await pass(400);
+  assert.equal(FakeSocket.last.welcome()["token"], "late");
+});
+
+test("a token that comes after the end opens nothing", async () => {
+  let give: (token: string) => void = () => {};
+  const seen = client({ token: () => new Promise((resolve) => (give = resolve)) });
+  await settle();
+  seen.live.close();
+  give("late");
+  await settle();
+  assert.equal(FakeSocket.made.length, 0);
+});
+
+test("after the end nothing is called any more", async () => {
+  const seen = client();
+  await settle();
+  FakeSocket.last.welcome();
+  await settle();
+  seen.live.close();
+  FakeSocket.last.event(1);
+  FakeSocket.last.cut();
+  await pass(60_000);
+  assert.deepEqual([seen.titles, FakeSocket.made.length, FakeSocket.last.isClosed], [[], 1, true]);
+  assert.deepEqual(seen.states, ["connecting", "live"]);
+});
+
+test("since when the log is not followed is there to be shown", async () => {
+  const seen = client();
+  await settle();
+  FakeSocket.last.welcome({ stale_since: "2026-06-01T12:00:00Z" });
+  assert.equal(seen.live.staleSince, "2026-06-01T12:00:00Z");
+});
