@@ -5,7 +5,7 @@ ARGS ?=
 
 BIN := .venv/bin
 PY := $(BIN)/python
-PIP := bin/python -m pip --disable-pip-version-check
+PIP := $(PY) -m pip --disable-pip-version-check
 LOCK := env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
@@ -15,6 +15,9 @@ FIND_3_13 = { python3.13 -c 'import sys; print(sys.executable)' \
 	|| PYENV_VERSION=3.13 python3.13 -c 'import sys; print(sys.executable)' \
 	|| $(BIN)/uv python find --no-python-downloads 3.13; } 2>/dev/null
 PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3, 13))' && $(FIND_3_13))
+
+# With this set, as images of Python have it, each process of a test run would compile all modules and tests again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo client client-if-node test tests beside-tests test-3.13 storm bench deploy-check lint types imports \
@@ -113,28 +116,33 @@ clean: ## remove what make and the tools made
 	cd $(CLIENT) && rm -rf node_modules dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# $(call install,<folder>,<interpreter>,<requirements>)
+# $(call into,<folder>,<arguments>) is quick with uv; pip does it where uv finds no packages, as it alone reads pip.conf.
+into = { $(BIN)/uv pip install --quiet --python $(1) $(2) 2>/dev/null || $(PIP) --python $(1) install --quiet $(2); }
+
+# $(call install,<folder>,<interpreter>,<requirements>,<options of venv>)
 define install
-	@$(1)/bin/python -c 'import pip; $(AT_LEAST_3_11)' 2>/dev/null || { \
+	@$(1)/bin/python -c '$(AT_LEAST_3_11)' 2>/dev/null || { \
 		"$(2)" -c '$(AT_LEAST_3_11)' 2>/dev/null || { \
 			echo "$(2) is not Python 3.11 or newer: $$("$(2)" --version 2>&1 | head -n 1)" >&2; \
 			echo "Choose another interpreter, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
 			exit 1; }; \
 		echo "Making $(1) with $$("$(2)" --version)"; \
-		"$(2)" -m venv --clear $(1); \
+		"$(2)" -m venv --clear $(4) $(1); \
 	}
-	@echo "Installing $$(grep -c == $(3)) pinned packages into $(1); the first time takes about a minute"
-	@$(1)/$(PIP) install --quiet --require-hashes -r $(3)
-	@$(1)/$(PIP) install --quiet --no-deps --no-build-isolation --editable .
-	@$(1)/$(PIP) check || { echo "pyproject.toml asks for what is not pinned: make lock" >&2; exit 1; }
+	@echo "Installing $$(grep -c == $(3)) pinned packages into $(1); the first time takes up to a minute"
+	@test -x $(BIN)/uv || sed -n '/^uv==/,/[^\\]$$/p' $(3) | $(PIP) install --quiet --require-hashes -r /dev/stdin
+	@$(call into,$(1),--require-hashes -r $(3))
+	@$(call into,$(1),--no-deps --no-build-isolation --editable .)
+	@$(BIN)/uv pip check --quiet --python $(1) || { \
+		echo "pyproject.toml asks for what is not pinned: make lock" >&2; exit 1; }
 	@touch $@
 endef
 
 .venv/.installed: requirements/dev.txt pyproject.toml
 	$(call install,.venv,$(PYTHON),requirements/dev.txt)
 
-.venv-3.13/.installed: requirements/dev.txt pyproject.toml
-	$(call install,.venv-3.13,$(PYTHON_3_13),requirements/dev.txt)
+.venv-3.13/.installed: requirements/dev.txt pyproject.toml | .venv/.installed
+	$(call install,.venv-3.13,$(PYTHON_3_13),requirements/dev.txt,--without-pip)
 
-.venv-bench/.installed: requirements/bench.txt pyproject.toml
-	$(call install,.venv-bench,$(PYTHON),requirements/bench.txt)
+.venv-bench/.installed: requirements/bench.txt pyproject.toml | .venv/.installed
+	$(call install,.venv-bench,$(PYTHON),requirements/bench.txt,--without-pip)
