@@ -5,6 +5,7 @@ The packages, from the top; each imports only from those below it:
 - ``cli``: the commands; ``operations``: what they and a dashboard ask of a cluster, as values
 - ``broker``: declares, enqueues and consumes, as dramatiq asks; ``middleware``: what a broker always has
 - ``consumer``: runs a queue's jobs; ``delays``: the tiers of delayed jobs and the mover that empties them
+- ``controls``: what operators decide, such as that a queue is paused; ``fleet``: the processes that run
 - ``dead_letters``: jobs that were given up; writing, finding, replaying and resolving them
 - ``partitions``: acks in any order on a log that only counts; assignments, commits, trimming, lag
 - ``kafka``: all use of kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs

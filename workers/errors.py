@@ -11,7 +11,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.errors import ConnectionFailed, DecodeError
-from dramatiq.middleware import MiddlewareError
+from dramatiq.middleware import MiddlewareError, SkipMessage
 
 
 def plain_text(text: str) -> str:
@@ -121,6 +121,16 @@ class InvalidArguments(WorkersError):
 
 class WorkerDied(WorkersError):
     """The worker process died each time it held the job: look at its log, its memory, its native code."""
+
+
+class HeldBySwitch(WorkersError, SkipMessage):
+    """A switch holds the job: it is replayed when the switch is lifted."""
+
+    def __init__(self, switch_id: str) -> None:
+        super().__init__(
+            f"switch {switch_id} holds the job; todo-workers switches lift {switch_id} replays it"
+        )
+        self.switch_id = switch_id
 
 
 class UnsupportedLibrary(WorkersError, SystemExit):

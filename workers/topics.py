@@ -24,6 +24,8 @@ MAX_DEAD_LETTER_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES + DEAD_LETTER_ROOM_BYTE
 #: Partitions of a delay topic at most: there are many such topics, and one group shares them all.
 MAX_DELAY_PARTITIONS = 4
 _SEGMENT_BYTES = 64 * 1024 * 1024
+#: How long the last report of a process that was killed is kept.
+_FLEET_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class TopicSpec:
     """A topic as it should be on the cluster; a replication factor of None is the cluster's default.
 
     ``is_source``: others own it, so workers write nothing into it and delete nothing from it.
+    ``is_optional``: workers run without it, if they may not create it.
     """
 
     name: str
@@ -38,6 +41,7 @@ class TopicSpec:
     replication_factor: int | None = None
     config: Mapping[str, str] = field(default_factory=dict)
     is_source: bool = False
+    is_optional: bool = False
 
     @property
     def is_log(self) -> bool:
@@ -67,6 +71,16 @@ class Topics:
     @property
     def dead_letters(self) -> str:
         return f"{self.namespace}.dead-letters"
+
+    @property
+    def control(self) -> str:
+        """Topic of what operators have decided, such as that a queue is paused."""
+        return f"{self.namespace}.control"
+
+    @property
+    def fleet(self) -> str:
+        """Topic in which each worker process says that it runs, and what it does."""
+        return f"{self.namespace}.fleet"
 
     def delay(self, tier: str) -> str:
         """Topic of the delayed jobs of one tier."""
@@ -122,6 +136,26 @@ def dead_letters_spec(topics: Topics, partitions: int, replication_factor: int |
     """Compacted: one entry per job, and a tombstone resolves it."""
     config = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}
     return TopicSpec(topics.dead_letters, partitions, replication_factor, config)
+
+
+def control_spec(topics: Topics, replication_factor: int | None) -> TopicSpec:
+    """Compacted, and of one partition: all processes apply what operators decide in the same order.
+
+    The cluster stamps what it appends, as the time of a decision is compared with that of reports.
+    """
+    config = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
+    return TopicSpec(topics.control, 1, replication_factor, config, is_optional=True)
+
+
+def fleet_spec(topics: Topics, replication_factor: int | None) -> TopicSpec:
+    """Compacted, and short: processes write often, and whoever asks for them reads all of it."""
+    config = {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(_FLEET_MS),
+        "segment.ms": str(_FLEET_MS // 6),
+        "message.timestamp.type": "LogAppendTime",
+    }
+    return TopicSpec(topics.fleet, 1, replication_factor, config, is_optional=True)
 
 
 @lru_cache(maxsize=1024)

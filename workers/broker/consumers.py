@@ -6,19 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import dramatiq
+
+from ..consumer.at_work import AtWork
 from ..consumer.queue_consumer import QueueConsumer
 from ..consumer.run_alone import RunAlone
 from ..consumer.shared import Shared
 from ..consumer.still_running import StillRunning
+from ..controls.follower import Follower
+from ..controls.gate import Gate
 from ..dead_letters.writer import DeadLetterWriter
 from ..delays.mover import CONSUMER_OPTIONS, Mover
 from ..delays.tiers import Tier
+from ..fleet.reporter import Reporter
 from ..kafka import Heartbeats, KafkaConsumer, Memberships, connect_consumer
 from ..kafka.producer import DurableProducer
 from ..partitions.trimming import Trimmer
 from ..records.decoding import QueueDecoder
 from ..records.sources import Source
 from ..topics import Topics
+from .look import Look
 from .provisioning import Provisioning
 
 
@@ -44,6 +51,8 @@ class Consumers:
         tiers: Sequence[Tier],
         provisioning: Provisioning,
         options: ConsumerOptions,
+        *,
+        gate: Gate,
     ) -> None:
         self._producer = producer
         self._cluster = producer.cluster
@@ -51,11 +60,14 @@ class Consumers:
         self._tiers = tiers
         self._provisioning = provisioning
         self._options = options
+        self._gate = gate
         self.memberships = Memberships(self._cluster, topics.namespace)
         #: How many jobs of a queue a consumer may have in hand, where that was set.
         self.prefetch: dict[str, int] = {}
         self._heartbeats = Heartbeats(self._cluster)
-        self._shared = Shared(self.memberships, RunAlone(), StillRunning())
+        still_running = StillRunning()
+        self.at_work = AtWork(still_running)
+        self._shared = Shared(self.memberships, RunAlone(), still_running, gate, self.at_work)
 
     def consumer(
         self, queue: str, topics: Sequence[str], prefetch: int, timeout_ms: int, blocked_after_s: float
@@ -81,6 +93,13 @@ class Consumers:
             revoke_timeout_ms=self._options.revoke_timeout_ms,
             blocked_after_s=blocked_after_s,
         )
+
+    def follower(self, worker: dramatiq.Worker) -> Follower:
+        """Make what applies the decisions of operators in a worker's process, and reports. Does no I/O."""
+        queues = sorted(worker.consumer_whitelist or worker.broker.get_declared_queues())
+        look = Look(self.memberships, self.at_work, self._gate, queues, worker.worker_threads)
+        reporter = Reporter(self._producer, self._topics.fleet, look)
+        return Follower(self._cluster, self._topics.control, self._gate, reporter)
 
     def mover(self, max_ahead_bytes: int) -> Mover:
         """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""

@@ -14,6 +14,7 @@ from settings.spelling import did_you_mean
 
 from ..consumer.blocked import BLOCKED_AFTER_S
 from ..consumer.queue_consumer import QueueConsumer
+from ..controls.controls import Controls
 from ..delays.mover import Mover
 from ..delays.read_ahead import MAX_AHEAD_BYTES
 from ..delays.tiers import TIERS, Tier
@@ -102,14 +103,22 @@ class KafkaBroker(SignallingBroker):
         self._provisioning = Provisioning(
             self.cluster, self.topics, self.delay_tiers, layout=(partitions, replication_factor)
         )
+        #: The topics that a queue reads besides its own, with how their records are decoded.
+        self.sources_of = self._provisioning.sources_of
         self.sending = Sending(self.producer, self._provisioning, self.queues)
         self._emptying = Emptying(self.producer, self.topics, self.delay_tiers)
         self._follow_ups = FollowUps()
         times = (commit_interval_ms, revoke_timeout_ms, trim_interval_ms, keep_done_ms, session_timeout_ms)
         options = ConsumerOptions(*times, consumer_options or {})
-        self._consumers = Consumers(self.producer, self.topics, self.delay_tiers, self._provisioning, options)
+        #: Pauses queues, sets switches, and says what is decided.
+        self.controls = Controls(self.producer, self.topics, self.prepare)
+        self._consumers = Consumers(
+            self.producer, self.topics, self.delay_tiers, self._provisioning, options, gate=self.controls.gate
+        )
         self.memberships = self._consumers.memberships
-        add_own(self, run_mover=run_mover, health_dir=health_dir)
+        add_own(
+            self, self.controls.gate, self._consumers.follower, run_mover=run_mover, health_dir=health_dir
+        )
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:

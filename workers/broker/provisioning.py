@@ -10,9 +10,12 @@ from ..delays.tiers import Tier
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.shared_attempt import SharedAttempt
 from ..records.sources import Source
-from ..topics import Topics, TopicSpec, dead_letters_spec, delay_spec, jobs_spec
+from ..topics import Topics, TopicSpec, control_spec, dead_letters_spec, delay_spec, fleet_spec, jobs_spec
 
 logger = logging.getLogger(__name__)
+
+#: In the set of prepared queues: the topics that are of no queue exist.
+_COMMON = ""
 
 
 class Provisioning:
@@ -54,7 +57,7 @@ class Provisioning:
 
     def is_prepared(self, queues: Iterable[str]) -> bool:
         """Whether the topics of these queues are known to exist."""
-        return self._prepared.issuperset(queues)
+        return bool(self._prepared) and self._prepared.issuperset(queues)
 
     def prepare(self, queues: Iterable[str], deadline: float | None = None) -> list[str]:
         """Create the topics of these queues that do not exist, and return their names.
@@ -62,7 +65,7 @@ class Provisioning:
         Blocks until ``deadline`` at most, by the monotonic clock. Kafka is asked once for all who call it at
         the same time. Raises KafkaUnreachable, TopicsMissing or NotAuthorized.
         """
-        if self._prepared.issuperset(queues):  # as for almost every send
+        if self.is_prepared(queues):  # as for almost every send
             return []
         wanted, created = list(queues), []
         while not self.is_prepared(wanted):
@@ -88,7 +91,7 @@ class Provisioning:
         created = create_missing_topics(self._cluster, self.specs(queues))
         if created:
             logger.info("topics created %s", ", ".join(created))
-        self._prepared.update(queues)
+        self._prepared.update(queues, [_COMMON])
         self._wanted.difference_update(queues)
         return created
 
@@ -104,7 +107,15 @@ class Provisioning:
             for source in self.sources_of(queue)
         }
         logs = [TopicSpec(name, *self._layout, config) for name, config in self._logs.items()]
-        return [*sources.values(), *logs, *jobs, *delayed, dead_letters_spec(self._topics, *self._layout)]
+        return [
+            *sources.values(),
+            *logs,
+            *jobs,
+            *delayed,
+            dead_letters_spec(self._topics, *self._layout),
+            control_spec(self._topics, self._layout[1]),
+            fleet_spec(self._topics, self._layout[1]),
+        ]
 
 
 def _left(deadline: float | None) -> float | None:

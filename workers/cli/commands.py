@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from .controls.commands import jobs_app, queues_app, switches_app
 from .dead_letters.commands import app as dead_letters_app
 from .options import App, JsonArray, JsonLines, command_group
 
@@ -130,4 +131,7 @@ def mover(app: App = None) -> None:
 
 
 app.add_typer(delayed_app, name="delayed")
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(queues_app, name="queues")
+app.add_typer(switches_app, name="switches")
 app.add_typer(dead_letters_app, name="dead-letters")

@@ -19,6 +19,7 @@ from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
 from ..progress import progress
+from .controls.status_lines import Found, Looks, now_ms
 from .terminal import console, visible
 from .times import length_of_time
 
@@ -32,8 +33,11 @@ _COUNT_SHARE = 10
 def show(app: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the queues once, or until Ctrl-C."""
     broker = load_broker(app)
-    with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
-        look = _Look(broker, reader, {} if app else additions(STATUS_GROUP))
+    with (
+        StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader,
+        Looks(broker) as controls,
+    ):
+        look = _Look(broker, reader, controls, {} if app else additions(STATUS_GROUP))
         if as_json:
             _print_json(look.read())
             while watch:
@@ -48,7 +52,10 @@ def show(app: str | None, *, watch: bool, as_json: bool) -> None:
 class _Look:
     """Reads the whole status again and again."""
 
-    def __init__(self, broker: KafkaBroker, reader: StatusReader, others: Mapping[str, Addition]) -> None:
+    def __init__(
+        self, broker: KafkaBroker, reader: StatusReader, controls: Looks, others: Mapping[str, Addition]
+    ) -> None:
+        self._controls = controls
         self._others = others
         self._queues = sorted(broker.queues)
         self._reader = reader
@@ -60,7 +67,11 @@ class _Look:
         """Raises KafkaUnreachable or NotAuthorized."""
         others = {name: look() for name, look in self._others.items()}
         return _Status(
-            self._reader.read(self._queues), self._reader.read_delayed(), self._read_dead_letters(), others
+            self._reader.read(self._queues),
+            self._reader.read_delayed(),
+            self._read_dead_letters(),
+            self._controls.read(),
+            others,
         )
 
     def _read_dead_letters(self) -> Counter[str]:
@@ -77,6 +88,7 @@ class _Status(NamedTuple):
     queues: Sequence[QueueStatus]
     delayed: DelayedStatus
     dead_letters: Counter[str]
+    controls: Found
     others: Mapping[str, tuple[str, Mapping[str, object]]]
 
 
@@ -110,6 +122,7 @@ def _status_view(found: _Status) -> Group:
     if elsewhere:
         named = ", ".join(f"{count} of {queue or 'no queue'}" for queue, count in sorted(elsewhere.items()))
         lines.append(f"dead letters of queues that are not declared here: {named}")
+    lines += found.controls.lines(now_ms())
     lines += [f"{name}: {line}" for name, (line, _) in found.others.items()]
     return Group(_status_table(found), Text(visible("\n" + "\n".join(lines))))
 
@@ -158,6 +171,7 @@ def _print_json(found: _Status) -> None:
         ],
         "delayed": asdict(found.delayed),
         "dead_letters": dict(found.dead_letters),
+        **found.controls.as_json(now_ms()),
         **{name: values for name, (_, values) in found.others.items()},
     }
     print(json.dumps(shown), flush=True)

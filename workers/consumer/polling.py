@@ -49,6 +49,11 @@ class Poller:
         self._client.resume(*(self._client.paused() - set(not_wanted)))
         self._poll(timeout_s)
 
+    def stay(self, timeout_s: float) -> None:
+        """Stay in the group for a while, and fetch nothing. Raises KafkaUnreachable."""
+        self._client.pause(*self._client.assignment())
+        self._poll(timeout_s)
+
     def keep_alive(self, now: float) -> bool:
         """Poll from time to time while no records are wanted; True while the group settles: call it again."""
         if now < self._keep_alive_at:

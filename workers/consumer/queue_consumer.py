@@ -40,6 +40,7 @@ from ..records.consumed import ConsumedRecord
 from ..records.decoding import QueueDecoder
 from .acks import Ack, Inbox, NotWritten, PassedOn
 from .blocked import BLOCKED_AFTER_S, BlockedPartitions
+from .commit_first import CommitFirst
 from .given_up import GivenUpRecords
 from .messages import Messages
 from .passing_on import Group, PassingOn
@@ -50,8 +51,6 @@ from .suspects import Suspects
 
 #: Pause between two looks at what is due besides handing out jobs.
 _CHORES_INTERVAL_S = 0.01
-#: Pause before a refused commit that jobs wait for is tried again.
-_COMMIT_AGAIN_S = 0.05
 
 
 class QueueConsumer(dramatiq.Consumer):
@@ -87,6 +86,9 @@ class QueueConsumer(dramatiq.Consumer):
         self._dead_letters = dead_letters
         self._trimmer = trimmer
         self._run_alone = shared.run_alone
+        self._gate = shared.gate
+        self._at_work = shared.at_work
+        self._queue_name = queue_name
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
@@ -116,11 +118,11 @@ class QueueConsumer(dramatiq.Consumer):
         self._in_hand_count = 0
         #: Whether records are there, but none may be handed out just now.
         self._held_up = False
-        #: A commit that jobs wait for was refused: it is not tried again before this time.
-        self._commit_first_at = 0.0
         self._chores_at = clock()
         self._blocked = BlockedPartitions(blocked_after_s, clock())
+        self._commit_first = CommitFirst(self._assignment, clock)
         self._assignment.subscribe(topics)
+        self._at_work.add(self._assignment.partitions)
 
     def __next__(self) -> TakenMessage | None:
         """Hand out the next message; None if none came, or none may be handed out, within the timeout."""
@@ -157,6 +159,7 @@ class QueueConsumer(dramatiq.Consumer):
     def close(self) -> None:
         """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
         committed = self._assignment.close()
+        self._at_work.remove(self._assignment.partitions)
         # Jobs that still run are acked to the consumer that gets their partition back, or to nobody.
         if self._suspects.close():
             self._in_hand_count -= 1
@@ -166,8 +169,11 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _take(self, now: float) -> TakenMessage | None:
         self._held_up = False
+        if self._gate.is_paused(self._queue_name):
+            self._suspects.settle(self._commit_first)
+            return None
         if self._suspects.are_waiting:
-            suspect = self._suspects.take(lambda: self._commit_first(now))
+            suspect = self._suspects.take(self._commit_first)
             if suspect is not None:
                 self._in_hand_count += 1
                 return self._messages.of(*suspect)
@@ -182,7 +188,7 @@ class QueueConsumer(dramatiq.Consumer):
         return None
 
     def _take_from(self, owned: OwnedPartition, now: float) -> TakenMessage | None:
-        while self._in_hand_count < self._prefetch and not owned.full and self._reserve(owned, now):
+        while self._in_hand_count < self._prefetch and not owned.full and self._reserve(owned):
             record = owned.take(now)
             if record is None:
                 self._run_alone.leave()
@@ -192,21 +198,13 @@ class QueueConsumer(dramatiq.Consumer):
                 return taken
         return None
 
-    def _reserve(self, owned: OwnedPartition, now: float) -> bool:
+    def _reserve(self, owned: OwnedPartition) -> bool:
         """Reserve a slot for the next job; False if none may start yet, or a commit must come first."""
         if not owned.buffer:
             return False
-        may_start = (not owned.must_commit_first() or self._commit_first(now)) and self._run_alone.enter()
+        may_start = (not owned.must_commit_first() or self._commit_first()) and self._run_alone.enter()
         self._held_up = not may_start
         return may_start
-
-    def _commit_first(self, now: float) -> bool:
-        if now < self._commit_first_at:
-            return False
-        committed = self._assignment.commit_before_handing_out()
-        if not committed:
-            self._commit_first_at = now + _COMMIT_AGAIN_S
-        return committed
 
     def _hand_out(self, owned: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
         job = self._earlier.job_of(owned, record)
@@ -232,6 +230,14 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: for an ack if no more may be handed out now, else for records."""
+        # Acks do not wake the poll, so while some may come it is no longer than a commit may wait.
+        to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
+        longest_s = deadline - now
+        if to_come or self._assignment.is_saving:
+            longest_s = min(longest_s, self._commit_interval_s)
+        if self._gate.is_paused(self._queue_name):
+            self._poller.stay(longest_s)
+            return
         may_start_none = self._in_hand_count >= self._prefetch or self._held_up
         if may_start_none and not self._passing_on.wants_records(self._assignment.partitions):
             if not self._poller.keep_alive(now):
@@ -241,10 +247,7 @@ class QueueConsumer(dramatiq.Consumer):
             self._wait_for_ack(min(rest_s, deadline - now))
             return
         full = {partition for partition, owned in self._assignment.partitions.items() if owned.full}
-        # Acks do not wake the poll, so while some may come it is no longer than a commit may wait.
-        to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
-        busy = to_come or self._assignment.is_saving
-        self._poller.poll(min(deadline - now, self._commit_interval_s) if busy else deadline - now, full)
+        self._poller.poll(longest_s, full)
 
     def _wait_for_ack(self, timeout_s: float) -> None:
         with suppress(Empty):
@@ -281,6 +284,10 @@ class QueueConsumer(dramatiq.Consumer):
         if isinstance(ack, TakenMessage) and ack.handed_back:
             if not ack.withdrawn and not owned.hand_back(offset):
                 return 0
+            if ack.put_back:
+                owned.give_back(ack.record)
+                self._make_ready(owned)
+                self._suspects.put_back(owned, offset)
         elif not owned.done(offset):
             return 0
         self._in_hand_count -= 1
@@ -294,4 +301,5 @@ class QueueConsumer(dramatiq.Consumer):
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._assignment.committed_positions())
         self._blocked.look_if_due(self._assignment.partitions.values(), now)
-        self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count)
+        if not self._gate.is_paused(self._queue_name):  # its jobs wait where they are
+            self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count)

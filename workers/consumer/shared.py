@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..controls.gate import Gate
 from ..kafka import Memberships
+from .at_work import AtWork
 from .run_alone import RunAlone
 from .still_running import StillRunning
 
@@ -15,3 +17,5 @@ class Shared(NamedTuple):
     memberships: Memberships
     run_alone: RunAlone
     still_running: StillRunning
+    gate: Gate
+    at_work: AtWork

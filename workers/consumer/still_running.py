@@ -29,6 +29,10 @@ class StillRunning:
         """Take over the jobs of a partition; each is left to one consumer."""
         return self._jobs.pop(partition, {})
 
+    def jobs(self) -> list[TakenMessage]:
+        """Those that nobody has taken over yet."""
+        return [job for jobs in list(self._jobs.values()) for job in list(jobs.values())]
+
 
 class EarlierJobs:
     """Such jobs of one consumer whose records have not come again yet. For the consuming thread."""

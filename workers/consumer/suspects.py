@@ -39,9 +39,7 @@ class Suspects:
 
         None if that is not so yet. The first call keeps other jobs from starting, see :class:`RunAlone`.
         """
-        if self._ended and commit():
-            self._ended = False
-            self._run_alone.leave_alone()
+        self.settle(commit)
         if self._ended or not self._waiting or self._running is not None:
             return None
         owned, record = self._waiting[0]
@@ -65,6 +63,12 @@ class Suspects:
         )
         return owned, record
 
+    def settle(self, commit: Callable[[], bool]) -> None:
+        """Let other jobs start again once ``commit`` has recorded that the one that ran alone is done."""
+        if self._ended and commit():
+            self._ended = False
+            self._run_alone.leave_alone()
+
     def note_done(self, owned: OwnedPartition, offset: int) -> bool:
         """Note that a job is done; True if it was the one that runs alone.
 
@@ -75,6 +79,11 @@ class Suspects:
         self._running = None
         self._ended = True
         return True
+
+    def put_back(self, owned: OwnedPartition, offset: int) -> None:
+        """Note that a job waits on in its partition, if it was to run alone; before :meth:`note_done`."""
+        if self._running == (owned.partition, offset) and owned.crashes is not None:
+            owned.crashes.unplan_alone(offset)
 
     def close(self) -> bool:
         """Let other jobs of the process start; True if a suspected one still runs."""

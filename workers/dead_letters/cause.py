@@ -8,7 +8,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from ..errors import InvalidArguments
+from ..errors import HeldBySwitch, InvalidArguments
 from .letter import Reason, encoded, short_name
 
 #: The most bytes of an error that a header keeps; with these limits a dead letter always fits its topic.
@@ -22,6 +22,8 @@ def reason_of(exception: BaseException | None) -> Reason:
         return Reason.UNKNOWN_ACTOR
     if isinstance(exception, InvalidArguments):
         return Reason.INVALID_ARGUMENTS
+    if isinstance(exception, HeldBySwitch):
+        return Reason.HELD
     if isinstance(exception, SkipMessage):
         return Reason.EXPIRED  # the age limit is what skips and fails a message
     return Reason.REJECTED if exception is None else Reason.FAILED
@@ -32,6 +34,8 @@ def error_fields(exception: BaseException | None, *, with_traceback: bool) -> di
     if exception is None:
         return {}
     kind = type(exception)
+    if isinstance(exception, HeldBySwitch):
+        return {"held_by": exception.switch_id, "exception_message": str(exception)}
     fields = {
         "exception_type": short_name(f"{kind.__module__}.{kind.__qualname__}"),
         "exception_message": _beginning(_said(exception), MAX_MESSAGE_BYTES),

@@ -1,10 +1,70 @@
-"""A filter of dead letters. Pure: no I/O, no clock."""
+"""A filter of dead letters, and of jobs that are about to start. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from .letter import DeadLetter, Reason
+
+#: The longest name of a place and a value, and the most steps of a place.
+MAX_PLACE_CHARS = 1_000
+_ABSENT = object()
+
+
+class Job(Protocol):
+    """A job that is about to start, as far as a filter asks for it."""
+
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def queue_name(self) -> str: ...
+    @property
+    def actor_name(self) -> str: ...
+    @property
+    def args(self) -> Sequence[Any]: ...
+    @property
+    def kwargs(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a job's arguments, such as ``args.0.todo.id``, and the text that must be there."""
+
+    path: tuple[str, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)}={self.text}"
+
+    def matches(self, arguments: Any) -> bool:
+        """Whether the text is there; ``arguments`` is a mapping with ``args`` and ``kwargs``."""
+        return text_at(arguments, self.path) == self.text
+
+
+def parse_place(text: str) -> Place:
+    """Read ``args.0.todo.id=x``. Numbers, true, false and null are as JSON writes them. Raises ValueError."""
+    place, equals, value = text.partition("=")
+    path = tuple(place.split("."))
+    if not equals or len(path) < 2 or path[0] not in {"args", "kwargs"} or len(text) > MAX_PLACE_CHARS:
+        raise ValueError(f"{text!r:.80} should be a place and a value, such as args.0.todo.id=x")
+    return Place(path, value)
+
+
+def text_at(arguments: Any, path: Sequence[str]) -> str | None:
+    """The text at a place, a number or the like as JSON writes it; None if there is no such place."""
+    for step in path:
+        if isinstance(arguments, dict):
+            arguments = arguments.get(step, _ABSENT)
+        elif isinstance(arguments, list | tuple) and step.isdecimal() and int(step) < len(arguments):
+            arguments = arguments[int(step)]
+        else:
+            return None
+    if isinstance(arguments, str):
+        return arguments
+    return None if arguments is _ABSENT else json.dumps(arguments, sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +79,51 @@ class Filter:
     text: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    where: tuple[Place, ...] = ()
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether a letter matches: id by its beginning, exception also without module, text in any case."""
         return (
-            (not self.ids or any(letter.id.startswith(beginning) for beginning in self.ids))
-            and self.queue in {None, letter.queue}
-            and self.actor in {None, letter.actor}
+            self._names(letter.id, letter.queue, letter.actor)
             and self.reason in {None, letter.reason}
             and (self.exception is None or _is_named(letter.exception_type, self.exception))
             and (self.text is None or _contains(letter, self.text))
             and (self.since_ms is None or letter.time_ms >= self.since_ms)
             and (self.until_ms is None or letter.time_ms <= self.until_ms)
+            and (not self.where or self._finds_in(letter))
+        )
+
+    def matches_job(self, job: Job) -> bool:
+        """Whether a job matches that is about to start: by its id, queue, actor and arguments.
+
+        What is only known of dead letters is not asked for. An argument of a type of the application's own
+        may raise anything.
+        """
+        return (
+            self._names(job.message_id, job.queue_name, job.actor_name)
+            and (not self.where or self._finds({"args": job.args, "kwargs": job.kwargs}))
+            and (self.text is None or _is_in((job.args, job.kwargs), self.text.casefold()))
         )
 
     @property
     def is_empty(self) -> bool:
         return self == Filter()
+
+    def _names(self, job_id: str, queue: str | None, actor: str | None) -> bool:
+        return (
+            (not self.ids or any(job_id.startswith(beginning) for beginning in self.ids))
+            and self.queue in {None, queue}
+            and self.actor in {None, actor}
+        )
+
+    def _finds(self, arguments: Any) -> bool:
+        return all(place.matches(arguments) for place in self.where)
+
+    def _finds_in(self, letter: DeadLetter) -> bool:
+        try:
+            return self._finds(_content_of(letter))
+        except Exception:  # noqa: BLE001 - an argument may be of a type of the application's own
+            return False
 
 
 def _is_named(full_name: str | None, wanted: str) -> bool:
@@ -47,10 +135,16 @@ def _contains(letter: DeadLetter, text: str) -> bool:
     wanted = text.casefold()
     value = (letter.value or b"").decode(errors="replace")
     found = (letter.exception_message, letter.traceback, value)
-    return any(wanted in part.casefold() for part in found if part) or _is_in_job(letter, wanted)
+    return any(wanted in part.casefold() for part in found if part) or _is_in(_content_of(letter), wanted)
 
 
-def _is_in_job(letter: DeadLetter, wanted: str) -> bool:
-    from .content import read, texts_in  # noqa: PLC0415 - dramatiq is long to load, and only this needs it
+def _content_of(letter: DeadLetter) -> Any:
+    from .content import read  # noqa: PLC0415 - dramatiq is long to load, and only this needs it
 
-    return any(wanted in part.casefold() for part in texts_in(read(letter.value)))
+    return read(letter.value)
+
+
+def _is_in(value: Any, wanted: str) -> bool:
+    from .content import texts_in  # noqa: PLC0415 - the same
+
+    return any(wanted in part.casefold() for part in texts_in(value))

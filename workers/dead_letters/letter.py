@@ -29,6 +29,7 @@ class Reason(StrEnum):
     INVALID_ARGUMENTS = "invalid-arguments"
     EXPIRED = "expired"
     CRASHED = "crashed"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One job's end. ``value`` is None if the record had none."""
+    """One job's end. ``value`` is None if the record had none; ``held_by`` is the switch that holds it."""
 
     reason: Reason
     origin: Origin
@@ -62,6 +63,7 @@ class DeadLetter:
     exception_type: str | None = None
     exception_message: str | None = None
     traceback: str | None = None
+    held_by: str | None = None
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
     @property

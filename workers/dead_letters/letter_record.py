@@ -36,6 +36,7 @@ def encode(letter: DeadLetter) -> Record:
         "exception-type": letter.exception_type,
         "exception-message": letter.exception_message,
         "traceback": letter.traceback,
+        "held-by": letter.held_by,
     }
     headers += [(name, encoded(text)) for name, text in optional.items() if text is not None]
     if letter.job_key is not None:
@@ -73,4 +74,5 @@ def decode(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> DeadLet
         exception_type=text.get("exception-type"),
         exception_message=text.get("exception-message"),
         traceback=text.get("traceback"),
+        held_by=text.get("held-by"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from ..records.headers import (
 )
 from ..topics import Topics
 from .edits import Edit, edited
-from .letter import MAX_REPLAY_TIMES, DeadLetter
+from .letter import MAX_REPLAY_TIMES, DeadLetter, Reason
 
 #: Options that dramatiq's Retries, or the middleware that gave the job up, left behind.
 _FORGOTTEN_OPTIONS = frozenset({"retries", "traceback", "requeue_timestamp"})
@@ -59,7 +59,9 @@ def revived(
             raise WrongUsage(f"dead letter {letter.id} cannot be changed: it is not a readable message")
         topic = topics.jobs(queue_of(letter))
         return topic, Record(letter.job_key, letter.value, _headers(letter, now_ms))
-    changed = _begun_anew(message, to or message.queue_name, edits)
+    # One that was held has not failed: it goes on where it was.
+    forgotten = frozenset() if letter.reason is Reason.HELD else _FORGOTTEN_OPTIONS
+    changed = _begun_anew(message, to or message.queue_name, edits, forgotten)
     value = letter.value if changed == message else changed.encode()
     headers = [*_headers(letter, now_ms), ("queue", changed.queue_name.encode())]
     return topics.jobs(changed.queue_name), Record(letter.job_key, value, headers)
@@ -123,9 +125,11 @@ def message_of(letter: DeadLetter) -> dramatiq.Message[Any] | None:
         return None
 
 
-def _begun_anew(message: dramatiq.Message[Any], queue: str, edits: Sequence[Edit]) -> dramatiq.Message[Any]:
+def _begun_anew(
+    message: dramatiq.Message[Any], queue: str, edits: Sequence[Edit], forgotten: Collection[str]
+) -> dramatiq.Message[Any]:
     changed = edited(message, edits)
-    options = {name: kept for name, kept in changed.options.items() if name not in _FORGOTTEN_OPTIONS}
+    options = {name: kept for name, kept in changed.options.items() if name not in forgotten}
     return replace(changed, queue_name=queue, options=options)  # Message.copy would merge the options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,9 +18,13 @@ from .clients import connect_admin
 from .cluster import Cluster
 from .error_translation import kafka_errors
 
+logger = logging.getLogger(__name__)
+
 
 def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[str]:
     """Create the topics of ``specs`` that do not exist, and return their names; others are left as they are.
+
+    An optional topic that the user may not create is left out, and logged.
 
     Raises:
         TopicsMissing: the user may not create topics; the text names those that are missing.
@@ -31,11 +36,11 @@ def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[
         present = {topic["name"] for topic in described if topic["error_code"] == 0}
         missing = sorted(wanted.keys() - present)
         if missing:
-            _create_topics(admin, cluster, [wanted[name] for name in missing])
+            return _create_topics(admin, cluster, [wanted[name] for name in missing])
     return missing
 
 
-def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicSpec]) -> None:
+def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicSpec]) -> list[str]:
     request = {
         spec.name: {
             "num_partitions": spec.partitions,
@@ -45,21 +50,28 @@ def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicS
         for spec in specs
     }
     response = admin.create_topics(request, raise_errors=False)
-    refused = []
+    refused: dict[str, str] = {}
     lacks_right = False
     for topic in response["topics"]:
         error = kafka.errors.for_code(topic["error_code"])
         # Another process may have created it in the same moment.
         if error not in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError):
-            refused.append(f"{topic['name']} ({topic['error_message'] or error.__name__})")
+            refused[topic["name"]] = f"{topic['name']} ({topic['error_message'] or error.__name__})"
             lacks_right = lacks_right or issubclass(error, kafka.errors.AuthorizationError)
     if refused:
         how = "; create them, or grant Create on the cluster" if lacks_right else ""
-        raise TopicsMissing(
+        text = (
             f"Kafka at {cluster.address} lacks topics and {cluster.user} cannot create them: "
-            f"{', '.join(refused)}{how}"
+            f"{', '.join(refused.values())}{how}"
         )
-    admin.wait_for_topics([spec.name for spec in specs], timeout_ms=int(cluster.send_timeout_s * 1000))
+        optional = {spec.name for spec in specs if spec.is_optional}
+        if not lacks_right or refused.keys() - optional:
+            raise TopicsMissing(text)
+        logger.warning("optional topics not created: %s", text)
+    created = [spec.name for spec in specs if spec.name not in refused]
+    if created:
+        admin.wait_for_topics(created, timeout_ms=int(cluster.send_timeout_s * 1000))
+    return created
 
 
 def cluster_rights(cluster: Cluster) -> frozenset[str] | None:

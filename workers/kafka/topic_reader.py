@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from ..errors import KafkaUnreachable
+from ..errors import KafkaUnreachable, TopicsMissing
 from ..records.consumed import ConsumedRecord
 from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors, unreadable_places
 
@@ -22,16 +23,18 @@ _PATIENCE_S = 15.0
 class TopicReader:
     """Reads all partitions of some topics from their beginning. For one thread; nothing is committed."""
 
-    def __init__(self, cluster: Cluster, *topics: str) -> None:
+    def __init__(self, cluster: Cluster, *topics: str, **options: Any) -> None:
+        """``options`` are those of kafka-python's consumer."""
         self._cluster = cluster
         self._topics = topics
+        self._options = options
         self._doing = f"read topic {', '.join(topics)}"
         self._client: KafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
 
     def open(self) -> None:
         """Connect. Raises KafkaUnreachable."""
-        self._client = connect_consumer(self._cluster, None)
+        self._client = connect_consumer(self._cluster, None, **self._options)
         with kafka_errors(self._cluster, self._doing):
             self._partitions = [
                 TopicPartition(topic, partition)
@@ -53,6 +56,30 @@ class TopicReader:
                 logger.warning("%s", record.unreadable)
         return found
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until there may be something to read, after a :meth:`read` without a wait found nothing."""
+        assert self._client is not None, "not open"
+        self._client._fetcher.wait_for_news(timeout_s)
+
+    def wake(self) -> None:
+        """End a :meth:`wait`, from any thread."""
+        client = self._client
+        if client is not None:
+            client._fetcher.end_quiet()
+
+    def position(self, topic: str) -> int:
+        """The offset behind the last record that was read of a topic with one partition."""
+        assert self._client is not None, "not open"
+        position: int = self._client.position(TopicPartition(topic, 0))
+        return position
+
+    def require_topics(self) -> None:
+        """Raise TopicsMissing if there was none of the topics when this was opened."""
+        if not self._partitions:
+            raise TopicsMissing(
+                f"there is no topic {', '.join(self._topics)}; todo-workers topics creates it"
+            )
+
     def read_to_end(self) -> Iterator[ConsumedRecord]:
         """The records up to the end that the topic has now, and maybe some that come meanwhile.
 
@@ -72,15 +99,21 @@ class TopicReader:
             ends = self._client.end_offsets(self._partitions)
         return {partition: (starts[partition], ends[partition]) for partition in sorted(self._partitions)}
 
-    def read_partition(self, partition: TopicPartition, end: int) -> Iterator[list[ConsumedRecord]]:
-        """Yield one partition's records in lists, from its beginning up to ``end`` and maybe beyond.
+    def read_partition(
+        self, partition: TopicPartition, end: int, *, start: int | None = None
+    ) -> Iterator[list[ConsumedRecord]]:
+        """Yield one partition's records in lists, from ``start`` or its beginning up to ``end`` and maybe
+        beyond.
 
         Raises KafkaUnreachable, also if no more records come.
         """
         assert self._client is not None, "not open"
         with kafka_errors(self._cluster, self._doing):
             self._client.assign([partition])
-            self._client.seek_to_beginning(partition)
+            if start is None:
+                self._client.seek_to_beginning(partition)
+            else:
+                self._client.seek(partition, start)
         yield from self._read_until({partition: end})
 
     def _read_until(self, ends: Mapping[TopicPartition, int]) -> Iterator[list[ConsumedRecord]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
 import dramatiq
@@ -27,16 +28,19 @@ class Prepares(Protocol):
 class BootCheck(dramatiq.Middleware):
     """Prepares the broker before a worker boots, and ends the process with one line if that fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[dramatiq.Worker], object] = lambda _: None) -> None:
+        """``then`` gets the worker, does more that needs Kafka, and may fail in the same way."""
+        self._then = then
         self._in_command = False
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002 - dramatiq's command calls it
         self._in_command = True
 
-    def before_worker_boot(self, broker: Prepares, worker: dramatiq.Worker) -> None:  # type: ignore[override]  # noqa: ARG002
+    def before_worker_boot(self, broker: Prepares, worker: dramatiq.Worker) -> None:  # type: ignore[override]
         try:
             with silent_library():
                 broker.prepare()
+                self._then(worker)
         except KafkaUnreachable as exc:
             if not self._in_command:
                 raise WorkerCannotStart(str(exc)) from exc

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dramatiq
 from dramatiq.middleware import Retries as DramatiqRetries
 from dramatiq.middleware import default_middleware
 
+from ..controls.follower import Follower
+from ..controls.gate import Gate
 from .boot_check import BootCheck
+from .follows_controls import FollowsControls
 from .leaves_for_the_dead import LeavesForTheDead
 from .retries import Retries
 from .revocation_guard import RevocationGuard
@@ -22,10 +26,19 @@ def defaults(retries: Retries) -> list[dramatiq.Middleware]:
     return [*(kind() for kind in others), retries]
 
 
-def add_own(broker: dramatiq.Broker, *, run_mover: bool, health_dir: Path | None) -> None:
+def add_own(
+    broker: dramatiq.Broker,
+    gate: Gate,
+    follower: Callable[[dramatiq.Worker], Follower],
+    *,
+    run_mover: bool,
+    health_dir: Path | None,
+) -> None:
     """Add the middleware that the pool itself needs to a broker that has all other middleware."""
-    broker.add_middleware(BootCheck())
+    controls = FollowsControls(follower)
+    broker.add_middleware(BootCheck(controls.load))
+    broker.add_middleware(controls)
     broker.add_middleware(StopsOnce())
     broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
     # First of all: no other middleware begins with a job that it skips.
-    broker.add_middleware(RevocationGuard(), before=type(broker.middleware[0]))
+    broker.add_middleware(RevocationGuard(gate), before=type(broker.middleware[0]))

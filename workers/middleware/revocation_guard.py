@@ -1,4 +1,4 @@
-"""Keeps jobs that were taken back from running in this process: of a revoked partition, or passed on."""
+"""Keeps jobs from starting that must not: taken back, of a paused queue, or taken out by a switch."""
 
 from __future__ import annotations
 
@@ -7,36 +7,69 @@ import logging
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
+from ..controls.decision import Switch
+from ..controls.gate import Gate
+from ..controls.then import Then
+from ..errors import HeldBySwitch
 from ..partitions.taken_message import TakenMessage
 
+logger = logging.getLogger(__name__)
 
-class _LeavesOutPassedOn(logging.Filter):
-    """Leaves out the warning that a job was skipped which was taken back to be passed on: that is no trouble.
 
-    There may be hundreds at once.
+class _LeavesOutExpected(logging.Filter):
+    """Leaves out the warning that a job was skipped where that is no trouble.
+
+    There may be hundreds at once: those that are passed on, of a paused queue, or taken out by a switch.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.msg != _SKIPPED or not isinstance(record.args, tuple):
             return True
-        return not any(isinstance(value, TakenMessage) and value.withdrawn for value in record.args)
+        return not any(
+            isinstance(value, TakenMessage) and (value.withdrawn or value.put_back or value.taken_out)
+            for value in record.args
+        )
 
 
 #: dramatiq's text for a job that was skipped.
 _SKIPPED = "Message %s was skipped."
-_leaves_out_passed_on = _LeavesOutPassedOn()
+_leaves_out_expected = _LeavesOutExpected()
 
 
 class RevocationGuard(dramatiq.Middleware):
-    """Skips a job that was taken back while it waited here for a thread.
+    """Skips a job that must not start, as the last look before it does.
 
-    If its partition was revoked, the next owner runs it. If it was withdrawn to be passed on, it runs in the
-    process that gets it; here, from a new message, if that fails.
+    If its partition was revoked while it waited here for a thread, the next owner runs it. If it was
+    withdrawn to be passed on, it runs in the process that gets it; here, from a new message, if that fails.
+    If its queue is paused, it waits on in its partition. If a switch matches, it becomes a dead letter or is
+    discarded.
     """
 
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_leaves_out_passed_on)
+        logging.getLogger("dramatiq.worker.WorkerThread").addFilter(_leaves_out_expected)
 
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
-        if isinstance(message, TakenMessage) and not message.start():
+        if not isinstance(message, TakenMessage):
+            return
+        if not message.start(self._gate.is_paused):
             raise SkipMessage("the job was taken back before it started")
+        switch = self._gate.switch_for(message)
+        if switch is not None:
+            _take_out(message, switch)
+
+
+def _take_out(message: TakenMessage, switch: Switch) -> None:
+    message.taken_out = True
+    if switch.then is Then.HOLD:
+        message.fail()
+        raise HeldBySwitch(switch.id)
+    logger.info(
+        "job discarded by a switch id=%s actor=%s switch=%s",
+        message.message_id,
+        message.actor_name,
+        switch.id,
+    )
+    raise SkipMessage(f"the switch {switch.id} discards the job")

@@ -80,14 +80,19 @@ def act(
     *,
     rate_per_s: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
+    order: Callable[[Entry], Any] | None = None,
 ) -> None:
-    """Do it to exactly those of the selection; ``resolution`` is right even if this is interrupted."""
+    """Do it to exactly those of the selection; ``resolution`` is right even if this is interrupted.
+
+    With ``order``, a key to sort by, all of them are in memory at once.
+    """
     topic = broker.topics.dead_letters
+    entries = search.chosen(selection)
     try:
         resolve(
             broker.producer,
             topic,
-            search.chosen(selection),
+            entries if order is None else sorted(entries, key=order),
             action.revive,
             resolution,
             rate_per_s=rate_per_s,

@@ -116,10 +116,18 @@ class OwnedPartition:
         return self.ledger.done(offset)
 
     def give_back(self, record: ConsumedRecord) -> None:
-        """Make a record that was taken the next to take; a closed partition's is left to the next owner."""
+        """Let a record be taken again, in its turn; a closed partition's is left to the next owner.
+
+        Those that were given back stand at the beginning of the buffer, in their order.
+        """
         self.in_hand.pop(record.offset, None)
-        if not self.closed:
-            self.buffer.appendleft(record)
+        if self.closed:
+            return
+        before = []
+        while self.buffer and self.buffer[0].offset < record.offset:
+            before.append(self.buffer.popleft())
+        self.buffer.appendleft(record)
+        self.buffer.extendleft(reversed(before))
 
     def _is_given_back(self, offset: int) -> bool:
         return self.ledger.is_open(offset) and offset not in self.in_hand

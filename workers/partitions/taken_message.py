@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -37,10 +39,13 @@ class TakenMessage(dramatiq.MessageProxy):
         "message_timestamp",
         "options",
         "owned",
+        "put_back",
         "queue_name",
         "record",
         "running",
         "started",
+        "started_at",
+        "taken_out",
         "withdrawn",
     )
 
@@ -65,6 +70,13 @@ class TakenMessage(dramatiq.MessageProxy):
         #: Whether it was taken back from dramatiq before it started, to be passed on to another process. If
         #: that fails, its record gets a new message.
         self.withdrawn = False
+        #: Whether its queue was paused when a thread was about to run it: then its record waits on in its
+        #: partition, and gets a new message.
+        self.put_back = False
+        #: Whether a switch has kept it from running: it is a dead letter, or discarded.
+        self.taken_out = False
+        #: When it started, by the system's clock.
+        self.started_at = 0.0
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.
         self.handed_back = False
         #: Whether it failed with an exception that its actor throws on purpose.
@@ -95,13 +107,25 @@ class TakenMessage(dramatiq.MessageProxy):
         """For logs: dramatiq's own would show the arguments, and with them names and addresses of people."""
         return f"{self.actor_name} {self.message_id}"
 
-    def start(self) -> bool:
-        """Note that a worker thread is about to run the job; False if it must not any more."""
-        # In this order: either the thread sees the partition closed, or the closing sees the job started.
+    def start(self, is_paused: Callable[[str], bool] = lambda _: False) -> bool:
+        """Note that a worker thread is about to run the job; False if it must not any more.
+
+        ``is_paused`` says whether jobs of a queue must wait.
+        """
+        self.started_at = time.time()
+        # In this order: either the thread sees the partition closed, or the closing sees the job started; and
+        # either it sees the pause, or the report that confirms the pause names the job.
         self.started = True
         self.handed_back = self.owned.closed or not self._decide()
+        if not self.handed_back and is_paused(self.queue_name):
+            self.put_back = self.handed_back = True
         self.running = not self.handed_back
         return self.running
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it runs, as far as is known: a thread may find just now that it must not."""
+        return self.started and not (self.handed_back or self.acked)
 
     def hold(self) -> None:
         """Keep the job in hand after its actor has returned, until :meth:`release`. For the actor's thread.

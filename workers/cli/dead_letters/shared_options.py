@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...dead_letters.filter import Filter
+from ...dead_letters.filter import Filter, Place, parse_place
 from ...dead_letters.letter import Reason
 from ..times import parse_time
 
@@ -62,6 +62,10 @@ def filter_of(
     text: Annotated[
         str | None, typer.Option(help="Only with this text in arguments, error or traceback.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PLACE=VALUE", help="Only with this value there: args.0.todo.id=x."),
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only given up since then: 2h, 3d, or ISO.")
     ] = None,
@@ -76,9 +80,20 @@ def filter_of(
         reason=reason,
         exception=exception,
         text=text,
+        where=places(where),
         since_ms=since_ms,
         until_ms=until_ms,
     )
+
+
+def places(texts: list[str] | None) -> tuple[Place, ...]:
+    """The places that ``--where`` names. Raises WrongUsage."""
+    from ...errors import WrongUsage
+
+    try:
+        return tuple(map(parse_place, texts or ()))
+    except ValueError as exc:
+        raise WrongUsage(f"--where {exc}") from exc
 
 
 @takes(wanted=filter_of)

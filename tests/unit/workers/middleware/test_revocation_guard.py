@@ -12,6 +12,7 @@ import pytest
 from dramatiq.worker import _WorkerThread
 
 from tests.helpers.records import Consumed
+from workers.controls.gate import Gate
 from workers.kafka import OffsetAndMetadata, TopicPartition
 from workers.middleware.revocation_guard import RevocationGuard
 from workers.partitions.owned_partition import OwnedPartition
@@ -25,9 +26,9 @@ def job() -> TakenMessage:
     return TakenMessage(message, Consumed(), owned, SimpleQueue())
 
 
-def process(job: TakenMessage) -> None:
+def process(job: TakenMessage, gate: Gate | None = None) -> None:
     """Let one of dramatiq's worker threads process the job."""
-    guard = RevocationGuard()
+    guard = RevocationGuard(gate or Gate())
     broker: Any = SimpleNamespace(
         emit_before=lambda _, message: guard.before_process_message(broker, message),
         emit_after=lambda *_, **__: None,

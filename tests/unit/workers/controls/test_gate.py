@@ -1,0 +1,113 @@
+"""A process lets no job start whose queue is paused, or that a switch takes out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import dramatiq
+import pytest
+
+from tests.helpers.records import Consumed
+from workers.controls.decision import Note, Pause, Switch
+from workers.controls.gate import Gate
+from workers.controls.state import State
+from workers.controls.then import Then
+from workers.dead_letters.filter import Filter, parse_place
+
+
+def switch(name: str, *places: str, then: Then = Then.HOLD, at: int = 0, **where: Any) -> Switch:
+    return Switch(name, Filter(where=tuple(map(parse_place, places)), **where), then, Note("ann", at))
+
+
+def job(*args: Any, actor: str = "work", queue: str = "default", **kwargs: Any) -> dramatiq.Message[None]:
+    return dramatiq.Message(queue, actor, args, kwargs, {}, message_id="0123-abc")
+
+
+def gate_with(*switches: Switch) -> Gate:
+    gate = Gate()
+    gate.apply(State(switches={one.id: one for one in switches}))
+    return gate
+
+
+def taken_out_by(found: Switch | None) -> str | None:
+    return found.id if found else None
+
+
+def test_a_paused_queue_is_paused_until_the_pause_ends() -> None:
+    now = 10.0
+    gate = Gate(lambda: now)
+    assert not gate.is_paused("mail")
+    gate.apply(State({"mail": Pause("mail", Note(until_ms=20_000)), "other": Pause("other")}))
+    assert (gate.is_paused("mail"), gate.is_paused("other"), gate.is_paused("third")) == (True, True, False)
+    now = 20.0
+    assert (gate.is_paused("mail"), gate.is_paused("other")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matching", "others"),
+    [
+        (switch("s", actor="work"), job(), job(actor="other")),
+        (switch("s", queue="mail"), job(queue="mail"), job()),
+        (switch("s", ids=("0123",)), job(), None),
+        (switch("s", text="ANN"), job({"to": ["ann@example.com"]}), job({"to": "bob"})),
+        (switch("s", "args.0.todo.id=x"), job({"todo": {"id": "x"}}), job({"todo": {"id": "y"}})),
+        (switch("s", "args.0.todo.id=5"), job({"todo": {"id": 5}}), job({"todo": {"id": 6}})),
+        (switch("s", "args.1=true"), job(0, True), job(0, 1)),
+        (switch("s", "kwargs.user.0=ann"), job(user=["ann"]), job(user="ann")),
+        (switch("s", "args.0=null"), job(None), job()),
+        (switch("s", "args.0.a=1", "args.0.b=2"), job({"a": 1, "b": 2}), job({"a": 1, "b": 3})),
+        (switch("s", "args.0.a=1", actor="work"), job({"a": 1}), job({"a": 1}, actor="other")),
+    ],
+)
+def test_a_switch_takes_out_the_jobs_that_its_filter_matches(
+    wanted: Switch, matching: Any, others: Any
+) -> None:
+    gate = gate_with(wanted)
+    assert taken_out_by(gate.switch_for(matching)) == "s"
+    assert gate.counts == {"s": 1}
+    assert others is None or gate.switch_for(others) is None
+
+
+def test_of_several_one_that_holds_comes_first_and_then_the_oldest() -> None:
+    gate = gate_with(
+        switch("drop", actor="work", then=Then.DISCARD, at=1),
+        switch("new", "args.0=1", at=3),
+        switch("old", "args.0=1", at=2),
+    )
+    assert taken_out_by(gate.switch_for(job(1))) == "old"
+    assert taken_out_by(gate.switch_for(job(2))) == "drop"
+
+
+class Strange:
+    """An argument of the application's own that cannot even be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_a_filter_that_raises_matches_nothing_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    gate = gate_with(switch("place", "args.0=1", at=1), switch("all", actor="other", at=2))
+    with caplog.at_level(logging.WARNING):
+        assert gate.switch_for(job(Strange())) is None
+        assert gate.switch_for(job(Strange())) is None
+        assert taken_out_by(gate.switch_for(job(Strange(), actor="other"))) == "all"
+    (told,) = [record for record in caplog.records if "matches nothing" in record.message]
+    assert "no text" in told.message
+
+
+def test_may_take_out_knows_the_actors_that_there_are_switches_for() -> None:
+    assert not Gate().may_take_out("work")
+    gate = gate_with(switch("s", actor="work"))
+    assert (gate.may_take_out("work"), gate.may_take_out("other")) == (True, False)
+    assert gate_with(switch("s", queue="mail")).may_take_out("other")
+
+
+def test_what_is_no_decision_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    state = State().after([Consumed(key=b"queue/mail", value=b"{")])
+    for _ in range(2):
+        gate.apply(state)
+    assert caplog.text.count("control ignored") == 1

@@ -1,0 +1,79 @@
+"""Tells how many workers have confirmed a change, and who makes one."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+from typing import Any
+
+from ...broker.kafka_broker import KafkaBroker
+from ...controls.controls import Change, Confirmation
+from ...errors import UnknownQueue, WrongUsage
+from ..terminal import complain
+from ..times import parse_length
+
+FAILED = 1
+#: The most workers that are named.
+_NAMED = 5
+
+
+def who() -> str:
+    """The user of this terminal, for the records."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def seconds(text: str) -> float:
+    """A length of time in seconds; ``0`` waits for nobody. Raises WrongUsage."""
+    return 0.0 if text.strip("0s") == "" else parse_length(text).total_seconds()
+
+
+def require_queue(broker: KafkaBroker, queue: str) -> None:
+    """Raise WrongUsage for a queue that is not declared."""
+    try:
+        broker.require_queue(queue)
+    except UnknownQueue as exc:
+        raise WrongUsage(str(exc)) from exc
+
+
+def confirmed(broker: KafkaBroker, change: Change, wait_s: float, *, quiet: bool) -> Confirmation:
+    """Wait for the workers, with the count on the terminal as it grows."""
+    shows = not quiet and sys.stderr.isatty()
+
+    def tell(found: Confirmation) -> None:
+        if shows:
+            print(f"\r{found} ", end="", file=sys.stderr, flush=True)
+
+    found = broker.controls.wait_confirmed(change, wait_s, tell)
+    if shows:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    return found
+
+
+def tell(found: Confirmation) -> int:
+    """Print the count, and who is missing; returns the exit status."""
+    print(found)
+    if found.missing:
+        complain(f"not confirmed: {_names(found.missing)}; they have the last state that they read")
+    if found.silent:
+        complain(f"not heard of for a while, dead or standing still: {_names(found.silent)}")
+    return int(not found.is_complete)
+
+
+def as_values(found: Confirmation) -> dict[str, Any]:
+    """The count as JSON values."""
+    return {
+        "confirmed": found.confirmed,
+        "workers": found.total,
+        "missing": list(found.missing),
+        "silent": list(found.silent),
+    }
+
+
+def _names(workers: tuple[str, ...]) -> str:
+    shown = ", ".join(workers[:_NAMED])
+    return f"{shown} and {len(workers) - _NAMED} more" if len(workers) > _NAMED else shown

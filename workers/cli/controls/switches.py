@@ -1,0 +1,118 @@
+"""`todo-workers switches`: takes jobs out before they start, by a filter, and lets them run again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from typing import Any
+
+from rich.table import Table
+
+from ...application import load_broker
+from ...controls.decision import Switch, as_json
+from ...controls.then import Then
+from ...dead_letters.filter import Filter
+from ...errors import WrongUsage
+from ...operations.switches import Lifted, lift
+from ..terminal import complain, console, visible
+from ..times import timestamp
+from . import confirming
+from .status_lines import told
+
+
+def add(app: str | None, where: Filter, then: str, *, why: str, wait: str, as_json_: bool) -> int:
+    """Set a switch; returns the exit status."""
+    wait_s = confirming.seconds(wait)
+    broker = load_broker(app)
+    if where.queue is not None:
+        confirming.require_queue(broker, where.queue)
+    switch, change = broker.controls.switch(where, Then(then), who=confirming.who(), why=why)
+    if not as_json_:
+        print(f"switch {switch.id} {_verb(switch)} {visible(_words(switch))}")
+    found = confirming.confirmed(broker, change, wait_s, quiet=as_json_)
+    broker.close()
+    if as_json_:
+        print(json.dumps(_values(switch, 0) | confirming.as_values(found)))
+        return int(not found.is_complete)
+    return confirming.tell(found)
+
+
+def show(app: str | None, *, as_json: bool) -> None:
+    """Print the switches, and how many jobs each has taken out in the workers that run now."""
+    broker = load_broker(app)
+    with broker.controls.watch() as watch:
+        state = watch.state
+        counts = Counter[str]()
+        for process in watch.processes():
+            counts.update(process.switched)
+    switches = sorted(state.switches.values(), key=lambda one: one.note.when_ms)
+    if as_json:
+        print(json.dumps([_values(one, counts[one.id]) for one in switches]))
+        return
+    table = Table("id", "then", "jobs", "taken out", "set", box=None)
+    now_ms = time.time() * 1000
+    for one in switches:
+        jobs = visible(_words(one))
+        table.add_row(visible(one.id), one.then, jobs, str(counts[one.id]), visible(told(one.note, now_ms)))
+    console().print(table)
+    for problem in state.problems:
+        complain(str(problem))
+
+
+def end(app: str | None, switch_id: str, *, why: str, wait: str, as_json: bool) -> int:
+    """Lift a switch and replay what it holds; returns the exit status."""
+    wait_s = confirming.seconds(wait)
+    broker = load_broker(app)
+    lifted = lift(broker, _whole_id(broker, switch_id), who=confirming.who(), why=why, timeout_s=wait_s)
+    broker.close()
+    done, held = lifted.resolution.done, lifted.held
+    if as_json:
+        found = confirming.as_values(lifted.confirmation)
+        print(json.dumps({"held": held, "replayed": done, **found}))
+        return int(not lifted.is_complete)
+    return _tell(lifted)
+
+
+def _tell(lifted: Lifted) -> int:
+    status = confirming.tell(lifted.confirmation)
+    if status:
+        complain("nothing was replayed, as those workers would hold it again; lift the switch once more")
+        return status
+    print(f"{lifted.resolution.done} of {lifted.held} held jobs replayed")
+    for letter_id, error in lifted.resolution.failures:
+        complain(f"not replayed: {letter_id}: {error}")
+    return int(not lifted.is_complete)
+
+
+def _whole_id(broker: Any, beginning: str) -> str:
+    """The id of the only switch that begins so; the text itself if none does: it may hold jobs still."""
+    ids = broker.controls.state().switches
+    found = [one for one in ids if one.startswith(beginning)]
+    if len(found) > 1 and beginning not in found:
+        raise WrongUsage(f"several switches begin with {beginning}: {', '.join(sorted(found)[:3])}")
+    return found[0] if len(found) == 1 else beginning
+
+
+def _verb(switch: Switch) -> str:
+    return "holds" if switch.then is Then.HOLD else "discards"
+
+
+def _words(switch: Switch) -> str:
+    where = as_json(switch.where)
+    parts = [f"{name} {value}" for name, value in where.items() if isinstance(value, str)]
+    parts += [f"id {one}" for one in where.get("ids", ())] + list(where.get("where", ()))
+    return "jobs of " + ", ".join(parts)
+
+
+def _values(switch: Switch, count: int) -> dict[str, Any]:
+    note = switch.note
+    return {
+        "id": switch.id,
+        "then": switch.then,
+        "where": as_json(switch.where),
+        "who": note.who,
+        "since": timestamp(note.when_ms),
+        "why": note.why,
+        "taken_out": count,
+    }

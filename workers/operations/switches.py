@@ -1,0 +1,126 @@
+"""Lifts a switch: ends it, and replays what it holds, in the order in which it came."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..broker.kafka_broker import KafkaBroker
+from ..controls.controls import WAIT_S, Confirmation
+from ..dead_letters.filter import Filter
+from ..dead_letters.letter import Reason
+from ..dead_letters.reader import Entry
+from ..dead_letters.resolving import Resolution
+from ..dead_letters.selection import Picked, Search, Selection
+from .dead_letters import act, replaying
+
+#: The most bytes of jobs that are in memory at once.
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+class Held(NamedTuple):
+    """A held job: where its dead letter is, where and when it came, and how large it is."""
+
+    partition: int
+    offset: int
+    came_in: tuple[str, int]
+    came_at: int
+    time_ms: int
+    size: int
+
+
+@dataclass(slots=True)
+class Lifted:
+    """What a lift has done: if not all workers have confirmed, nothing is replayed, as they would hold it."""
+
+    confirmation: Confirmation
+    held: int = 0
+    resolution: Resolution = field(default_factory=Resolution)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was held is replayed."""
+        return self.confirmation.is_complete and self.resolution.done == self.held
+
+
+def lift(
+    broker: KafkaBroker,
+    switch_id: str,
+    *,
+    who: str,
+    why: str = "",
+    timeout_s: float = WAIT_S,
+    progress: Callable[[Confirmation], object] = lambda _: None,
+) -> Lifted:
+    """End a switch, wait until all workers have confirmed that, and replay what it holds.
+
+    If it is interrupted, or not all have confirmed, do it again: what is left is replayed then. Jobs that
+    come after the end of the switch may run before those that were held. Raises KafkaUnreachable or
+    NotAuthorized.
+    """
+    change = broker.controls.lift(switch_id, who=who, why=why)
+    lifted = Lifted(broker.controls.wait_confirmed(change, timeout_s, progress))
+    if lifted.confirmation.is_complete:
+        _replay(broker, switch_id, lifted)
+    return lifted
+
+
+def _replay(broker: KafkaBroker, switch_id: str, lifted: Lifted) -> None:
+    search = Search(broker.producer, broker.topics.dead_letters)
+    entries = search.matching(Filter(reason=Reason.HELD))
+    found = list(in_order(_held(entry) for entry in entries if entry.letter.held_by == switch_id))
+    lifted.held = len(found)
+    action = replaying(broker)
+    for some in parts(found):
+        rank = {(one.partition, one.offset): number for number, one in enumerate(some)}
+        picked = (Picked(one.time_ms, one.partition, one.offset, "", "") for one in sorted(some))
+        act(
+            broker,
+            search,
+            Selection(picked),
+            action,
+            lifted.resolution,
+            order=lambda entry, rank=rank: rank[entry.record.partition, entry.record.offset],  # type: ignore[misc]
+        )
+        if lifted.resolution.away is not None:
+            return
+
+
+def _held(entry: Entry) -> Held:
+    letter, record = entry.letter, entry.record
+    origin = letter.origin
+    return Held(
+        record.partition,
+        record.offset,
+        (origin.topic, origin.partition),
+        origin.offset,
+        origin.timestamp_ms,
+        len(letter.value or b""),
+    )
+
+
+def in_order(held: Iterable[Held]) -> Iterator[Held]:
+    """Sort held jobs: those of one partition as they stood there, those of several by their times."""
+    by_place: dict[tuple[str, int], list[Held]] = defaultdict(list)
+    for one in held:
+        by_place[one.came_in].append(one)
+    for those in by_place.values():
+        those.sort(key=lambda one: one.came_at)
+    return heapq.merge(*by_place.values(), key=lambda one: one.time_ms)
+
+
+def parts(held: Iterable[Held], max_bytes: int = _MAX_BYTES) -> Iterator[list[Held]]:
+    """Cut a sequence into parts of at most so many bytes, or of a single job."""
+    part: list[Held] = []
+    size = 0
+    for one in held:
+        if part and size + one.size > max_bytes:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += one.size
+    if part:
+        yield part
