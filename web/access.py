@@ -102,7 +102,7 @@ class Access:
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         user = claims[self._user_claim]
-        if not isinstance(user, str) or not user_key(user):
+        if not isinstance(user, str) or not user_key(user) or "\0" in user:
             raise AccessDenied(f"the token's claim {self._user_claim} is no text")
         if self._user_claim == "email" and claims.get("email_verified") in (False, "false"):
             raise AccessDenied("the token's claim email is not verified")

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
+from ..events.models import EVENT_TYPES
 from ..storage.database import Database
 from .entries import LOG_POSITION
 from .trail import audit_trail
@@ -30,23 +31,35 @@ _TIME = audit_trail.c.time
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """The rows that match everything set here; ``since`` and ``until`` are times of the event, inclusive."""
+    """The rows that match everything set here.
+
+    ``since`` and ``until`` are times of the event, inclusive; ``below`` is a sequence, exclusive.
+    """
 
     todo_id: str | None = None
     actor: str | None = None
     type: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    event_id: str | None = None
+    below: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same as conditions of SQL."""
         columns = audit_trail.c
-        equal = {columns.todo_id: self.todo_id, columns.actor: self.actor, columns.type: self.type}
+        equal = {
+            columns.todo_id: self.todo_id,
+            columns.actor: self.actor,
+            columns.type: self.type,
+            columns.event_id: self.event_id,
+        }
         found = [column == value for column, value in equal.items() if value is not None]
         if self.since is not None:
             found.append(columns.time >= self.since)
         if self.until is not None:
             found.append(columns.time <= self.until)
+        if self.below is not None:
+            found.append(columns.sequence < self.below)
         return found
 
 
@@ -66,6 +79,14 @@ def history(database: Database, todo_id: str, *, page_size: int = PAGE_SIZE) -> 
     rows = pages(database, AuditFilter(todo_id=todo_id), by_time=True, page_size=page_size)
     for _, together in groupby(rows, key=itemgetter("time")):
         yield from sorted(together, key=_place_in_log)
+
+
+def todo_in(row: Row) -> Mapping[str, Any] | None:
+    """The whole todo after the event of a row; of a deleted one, before. None if it is about none."""
+    if row["type"] not in EVENT_TYPES:
+        return None
+    found = row["details"].get("todo") or row["after"] or row["before"]
+    return found if isinstance(found, dict) else None
 
 
 def _place_in_log(row: Row) -> tuple[int, int]:

@@ -101,6 +101,11 @@ class RecipientStore:
         """Send the recipient nothing in these hours, by the clock of its zone; None ends that."""
         return self._change(address, lambda now: replace(now, quiet_hours=quiet_hours))
 
+    def replace(self, address: str, opted_out: Iterable[str], quiet_hours: QuietHours | None) -> Preferences:
+        """Set all that the recipient wants, whatever it was."""
+        wanted = Preferences(_checked(opted_out), quiet_hours)
+        return self._change(address, lambda _: wanted)
+
     def unsubscribe(self, notice_id: UUID) -> Preferences | None:
         """Opt the recipient of a notice out of its kind; for the page that a mail's headers name.
 

@@ -74,8 +74,10 @@ class Firing:
 class RemindersByHand:
     """The reminders of one database. Every method raises DatabaseError if the database fails."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, owner: str | None = None) -> None:
+        """With ``owner``, an e-mail address in any case, there are only the reminders of that person."""
         self._database = database
+        self._owner = owner
 
     def find(
         self,
@@ -89,13 +91,9 @@ class RemindersByHand:
 
         ``owner`` is an e-mail address, in any case.
         """
-        wanted = _both()
+        wanted = self._both(owner)
         if todo_id is not None:
             wanted = wanted.where(_R.todo_id == todo_id)
-        if owner is not None:
-            email = _T.todo["owner"]["email"].as_string()
-            # SQLite folds only the case of ASCII letters.
-            wanted = wanted.where((func.lower(email) == owner.lower()) | (email == owner))
         if state is not None:
             wanted = wanted.where(_R.state == state)
         order = (_R.alarm_at.is_(None), _R.alarm_at, _R.todo_id, _R.id)
@@ -107,7 +105,7 @@ class RemindersByHand:
     def one(self, beginning: str) -> Reminder:
         """The reminder whose id begins with ``beginning``. Raises NoSuchReminder, which names similar ids."""
         with self._database.reading() as connection:
-            return _reminder(_row(connection, beginning))
+            return _reminder(self._row(connection, beginning))
 
     def history(self, reminder_id: str, limit: int = 20) -> list[Firing]:
         """The firings of a reminder, the last one first."""
@@ -131,11 +129,11 @@ class RemindersByHand:
         Raises NoSuchReminder, or NotPossible if it has no alarm left.
         """
         with self._database.writing() as connection:
-            row = _row(connection, beginning, lock=True)
+            row = self._row(connection, beginning, lock=True)
             if row.state == ReminderState.DONE:
                 raise NotPossible(f"Reminder {row.id} has no alarm left to cancel")
             _set(connection, row, state=ReminderState.CANCELLED, occurrence=None, alarm_at=None, moved=False)
-            return _reminder(_row(connection, row.id))
+            return _reminder(self._row(connection, row.id))
 
     def reschedule(self, beginning: str, at: datetime, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Let a reminder fire at another time, once; a series then goes on. Returns the alarm to set.
@@ -145,8 +143,8 @@ class RemindersByHand:
         if at <= now:
             raise NotPossible(f"{at.isoformat(timespec='minutes')} has passed; nothing was changed")
         with self._database.writing() as connection:
-            row = _row(connection, beginning, lock=True)
-            return _moved(connection, row, _pending(row), at)
+            row = self._row(connection, beginning, lock=True)
+            return self._moved(connection, row, _pending(row), at)
 
     def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Put a reminder off until ``length`` from now; returns the alarm to set.
@@ -158,7 +156,7 @@ class RemindersByHand:
         """
         until = now + length
         with self._database.writing() as connection:
-            row = _row(connection, beginning, lock=True)
+            row = self._row(connection, beginning, lock=True)
             occurrence: datetime | None = _pending(row)
             if row.state != ReminderState.WAITING or row.alarm_at > until:
                 occurrence = row.fired_occurrence
@@ -166,7 +164,38 @@ class RemindersByHand:
                 raise NotPossible(
                     f"Reminder {row.id} has not fired and is not due until then: reschedule it instead"
                 )
-            return _moved(connection, row, occurrence, until)
+            return self._moved(connection, row, occurrence, until)
+
+    def _moved(
+        self, connection: Connection, row: Row[Any], occurrence: datetime, at: datetime
+    ) -> tuple[Reminder, AlarmToSet]:
+        _set(connection, row, state=ReminderState.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
+        return _reminder(self._row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
+
+    def _row(self, connection: Connection, beginning: str, *, lock: bool = False) -> Row[Any]:
+        wanted = self._both().where(_R.id.startswith(beginning, autoescape=True)).limit(_NEAR)
+        rows = connection.execute(wanted.with_for_update(of=reminders) if lock else wanted).all()
+        if len(rows) == 1:
+            return rows[0]
+        if rows:
+            ids = ", ".join(row.id for row in rows)
+            raise NoSuchReminder(f"More than one reminder begins with {beginning!r}: {ids}")
+        ids_only = self._both().with_only_columns(_R.id, maintain_column_froms=True)
+        known = connection.execute(ids_only.order_by(_R.id).limit(_SEARCHED)).scalars().all()
+        found = near(beginning, known, at_most=_NEAR, cutoff=0.5)
+        where = "" if self._owner else "; todo-workers reminders list shows them"
+        hint = f"; near ones: {', '.join(found)}" if found else where
+        raise NoSuchReminder(f"No reminder has the id {beginning}{hint}")
+
+    def _both(self, owner: str | None = None) -> Any:
+        """Select reminders with their todos, of ``owner``, and of the owner that this object is for."""
+        wanted = select(reminders, _T.todo).join(reminded_todos, _T.todo_id == _R.todo_id)
+        email = _T.todo["owner"]["email"].as_string()
+        for one in (owner, self._owner):
+            if one is not None:
+                # SQLite folds only the case of ASCII letters.
+                wanted = wanted.where((func.lower(email) == one.lower()) | (email == one))
+        return wanted
 
 
 def _pending(row: Row[Any]) -> datetime:
@@ -179,34 +208,9 @@ def _pending(row: Row[Any]) -> datetime:
     return due
 
 
-def _moved(
-    connection: Connection, row: Row[Any], occurrence: datetime, at: datetime
-) -> tuple[Reminder, AlarmToSet]:
-    _set(connection, row, state=ReminderState.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
-    return _reminder(_row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
-
-
 def _set(connection: Connection, row: Row[Any], **values: Any) -> None:
     changed = update(reminders).where(_R.id == row.id)
     connection.execute(changed.values(version=row.version + 1, **values))
-
-
-def _both() -> Any:
-    return select(reminders, _T.todo).join(reminded_todos, _T.todo_id == _R.todo_id)
-
-
-def _row(connection: Connection, beginning: str, *, lock: bool = False) -> Row[Any]:
-    wanted = _both().where(_R.id.startswith(beginning, autoescape=True)).limit(_NEAR)
-    rows = connection.execute(wanted.with_for_update(of=reminders) if lock else wanted).all()
-    if len(rows) == 1:
-        return rows[0]
-    if rows:
-        ids = ", ".join(row.id for row in rows)
-        raise NoSuchReminder(f"More than one reminder begins with {beginning!r}: {ids}")
-    known = connection.execute(select(_R.id).order_by(_R.id).limit(_SEARCHED)).scalars().all()
-    found = near(beginning, known, at_most=_NEAR, cutoff=0.5)
-    hint = f"; near ones: {', '.join(found)}" if found else "; todo-workers reminders list shows them"
-    raise NoSuchReminder(f"No reminder has the id {beginning}{hint}")
 
 
 def _zone_of(name: str) -> str:

@@ -8,7 +8,11 @@ from settings import load_settings
 
 from ..access import Access, access_from
 from .events import events_router
+from .history import history_router
+from .preferences import preferences_router
+from .reminders import reminders_router
 from .services import Services, services_of_tasks
+from .unsubscribe import unsubscribe_router
 
 
 def kafka_router(*, services: Services | None = None, access: Access | None = None) -> APIRouter:
@@ -23,4 +27,8 @@ def kafka_router(*, services: Services | None = None, access: Access | None = No
         access = access_from(load_settings())
     router = APIRouter()
     router.include_router(events_router(services, access))
+    router.include_router(history_router(services, access))
+    router.include_router(reminders_router(services, access))
+    router.include_router(preferences_router(services, access))
+    router.include_router(unsubscribe_router(services))
     return router

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from tasks.notifications.recipients import RecipientStore
+from tasks.reminders.outcomes import AlarmToSet
+from tasks.storage.database import Database
 from workers.broker.sending import Written
 from workers.errors import WorkersError
 from workers.records.envelope import Record
@@ -32,6 +36,9 @@ class Services:
 
     event_log: str
     write_events: WriteEvents
+    database: Callable[[], Database]
+    recipients: Callable[[], RecipientStore]
+    set_alarm: Callable[[AlarmToSet], object]
     dapr: Dapr = Dapr()
 
 
@@ -44,5 +51,14 @@ def services_of_tasks() -> Services:
     return Services(
         event_log=app.event_log,
         write_events=publishing.write_events,
+        database=app.database,
+        recipients=app.recipient_store,
+        set_alarm=_set_alarm,
         dapr=Dapr(token, web.dapr_pubsub, web.dapr_topic),
     )
+
+
+def _set_alarm(alarm: AlarmToSet) -> None:
+    from tasks.actors.reminders import keeper  # noqa: PLC0415
+
+    keeper().set_alarms([alarm], datetime.now(UTC))

@@ -12,9 +12,9 @@ from tasks.events import schemas
 from tasks.events.models import EVENT_TYPES
 from tasks.updates.asyncapi import DEEDS
 
+from ..visibility import TODO_FIELDS
 from . import protocol
 from .protocol import Resync
-from .views import TODO_FIELDS
 
 Schema = dict[str, Any]
 

@@ -17,6 +17,7 @@ from workers.records.consumed import ConsumedRecord
 from workers.records.sources import Incoming
 
 from ..access import user_key
+from ..visibility import people_of, visible_fields, visible_todo
 from .ring import Entry
 
 _BATCH = BATCH_TYPE.encode()
@@ -28,18 +29,12 @@ View = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 #: Names the users who may see an event; None: everybody may.
 Audience = Callable[[Mapping[str, Any]], Iterable[str] | None]
 
-#: The fields of a todo that its owner and those who watch it see.
-TODO_FIELDS = ("id", "title", "description", "due", "reminders", "recurrence")
-
 
 def todo_view(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """What happened to a todo, without the address of its owner."""
-    todo = event["todo"]
-    seen = {name: todo[name] for name in TODO_FIELDS if name in todo}
-    seen["owner"] = {"name": todo["owner"]["name"]}
-    data: dict[str, Any] = {"actor": event["actor"], "todo": seen}
+    data: dict[str, Any] = {"actor": event["actor"], "todo": visible_todo(event["todo"])}
     if "changes" in event:
-        data["changes"] = {name: change for name, change in event["changes"].items() if name in TODO_FIELDS}
+        data["changes"] = visible_fields(event["changes"])
     return data
 
 
@@ -52,8 +47,7 @@ def owner_and_watchers(event: Mapping[str, Any]) -> Iterable[str]:
     """The owner of the todo, and those whose addresses its field ``watchers`` lists."""
     if event["type"] in UPDATE_TYPES:
         return (event["data"]["owner"],)
-    todo = event["todo"]
-    return (todo["owner"]["email"], *todo.get("watchers", ()))
+    return people_of(event["todo"])
 
 
 VIEWS: Mapping[str, View] = {

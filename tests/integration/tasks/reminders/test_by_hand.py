@@ -50,6 +50,26 @@ def test_reminders_are_found_by_what_they_are_about(world: World, by_hand: Remin
     assert by_hand.one(his.id[:13]) == his
 
 
+def test_the_reminders_of_one_owner_are_all_that_there_is(world: World, database: Database) -> None:
+    ben = an_owner(email="Ben@example.com")
+    world.sync(event(), event(id="todo-2", owner=ben, reminders=["0m"]))
+    bens = RemindersByHand(database, owner="ben@EXAMPLE.com")
+    (his,), total = bens.find(limit=10)
+    assert (his.todo_id, total) == ("todo-2", 1)
+    assert bens.find(owner="ana@example.com", limit=10) == ([], 0)
+    assert bens.cancel(his.id).state is ReminderState.CANCELLED
+    hers = RemindersByHand(database).find(owner="ana@example.com", limit=1)[0][0]
+    for do in (
+        lambda: bens.one(hers.id),
+        lambda: bens.cancel(hers.id),
+        lambda: bens.snooze(hers.id, MINUTE, NOW),
+        lambda: bens.reschedule(hers.id, later(60), NOW),
+    ):
+        with pytest.raises(NoSuchReminder) as caught:
+            do()
+        assert hers.id[:-1] not in str(caught.value).replace(f"has the id {hers.id}", "")
+
+
 def test_an_id_that_is_not_there_is_answered_with_near_ones(world: World, by_hand: RemindersByHand) -> None:
     with pytest.raises(NoSuchReminder, match="No reminder has the id x; todo-workers reminders list"):
         by_hand.one("x")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx2 import Response
 
-from tests.integration.web.conftest import SECRET
+from tasks.notifications.recipients import RecipientStore
+from tasks.reminders.outcomes import AlarmToSet
+from tasks.storage.database import Database
+from tests.integration.web.conftest import SECRET, token_of
 from web.access import Access
 from web.api import kafka_router
 from web.api.services import Dapr, Services
@@ -17,6 +24,20 @@ from web.keys import SecretKey
 from workers import Cluster, KafkaBroker
 
 DAPR_TOKEN = "the token of Dapr's sidecar, 32 bytes"
+
+
+def bearer(user: str, *roles: str) -> dict[str, str]:
+    """The header of somebody's request."""
+    return {"authorization": f"Bearer {token_of(user, roles=list(roles))}"}
+
+
+def require_problem(answer: Response, status: int, words: str) -> Any:
+    """The problem that an answer is, with this status and these words."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert answer.status_code == problem["status"] == status
+    assert words in problem["detail"]
+    return problem
 
 
 @pytest.fixture
@@ -28,13 +49,47 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
     broker.close()
 
 
-def make_services(broker: KafkaBroker) -> Services:
-    log = broker.topics.named("events")
-    return Services(
-        event_log=log,
-        write_events=partial(broker.sending.deliver_each_async, log),
-        dapr=Dapr(DAPR_TOKEN, "pubsub"),
-    )
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the schema: to copy it is quicker than to migrate a new one."""
+    file = tmp_path_factory.mktemp("database") / "todo.db"
+    database = Database(f"sqlite:///{file}")
+    database.upgrade()
+    database.dispose()
+    return file
+
+
+@pytest.fixture
+def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+    """One kind of database is enough: what the routes call is tested on both."""
+    file = shutil.copy(empty_database, tmp_path)
+    database = Database(f"sqlite:///{file}")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def alarms() -> list[AlarmToSet]:
+    """The alarms that routes have set."""
+    return []
+
+
+@pytest.fixture
+def make_services(database: Database, alarms: list[AlarmToSet]) -> Callable[[KafkaBroker], Services]:
+    """Makes the services of a broker; alarms go nowhere, but are kept."""
+
+    def make(broker: KafkaBroker) -> Services:
+        log = broker.topics.named("events")
+        return Services(
+            event_log=log,
+            write_events=partial(broker.sending.deliver_each_async, log),
+            database=lambda: database,
+            recipients=lambda: RecipientStore(database),
+            set_alarm=alarms.append,
+            dapr=Dapr(DAPR_TOKEN, "pubsub"),
+        )
+
+    return make
 
 
 def make_client(services: Services) -> TestClient:
@@ -45,6 +100,17 @@ def make_client(services: Services) -> TestClient:
 
 
 @pytest.fixture
-def client(broker: KafkaBroker) -> Iterator[TestClient]:
+def client(make_services: Callable[[KafkaBroker], Services]) -> Iterator[TestClient]:
+    """A client of the routes, for which Kafka is away."""
+    broker = KafkaBroker(Cluster(("127.0.0.1:1",)), namespace="t")
+    with make_client(make_services(broker)) as client:
+        yield client
+
+
+@pytest.fixture
+def publishing_client(
+    broker: KafkaBroker, make_services: Callable[[KafkaBroker], Services]
+) -> Iterator[TestClient]:
+    """A client of the routes on a real Kafka."""
     with make_client(make_services(broker)) as client:
         yield client

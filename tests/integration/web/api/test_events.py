@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -14,19 +14,21 @@ from fastapi.testclient import TestClient
 from tasks.events.cloud_events import record_of
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.samples import a_todo, an_event
-from tests.integration.web.api.conftest import DAPR_TOKEN, make_client, make_services
-from tests.integration.web.conftest import token_of
+from tests.integration.web.api.conftest import DAPR_TOKEN, bearer, make_client, require_problem
+from web.api.services import Services
 from workers import Cluster, KafkaBroker
+
+
+@pytest.fixture
+def client(publishing_client: TestClient) -> TestClient:
+    return publishing_client
+
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
 
-def bearer(*roles: str, user: str = "service@example.com") -> dict[str, str]:
-    return {"authorization": f"Bearer {token_of(user, roles=list(roles))}"}
-
-
-PUBLISHER = bearer("publisher")
+PUBLISHER = bearer("service@example.com", "publisher")
 
 
 def structured(**fields: Any) -> dict[str, Any]:
@@ -43,14 +45,6 @@ def post(client: TestClient, body: Any, content_type: str = STRUCTURED, **header
 
 def log_of(broker: KafkaBroker) -> Sequence[Any]:
     return read_topic(broker.cluster, broker.topics.named("events"))
-
-
-def require_problem(answer: httpx.Response, status: int, words: str) -> Any:
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert answer.status_code == problem["status"] == status
-    assert words in problem["detail"]
-    return problem
 
 
 def test_an_event_is_in_the_log_when_the_answer_comes(client: TestClient, broker: KafkaBroker) -> None:
@@ -132,7 +126,7 @@ def test_a_body_without_a_length_is_read_up_to_the_limit(client: TestClient) -> 
     [
         ({}, 401, "send a token in the header Authorization: Bearer"),
         ({"authorization": "Bearer x"}, 401, "the token is refused"),
-        (bearer("viewer"), 403, "this needs the role publisher"),
+        (bearer("ana@example.com", "viewer"), 403, "this needs the role publisher"),
         ({"dapr-api-token": "another"}, 401, "send a token"),
     ],
 )
@@ -143,7 +137,9 @@ def test_only_publishers_publish(
     require_problem(answer, status, words)
 
 
-def test_without_kafka_a_client_is_told_to_come_back(nowhere: str) -> None:
+def test_without_kafka_a_client_is_told_to_come_back(
+    nowhere: str, make_services: Callable[[KafkaBroker], Services]
+) -> None:
     broker = KafkaBroker(Cluster((nowhere,), connect_timeout_s=0.2, send_timeout_s=0.4), namespace="t")
     with make_client(make_services(broker)) as client:
         single = post(client, structured()), "Kafka cannot be reached now; send it again, with the same id"

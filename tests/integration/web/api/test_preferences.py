@@ -1,0 +1,84 @@
+"""What users want, over HTTP, and one click in a mail."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tasks.notifications.delivery_store import DeliveryStore
+from tasks.notifications.mail_message import Sender, compose
+from tasks.notifications.notice import notice_of
+from tasks.notifications.recipients import RecipientStore
+from tasks.notifications.rendering import render
+from tasks.storage.database import Database
+from tests.helpers.samples import an_event, an_owner
+from tests.integration.web.api.conftest import bearer, require_problem
+
+ANA = bearer("ana@example.com")
+
+
+def put(client: TestClient, body: Any) -> Any:
+    return client.put("/preferences", json=body, headers=ANA)
+
+
+def test_everybody_sets_their_own(client: TestClient, database: Database) -> None:
+    before = client.get("/preferences", headers=ANA).json()
+    assert (before["opted_out"], before["quiet_hours"]) == ([], None)
+    assert "todo_created" in before["kinds"]
+    wanted = {"opted_out": ["todo_completed", "todo_created"], "quiet_hours": "22:00-07:00"}
+    assert put(client, wanted).json() == before | wanted
+    assert client.get("/preferences", headers=ANA).json() == before | wanted
+    assert RecipientStore(database).preferences("ANA@example.com").refuses("todo_created")
+    assert client.get("/preferences", headers=bearer("ben@example.com")).json() == before
+    assert put(client, {"opted_out": ["*"], "quiet_hours": None}).json()["opted_out"] == ["*"]
+    require_problem(client.get("/preferences"), 401, "send a token")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"opted_out": ["todo_create"], "quiet_hours": None}, "did you mean"),
+        ({"opted_out": [], "quiet_hours": "22"}, "22:00-07:00"),
+        ({"opted_out": []}, "not as the route describes"),
+        ({"opted_out": [], "quiet_hours": None, "quiet": 1}, "not as the route describes"),
+    ],
+)
+def test_what_is_wrong_changes_nothing(client: TestClient, body: Any, words: str) -> None:
+    before = client.get("/preferences", headers=ANA).json()
+    require_problem(put(client, body), 422, words)
+    assert client.get("/preferences", headers=ANA).json() == before
+
+
+def test_a_user_whose_name_is_no_address_has_no_preferences(client: TestClient) -> None:
+    require_problem(client.get("/preferences", headers=bearer("42")), 422, "42")
+
+
+def test_the_link_in_a_mail_unsubscribes_with_one_click(client: TestClient, database: Database) -> None:
+    notice = notice_of(an_event(), id=uuid4())
+    store = DeliveryStore(database)
+    store.opt_out(notice, now=datetime.now(UTC))
+    sender = Sender("todo@example.com", unsubscribe_url="https://todo.example.com/unsubscribe/{id}")
+    content = render(notice)
+    mail = message_from_bytes(
+        compose(content, sender=sender, recipient=an_owner(), notice_id=notice.id, date=datetime.now(UTC))
+    )
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = re.findall(r"<(https:[^>]+)>", mail["List-Unsubscribe"])[0]
+    path = urlsplit(link).path
+    page = client.get(path)  # as a scanner does
+    assert page.status_code == 200
+    assert '<form method="post">' in page.text
+    assert RecipientStore(database).preferences(notice.recipient.email).opted_out == frozenset()
+    answer = client.post(path, data={"List-Unsubscribe": "One-Click"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["referrer-policy"]) == (200, "no-referrer")
+    assert RecipientStore(database).preferences(notice.recipient.email).opted_out == {notice.kind}
+    assert client.post(path, files={"List-Unsubscribe": (None, "One-Click")}).status_code == 200
+    require_problem(client.post(f"/unsubscribe/{uuid4()}"), 404, "no mail with the notice")
+    require_problem(client.post("/unsubscribe/x"), 422, "not as the route describes")

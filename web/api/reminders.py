@@ -1,0 +1,137 @@
+"""The routes for the reminders of the user who asks."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.events.fields import Time
+from tasks.reminders.by_hand import Reminder, RemindersByHand
+from tasks.reminders.outcomes import AlarmToSet, ReminderState
+from workers.cli.times import parse_length
+from workers.errors import WorkersError
+
+from ..access import Access, Identity
+from .asking import Asking
+from .problems import ProblemRoute, described
+from .services import Services
+
+logger = logging.getLogger(__name__)
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0f2a7c1e-3c55-5b1e-9d53-0c1a3f6d2b11",
+    "todo_id": "todo-1",
+    "title": "Book flights",
+    "before_due": "-1h",
+    "recurrence": None,
+    "state": "waiting",
+    "occurrence": "2026-06-05T15:00:00Z",
+    "alarm_at": "2026-06-05T14:00:00Z",
+    "is_moved": False,
+    "has_alarm": True,
+    "fired_occurrence": None,
+    "fired_at": None,
+    "time_zone": "Europe/Berlin",
+}
+
+
+class ReminderSeen(BaseModel):
+    """A reminder, with times in UTC; ``time_zone`` is the owner's.
+
+    It reminds of the due time ``occurrence`` at ``alarm_at``; both are null when it fires no more.
+    ``has_alarm`` is false until the workers know of that time, which they look for by themselves.
+    """
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": _EXAMPLE})
+
+    id: UUID
+    todo_id: str
+    title: str
+    before_due: str
+    recurrence: str | None
+    state: ReminderState
+    occurrence: datetime | None
+    alarm_at: datetime | None
+    is_moved: bool
+    has_alarm: bool
+    fired_occurrence: datetime | None
+    fired_at: datetime | None
+    time_zone: str
+
+
+class RemindersSeen(BaseModel):
+    """The reminders that fire first, and how many there are."""
+
+    reminders: list[ReminderSeen]
+    total: int
+
+
+class Snooze(BaseModel):
+    """How long to put a reminder off, from now: ``15m``, ``2h`` or ``1d``."""
+
+    length: str = Field(default="1h", max_length=40, examples=["15m"])
+
+
+class Reschedule(BaseModel):
+    """When a reminder is to fire instead, with the zone."""
+
+    at: Time = Field(examples=["2026-06-05T09:00:00+02:00"])
+
+
+def reminders_router(services: Services, access: Access) -> APIRouter:
+    """Make the routes below `/reminders`."""
+    router = APIRouter(prefix="/reminders", tags=["reminders"], route_class=ProblemRoute)
+    asking = Asking(access)
+
+    def by_hand(who: Identity) -> RemindersByHand:
+        return RemindersByHand(services.database(), owner=who.user)
+
+    @router.get("", responses=described(401, 422, 503))
+    def list_reminders(
+        who: Identity = Depends(asking),
+        todo: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
+        state: ReminderState | None = None,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    ) -> RemindersSeen:
+        """Return your reminders that fire first."""
+        found, total = by_hand(who).find(todo_id=todo, state=state, limit=limit)
+        return RemindersSeen(reminders=[_seen(one) for one in found], total=total)
+
+    @router.post("/{reminder}/snooze", responses=described(401, 404, 409, 422, 503))
+    def snooze(reminder: UUID, wanted: Snooze, who: Identity = Depends(asking)) -> ReminderSeen:
+        """Put a reminder off; one that has fired fires again."""
+        now = datetime.now(UTC)
+        mine = by_hand(who)
+        _, alarm = mine.snooze(str(reminder), parse_length(wanted.length), now)
+        return _with_alarm(mine, alarm)
+
+    @router.post("/{reminder}/reschedule", responses=described(401, 404, 409, 422, 503))
+    def reschedule(reminder: UUID, wanted: Reschedule, who: Identity = Depends(asking)) -> ReminderSeen:
+        """Let a reminder fire at another time, once; a series then goes on as before."""
+        mine = by_hand(who)
+        _, alarm = mine.reschedule(str(reminder), wanted.at, datetime.now(UTC))
+        return _with_alarm(mine, alarm)
+
+    @router.post("/{reminder}/cancel", responses=described(401, 404, 409, 422, 503))
+    def cancel(reminder: UUID, who: Identity = Depends(asking)) -> ReminderSeen:
+        """Call a reminder off, with all that would follow. A change of the due time sets it again."""
+        return _seen(by_hand(who).cancel(str(reminder)))
+
+    def _with_alarm(mine: RemindersByHand, alarm: AlarmToSet) -> ReminderSeen:
+        try:
+            services.set_alarm(alarm)
+        except WorkersError as exc:
+            # The database has it: workers set the alarm when they look for those that are missing.
+            logger.warning("reminder.alarm_left reminder_id=%s: %s", alarm.reminder_id, exc)
+        return _seen(mine.one(alarm.reminder_id))
+
+    return router
+
+
+def _seen(reminder: Reminder) -> ReminderSeen:
+    return ReminderSeen.model_validate(reminder)
