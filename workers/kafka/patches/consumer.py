@@ -15,11 +15,13 @@ _LOOK_UPS = 2
 
 
 class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
-    """Sleeps through the polls in which nothing has come and nothing was changed.
+    """Sleeps through the polls in which nothing has come and nothing was changed, and always disconnects.
 
     kafka-python 3.0.12 walks some ten times over all partitions in each poll. What ends the quiet: an answer
     to a request for records, a rebalance, new metadata, and a partition that is resumed or whose position is
     set, and the end of a commit.
+
+    It also stays connected, for good, when leaving its group raises, as a listener may do.
     """
 
     _fetcher: WaitingFetcher
@@ -28,7 +30,10 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
 
     def close(self, *args: Any, **options: Any) -> None:
         self.on_close()
-        super().close(*args, **options)
+        try:
+            super().close(*args, **options)
+        finally:
+            self._client.close()
 
     def poll(self, timeout_ms: float = 0, *args: Any, **options: Any) -> Any:
         if self._fetcher.is_quiet and not self._closed and not self._coordinator.completed_offset_commits:

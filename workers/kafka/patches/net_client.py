@@ -38,5 +38,7 @@ class NetClient(KafkaNetClient):  # type: ignore[misc]
         if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             with suppress(Exception):  # if the thread ends meanwhile, they are closed here
                 self._net.run(self._manager.close)
-        super().close()
-        self._manager.close_sockets()
+        try:
+            super().close()
+        finally:
+            self._manager.close_sockets()

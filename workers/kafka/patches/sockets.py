@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ssl
+import sys
+import traceback
 import weakref
 from typing import Any
 
 import kafka.errors
 from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
-from kafka.net.transport import KafkaSSLTransport
 
 from ..error_translation import TlsFailed
 from ..tls import why_failed, why_not_loaded
-from .transport import PromptTransport
+from .transport import PromptTransport, TlsTransport
 
 #: The scheme of a proxy's URL chooses the class of socket in kafka-python; this one is that of our clients.
 _SCHEME = "todo-workers"
+#: Python's ssl drops a socket without closing it when the connection is lost before TLS begins
+#: (python/cpython#113280).
+SSL_LEAVES_OPEN = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
 
 
 class ClosedOnFailure(KafkaNetSocket):  # type: ignore[misc]
@@ -82,9 +87,23 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
             raise kafka.errors.KafkaConnectionError(f"Handshake failed: {exc}") from exc
         return transport
 
-    def _tls_transport(self, sock: Any, node: Any) -> Any:
+    def _tls_transport(self, sock: Any, node: Any) -> TlsTransport:
         options = {key: value for key, value in self.config.items() if key.startswith("ssl_")}
         try:  # the files are read for each connection: they may have been renewed
-            return KafkaSSLTransport(self._net, sock, host=node.host, **options)
+            options["ssl_context"] = TlsTransport._build_ssl_context(options)
         except OSError as exc:
             raise TlsFailed(why_not_loaded(exc, options)) from exc
+        try:
+            return TlsTransport(self._net, sock, host=node.host, **options)
+        except BaseException as exc:
+            if SSL_LEAVES_OPEN:
+                _close_half_made(exc)
+            raise
+
+
+def _close_half_made(error: BaseException) -> None:
+    """Close the socket of TLS that an error has left open and in the hands of nobody."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = frame.f_locals.get("self")
+        if isinstance(made, ssl.SSLSocket):
+            made.close()

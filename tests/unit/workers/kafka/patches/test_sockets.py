@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import struct
 from collections.abc import Iterator
 from types import SimpleNamespace, coroutine
-from typing import Any
+from typing import Any, Self
 
 import kafka.errors
 import pytest
@@ -14,7 +16,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 from workers.kafka.patches import sockets
-from workers.kafka.patches.sockets import ClosedOnFailure, ConnectionManager
+from workers.kafka.patches.sockets import SSL_LEAVES_OPEN, ClosedOnFailure, ConnectionManager
 
 
 class Net:
@@ -77,6 +79,59 @@ def test_a_failed_handshake_leaves_no_socket_open(
         finally:
             made.pop().close()
             net.close()
+
+
+@pytest.fixture
+def sockets_of_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLSocket]]:
+    """All that are made, whoever has them in the end."""
+    made: list[ssl.SSLSocket] = []
+
+    class Kept(ssl.SSLSocket):
+        def __new__(cls, *args: Any, **options: Any) -> Self:
+            one = super().__new__(cls, *args, **options)
+            made.append(one)
+            return one
+
+    monkeypatch.setattr(ssl.SSLContext, "sslsocket_class", Kept)
+    yield made
+    for one in made:
+        one.close()
+
+
+of_python = pytest.mark.xfail(
+    SSL_LEAVES_OPEN, reason="Python's ssl drops the socket, open", raises=AssertionError
+)
+
+
+@pytest.mark.parametrize("kind", [ConnectionManager, pytest.param(KafkaConnectionManager, marks=of_python)])
+def test_a_connection_that_is_lost_before_tls_begins_leaves_no_socket_open(
+    kind: Any, sockets_of_tls: list[ssl.SSLSocket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(_net: Any, _host: str, _port: int, *_: Any, **__: Any) -> socket.socket:
+        return lost_connection()
+
+    for module in ("kafka.net.manager", "workers.kafka.patches.sockets"):
+        monkeypatch.setattr(f"{module}.create_connection", lost)
+    net = NetworkSelector()
+    try:
+        manager = kind(net, security_protocol="SSL")
+        with pytest.raises((OSError, kafka.errors.KafkaConnectionError), match="reset by peer"):
+            net.run(manager._build_transport, SimpleNamespace(host="localhost", port=1))
+        assert [one.fileno() for one in sockets_of_tls] == [-1]
+    finally:
+        net.close()
+
+
+def lost_connection() -> socket.socket:
+    """The end of a connection that the other has reset."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        at_once = struct.pack("ii", 1, 0)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        theirs.close()
+    ours.setblocking(False)
+    return ours
 
 
 def test_clients_of_others_are_untouched() -> None:

@@ -1,4 +1,4 @@
-"""A transport writes at once what its socket takes."""
+"""A transport writes at once what its socket takes, and closes it when the connection is lost."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from kafka.net.selector import NetworkSelector
-from kafka.net.transport import KafkaTCPTransport
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
-from workers.kafka.patches.transport import PromptTransport
+from workers.kafka.patches.transport import PromptTransport, TlsTransport
 
 upstream = pytest.mark.xfail(reason="kafka-python waits for a round of its loop", raises=BlockingIOError)
 
@@ -72,3 +72,30 @@ def test_a_socket_that_is_gone_is_handled_by_the_loop(
     net.poll(timeout_ms=0)
     net.poll(timeout_ms=0)
     assert "Broken pipe" in str(lost)
+
+
+open_ = pytest.mark.xfail(reason="kafka-python takes it for closed already", raises=AssertionError)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        PromptTransport,
+        TlsTransport,
+        pytest.param(KafkaTCPTransport, marks=open_),
+        pytest.param(KafkaSSLTransport, marks=open_),
+    ],
+)
+def test_a_socket_that_is_told_to_close_and_cannot_write_is_closed(
+    kind: Any, net: NetworkSelector, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    transport = kind.__new__(kind)
+    KafkaTCPTransport.__init__(transport, net, ends[0])
+    transport.write(bytes(10_000_000))
+    net.poll(timeout_ms=0)
+    transport.close()
+    assert ends[0].fileno() >= 0  # until all is written
+    ends[1].close()
+    for _ in range(3):
+        net.poll(timeout_ms=0)
+    assert ends[0].fileno() == -1
