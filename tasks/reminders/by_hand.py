@@ -62,8 +62,9 @@ class Reminder:
 
 @dataclass(frozen=True)
 class Firing:
-    """An alarm that was due, and what came of it."""
+    """An alarm that was due, and what came of it; ``id`` is also that of its notice."""
 
+    id: str
     occurrence: datetime
     alarm_at: datetime
     fired_at: datetime
@@ -114,6 +115,7 @@ class RemindersByHand:
             rows = connection.execute(wanted.order_by(_F.fired_at.desc()).limit(limit)).all()
         return [
             Firing(
+                row.id,
                 row.occurrence,
                 row.alarm_at,
                 row.fired_at,

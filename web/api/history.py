@@ -102,6 +102,14 @@ def concerns(todo: Any, who: Identity) -> bool:
         return False
 
 
+def is_owner(todo: Any, who: Identity) -> bool:
+    """Whether somebody owns a todo; a row that somebody damaged is nobody's."""
+    try:
+        return user_key(todo["owner"]["email"]) == who.user
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
 def _seen_by(who: Identity, rows: Iterator[Row]) -> Iterator[Change]:
     everything = sees_everything(who)
     for row in rows:

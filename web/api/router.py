@@ -12,6 +12,7 @@ from .history import history_router
 from .preferences import preferences_router
 from .reminders import reminders_router
 from .services import Services, services_of_tasks
+from .story import story_router
 from .unsubscribe import unsubscribe_router
 
 
@@ -27,6 +28,7 @@ def kafka_router(*, services: Services | None = None, access: Access | None = No
         access = access_from(load_settings())
     router = APIRouter()
     router.include_router(events_router(services, access))
+    router.include_router(story_router(services, access))
     router.include_router(history_router(services, access))
     router.include_router(reminders_router(services, access))
     router.include_router(preferences_router(services, access))

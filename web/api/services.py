@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
+from tasks import app, publishing
+from tasks.actors.reminders import keeper
 from tasks.notifications.recipients import RecipientStore
 from tasks.reminders.outcomes import AlarmToSet
 from tasks.storage.database import Database
+from tasks.stories.jobs import JobSearch
+from tasks.stories.telling import Stories
 from workers.broker.sending import Written
 from workers.errors import WorkersError
 from workers.records.envelope import Record
@@ -39,13 +44,12 @@ class Services:
     database: Callable[[], Database]
     recipients: Callable[[], RecipientStore]
     set_alarm: Callable[[AlarmToSet], object]
+    stories: Callable[[], Stories]
     dapr: Dapr = Dapr()
 
 
 def services_of_tasks() -> Services:
     """The services of the chatbot that the settings describe, in this process."""
-    from tasks import app, publishing  # noqa: PLC0415 - reads the settings and sets dramatiq's broker
-
     web = app.settings.web
     token = web.dapr_token.get_secret_value() if web.dapr_token else None
     return Services(
@@ -54,11 +58,10 @@ def services_of_tasks() -> Services:
         database=app.database,
         recipients=app.recipient_store,
         set_alarm=_set_alarm,
+        stories=cache(lambda: Stories(app.database(), JobSearch(app.broker).find)),
         dapr=Dapr(token, web.dapr_pubsub, web.dapr_topic),
     )
 
 
 def _set_alarm(alarm: AlarmToSet) -> None:
-    from tasks.actors.reminders import keeper  # noqa: PLC0415
-
     keeper().set_alarms([alarm], datetime.now(UTC))

@@ -16,6 +16,8 @@ from httpx2 import Response
 from tasks.notifications.recipients import RecipientStore
 from tasks.reminders.outcomes import AlarmToSet
 from tasks.storage.database import Database
+from tasks.stories.jobs import JobSearch
+from tasks.stories.telling import Stories
 from tests.integration.web.conftest import SECRET, token_of
 from web.access import Access
 from web.api import kafka_router
@@ -86,6 +88,7 @@ def make_services(database: Database, alarms: list[AlarmToSet]) -> Callable[[Kaf
             database=lambda: database,
             recipients=lambda: RecipientStore(database),
             set_alarm=alarms.append,
+            stories=lambda: Stories(database, JobSearch(broker, limit_s=10).find),
             dapr=Dapr(DAPR_TOKEN, "pubsub"),
         )
 
@@ -102,7 +105,7 @@ def make_client(services: Services) -> TestClient:
 @pytest.fixture
 def client(make_services: Callable[[KafkaBroker], Services]) -> Iterator[TestClient]:
     """A client of the routes, for which Kafka is away."""
-    broker = KafkaBroker(Cluster(("127.0.0.1:1",)), namespace="t")
+    broker = KafkaBroker(Cluster(("127.0.0.1:1",), connect_timeout_s=0.3), namespace="t")
     with make_client(make_services(broker)) as client:
         yield client
 

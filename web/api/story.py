@@ -1,0 +1,185 @@
+"""The route that tells what became of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+
+from tasks.audit.reading import Row, todo_in
+from tasks.stories.story import RemindedOf, Story
+
+from ..access import Access, Identity
+from .asking import PUBLISHER, Asking, sees_everything
+from .history import is_owner
+from .problems import ProblemError, ProblemRoute, described
+from .reminders import ReminderSeen
+from .services import Services
+
+_STEPS: list[Any] = [
+    {"at": "2026-06-01T12:00:00Z", "what": "happened", "after_ms": None},
+    {"at": "2026-06-01T12:00:00.004Z", "what": "written to the event log", "after_ms": 4},
+    {"at": "2026-06-01T12:00:00.042Z", "what": "recorded in the audit trail", "after_ms": 38},
+    {"at": "2026-06-01T12:00:00.044Z", "what": "mail todo_created begun", "after_ms": 2},
+    {"at": "2026-06-01T12:00:00.131Z", "what": "mail todo_created sent", "after_ms": 87},
+]
+
+
+class _Seen(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class StepSeen(_Seen):
+    """Something that happened, and how many ms after the step before; clocks of several machines."""
+
+    at: datetime
+    what: str
+    after_ms: int | None
+
+
+class EventSeen(_Seen):
+    """The audit row of the event; `GET /todos/{todo}/history` has what changed."""
+
+    sequence: int
+    type: str
+    todo_id: str | None
+    actor: str | None
+    time: datetime
+    recorded_at: datetime
+
+
+class MailSeen(_Seen):
+    """A mail: sending, sent, failed, postponed ``until`` then, or opted-out. Operators see the error."""
+
+    notice_id: str
+    kind: str
+    state: str
+    attempts: int
+    until: datetime | None
+    error: str | None
+    begun_at: datetime
+    changed_at: datetime
+
+
+class FiringSeen(_Seen):
+    """An alarm of a reminder since the event."""
+
+    occurrence: datetime
+    fired_at: datetime
+    outcome: str
+
+
+class RemindedSeen(_Seen):
+    """A reminder of the event's todo as it is now, its alarms since the event, and their mails."""
+
+    reminder: ReminderSeen
+    firings: list[FiringSeen]
+    mails: list[MailSeen]
+
+
+class WaitingSeen(_Seen):
+    """A job that waits until ``due``: to be tried again if ``attempts`` is above 1."""
+
+    job_id: str
+    actor: str | None
+    queue: str
+    attempts: int
+    due: datetime
+
+
+class GivenUpSeen(_Seen):
+    """A job that is a dead letter. Operators see the error."""
+
+    job_id: str
+    actor: str | None
+    queue: str | None
+    reason: str
+    error: str | None
+    attempts: int
+    at: datetime
+
+
+class StorySeen(BaseModel):
+    """What an event caused. ``event`` is null while it is not recorded.
+
+    ``jobs_known`` is false if Kafka could not be read to the end in time: more jobs may wait, or be given up.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "6f9c0a1e-…", "steps": _STEPS}})
+
+    id: str
+    event: EventSeen | None
+    steps: list[StepSeen]
+    mail: MailSeen | None
+    reminders: list[RemindedSeen]
+    waiting: list[WaitingSeen]
+    given_up: list[GivenUpSeen]
+    jobs_known: bool
+
+
+def story_router(services: Services, access: Access) -> APIRouter:
+    """Make the route `GET /events/{event}`."""
+    router = APIRouter(tags=["events"], route_class=ProblemRoute)
+    asking = Asking(access)
+
+    @router.get("/events/{event}", responses=described(401, 404, 422, 503))
+    def story(event: UUID, who: Identity = Depends(asking)) -> StorySeen:
+        """Tell what an event caused, and when: audit row, mail, reminders, jobs that wait or were given up.
+
+        You see the events of todos that you own. Publishers, and the roles viewer, operator and
+        admin, see those of everybody, also while they are not recorded.
+        """
+        stories = services.stories()
+        row = stories.row_of(event)
+        if not _may_see(row, who):
+            raise _unknown(event)
+        told = stories.tell(event, row)
+        if told.is_empty:
+            raise _unknown(event)
+        return _seen(told, with_errors=sees_everything(who))
+
+    return router
+
+
+def _may_see(row: Row | None, who: Identity) -> bool:
+    if sees_everything(who) or PUBLISHER in who.roles:
+        return True
+    return row is not None and is_owner(todo_in(row), who)
+
+
+def _unknown(event: UUID) -> ProblemError:
+    return ProblemError(404, f"no event {event} is known, or not yet, or it is not yours")
+
+
+def _seen(told: Story, *, with_errors: bool) -> StorySeen:
+    mail = None if told.mail is None else _mails([told.mail], with_errors)[0]
+    return StorySeen(
+        id=told.event_id,
+        event=None if told.row is None else EventSeen.model_validate(dict(told.row)),
+        steps=[StepSeen.model_validate(step) for step in told.steps()],
+        mail=mail,
+        reminders=[_reminded(one, with_errors) for one in told.reminders],
+        waiting=[WaitingSeen.model_validate(job) for job in told.jobs.waiting],
+        given_up=[_without_error(GivenUpSeen.model_validate(job), with_errors) for job in told.jobs.given_up],
+        jobs_known=told.jobs.is_complete,
+    )
+
+
+def _reminded(one: RemindedOf, with_errors: bool) -> RemindedSeen:
+    return RemindedSeen(
+        reminder=ReminderSeen.model_validate(one.reminder),
+        firings=[FiringSeen.model_validate(firing) for firing in one.firings],
+        mails=_mails(one.mails, with_errors),
+    )
+
+
+def _mails(mails: Iterable[Any], with_errors: bool) -> list[MailSeen]:
+    return [_without_error(MailSeen.model_validate(mail), with_errors) for mail in mails]
+
+
+def _without_error(seen: Any, with_errors: bool) -> Any:
+    return seen if with_errors else seen.model_copy(update={"error": None})
