@@ -161,6 +161,8 @@ class _Handler:
             await asyncio.to_thread(self._server.on_content, read(envelope))
         if reply := await self._server.scripted("CONTENT"):
             return reply
+        if server.transport is None or server.transport.is_closing():
+            return "421 Going down"  # nobody gets it: what is not answered is not taken
         self._server.envelopes.append(envelope)
         if self._server.drop_after_content:
             server.transport.abort()
