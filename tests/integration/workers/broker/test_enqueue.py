@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
@@ -11,6 +13,7 @@ import pytest
 from tests.helpers.kafka_reading import read_topic
 from workers import Cluster, KafkaBroker
 from workers.errors import BatchNotDelivered, KafkaUnreachable, MessageTooLarge, UnknownQueue
+from workers.kafka.loop_answers import LoopAnswers
 from workers.records import envelope
 from workers.topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
@@ -73,23 +76,35 @@ def test_a_batch_that_kafka_does_not_confirm_says_which_messages(broker: KafkaBr
     assert 4 in numbers_in(broker)
 
 
-def test_asyncio_code_sends_without_blocking_its_loop(broker: KafkaBroker) -> None:
-    async def send_all() -> int:
-        ticks = 0
+def test_asyncio_code_sends_without_blocking_its_loop(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the connection nor an answer comes before the loop has come round to let it."""
+    came_round = threading.Event()
 
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                ticks += 1
-                await asyncio.sleep(0)
+    def held(call: Callable[..., Any]) -> Callable[..., Any]:
+        def waits(*args: Any) -> Any:
+            assert came_round.wait(30)
+            return call(*args)
 
-        ticker = asyncio.create_task(tick())
-        await broker.enqueue_async(message(0))
-        await asyncio.gather(*(broker.enqueue_async(message(number)) for number in range(1, 200)))
-        ticker.cancel()
-        return ticks
+        return waits
 
-    assert asyncio.run(send_all()) > 10
+    attempt = broker.producer._attempt
+    monkeypatch.setattr(attempt, "_call", held(attempt._call))
+    monkeypatch.setattr(LoopAnswers, "post", held(LoopAnswers.post))
+
+    async def come_round() -> None:
+        came_round.set()
+
+    async def send(numbers: range) -> None:
+        came_round.clear()
+        await asyncio.gather(*(broker.enqueue_async(message(number)) for number in numbers), come_round())
+
+    async def send_all() -> None:
+        await send(range(1))
+        await send(range(1, 200))
+
+    asyncio.run(send_all())
     assert numbers_in(broker) == list(range(200))
 
 
