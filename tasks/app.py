@@ -31,6 +31,7 @@ from .updates.records import RETENTION_MS, Update
 if TYPE_CHECKING:
     from .audit.trail import AuditStore
     from .effects.engine import EffectsEngine
+    from .effects.event_in_hand import Effect
     from .effects.later import Alarms, Left
     from .notifications.delivery_store import DeliveryStore
     from .notifications.mail_message import Sender
@@ -217,17 +218,17 @@ def effects_engine(
     enqueue: Callable[[Sequence[Left]], None],
     set_alarms: Callable[[Sequence[Alarms]], None],
     notice_id: Callable[[UUID], UUID],
+    stopped: Callable[[], Sequence[Effect]],
 ) -> EffectsEngine:
-    """Make the engine of the effects; see `effects.later.Later` for the first two parameters."""
+    """Make the engine of the effects; see `effects.later.Later` and `effects.batch.Parts`."""
     from .effects.batch import Parts
     from .effects.engine import EffectsEngine
     from .effects.later import Later
     from .notifications.notifier import SETTLE_PATIENCE_S
 
     lease = timedelta(seconds=settings.smtp.lease_s)
-    parts = Parts(
-        database(), reminder_store(), delivery_store(), recipient_store(), sender(), lease, notice_id
-    )
+    stores = reminder_store(), delivery_store(), recipient_store()
+    parts = Parts(database(), *stores, sender(), lease, notice_id, stopped=stopped)
     return EffectsEngine(
         parts,
         mailer(),

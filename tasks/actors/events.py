@@ -85,7 +85,7 @@ def _hand_over(event: EventInHand, message: TakenMessage) -> None:
 @once
 def effects() -> EffectsEngine:
     """Return this process's engine of the effects."""
-    return effects_engine(enqueue=_enqueue, set_alarms=_set_alarms, notice_id=_notice_id)
+    return effects_engine(enqueue=_enqueue, set_alarms=_set_alarms, notice_id=_notice_id, stopped=_stopped)
 
 
 def _enqueue(left: Sequence[Left]) -> None:
@@ -112,6 +112,12 @@ def _tell(event: AnyEvent, effect: Effect, outcome: str) -> None:
     elif effect is Effect.REMIND and outcome in _IN_STEP:
         assert isinstance(event, TodoEvent)
         updates.reminders_called_off(event)
+
+
+def _stopped() -> list[Effect]:
+    """The effects that are left to jobs, as those wait for an operator, or may be taken out by a switch."""
+    stops = broker.controls.gate.stops
+    return [one for one, actor in EFFECT_ACTORS.items() if stops(actor.queue_name, actor.actor_name)]
 
 
 def _notice_id(event_id: UUID) -> UUID:

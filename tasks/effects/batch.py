@@ -39,7 +39,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of the chatbot that batches work with. ``notice_id`` makes a notice's id of its event's."""
+    """The parts of the chatbot that batches work with.
+
+    ``notice_id`` makes a notice's id of its event's. ``stopped`` names the effects whose jobs an operator has
+    stopped, by a pause of their queue or by a switch.
+    """
 
     database: Database
     reminders: ReminderStore
@@ -49,6 +53,7 @@ class Parts:
     lease: timedelta
     notice_id: Callable[[UUID], UUID]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    stopped: Callable[[], Sequence[Effect]] = lambda: ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Batch:
         """Take events of different ids."""
         self._parts = parts
         self._events = events
+        self._to_record: list[EventInHand] = []
         self._to_remind: list[EventInHand] = []
         self._composed: list[_Composed] = []
         self.mails: list[ClaimedMail] = []
@@ -99,6 +105,11 @@ class Batch:
 
         Not ``with_mails``, each mail is left to a job.
         """
+        for effect in self._parts.stopped():  # their jobs wait, or are taken out
+            for one in self._events:
+                if effect in one.open:
+                    self.leave(one, effect)
+        self._to_record = [one for one in self._events if Effect.RECORD in one.open]
         # First of all, so that the jobs of an event are in this order.
         self._to_remind = [
             one for one in self._events if Effect.REMIND in one.open and self._may_be_reminded(one)
@@ -138,12 +149,12 @@ class Batch:
     def commit(self) -> None:
         """Write the audit rows, the reminders and the claims in one transaction."""
         try:
-            written = self._write(self._events, self._to_remind, self._composed)
+            written = self._write(self._to_record, self._to_remind, self._composed)
         except DatabaseUnavailable as exc:
             self.leave_all(exc)
         except Exception as exc:  # noqa: BLE001 - whose fault it is is found out one by one
             logger.warning("event.alone events=%d: %s", len(self._events), exc)
-            for one in self._events:
+            for one in self._to_record:
                 self._try(one, Effect.RECORD, [one], [], [])
             for one in self._to_remind:
                 self._try(one, Effect.REMIND, [], [one], [])

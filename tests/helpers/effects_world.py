@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tasks.audit.trail import audit_trail
 from tasks.effects.batch import Parts
 from tasks.effects.engine import EffectsEngine
-from tasks.effects.event_in_hand import EventInHand
+from tasks.effects.event_in_hand import Effect, EventInHand
 from tasks.effects.later import Alarms, Later, Left
 from tasks.events.models import AnyEvent, OtherEvent, read_any_event
 from tasks.notifications.delivery_store import DeliveryStore
@@ -86,6 +86,7 @@ def an_engine(
     *,
     reminders: ReminderStore | None = None,
     settle_patience_s: float = 5.0,
+    stopped: Sequence[Effect] = (),
 ) -> EffectsEngine:
     """An engine on a database, with stores of its own."""
     parts = Parts(
@@ -96,6 +97,7 @@ def an_engine(
         Sender("Todo <todo@example.com>"),
         LEASE,
         notice_id,
+        stopped=lambda: stopped,
     )
     return EffectsEngine(parts, mailer, later, most_mails=MOST_MAILS, settle_patience_s=settle_patience_s)
 
@@ -113,7 +115,11 @@ class EffectsWorld:
         self.set_alarms: Callable[[Sequence[Alarms]], None] = self._set_alarms
         # Tests replace them.
         later = Later(lambda left: self.enqueue(left), lambda alarms: self.set_alarms(alarms))  # noqa: PLW0108
-        self.engine = an_engine(database, self.mailer, later, settle_patience_s=settle_patience_s)
+        #: The effects that an operator has stopped.
+        self.stopped: list[Effect] = []
+        self.engine = an_engine(
+            database, self.mailer, later, settle_patience_s=settle_patience_s, stopped=self.stopped
+        )
         self.parts = self.engine._parts
         self._lock = threading.Lock()
         self._plugs: set[str] = set()

@@ -59,10 +59,12 @@ class Gate:
             self.counts[switch.id] += 1
         return switch
 
-    def may_take_out(self, actor: str) -> bool:
-        """Whether there is a switch that may match jobs of an actor."""
-        board = self._board
-        return board is not None and not board.actors().isdisjoint({actor, None})
+    def stops(self, queue: str, actor: str) -> bool:
+        """Whether jobs of an actor may not start: its queue is paused, or a switch may match some."""
+        switches = self.state.switches.values()
+        return self.is_paused(queue) or any(
+            one.where.actor in {None, actor} and one.where.queue in {None, queue} for one in switches
+        )
 
     def _tell(self, switch: Switch | None, error: Exception) -> None:
         name = switch.id if switch else None

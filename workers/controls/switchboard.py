@@ -54,10 +54,6 @@ class Switchboard:
             self._groups.setdefault(switch.where.actor, _Group()).add(switch)
         self._any = self._groups.get(None)
 
-    def actors(self) -> set[str | None]:
-        """The actors that there are switches for; None if one is for any."""
-        return set(self._groups)
-
     def match(self, job: Job) -> Switch | None:
         """The switch that takes the job out: one that holds before one that discards, an older one first."""
         found: list[Switch] = []

@@ -215,6 +215,17 @@ def test_who_does_not_want_a_mail_now_is_asked_about_by_a_job(world: EffectsWorl
     assert {mail.recipient for mail in world.mailer.mails} == {"other@example.com", "ana@example.com"}
 
 
+def test_what_an_operator_has_stopped_is_left_to_jobs(world: EffectsWorld) -> None:
+    for effect in Effect:
+        world.stopped[:] = [effect]
+        (event,) = events(1)
+        world.handle(event)
+        assert world.jobs == [(event.event_id, effect.value)]
+        world.jobs.clear()
+        assert (str(event.event_id) in world.recorded()) is (effect is not Effect.RECORD)
+        assert (world.state(event) == "sent") is (effect is not Effect.MAIL)
+
+
 def test_where_the_mailer_is_not_ready_each_mail_is_a_job(world: EffectsWorld) -> None:
     world.mailer.is_well = False
     published = events(3)

@@ -98,11 +98,14 @@ def test_a_filter_that_raises_matches_nothing_and_is_told_once(caplog: pytest.Lo
     assert "no text" in told.message
 
 
-def test_may_take_out_knows_the_actors_that_there_are_switches_for() -> None:
-    assert not Gate().may_take_out("work")
+def test_an_actor_is_stopped_by_a_pause_of_its_queue_and_by_a_switch_that_may_match() -> None:
+    assert not Gate().stops("mail", "work")
     gate = gate_with(switch("s", actor="work"))
-    assert (gate.may_take_out("work"), gate.may_take_out("other")) == (True, False)
-    assert gate_with(switch("s", queue="mail")).may_take_out("other")
+    assert (gate.stops("mail", "work"), gate.stops("mail", "other")) == (True, False)
+    gate = gate_with(switch("s", queue="mail"))
+    assert (gate.stops("mail", "other"), gate.stops("other", "other")) == (True, False)
+    gate.apply(State({"other": Pause("other")}))
+    assert gate.stops("other", "work")
 
 
 def test_what_is_no_decision_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,13 @@ import pytest
 from dramatiq.worker import _WorkerThread
 
 from tests.helpers.records import Consumed
+from workers.controls.decision import Pause, Switch
 from workers.controls.gate import Gate
+from workers.controls.state import State
+from workers.controls.then import Then
+from workers.dead_letters.cause import error_fields, reason_of
+from workers.dead_letters.filter import Filter
+from workers.dead_letters.letter import Reason
 from workers.kafka import OffsetAndMetadata, TopicPartition
 from workers.middleware.revocation_guard import RevocationGuard
 from workers.partitions.owned_partition import OwnedPartition
@@ -58,3 +64,44 @@ def test_a_job_of_a_revoked_partition_is_skipped_with_a_warning(
     assert job.handed_back
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "was skipped" in caplog.text
+
+
+def test_a_job_of_a_paused_queue_is_put_back_without_a_line_in_the_log(
+    job: TakenMessage, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    gate.apply(State({"default": Pause("default")}))
+    process(job, gate)
+    assert (job.put_back, job.handed_back, job.running, job.is_at_work) == (True, True, False, False)
+    assert not job.failed
+    assert caplog.records == []
+
+
+def test_the_pause_is_looked_at_after_the_job_is_seen_as_started(job: TakenMessage) -> None:
+    # So a report that is made after the pause is applied names the job, or the job does not start.
+    seen = []
+
+    def is_paused(_queue: str) -> bool:
+        seen.append(job.is_at_work)
+        return False
+
+    assert job.start(is_paused)
+    assert seen == [True]
+
+
+@pytest.mark.parametrize("then", list(Then))
+def test_a_job_that_a_switch_takes_out_is_held_or_done(
+    job: TakenMessage, then: Then, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    gate.apply(State(switches={"3f": Switch("3f", Filter(actor="work"), then)}))
+    noted: list[BaseException | None] = []
+    stuff = job.stuff_exception
+    job.stuff_exception = lambda error: (noted.append(error), stuff(error))  # type: ignore[method-assign,assignment,func-returns-value]
+    process(job, gate)
+    assert not job.handed_back
+    assert job.failed is (then is Then.HOLD)
+    assert "was skipped" not in caplog.text
+    if then is Then.HOLD:
+        assert reason_of(noted[0]) is Reason.HELD
+        assert error_fields(noted[0], with_traceback=True)["held_by"] == "3f"

@@ -1,0 +1,25 @@
+"""What a switch holds is replayed in the order in which it came, a bounded part at a time."""
+
+from __future__ import annotations
+
+from workers.operations.switches import Held, in_order, parts
+
+
+def held(place: int, came_at: int, time_ms: int, size: int = 1) -> Held:
+    return Held(0, came_at, ("jobs", place), came_at, time_ms, size)
+
+
+def test_jobs_of_one_partition_keep_their_order_and_those_of_several_go_by_time() -> None:
+    first = [held(0, 5, 10), held(0, 6, 7), held(0, 7, 30)]  # the clock of a writer went back
+    second = [held(1, 1, 8), held(1, 2, 20)]
+    found = list(in_order([*reversed(first), *reversed(second)]))
+    assert [one for one in found if one.came_in[1] == 0] == first
+    assert [one for one in found if one.came_in[1] == 1] == second
+    assert found.index(second[1]) < found.index(first[2])
+
+
+def test_no_more_bytes_than_allowed_are_in_memory_at_once() -> None:
+    sizes = [3, 3, 3, 50, 1, 1]
+    cut = list(parts((held(0, number, 0, size) for number, size in enumerate(sizes)), max_bytes=7))
+    assert [[one.size for one in part] for part in cut] == [[3, 3], [3], [50], [1, 1]]
+    assert list(parts([])) == []
