@@ -44,6 +44,8 @@ def _worker(topics: Topics, sources: Collection[str], logs: Collection[str]) -> 
         _topic(topics.dead_letters, "Write", "Describe"),
         *(_topic(name, "Read", "Describe") for name in sources),
         *(_topic(name, "Write", "Describe") for name in logs),
+        _topic(topics.control, "Read", "Describe"),
+        _topic(topics.fleet, "Write", "Describe"),
         Right("group", topics.group(""), ("Read",), prefix=True),
         Right("group", topics.movers, ("Read",)),
     ]
@@ -64,7 +66,8 @@ def _operator(topics: Topics, sources: Collection[str], logs: Collection[str]) -
         _below(_jobs(topics), "Read", "Write", "Describe", "DescribeConfigs"),
         _below(topics.delay(""), "Read", "Describe", "DescribeConfigs"),
         _topic(topics.dead_letters, "Read", "Write", "Describe", "DescribeConfigs"),
-        *(_topic(name, "Read", "Describe", "DescribeConfigs") for name in (*sources, *logs)),
+        _topic(topics.control, "Read", "Write", "Describe", "DescribeConfigs"),
+        *(_topic(name, "Read", "Describe", "DescribeConfigs") for name in (topics.fleet, *sources, *logs)),
         Right("group", topics.group(""), ("Describe",), prefix=True),
         Right("group", topics.movers, ("Describe",)),
     ]

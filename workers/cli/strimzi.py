@@ -55,8 +55,7 @@ def _topic(spec: TopicSpec, kafka: str) -> Mapping[str, Any]:
 def _user(role: Role, broker: KafkaBroker, specs: Sequence[TopicSpec], kafka: str) -> Mapping[str, Any]:
     topics = broker.topics
     sources = [spec.name for spec in specs if spec.is_source]
-    own = (topics.jobs("q")[:-1], topics.delay(""), topics.dead_letters)
-    logs = [spec.name for spec in specs if not spec.is_source and not spec.name.startswith(own)]
+    logs = [spec.name for spec in specs if spec.is_log and not spec.is_source and spec.name != topics.fleet]
     return {
         "apiVersion": _API,
         "kind": "KafkaUser",
