@@ -20,7 +20,7 @@ PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo client client-if-node test tests beside-tests test-3.13 storm bench deploy-check lint types imports \
+.PHONY: help setup demo client client-if-node page-if-node example test tests beside-tests test-3.13 storm bench deploy-check lint types imports \
 	schemas format lock clean
 
 help: ## list the targets
@@ -28,7 +28,8 @@ help: ## list the targets
 
 setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the interpreter)
 
-demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real
+demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, all real (ARGS=--web: in the browser)
+	@$(if $(findstring --web,$(ARGS)),$(MAKE) --no-print-directory --silent page-if-node)
 	@$(BIN)/todo-workers demo $(ARGS)
 
 # Each process starts a Kafka of its own. Four on two cores pay, as a test mostly waits.
@@ -43,6 +44,16 @@ client: $(CLIENT)/node_modules/.installed ## build and test the TypeScript clien
 
 client-if-node:
 	@$(if $(NODE),$(MAKE) --no-print-directory client,echo "No Node 20 or newer found: the TypeScript client is not tested.")
+
+page-if-node:
+	@$(if $(NODE),$(MAKE) --no-print-directory --silent $(PAGE),echo "No Node 20 or newer found: the page cannot be built.")
+
+PAGE := $(CLIENT)/example/out/index.html
+$(PAGE): $(CLIENT)/node_modules/.installed $(wildcard $(CLIENT)/src/* $(CLIENT)/example/*.tsx $(CLIENT)/example/*.html $(CLIENT)/example/app/*)
+	@cd $(CLIENT) && npm run --silent example
+
+example: $(CLIENT)/node_modules/.installed ## build the example's page by Next.js, for the demo (a minute, 400 MB)
+	@cd $(CLIENT) && npm run --silent build && cd example && npm ci --silent && npm run --silent build
 
 $(CLIENT)/node_modules/.installed: $(CLIENT)/package-lock.json
 	@test -n "$(NODE)" || { echo "This needs Node 20 or newer" >&2; exit 1; }
@@ -113,7 +124,7 @@ $(BIN)/uv:
 
 clean: ## remove what make and the tools made
 	rm -rf .venv .venv-3.13 .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
-	cd $(CLIENT) && rm -rf node_modules dist build
+	cd $(CLIENT) && rm -rf node_modules dist build example/node_modules example/.next example/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call into,<folder>,<arguments>) is quick with uv; pip does it where uv finds no packages, as it alone reads pip.conf.

@@ -195,6 +195,13 @@ def check_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def check_page(folder: Path) -> Path:
+    """A folder with a page in it."""
+    if not (folder / "index.html").is_file():
+        raise ValueError(f"should be a folder with a page; there is no {str(folder / 'index.html')!r}")
+    return folder
+
+
 def existing_file(path: Path) -> Path:
     """A file that exists."""
     if not path.is_file():

@@ -1,6 +1,7 @@
 """The settings of the routes and of the live events over HTTP."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from settings.formats import (
     check_jwks,
     check_origin,
+    check_page,
     check_secret,
     check_web_host,
     check_web_port,
@@ -56,6 +58,9 @@ class WebSettings(Section):
     origins: Annotated[tuple[Origin, ...], BeforeValidator(split_commas)] = Field(
         default=(),
         description="Origins of pages that may connect, comma separated; those of the same host always may.",
+    )
+    page: Annotated[Path, AfterValidator(check_page)] | None = Field(
+        default=None, description="Folder of a page, with its index.html, that `web` serves at /."
     )
     updates: OnOff = Field(
         default="on", description="Whether workers write what they did into the topic of updates: on or off."

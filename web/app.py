@@ -23,6 +23,7 @@ from .api.problems import add_problems
 from .live.bridge import Bridge, Limits
 from .live.connections.admission import Admission
 from .live.connections.routes import add_health, add_live
+from .page import add_page
 
 #: The applications: all parts, or the live events alone.
 Kind = Literal["web", "bridge"]
@@ -56,14 +57,16 @@ def make_parts(settings: Settings | None = None, access: Access | None = None) -
 def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
     """Make the application: all parts for `web`, the live events alone for `bridge`.
 
-    A part is added by one line, before the last. What a part has to start and stop is in the lifespan of its
-    router.
+    A part is added by one line, before the live events. What a part has to start and stop is in the lifespan
+    of its router. The page is the last, as it answers all paths that are left.
     """
     parts = parts or make_parts()
     app = _bare_app(parts)
     if kind == "web":
         app.include_router(kafka_router(access=parts.access))
     _add_live(app, parts)
+    if kind == "web":
+        add_page(app, parts.settings.web.page)
     return app
 
 

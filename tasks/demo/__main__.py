@@ -8,8 +8,9 @@ from pathlib import Path
 
 from workers.errors import WorkersError
 
+from .programs import DemoFailed
 from .run import run
-from .workers import DemoFailed
+from .web import run_with_web
 
 
 def _interrupt(*_: object) -> None:
@@ -21,6 +22,8 @@ def main() -> int:
         signal.signal(signum, _interrupt)
     folder, *options = sys.argv[1:]
     try:
+        if "--web" in options:
+            return run_with_web(Path(folder), as_json="--json" in options)
         return run(Path(folder), as_json="--json" in options, keep="--keep" in options)
     except KeyboardInterrupt:
         return 130

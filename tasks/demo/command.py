@@ -14,8 +14,15 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running after the summary, until Ctrl-C.")
     ] = False,
+    web: Annotated[
+        bool,
+        typer.Option("--web", help="Serve the chatbot's page until Ctrl-C, instead of playing a script."),
+    ] = False,
 ) -> None:
-    """Watch events become mails and audit rows, on a real Kafka."""
+    """Watch events become mails and audit rows, on a real Kafka.
+
+    With --web it serves a page where you type todos and see what becomes of them.
+    """
     from .launch import launch  # noqa: PLC0415 - keeps the command line quick
 
-    raise typer.Exit(launch(as_json=json, keep=keep))
+    raise typer.Exit(launch(as_json=json, keep=keep, web=web))

@@ -22,8 +22,12 @@ def child_environment(
     kafka: Mapping[str, str],
     namespace: str,
     database: Path,
+    page: Path | None = None,
 ) -> dict[str, str]:
-    """Return ``base`` with the demo's settings in place of all of its own; ``kafka`` says where Kafka is."""
+    """Return ``base`` with the demo's settings in place of all of its own.
+
+    ``kafka`` says where Kafka is, ``page`` which page is to be served in place of the demo's.
+    """
     names = setting_names()
     kept = {name: value for name, value in base.items() if name not in names}
     # The Procfile calls `dramatiq` by name: it must be the one of this Python, activated or not.
@@ -31,6 +35,7 @@ def child_environment(
     return (
         kept
         | dict(kafka)
+        | ({} if page is None else {"WEB_PAGE": str(page.absolute())})
         | {
             "KAFKA_NAMESPACE": namespace,
             "DATABASE_URL": database_url(database),

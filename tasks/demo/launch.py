@@ -26,8 +26,8 @@ from .environment import child_environment, kafka_variables
 _STOP_TIMEOUT_S = 30.0
 
 
-def launch(*, as_json: bool, keep: bool) -> int:
-    """Run the demo and return its exit status: 0 if all was as expected.
+def launch(*, as_json: bool, keep: bool, web: bool) -> int:
+    """Run the demo and return its exit status: 0 if all was as expected, also after a signal with ``web``.
 
     Its folder is removed then; otherwise it is kept, with the logs.
     """
@@ -37,9 +37,9 @@ def launch(*, as_json: bool, keep: bool) -> int:
     status = 1
     try:
         with _kafka() as variables:
-            status = _run(folder, variables, ["--json"] * as_json + ["--keep"] * keep)
+            status = _run(folder, variables, ["--json"] * as_json + ["--keep"] * keep + ["--web"] * web)
     except KeyboardInterrupt:
-        status = 130
+        status = 0 if web else 130
     finally:
         if status == 0 or not any(folder.iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
@@ -61,11 +61,13 @@ def _kafka() -> Iterator[Mapping[str, str]]:
 
 
 def _run(folder: Path, kafka: Mapping[str, str], options: list[str]) -> int:
+    page = load_settings().web.page
     environment = child_environment(
         os.environ,
         kafka=kafka,
         namespace=f"demo-{uuid.uuid4().hex[:8]}",
         database=folder / "audit.db",
+        page=page,
     )
     command = [sys.executable, "-m", "tasks.demo", str(folder), *options]
     # In the demo's folder: a `.env` in the user's current folder is for the user's own workers.

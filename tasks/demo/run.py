@@ -24,10 +24,10 @@ from .expectations import check, timings
 from .mail_server import MailServer
 from .observation import Observer
 from .other_service import record_in_binary_mode
+from .programs import Program, wait_for_workers
 from .progress import Effect, Progress, Publication
 from .scenario import DEFERRALS, DEFERRED_EMAIL, REFUSED_EMAIL, Operate, Publish, Remind, Replay, Step, script
 from .view import View
-from .workers import WorkerFleet
 
 #: How long a step may wait for its effects before the next begins, and the whole script for its last ones.
 _STEP_TIMEOUT_S = 10.0
@@ -43,8 +43,8 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
     broker.prepare()
     with MailServer(refused=REFUSED_EMAIL, deferred=DEFERRED_EMAIL, deferrals=DEFERRALS) as mail_server:
         view.say(f"SMTP server at 127.0.0.1:{mail_server.port}")
-        with WorkerFleet(folder, mail_variables(mail_server.port)) as fleet:
-            fleet.wait_until_ready()
+        with Program("worker", folder, mail_variables(mail_server.port)) as fleet:
+            wait_for_workers(fleet)
             view.say(f"Workers from the Procfile run, log {fleet.log_file}")
             progress = Progress(script(datetime.now(UTC)))
             with Observer(folder / "audit.db", mail_server) as observer:
@@ -72,7 +72,7 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
 
 
 def _play(
-    progress: Progress, observer: Observer, fleet: WorkerFleet, view: View, mail_server: MailServer
+    progress: Progress, observer: Observer, fleet: Program, view: View, mail_server: MailServer
 ) -> None:
     for step in progress.steps:
         if isinstance(step.action, Remind):
@@ -123,7 +123,7 @@ def _type(words: Sequence[str], view: View) -> None:
 
 
 def _until(
-    is_enough: Callable[[], bool], timeout_s: float, observer: Observer, fleet: WorkerFleet
+    is_enough: Callable[[], bool], timeout_s: float, observer: Observer, fleet: Program
 ) -> Iterator[Effect]:
     """Yield the effects that are seen until there are enough, or the time is up."""
     deadline = time.monotonic() + timeout_s
@@ -146,7 +146,7 @@ def _jobs_left() -> int:
     return left
 
 
-def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: WorkerFleet) -> None:
+def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: Program) -> None:
     view.kept(
         {
             "KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address,

@@ -86,6 +86,12 @@ class View:
         for name, value in addresses.items():
             self._console.print(f"  {escape(name)}={escape(value)}", soft_wrap=True)
 
+    def serving(self, addresses: Mapping[str, str]) -> None:
+        """Show what is served where."""
+        self._console.print("\nAll is served; Ctrl-C ends it.")
+        for name, address in addresses.items():
+            self._console.print(f"  {name:<11}  [bold]{escape(address)}[/bold]", soft_wrap=True)
+
     def json_line(self, line: str) -> None:
         """Write the summary for programs, always to stdout."""
         sys.stdout.write(line + "\n")

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from settings import KafkaSettings, Settings, describe, load_settings
+from tests.helpers.repository import REPOSITORY
 from tests.helpers.settings import load, problems
 
 
@@ -33,6 +34,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
 
 
 #: Every setting: what is given, and what is taken.
+PAGE = REPOSITORY / "web" / "client" / "example"
 EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "KAFKA_BOOTSTRAP_SERVERS": (
         "one:9092, two.example.com:9093,[::1]:9094",
@@ -99,6 +101,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
         "https://todo.example.com, http://localhost:3000",
         ("https://todo.example.com", "http://localhost:3000"),
     ),
+    "WEB_PAGE": (str(PAGE), PAGE),
     "WEB_UPDATES": ("off", "off"),
     "WEB_RING_MB": ("16", 16),
     "WEB_RESUME": ("2h", timedelta(hours=2)),

@@ -1,20 +1,27 @@
 import { useEffect, useRef, useState } from "react";
-import { connect, type EventOf, type EventType, type Options, type State, type TodoEvent } from "./index.ts";
+import { connect, type EventOf, type EventType, type Live, type Options, type State, type TodoEvent } from "./index.ts";
 
 /** A function for each type of event that a component wants, and for all: `*`. */
 export type Listeners = { [T in EventType]?: (event: EventOf<T>) => void } & {
   "*"?: (event: TodoEvent) => void;
 };
 
+/** The state of a connection, and the connection once it is made. */
+export interface Connected {
+  state: State;
+  live: Live | undefined;
+}
+
 /**
- * Connect to the live events of a user while the component is there; returns the state of the connection.
+ * Connect to the live events of a user while the component is there.
  *
  * The functions may be other ones at each render: the last ones are called. It connects anew if `url` or `user`
  * changes.
  */
-export function useTodoEvents({ on, ...options }: Options & { on: Listeners }): State {
+export function useTodoEvents({ on, ...options }: Options & { on: Listeners }): Connected {
   const latest = useRef({ on, options });
   const [state, setState] = useState<State>("connecting");
+  const [live, setLive] = useState<Live>();
   useEffect(() => {
     latest.current = { on, options };
   });
@@ -34,7 +41,8 @@ export function useTodoEvents({ on, ...options }: Options & { on: Listeners }): 
       (on[event.type] as Listeners["*"])?.(event);
       on["*"]?.(event);
     });
+    setLive(live);
     return () => live.close();
   }, [url, options.user]);
-  return state;
+  return { state, live };
 }

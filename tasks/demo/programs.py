@@ -1,11 +1,11 @@
-"""The workers of the Procfile, run as in production."""
+"""The programs of the Procfile, run as in production."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,17 +36,19 @@ class DemoFailed(WorkersError):
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
 
 
-class WorkerFleet:
-    """Runs while it is entered; ends with this process, however that ends."""
+class Program:
+    """A line of the Procfile. It runs while it is entered, and ends with this process, however that ends."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
-        self.log_file = folder / "workers.log"
+    def __init__(self, line: str, folder: Path, variables: Mapping[str, str]) -> None:
+        self.log_file = folder / f"{line}.log"
+        self._line = line
         self._environment = os.environ | dict(variables)
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         lines = _PROCFILE.read_text().splitlines()
-        command = next(line for line in lines if line.startswith("worker: ")).removeprefix("worker: ")
+        start = f"{self._line}: "
+        command = next(line for line in lines if line.startswith(start)).removeprefix(start)
         with self.log_file.open("wb") as log:
             self._guard = subprocess.Popen(
                 guarded(["/bin/sh", "-c", f"exec {command}"]),
@@ -58,21 +60,21 @@ class WorkerFleet:
             )
         return self
 
-    def wait_until_ready(self) -> None:
-        """Wait until all worker processes run. Raises DemoFailed, with the log, if they end instead."""
+    def wait_until(self, is_ready: Callable[[], bool]) -> None:
+        """Wait until it is ready. Raises DemoFailed, with the log, if it ends instead."""
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while self.log_file.read_text(errors="replace").count(_READY) < PROCESSES:
+        while not is_ready():
             self.require_running()
             if time.monotonic() > deadline:
-                raise DemoFailed(f"the workers did not start within {_START_TIMEOUT_S:.0f} s", self.log_file)
+                raise DemoFailed(f"{self._line} did not start within {_START_TIMEOUT_S:.0f} s", self.log_file)
             time.sleep(_POLL_INTERVAL_S)
 
     def require_running(self) -> None:
-        """Raise DemoFailed if the workers have ended."""
+        """Raise DemoFailed if it has ended."""
         assert self._guard is not None
         status = self._guard.poll()
         if status is not None:
-            raise DemoFailed(f"the workers ended with status {status}; the end of their log:", self.log_file)
+            raise DemoFailed(f"{self._line} ended with status {status}; the end of its log:", self.log_file)
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
@@ -85,3 +87,8 @@ class WorkerFleet:
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
+
+
+def wait_for_workers(fleet: Program) -> None:
+    """Wait until all worker processes run. Raises DemoFailed, with the log, if they end instead."""
+    fleet.wait_until(lambda: fleet.log_file.read_text(errors="replace").count(_READY) >= PROCESSES)
