@@ -26,12 +26,14 @@ from tests.helpers.broken_kafka import jvm
 from tests.helpers.side_by_side import OneByOne
 from workers import Cluster
 from workers.local_kafka.server import LocalKafka
+from workers.rights import ROLES
 
 # On a busy machine any example can be slow once.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
 SCRAM_USERS = {"admin": "admin-secret", "alice": "alice-secret"}
+SCRAM_USERS |= {role: f"{role}-secret" for role in ROLES}
 
 #: Makes the cluster of one of SCRAM_USERS, or with another password.
 Login = Callable[..., Cluster]
@@ -91,7 +93,10 @@ def nowhere() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def scram_kafka() -> Iterator[LocalKafka]:
-    """A Kafka with users and an authorizer; ``admin`` may do everything, ``alice`` what ACLs allow."""
+    """A Kafka with users and an authorizer; ``admin`` may do everything, others what ACLs allow.
+
+    They are ``alice`` and one named as each role of `workers.rights`.
+    """
     with LocalKafka(scram_users=SCRAM_USERS) as kafka:
         yield kafka
         jvm(kafka).kill()

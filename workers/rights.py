@@ -51,13 +51,12 @@ def _worker(topics: Topics, sources: Collection[str], logs: Collection[str]) -> 
     ]
 
 
-def _publisher(topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:
+def _publisher(topics: Topics, sources: Collection[str], _logs: Collection[str]) -> list[Right]:
     return [
         _below(_jobs(topics), "Write", "Describe"),
         _below(topics.delay(""), "Write", "Describe"),
-        _topic(topics.dead_letters, "Describe"),
         *(_topic(name, "Write", "Describe") for name in sources),
-        *(_topic(name, "Describe") for name in logs),
+        _all(topics, "Describe"),
     ]
 
 
@@ -73,8 +72,8 @@ def _operator(topics: Topics, sources: Collection[str], logs: Collection[str]) -
     ]
 
 
-def _bridge(_topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:
-    return [_topic(name, "Read", "Describe") for name in (*sources, *logs)]
+def _bridge(topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:
+    return [*(_topic(name, "Read", "Describe") for name in (*sources, *logs)), _all(topics, "Describe")]
 
 
 def _web(topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:
@@ -83,7 +82,7 @@ def _web(topics: Topics, sources: Collection[str], logs: Collection[str]) -> lis
 
 
 def _creator(topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:
-    everything = _below(f"{topics.namespace}.", "Create", "Describe", "DescribeConfigs")
+    everything = _all(topics, "Create", "Describe", "DescribeConfigs")
     others = [name for name in (*sources, *logs) if not name.startswith(everything.name)]
     return [everything, *(_topic(name, *everything.operations) for name in others)]
 
@@ -113,6 +112,11 @@ def _topic(name: str, *operations: str) -> Right:
 
 def _below(start: str, *operations: str) -> Right:
     return Right("topic", start, operations, prefix=True)
+
+
+def _all(topics: Topics, *operations: str) -> Right:
+    """For whoever looks first whether all topics are there, or makes them."""
+    return _below(f"{topics.namespace}.", *operations)
 
 
 def _jobs(topics: Topics) -> str:

@@ -25,6 +25,7 @@ SHARING = {
         "integration/workers/kafka/test_unreachable.py",
         "integration/workers/operations/test_doctor.py",
         "integration/workers/partitions/test_trimming.py",
+        "integration/workers/test_rights.py",
     ],
 }
 _GROUPS = {f"tests/{file}": group for group, files in SHARING.items() for file in files}

@@ -1,0 +1,120 @@
+"""Each role does its work with the rights of `workers.rights` on a Kafka that allows nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import dramatiq
+import pytest
+from dramatiq import Worker
+
+from tests.conftest import Login
+from tests.helpers.acls import grant_all
+from tests.helpers.kafka_reading import letters_of
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+from workers.dead_letters.filter import Filter
+from workers.dead_letters.resolving import Resolution
+from workers.dead_letters.selection import Search
+from workers.errors import NotAuthorized, TopicsMissing
+from workers.kafka.topic_reader import TopicReader
+from workers.operations.dead_letters import act, replaying
+from workers.operations.queue_status import StatusReader
+from workers.rights import ROLES, Role, rights_of
+from workers.topics import Topics
+
+DAY_MS = 86_400_000
+
+
+class Shop:
+    """An application with a queue, a source and a log, as one role connects to it."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.broker = KafkaBroker(
+            cluster, namespace=namespace, partitions=1, commit_interval_ms=50, trim_interval_ms=100
+        )
+        self.ran: list[object] = []
+        self.broken = True
+        self.broker.sending.add_log(self.broker.topics.named("news"), retention_ms=DAY_MS)
+
+        @dramatiq.actor(broker=self.broker, queue_name="orders", max_retries=0)
+        def order(what: str) -> None:
+            if what == "broken" and self.broken:
+                raise RuntimeError(what)
+            self.ran.append(what)
+
+        self.order = order
+
+
+@pytest.fixture
+def shop(login: Login, namespace: str) -> Iterator[Callable[[Role], Shop]]:
+    shops: list[Shop] = []
+    for role in ROLES:
+        rights = rights_of(role, Topics(namespace), [], [f"{namespace}.news"])
+        grant_all(login("admin"), role, rights)
+
+    def connect(role: Role) -> Shop:
+        shops.append(Shop(login(role), namespace))
+        return shops[-1]
+
+    yield connect
+    for each in shops:
+        each.broker.close()
+
+
+def replay(broker: KafkaBroker) -> int:
+    search = Search(broker.producer, broker.topics.dead_letters)
+    action, result = replaying(broker), Resolution()
+    act(broker, search, search.select(Filter(), None, action.problem_of), action, result)
+    assert result.failures == []
+    return result.done
+
+
+def first_offset(broker: KafkaBroker, topic: str) -> int:
+    with closing(TopicReader(broker.cluster, topic)) as reader:
+        reader.open()
+        return min(first for first, _ in reader.sizes().values())
+
+
+def test_each_role_does_its_work_and_no_more(
+    shop: Callable[[Role], Shop],
+    start_worker: Callable[..., Worker],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "workers")
+    publisher = shop("publisher")
+    with pytest.raises((TopicsMissing, NotAuthorized)):
+        publisher.order.send("before the topics are there")
+    shop("creator").broker.prepare()
+    caplog.clear()
+    publisher.order.send("now")
+    publisher.order.send("broken")
+    publisher.order.send_with_options(args=("later",), delay=300)
+
+    worker = shop("worker")
+    start_worker(worker.broker)
+    wait_for(lambda: sorted(map(str, worker.ran)) == ["later", "now"], timeout_s=60)
+
+    operator = shop("operator").broker
+    wait_for(lambda: len(letters_of(operator)) == 1, timeout_s=30)
+    with StatusReader(operator.cluster, operator.topics, operator.delay_tiers, operator.topics_of) as reader:
+        [status] = reader.read(["orders"])
+    assert status.consumers == 1
+    found = operator.controls.wait_confirmed(operator.controls.pause("orders", who="ann"), 20)
+    assert str(found) == "1 of 1 worker has confirmed"
+    operator.controls.resume("orders", who="ann")
+    worker.broken = False
+    assert replay(operator) == 1
+    wait_for(lambda: "broken" in worker.ran, timeout_s=30)
+    # It may trim, too.
+    jobs = operator.topics.jobs("orders")
+    wait_for(lambda: first_offset(operator, jobs) > 0, timeout_s=30)
+
+    bridge = shop("bridge").broker
+    assert first_offset(bridge, bridge.topics.named("news")) == 0
+    for role in ("publisher", "bridge"):
+        with pytest.raises(NotAuthorized):
+            replay(shop(role).broker)
+    assert [record.message for record in caplog.records if "cannot create" in record.message] == []
