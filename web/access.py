@@ -27,6 +27,9 @@ from .keys import HMAC, KeyNotFound, Keys, KeysAtUrl, KeysAway, KeysInFile, Secr
 LEEWAY_S = 5.0
 #: A longer token is refused unread: this one is checked before anybody is known.
 MAX_TOKEN_CHARACTERS = 8_192
+#: How long a token that was good is not checked again, and how many such are remembered.
+_RECENT_S = 10.0
+_MAX_RECENT = 1_000
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -73,12 +76,26 @@ class Access:
         self._issuer = issuer
         self._user_claim = user_claim
         self._roles_claim = roles_claim
+        #: Who sent a token a moment ago, and until when that is taken for known, by the wall clock.
+        self._recent: dict[str, tuple[Identity, float]] = {}
 
     async def identify(self, token: str) -> Identity:
         """Return who the token is about.
 
+        A token that was good is not checked again for ten seconds: services send the same one each time.
         Raises AccessDenied, whose text holds no claim of the token, and KeysAway if that cannot be said now.
         """
+        now = time.time()
+        known = self._recent.get(token)
+        if known is not None and now < known[1]:
+            return known[0]
+        identity = await self._checked(token)
+        if len(self._recent) >= _MAX_RECENT:
+            self._recent.clear()
+        self._recent[token] = (identity, min(now + _RECENT_S, identity.expires_at))
+        return identity
+
+    async def _checked(self, token: str) -> Identity:
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise AccessDenied(f"the token has more than {MAX_TOKEN_CHARACTERS} characters")
         try:

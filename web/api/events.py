@@ -9,8 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security.base import SecurityBase
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
@@ -19,11 +18,11 @@ from workers.broker.sending import Written
 from workers.errors import WorkersError
 from workers.records.sources import Incoming
 
-from ..access import Access, Identity
+from ..access import Access
 from .asking import PUBLISHER, Asking
 from .cloud_events_http import NotRead, TooMany, WrongContentType, events_in, is_batch
 from .event_examples import REQUEST_BODY
-from .problems import MEDIA_TYPE, ProblemError, ProblemRoute, answer_to, described, status_of
+from .problems import MEDIA_TYPE, ProblemError, answer_to, described, status_of
 from .services import Services
 
 logger = logging.getLogger(__name__)
@@ -64,24 +63,9 @@ class Subscription(BaseModel):
     route: str
 
 
-class PublisherOrDapr(SecurityBase):
-    """Lets services with the role publisher pass, and Dapr's sidecar by its token."""
-
-    def __init__(self, access: Access, dapr_token: str | None) -> None:
-        self._publisher = Asking(access, PUBLISHER)
-        self._dapr_token = dapr_token
-        self.model = self._publisher.model
-        self.scheme_name = self._publisher.scheme_name
-
-    async def __call__(self, request: Request) -> Identity | None:
-        """Return who it is; None for Dapr. Raises HTTPException 401, 403 and 503."""
-        return None if _is_of_dapr(request, self._dapr_token) else await self._publisher(request)
-
-
-def events_router(services: Services, access: Access) -> APIRouter:
-    """Make the routes `POST /events` and `GET /dapr/subscribe`."""
-    router = APIRouter(route_class=ProblemRoute)
-    publishers = PublisherOrDapr(access, services.dapr.token)
+def add_events(router: APIRouter, services: Services, access: Access) -> None:
+    """Add the routes `POST /events` and `GET /dapr/subscribe`."""
+    publisher = Asking(access, PUBLISHER)
 
     @router.post(
         "/events",
@@ -90,9 +74,9 @@ def events_router(services: Services, access: Access) -> APIRouter:
         response_model=Published | PublishedBatch,
         responses=described(400, 401, 403, 413, 415, 422, 503)
         | {200: {"model": DaprStatus, "description": "To Dapr."}},
-        openapi_extra={"requestBody": REQUEST_BODY},
+        openapi_extra={"requestBody": REQUEST_BODY, "security": [{"token": []}]},
     )
-    async def publish_events(request: Request, asking: Identity | None = Depends(publishers)) -> Response:
+    async def publish_events(request: Request) -> Response:
         """Publish a CloudEvent, in structured or binary mode, or a batch of them.
 
         The answer comes once all in-sync replicas have it. The same id again is the same event: its effects
@@ -101,8 +85,10 @@ def events_router(services: Services, access: Access) -> APIRouter:
 
         This needs the role publisher. Dapr's sidecar needs its token instead, and gets 200 with a status.
         """
-        if asking is None:
+        if _is_of_dapr(request, services.dapr.token):
             return JSONResponse(DaprStatus(status=await _take_from_dapr(request, services)).model_dump())
+        # Not as a dependency: to solve one takes FastAPI as long as to check the event.
+        await publisher(request)
         accepted = await _accepted(request)
         places = await services.write_events([one.record for one in accepted])
         published = _published(accepted, places)
@@ -120,8 +106,6 @@ def events_router(services: Services, access: Access) -> APIRouter:
             raise ProblemError(401, f"send WEB_DAPR_TOKEN in the header {_TOKEN_HEADER}")
         route = str(request.app.url_path_for("publish_events"))
         return [Subscription(pubsubname=dapr.pubsub, topic=dapr.topic, route=route)]
-
-    return router
 
 
 def _is_of_dapr(request: Request, token: str | None) -> bool:

@@ -17,7 +17,7 @@ from tasks.storage.database import Database
 from ..access import Access, Identity, user_key
 from ..visibility import people_of, visible_fields, visible_todo
 from .asking import Asking, sees_everything
-from .problems import ProblemError, ProblemRoute, described
+from .problems import ProblemError, described
 from .services import Services
 
 #: Rows that are read at a time: a history is short.
@@ -57,12 +57,11 @@ class History(BaseModel):
     next: int | None
 
 
-def history_router(services: Services, access: Access) -> APIRouter:
-    """Make the route `GET /todos/{todo}/history`."""
-    router = APIRouter(tags=["todos"], route_class=ProblemRoute)
+def add_history(router: APIRouter, services: Services, access: Access) -> None:
+    """Add the route `GET /todos/{todo}/history`."""
     asking = Asking(access)
 
-    @router.get("/todos/{todo}/history", responses=described(401, 404, 422, 503))
+    @router.get("/todos/{todo}/history", tags=["todos"], responses=described(401, 404, 422, 503))
     def history(
         todo: Annotated[Identifier, Path()],
         who: Identity = Depends(asking),
@@ -81,8 +80,6 @@ def history_router(services: Services, access: Access) -> APIRouter:
         found = list(islice(_seen_by(who, rows), limit + 1))
         after = found[limit - 1].sequence if len(found) > limit else None
         return History(changes=found[:limit], next=after)
-
-    return router
 
 
 def _may_see(database: Database, todo: str, who: Identity) -> bool:

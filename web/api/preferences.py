@@ -13,7 +13,7 @@ from tasks.notifications.recipients import Preferences
 
 from ..access import Access, Identity
 from .asking import Asking
-from .problems import ProblemRoute, described
+from .problems import described
 from .services import Services
 
 _EXAMPLE: dict[str, Any] = {"opted_out": ["todo_completed"], "quiet_hours": "22:00-07:00"}
@@ -43,23 +43,20 @@ class PreferencesSeen(BaseModel):
     kinds: list[str]
 
 
-def preferences_router(services: Services, access: Access) -> APIRouter:
-    """Make the routes at `/preferences`."""
-    router = APIRouter(tags=["preferences"], route_class=ProblemRoute)
+def add_preferences(router: APIRouter, services: Services, access: Access) -> None:
+    """Add the routes at `/preferences`."""
     asking = Asking(access)
 
-    @router.get("/preferences", responses=described(401, 422, 503))
+    @router.get("/preferences", tags=["preferences"], responses=described(401, 422, 503))
     def read_preferences(who: Identity = Depends(asking)) -> PreferencesSeen:
         """Return which mails you want, and when."""
         return _seen(services.recipients().preferences(who.user))
 
-    @router.put("/preferences", responses=described(401, 422, 503))
+    @router.put("/preferences", tags=["preferences"], responses=described(401, 422, 503))
     def set_preferences(wanted: PreferencesWanted, who: Identity = Depends(asking)) -> PreferencesSeen:
         """Set which mails you want, and when; what was set before counts no more."""
         quiet_hours = parse_quiet_hours(wanted.quiet_hours) if wanted.quiet_hours else None
         return _seen(services.recipients().replace(who.user, wanted.opted_out, quiet_hours))
-
-    return router
 
 
 def _seen(wanted: Preferences) -> PreferencesSeen:

@@ -18,7 +18,7 @@ from workers.errors import WorkersError
 
 from ..access import Access, Identity
 from .asking import Asking
-from .problems import ProblemRoute, described
+from .problems import described
 from .services import Services
 
 logger = logging.getLogger(__name__)
@@ -83,15 +83,15 @@ class Reschedule(BaseModel):
     at: Time = Field(examples=["2026-06-05T09:00:00+02:00"])
 
 
-def reminders_router(services: Services, access: Access) -> APIRouter:
-    """Make the routes below `/reminders`."""
-    router = APIRouter(prefix="/reminders", tags=["reminders"], route_class=ProblemRoute)
+def add_reminders(router: APIRouter, services: Services, access: Access) -> None:
+    """Add the routes below `/reminders`."""
+    shared: dict[str, Any] = {"tags": ["reminders"], "responses": described(401, 404, 409, 422, 503)}
     asking = Asking(access)
 
     def by_hand(who: Identity) -> RemindersByHand:
         return RemindersByHand(services.database(), owner=who.user)
 
-    @router.get("", responses=described(401, 422, 503))
+    @router.get("/reminders", tags=["reminders"], responses=described(401, 422, 503))
     def list_reminders(
         who: Identity = Depends(asking),
         todo: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
@@ -102,7 +102,7 @@ def reminders_router(services: Services, access: Access) -> APIRouter:
         found, total = by_hand(who).find(todo_id=todo, state=state, limit=limit)
         return RemindersSeen(reminders=[_seen(one) for one in found], total=total)
 
-    @router.post("/{reminder}/snooze", responses=described(401, 404, 409, 422, 503))
+    @router.post("/reminders/{reminder}/snooze", **shared)
     def snooze(reminder: UUID, wanted: Snooze, who: Identity = Depends(asking)) -> ReminderSeen:
         """Put a reminder off; one that has fired fires again."""
         now = datetime.now(UTC)
@@ -110,14 +110,14 @@ def reminders_router(services: Services, access: Access) -> APIRouter:
         _, alarm = mine.snooze(str(reminder), parse_length(wanted.length), now)
         return _with_alarm(mine, alarm)
 
-    @router.post("/{reminder}/reschedule", responses=described(401, 404, 409, 422, 503))
+    @router.post("/reminders/{reminder}/reschedule", **shared)
     def reschedule(reminder: UUID, wanted: Reschedule, who: Identity = Depends(asking)) -> ReminderSeen:
         """Let a reminder fire at another time, once; a series then goes on as before."""
         mine = by_hand(who)
         _, alarm = mine.reschedule(str(reminder), wanted.at, datetime.now(UTC))
         return _with_alarm(mine, alarm)
 
-    @router.post("/{reminder}/cancel", responses=described(401, 404, 409, 422, 503))
+    @router.post("/reminders/{reminder}/cancel", **shared)
     def cancel(reminder: UUID, who: Identity = Depends(asking)) -> ReminderSeen:
         """Call a reminder off, with all that would follow. A change of the due time sets it again."""
         return _seen(by_hand(who).cancel(str(reminder)))
@@ -129,8 +129,6 @@ def reminders_router(services: Services, access: Access) -> APIRouter:
             # The database has it: workers set the alarm when they look for those that are missing.
             logger.warning("reminder.alarm_left reminder_id=%s: %s", alarm.reminder_id, exc)
         return _seen(mine.one(alarm.reminder_id))
-
-    return router
 
 
 def _seen(reminder: Reminder) -> ReminderSeen:

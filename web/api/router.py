@@ -7,13 +7,14 @@ from fastapi import APIRouter
 from settings import load_settings
 
 from ..access import Access, access_from
-from .events import events_router
-from .history import history_router
-from .preferences import preferences_router
-from .reminders import reminders_router
+from .events import add_events
+from .history import add_history
+from .preferences import add_preferences
+from .problems import ProblemRoute
+from .reminders import add_reminders
 from .services import Services, services_of_tasks
-from .story import story_router
-from .unsubscribe import unsubscribe_router
+from .story import add_story
+from .unsubscribe import add_unsubscribe
 
 
 def kafka_router(*, services: Services | None = None, access: Access | None = None) -> APIRouter:
@@ -26,11 +27,12 @@ def kafka_router(*, services: Services | None = None, access: Access | None = No
         services = services_of_tasks()
     if access is None:
         access = access_from(load_settings())
-    router = APIRouter()
-    router.include_router(events_router(services, access))
-    router.include_router(story_router(services, access))
-    router.include_router(history_router(services, access))
-    router.include_router(reminders_router(services, access))
-    router.include_router(preferences_router(services, access))
-    router.include_router(unsubscribe_router(services))
+    # One router: FastAPI looks through each that is in another.
+    router = APIRouter(route_class=ProblemRoute)
+    add_events(router, services, access)
+    add_story(router, services, access)
+    add_history(router, services, access)
+    add_reminders(router, services, access)
+    add_preferences(router, services, access)
+    add_unsubscribe(router, services)
     return router

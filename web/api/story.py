@@ -16,7 +16,7 @@ from tasks.stories.story import RemindedOf, Story
 from ..access import Access, Identity
 from .asking import PUBLISHER, Asking, sees_everything
 from .history import is_owner
-from .problems import ProblemError, ProblemRoute, described
+from .problems import ProblemError, described
 from .reminders import ReminderSeen
 from .services import Services
 
@@ -121,12 +121,11 @@ class StorySeen(BaseModel):
     jobs_known: bool
 
 
-def story_router(services: Services, access: Access) -> APIRouter:
-    """Make the route `GET /events/{event}`."""
-    router = APIRouter(tags=["events"], route_class=ProblemRoute)
+def add_story(router: APIRouter, services: Services, access: Access) -> None:
+    """Add the route `GET /events/{event}`."""
     asking = Asking(access)
 
-    @router.get("/events/{event}", responses=described(401, 404, 422, 503))
+    @router.get("/events/{event}", tags=["events"], responses=described(401, 404, 422, 503))
     def story(event: UUID, who: Identity = Depends(asking)) -> StorySeen:
         """Tell what an event caused, and when: audit row, mail, reminders, jobs that wait or were given up.
 
@@ -141,8 +140,6 @@ def story_router(services: Services, access: Access) -> APIRouter:
         if told.is_empty:
             raise _unknown(event)
         return _seen(told, with_errors=sees_everything(who))
-
-    return router
 
 
 def _may_see(row: Row | None, who: Identity) -> bool:

@@ -6,12 +6,13 @@ follow links: it shows a page with a button, which posts.
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
-from .problems import ProblemError, ProblemRoute, described
+from .problems import ProblemError, described
 from .services import Services
 
 _HEADERS = {
@@ -40,23 +41,21 @@ _BUTTON = """<p>You will get no more mails of the kind that brought you here.</p
 _DONE = "<p>You will get no more mails of this kind.</p>"
 
 
-def unsubscribe_router(services: Services) -> APIRouter:
-    """Make the routes at `/unsubscribe`, for SMTP_UNSUBSCRIBE_URL=https://…/unsubscribe/{id}."""
-    router = APIRouter(tags=["preferences"], route_class=ProblemRoute)
+def add_unsubscribe(router: APIRouter, services: Services) -> None:
+    """Add the routes at `/unsubscribe`, for SMTP_UNSUBSCRIBE_URL=https://…/unsubscribe/{id}."""
+    shared: dict[str, Any] = {"tags": ["preferences"], "response_class": HTMLResponse}
 
-    @router.get("/unsubscribe/{notice}", response_class=HTMLResponse, responses=described(422))
+    @router.get("/unsubscribe/{notice}", responses=described(422), **shared)
     def ask(notice: UUID) -> HTMLResponse:  # noqa: ARG001 - the button posts to the same address
         """Show a page with a button that unsubscribes."""
         return _page("Unsubscribe", _BUTTON)
 
-    @router.post("/unsubscribe/{notice}", response_class=HTMLResponse, responses=described(404, 422, 503))
+    @router.post("/unsubscribe/{notice}", responses=described(404, 422, 503), **shared)
     def unsubscribe(notice: UUID) -> HTMLResponse:
         """Send the recipient of this notice no more mails of its kind; whatever the body says."""
         if services.recipients().unsubscribe(notice) is None:
             raise ProblemError(404, f"no mail with the notice {notice} was sent")
         return _page("You are unsubscribed", _DONE)
-
-    return router
 
 
 def _page(title: str, content: str) -> HTMLResponse:

@@ -185,3 +185,28 @@ def test_a_route_knows_who_asks_and_what_they_may_do(access: Access) -> None:
     assert client.get("/all", headers=bearer).status_code == 403
     admin = {"Authorization": f"Bearer {token(roles=['admin'])}"}
     assert client.get("/all", headers=admin).json() == "all"
+
+
+def test_a_good_token_is_not_checked_again_for_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(SecretKey):
+        asked = 0
+
+        async def find(self, algorithm: str, kid: str | None) -> Any:
+            self.asked += 1
+            return await super().find(algorithm, kid)
+
+    keys = Counting(SECRET)
+    access = Access(keys, audience="todo")
+    now = time.time()
+    long, short = token(), token(exp=now + 3)
+    for passed_s, asked in [(0, 2), (2, 2), (11, 3)]:
+        monkeypatch.setattr(time, "time", lambda at=now + passed_s: at)
+        assert identify(access, long).user == "ana@example.com"
+        if passed_s < 3:
+            assert identify(access, short).user == "ana@example.com"
+        assert keys.asked == asked
+    with pytest.raises(AccessDenied):
+        identify(access, token(aud="another"))
+    monkeypatch.setattr(time, "time", lambda: now + 4)
+    identify(access, short)  # within the leeway of clocks, but checked
+    assert keys.asked == 5

@@ -17,6 +17,9 @@ from tests.helpers.samples import a_todo, an_event
 from tests.integration.web.api.conftest import DAPR_TOKEN, bearer, make_client, require_problem
 from web.api.services import Services
 from workers import Cluster, KafkaBroker
+from workers.broker.sending import Written
+from workers.errors import NotDelivered, WorkersError
+from workers.records.envelope import Record
 
 
 @pytest.fixture
@@ -142,14 +145,29 @@ def test_without_kafka_a_client_is_told_to_come_back(
 ) -> None:
     broker = KafkaBroker(Cluster((nowhere,), connect_timeout_s=0.2, send_timeout_s=0.4), namespace="t")
     with make_client(make_services(broker)) as client:
-        single = post(client, structured()), "Kafka cannot be reached now; send it again, with the same id"
-        batch = post(client, [structured()] * 2, BATCH), "2 of 2 events may not have been published"
-        for answer, words in (single, batch):
-            problem = require_problem(answer, 503, words)
+        for answer in (post(client, structured()), post(client, [structured()] * 2, BATCH)):
+            problem = require_problem(answer, 503, "cannot be reached now; send it again, with the same id")
             assert int(answer.headers["retry-after"]) > 0
             assert nowhere not in json.dumps(problem)
         assert deliver(client, structured()) == "RETRY"
     broker.close()
+
+
+def test_of_a_batch_that_kafka_took_in_part_the_rest_is_named(
+    broker: KafkaBroker, make_services: Callable[[KafkaBroker], Services]
+) -> None:
+    async def take_the_first(records: Sequence[Record]) -> Sequence[Written | WorkersError]:
+        return [Written("todo.events", 0, 7), *(NotDelivered() for _ in records[1:])]
+
+    services = Services(**{**vars(make_services(broker)), "write_events": take_the_first})
+    with make_client(services) as client:
+        answer = post(client, [structured()] * 3, BATCH)
+        problem = require_problem(
+            answer, 503, "2 of 3 events may not have been published; send the batch again"
+        )
+        assert [error["index"] for error in problem["errors"]] == [1, 2]
+        assert int(answer.headers["retry-after"]) > 0
+        assert deliver(client, structured()) == "SUCCESS"
 
 
 def deliver(client: TestClient, body: Any) -> str:

@@ -1,0 +1,57 @@
+"""Publishing over HTTP: rate and cost of one `todo-workers web`, beside `publish_async`."""
+
+from __future__ import annotations
+
+from ..isolation import isolated
+from ..kit import Kit
+from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, reading
+
+
+def _fast(kit: Kit) -> Readings:
+    readings: Readings = isolated(
+        "bench.systems.http_publishing:as_fast_as_it_goes",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        count=kit.amount(20_000, 2_000),
+    )
+    return readings
+
+
+def _at_rate(kit: Kit) -> Readings:
+    readings: Readings = isolated(
+        "bench.systems.http_publishing:at_rate",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        per_s=500,
+        seconds=kit.amount(10, 2),
+    )
+    return readings
+
+
+def _bare(kit: Kit) -> Readings:
+    readings: Readings = isolated(
+        "bench.systems.publish_async:at_rate",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        per_s=500,
+        seconds=kit.amount(10, 2),
+    )
+    return readings
+
+
+BENCHMARK = Benchmark(
+    name="http",
+    title="POST /events of one process as fast as it goes, and 500 times a second; beside publish_async()",
+    contestants=(Contestant("fast", _fast), Contestant("rate", _at_rate), Contestant("bare", _bare)),
+    units={"per_s": "events/s", "publish_ms": "ms", "publish_p99_ms": "ms", "cpu_ms": "ms/event"},
+    derived=(
+        reading("fast", "events/s", "fast.per_s", at_least(2_500)),
+        reading("cpu-ms", "ms/event", "fast.cpu_ms", at_most(0.4)),
+        Derived(
+            "over-bare-p99",
+            "ms",
+            lambda readings: readings["rate.publish_p99_ms"] - readings["bare.publish_p99_ms"],
+            at_most(10),
+        ),
+    ),
+)

@@ -1,0 +1,198 @@
+"""``POST /events`` of one `todo-workers web`, with a client that costs little in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import cast
+
+import jwt
+import psutil
+import uvloop
+
+from tasks.events.cloud_events import CONTENT_TYPE, record_of
+
+from ..errors import NotMeasured
+from .pipeline.events import events
+
+_CONNECTIONS = 64
+#: Events that are not counted, while the server warms up.
+_WARM_UP = 400
+_START_S = 60.0
+_ACCEPTED = b"HTTP/1.1 202"
+_KEY = "a key of thirty-two bytes or more"
+
+
+def as_fast_as_it_goes(address: str, namespace: str, count: int) -> dict[str, float]:
+    """Publish events on 64 connections, on each one after the other."""
+    with _served(address, namespace) as (port, process):
+        return uvloop.run(_fast(port, process, _requests(count + _WARM_UP)))
+
+
+def at_rate(address: str, namespace: str, per_s: int, seconds: int) -> dict[str, float]:
+    """Publish events at fixed times, however late others are."""
+    with _served(address, namespace) as (port, process):
+        return uvloop.run(_at_rate(port, process, _requests(per_s * seconds + _WARM_UP), per_s))
+
+
+async def _fast(port: int, process: psutil.Process, requests: Sequence[bytes]) -> dict[str, float]:
+    clients = [await _connected(port) for _ in range(_CONNECTIONS)]
+    await _in_turn(clients, requests[:_WARM_UP])
+    cpu_s, began = _cpu_s(process), time.monotonic()
+    taken = await _in_turn(clients, requests[_WARM_UP:])
+    return _readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
+
+
+async def _in_turn(clients: Sequence[_Client], requests: Sequence[bytes]) -> list[float]:
+    left, taken = iter(requests), []
+
+    async def one_after_the_other(client: _Client) -> None:
+        for request in left:
+            began = time.monotonic()
+            await client.post(request)
+            taken.append(time.monotonic() - began)
+
+    await asyncio.gather(*map(one_after_the_other, clients))
+    return taken
+
+
+async def _at_rate(
+    port: int, process: psutil.Process, requests: Sequence[bytes], per_s: int
+) -> dict[str, float]:
+    clients = [await _connected(port) for _ in range(_CONNECTIONS)]
+    await _in_turn(clients, requests[:_WARM_UP])
+    free: asyncio.LifoQueue[_Client] = asyncio.LifoQueue()
+    for client in clients:
+        free.put_nowait(client)
+    taken: list[float] = []
+    cpu_s, began = _cpu_s(process), time.monotonic() + 0.1
+
+    async def one(number: int, request: bytes) -> None:
+        client = await free.get()
+        await client.post(request)
+        free.put_nowait(client)
+        taken.append(time.monotonic() - began - number / per_s)
+
+    async with asyncio.TaskGroup() as group:
+        for number, request in enumerate(requests[_WARM_UP:]):
+            if (wait_s := began + number / per_s - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+            group.create_task(one(number, request))
+    return _readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
+
+
+class _Client(asyncio.Protocol):
+    """One connection: posts, and waits for the answer; it looks at the status and the length alone."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._answer: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's is one in all but its type.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, body = self._buffer.partition(b"\r\n\r\n")
+        if not end or self._answer is None or self._answer.done():
+            return
+        _, _, length = head.lower().partition(b"content-length: ")
+        if len(body) >= int(length.partition(b"\r\n")[0]):
+            self._buffer = b""
+            if head.startswith(_ACCEPTED):
+                self._answer.set_result(None)
+            else:
+                self._answer.set_exception(NotMeasured(f"refused: {(head + end + body)[:500]!r}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(NotMeasured(f"the connection was lost: {exc}"))
+
+    async def post(self, request: bytes) -> None:
+        """Send a request; returns once it is accepted. Raises NotMeasured."""
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        await self._answer
+
+
+async def _connected(port: int) -> _Client:
+    _, client = await asyncio.get_running_loop().create_connection(_Client, "127.0.0.1", port)
+    return client
+
+
+def _requests(count: int) -> list[bytes]:
+    claims = {
+        "email": "bench@example.com",
+        "roles": ["publisher"],
+        "aud": "todo",
+        "exp": time.time() + 86_400,
+    }
+    head = (
+        "POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {jwt.encode(claims, _KEY)}\r\nContent-Type: {CONTENT_TYPE}\r\n"
+    )
+    bodies = (record_of(event).value or b"" for event in islice(events(), count))
+    return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
+
+
+def _readings(taken_s: Sequence[float], cpu_s: float, took_s: float) -> dict[str, float]:
+    return {
+        "per_s": len(taken_s) / took_s,
+        "publish_ms": 1000 * statistics.median(taken_s),
+        "publish_p99_ms": 1000 * statistics.quantiles(taken_s, n=100)[98],
+        "cpu_ms": 1000 * cpu_s / len(taken_s),
+    }
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+@contextmanager
+def _served(address: str, namespace: str) -> Iterator[tuple[int, psutil.Process]]:
+    """Start `todo-workers web`, and wait until it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": address,
+        "KAFKA_NAMESPACE": namespace,
+        "WEB_PORT": str(port),
+        "WEB_JWT_SECRET": _KEY,
+        "WEB_DRAIN": "0s",
+    }
+    program = subprocess.Popen([sys.executable, "-m", "workers", "web"], env=os.environ | settings)
+    try:
+        deadline = time.monotonic() + _START_S
+        while not _is_ready(port):
+            if program.poll() is not None or time.monotonic() > deadline:
+                raise NotMeasured("todo-workers web did not start")
+            time.sleep(0.1)
+        yield port, psutil.Process(program.pid)
+    finally:
+        program.kill()
+        program.wait()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+        connection.close()
+    except OSError:
+        return False
+    return status == 200
