@@ -157,3 +157,7 @@ class Settings(BaseModel):
         default=SecretStr("sqlite:///todo.db"),
         description="SQLAlchemy URL of the database; postgresql:// means psycopg 3. Never printed.",
     )
+    outbox_database_url: Annotated[SecretStr, AfterValidator(normal_database_url)] | None = Field(
+        default=None,
+        description="Database whose outbox is relayed; without it, that of DATABASE_URL. Never printed.",
+    )

@@ -3,6 +3,7 @@
 Importing it is the composition root: it reads the settings, sets dramatiq's broker, declares the actors and
 opens no connection. The packages:
 
+    todos                 the todos themselves, for chatbot code
     publishing            write events for the workers
     actors                the jobs: parse, call, log
     effects               an event's audit row, reminders and mail, for many events at a time
@@ -16,11 +17,14 @@ opens no connection. The packages:
     cli, demo             commands of `todo-workers`
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .actors.audit import record_audit
 from .actors.events import handle_event
 from .actors.notifications import notice_job, send_notice, send_notification
 from .actors.reminders import fire_reminder, reconcile_reminders, sync_reminder
-from .app import broker, recipient_store
+from .app import broker, recipient_store, sessions
 from .doctor import doctor_checks
 from .events.models import (
     Change,
@@ -37,6 +41,10 @@ from .notifications.notice import InvalidNotice, Notice
 from .notifications.quiet_hours import parse_quiet_hours
 from .publishing import publish, publish_async
 
+if TYPE_CHECKING:
+    from .todos.service import TodoService
+    from .todos.todos import StoredTodo, TodoExists, TodoNotFound, Todos
+
 __all__ = [
     "Change",
     "Event",
@@ -44,11 +52,16 @@ __all__ = [
     "InvalidNotice",
     "Notice",
     "Owner",
+    "StoredTodo",
     "Todo",
     "TodoCompleted",
     "TodoCreated",
     "TodoDeleted",
+    "TodoExists",
+    "TodoNotFound",
+    "TodoService",
     "TodoUpdated",
+    "Todos",
     "broker",
     "doctor_checks",
     "fire_reminder",
@@ -63,5 +76,17 @@ __all__ = [
     "record_audit",
     "send_notice",
     "send_notification",
+    "sessions",
     "sync_reminder",
 ]
+
+#: Names that need SQLAlchemy, which a program that only publishes does without.
+_LATER = {"TodoService": ".todos.service"} | dict.fromkeys(
+    ("StoredTodo", "TodoExists", "TodoNotFound", "Todos"), ".todos.todos"
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name], __name__), name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .app import database, mail_server, sender
+from .looking import check_outbox
 
 if TYPE_CHECKING:
     from .storage.database import Database
@@ -51,4 +52,8 @@ def _check_file(found: Database) -> str:
 
 
 #: The checks, by the names under which the doctor shows them.
-doctor_checks: Mapping[str, Callable[[], str]] = {"database": check_database, "smtp": check_smtp}
+doctor_checks: Mapping[str, Callable[[], str]] = {
+    "database": check_database,
+    "outbox": check_outbox,
+    "smtp": check_smtp,
+}

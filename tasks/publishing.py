@@ -9,6 +9,7 @@ import email_validator  # noqa: F401 - loaded with this, not by the first event:
 
 from workers.broker.sending import Written
 from workers.errors import WorkersError
+from workers.outbox.session import AnySession
 from workers.records.envelope import Record, require_size
 
 from .app import broker, event_log
@@ -16,17 +17,26 @@ from .events.cloud_events import record_of
 from .events.models import Event, TodoEvent, parse_event
 
 
-def publish(event: TodoEvent | Mapping[str, Any]) -> Event:
+def publish(event: TodoEvent | Mapping[str, Any], *, session: AnySession | None = None) -> Event:
     """Write ``event`` into the event log, as one record; returns it as it was written.
 
     Blocks until all in-sync replicas have it; safe for use by many threads. An event may be published again,
     after an error or for safety: its effects happen once.
+
+    With a ``session`` of SQLAlchemy, also an asynchronous one, it does no I/O: the event is published at
+    least once, by a relay, if the session's transaction is committed, and never if it is rolled back. The
+    session's database needs the table of `workers.outbox.table`.
 
     Raises:
         InvalidEvent: it does not validate; nothing was written.
         workers.errors.WorkersError: Kafka did not take it; the text says why.
     """
     parsed, record = _checked(event)
+    if session is not None:
+        from workers.outbox.adding import add
+
+        add(session, event_log, record, name=str(parsed.event_id), about=parsed.type)
+        return parsed
     broker.sending.deliver(event_log, record)
     return parsed
 

@@ -37,8 +37,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.engine = make_engine(url, pool_size=pool_size)
-        # SQLite's engine has one connection, for writers; readers have their own and wait for none.
-        self._readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
+        #: To read with. On SQLite the other engine has one connection, for writers; these wait for none.
+        self.readers = make_engine(url, pool_size=pool_size, reads=True) if self.is_sqlite else self.engine
         self._group = GroupCommit(self._do_all, concerns_all=DatabaseUnavailable)
         self._groups: list[GroupCommit[Any, Any]] = [self._group]
         self._ready = False
@@ -112,6 +112,11 @@ class Database:
         # SQLAlchemy forgets the rowcount of an insert, unless told otherwise.
         return statement.execution_options(preserve_rowcount=True)
 
+    def prepare(self) -> None:
+        """Check the schema now instead of at the first use. Raises DatabaseError."""
+        with errors_of(self.engine):
+            self._check_schema()
+
     def revision(self) -> str | None:
         """The revision of the schema in the database, whichever it is; None if it has none.
 
@@ -132,7 +137,7 @@ class Database:
         """Close the connections; the next use opens new ones."""
         for group in self._groups:
             group.close()
-        self._readers.dispose()
+        self.readers.dispose()
         self.engine.dispose()
 
     def _do(self, work: WorkForMany[T, R], items: Sequence[T]) -> Sequence[R]:
@@ -163,7 +168,7 @@ class Database:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with errors_of(self.engine), self._readers.connect() as connection:
+        with errors_of(self.engine), self.readers.connect() as connection:
             yield connection
 
 

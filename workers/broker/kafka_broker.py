@@ -23,6 +23,7 @@ from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..middleware.installation import add_own, defaults
 from ..middleware.retries import Retries
+from ..outbox.session import AnySession
 from ..partitions.taken_message import TakenMessage
 from ..records.envelope import Record
 from ..records.sources import Decode, Source
@@ -31,11 +32,14 @@ from .batch import Batch
 from .consumers import ConsumerOptions, Consumers
 from .emptying import Emptying
 from .follow_ups import FollowUps
-from .outgoing import Delay, Outgoing, whole_ms
+from .outgoing import Delay, Outgoing
 from .provisioning import Provisioning
 from .sending import Sending
 from .signals import SignallingBroker
+from .storing import give_send_in, store
 from .url import parse
+
+Message = dramatiq.Message[Any]
 
 
 class KafkaBroker(SignallingBroker):
@@ -125,6 +129,11 @@ class KafkaBroker(SignallingBroker):
         """A broker with a URL and further parameters."""
         return cls(url=url, **options)
 
+    def declare_actor(self, actor: dramatiq.Actor[Any, Any]) -> None:
+        """Declare an actor, and give it ``send_in``: :meth:`enqueue_in` with the actor's arguments."""
+        super().declare_actor(actor)
+        give_send_in(self, actor)
+
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, without the delay queue of dramatiq's brokers. Does no I/O. Raises InvalidName."""
         if queue_name in self.queues:
@@ -164,7 +173,7 @@ class KafkaBroker(SignallingBroker):
         sources = self._provisioning.sources_of(queue_name)
         return [self.topics.jobs(queue_name), *(source.topic for source in sources)]
 
-    def enqueue(self, message: dramatiq.Message[Any], *, delay: Delay = None) -> dramatiq.Message[Any]:
+    def enqueue(self, message: Message, *, delay: Delay = None) -> Message:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
 
         The option ``key`` chooses the partition: same key, same partition. Without a key the partitions take
@@ -176,7 +185,7 @@ class KafkaBroker(SignallingBroker):
             KafkaUnreachable: no answer, or a refusal; NotDelivered, its subclass: it may have been written.
         """
         try:
-            topic, record = self._outgoing(message, delay)
+            topic, record = self.outgoing(message, delay)
             self.sending.send(message, topic, record)
         except Exception as exc:
             self._follow_ups.lost(exc)
@@ -196,17 +205,23 @@ class KafkaBroker(SignallingBroker):
         """
         return self.sending.batch()
 
-    async def enqueue_async(
-        self, message: dramatiq.Message[Any], *, delay: Delay = None
-    ) -> dramatiq.Message[Any]:
+    async def enqueue_async(self, message: Message, *, delay: Delay = None) -> Message:
         """Do as :meth:`enqueue` does without blocking the event loop; for asyncio code.
 
         dramatiq's enqueue hooks run on the thread of the loop.
         """
-        topic, record = self._outgoing(message, delay)
+        topic, record = self.outgoing(message, delay)
         await self.sending.deliver_async(topic, record)
         self.emit_after("enqueue", message, delay)
         return message
+
+    def enqueue_in(self, session: AnySession, message: Message, *, delay: Delay = None) -> Message:
+        """Have the message sent if the session's transaction is committed; see :mod:`workers.outbox`.
+
+        Does no I/O. ``delay`` counts from now on, and dramatiq's enqueue hooks run now. Raises as
+        :meth:`enqueue`, but nothing about Kafka.
+        """
+        return store(self, session, message, delay)
 
     def consume(
         self,
@@ -291,15 +306,11 @@ class KafkaBroker(SignallingBroker):
         finally:
             self._follow_ups.end(failed=kwargs.get("exception") is not None)
 
-    def _outgoing(self, message: dramatiq.Message[Any], delay: Delay) -> tuple[str, Record]:
+    def outgoing(self, message: Message, delay: Delay) -> tuple[str, Record]:
+        """A message's topic and record, after dramatiq's hooks before it is enqueued. Raises as `enqueue`."""
         self.require_queue(message.queue_name)
         now_ms = -(time.time_ns() // -1_000_000)  # rounded up: a job is never early
-        delay_ms = None if delay is None else whole_ms(delay)
-        eta_ms = self._messages.due_ms(message, delay_ms, now_ms)
-        self.emit_before("enqueue", message, delay_ms)
-        if eta_ms is not None:
-            self.emit_before("delay_message", message)
-        return self._messages.record(message, eta_ms, now_ms, is_relative=delay is not None)
+        return self._messages.begin(message, delay, now_ms, self.emit_before)
 
     def require_queue(self, queue_name: str) -> None:
         """Raise UnknownQueue for a queue that is not declared; the text names the nearest one."""

@@ -6,7 +6,7 @@ Every reader can read what is accepted here; the rest is refused while the sende
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from numbers import Real
@@ -35,6 +35,24 @@ class Outgoing:
         self._topics = topics
         self._tiers = tiers
         self._max_delay_ms = max_delay_ms
+
+    def begin(
+        self,
+        message: dramatiq.Message[Any],
+        delay: Delay,
+        now_ms: int,
+        emit_before: Callable[..., None],
+    ) -> tuple[str, envelope.Record]:
+        """The topic and the record of a message, after the hooks that run before it is enqueued.
+
+        Raises as :meth:`due_ms` and :meth:`record`.
+        """
+        delay_ms = None if delay is None else whole_ms(delay)
+        eta_ms = self.due_ms(message, delay_ms, now_ms)
+        emit_before("enqueue", message, delay_ms)
+        if eta_ms is not None:
+            emit_before("delay_message", message)
+        return self.record(message, eta_ms, now_ms, is_relative=delay is not None)
 
     def due_ms(self, message: dramatiq.Message[Any], delay_ms: int | None, now_ms: int) -> int | None:
         """The due time of a job, by its delay, else by its option ``eta``; None if it is due now.

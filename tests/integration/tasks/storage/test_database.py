@@ -27,16 +27,19 @@ from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseError, DatabaseUnavailable, make_engine
 from tasks.storage.schema import SchemaError
 from tasks.storage.shared_work import shared_work
+from tasks.todos.table import outbox, todos
 from tests.helpers import warm
 
 TABLES = {
     audit_trail,
     deliveries,
+    outbox,
     recipients,
     reminded_todos,
     reminder_firings,
     reminders,
     shared_work,
+    todos,
 }
 
 THREADS = 8

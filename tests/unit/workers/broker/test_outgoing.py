@@ -93,7 +93,7 @@ def same(left: object, right: object) -> bool:
 def test_a_message_comes_back_as_it_was_sent_or_is_refused(message: Any, delay: Any) -> None:
     now_ms = time.time() * 1000
     try:
-        topic, record = broker._outgoing(message, delay)
+        topic, record = broker.outgoing(message, delay)
     except WorkersError:
         return
     received, eta_ms = read(topic, record, message.queue_name)
@@ -130,22 +130,22 @@ def test_a_delay_is_whole_milliseconds_rounded_up(value: Any, whole: int) -> Non
 def test_a_delay_that_is_no_number_is_refused(value: Any) -> None:
     message = dramatiq.Message[None]("default", "work", (), {}, {})
     with pytest.raises(InvalidDelay, match=r"the delay is .* must be a number of milliseconds"):
-        broker._outgoing(message, value)
+        broker.outgoing(message, value)
     if value not in (-math.inf, b"5") and not isinstance(value, Decimal):
         with pytest.raises(InvalidDelay, match="the option eta is"):
-            broker._outgoing(message.copy(options={"eta": value}), None)
+            broker.outgoing(message.copy(options={"eta": value}), None)
 
 
 @pytest.mark.parametrize("value", [10**400, 1e300, timedelta.max])
 def test_a_delay_without_end_is_refused(value: Any) -> None:
     with pytest.raises(DelayTooLong):
-        broker._outgoing(dramatiq.Message("default", "work", (), {}, {}), value)
+        broker.outgoing(dramatiq.Message("default", "work", (), {}, {}), value)
 
 
 def test_an_eta_in_the_options_is_when_the_job_is_due() -> None:
     due_ms = int(time.time() * 1000) + 60_000
     message = dramatiq.Message[None]("default", "work", (), {}, {"eta": due_ms + 0.5, "key": "k"})
-    topic, record = broker._outgoing(message, None)
+    topic, record = broker.outgoing(message, None)
     assert topic == broker.topics.delay("soon")
     received, eta_ms = read(topic, record, "default")
     assert eta_ms == due_ms + 1
@@ -156,27 +156,27 @@ def test_an_eta_in_the_options_is_when_the_job_is_due() -> None:
 @pytest.mark.parametrize("eta", [None, 1, 1.5, -5])
 def test_an_eta_that_is_none_or_past_delays_nothing(eta: Any) -> None:
     message = dramatiq.Message[None]("default", "work", (), {}, {"eta": eta})
-    topic, record = broker._outgoing(message, None)
+    topic, record = broker.outgoing(message, None)
     assert topic == broker.topics.jobs("default")
     assert read(topic, record, "default")[0].options == {}
 
 
 def test_a_delay_takes_precedence_over_an_eta() -> None:
     message = dramatiq.Message[None]("default", "work", (), {}, {"eta": 1})
-    assert broker._outgoing(message, 60_000)[0] == broker.topics.delay("soon")
+    assert broker.outgoing(message, 60_000)[0] == broker.topics.delay("soon")
 
 
 @pytest.mark.parametrize("throws", [None, [], ""])
 def test_a_throws_that_names_nothing_is_harmless(throws: Any) -> None:
     message = dramatiq.Message[None]("default", "work", (), {}, {"throws": throws})
-    topic, record = broker._outgoing(message, None)
+    topic, record = broker.outgoing(message, None)
     assert read(topic, record, "default")[0].options == {"throws": throws}
 
 
 @pytest.mark.parametrize("throws", ["ValueError", ["ValueError"], 5, {"a": 1}, (ValueError, "TypeError")])
 def test_a_throws_that_would_end_a_worker_thread_is_refused(throws: Any) -> None:
     with pytest.raises(InvalidMessage, match="options has throws, and not as a class of exceptions"):
-        broker._outgoing(dramatiq.Message("default", "work", (), {}, {"throws": throws}), None)
+        broker.outgoing(dramatiq.Message("default", "work", (), {}, {"throws": throws}), None)
 
 
 @pytest.mark.parametrize("throws", [ValueError, (ValueError, KeyError)])

@@ -1,0 +1,1 @@
+"""The chatbot's todos in its database; each change is published with its transaction."""

@@ -1,0 +1,187 @@
+"""The rows that a relay has read and not yet deleted, and which of them may be written now. Pure.
+
+Of the rows with the same topic and key only one is under way at a time, the one with the lowest number: the
+next goes when that is written. So whichever relay reads a row, and however often, the first write of a row
+always comes after the first write of the row before it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections import deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+
+#: How many rows, and how many bytes of them, a relay has in memory.
+MAX_ROWS = 2_000
+MAX_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the outbox; see the table for its fields."""
+
+    id: int
+    topic: str
+    key: bytes
+    is_ordered: bool
+    value: bytes
+    headers: list[tuple[str, str]]
+    name: str
+    about: str
+    size: int
+    added_ms: int
+
+    @property
+    def turn(self) -> Hashable:
+        """What rows share of which one is written after the other."""
+        return (self.topic, self.key) if self.is_ordered else self.id
+
+
+_number = attrgetter("id")
+
+
+class InHand:
+    """The rows of one relay. For one thread."""
+
+    def __init__(self, *, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._sizes: dict[int, int] = {}
+        self._bytes = 0
+        #: Rows that wait, by turn and in order; a turn without any is not there.
+        self._waiting: dict[Hashable, list[Row]] = {}
+        self._under_way: dict[int, Row] = {}
+        #: Turns with a row under way, or to be written alone.
+        self._busy: set[Hashable] = set()
+        self._ready: deque[Hashable] = deque()
+        self._later: list[tuple[float, int, Hashable]] = []
+        self._held_topics: dict[str, float] = {}
+        #: Rows that were refused together with others: each is written alone, as another may be the cause.
+        self._suspects: deque[Row] = deque()
+        self._alone: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @property
+    def ids(self) -> list[int]:
+        """The numbers of all rows in hand."""
+        return list(self._sizes)
+
+    @property
+    def under_way(self) -> int:
+        """How many rows are being written."""
+        return len(self._under_way)
+
+    @property
+    def room(self) -> int:
+        """How many more rows may be read; none before half of the room is free, as each look costs."""
+        if self._bytes >= self._max_bytes:
+            return 0
+        room = self._max_rows - len(self._sizes)
+        return room if room >= self._max_rows // 2 else 0
+
+    @property
+    def free_bytes(self) -> int:
+        """How many bytes of rows may be read."""
+        return max(0, self._max_bytes - self._bytes)
+
+    def held_topics(self, now: float) -> list[str]:
+        """The topics whose rows are not to be read now."""
+        self._held_topics = {topic: until for topic, until in self._held_topics.items() if until > now}
+        return list(self._held_topics)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take rows that were read, in any order. One that is in hand already is passed over."""
+        for row in rows:
+            if row.id in self._sizes:
+                continue
+            self._sizes[row.id] = row.size
+            self._bytes += row.size
+            self._queue(row)
+
+    def take(self, now: float) -> Row | None:
+        """The next row to write, which is under way from now on; None if none may go yet."""
+        if self._suspects:
+            return self._take_suspect()
+        if self._alone is not None:
+            return None
+        while self._later and self._later[0][0] <= now:
+            self._make_ready(heapq.heappop(self._later)[2])
+        while self._ready:
+            turn = self._ready.popleft()
+            rows = self._waiting.get(turn)
+            if rows and turn not in self._busy:
+                row = rows.pop(0)
+                if not rows:
+                    del self._waiting[turn]
+                self._busy.add(turn)
+                self._under_way[row.id] = row
+                return row
+        return None
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until a row that failed may be written again; None if none waits for that."""
+        return max(0.0, self._later[0][0] - now) if self._later else None
+
+    def done(self, row_id: int) -> None:
+        """Forget a row that is no longer in the outbox, or set aside there; the next of its turn may go."""
+        row = self._end(row_id)
+        self._forget(row)
+        self._make_ready(row.turn)
+
+    def again(self, row_id: int, at: float) -> None:
+        """Write a row again at that time, and those of its turn after it."""
+        row = self._end(row_id)
+        self._queue(row, is_ready=False)
+        heapq.heappush(self._later, (at, row.id, row.turn))
+
+    def refused(self, row_id: int) -> bool:
+        """Whether a row that was refused for good was written alone; if not, it will be."""
+        if self._alone == row_id:
+            return True
+        row = self._under_way.pop(row_id)
+        self._suspects.append(row)  # its turn stays busy
+        return False
+
+    def hold(self, row_id: int, until: float) -> None:
+        """Give back all rows of this one's topic, whose rows are not to be read before that time."""
+        row = self._end(row_id)
+        self._forget(row)
+        self._held_topics[row.topic] = until
+        for turn, rows in list(self._waiting.items()):
+            if rows[0].topic == row.topic:
+                del self._waiting[turn]
+                for waiting in rows:
+                    self._forget(waiting)
+
+    def _take_suspect(self) -> Row | None:
+        if self._under_way:
+            return None
+        row = self._suspects.popleft()
+        self._alone = row.id
+        self._under_way[row.id] = row
+        return row
+
+    def _end(self, row_id: int) -> Row:
+        row = self._under_way.pop(row_id)
+        self._busy.discard(row.turn)
+        if self._alone == row_id:
+            self._alone = None
+        return row
+
+    def _queue(self, row: Row, *, is_ready: bool = True) -> None:
+        rows = self._waiting.setdefault(row.turn, [])
+        insort(rows, row, key=_number)
+        if is_ready and len(rows) == 1:
+            self._make_ready(row.turn)
+
+    def _make_ready(self, turn: Hashable) -> None:
+        if turn in self._waiting and turn not in self._busy:
+            self._ready.append(turn)
+
+    def _forget(self, row: Row) -> None:
+        self._bytes -= self._sizes.pop(row.id)
