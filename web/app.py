@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from settings import Settings, load_settings
-from tasks.app import broker, event_log, update_log
+from tasks.app import broker, event_log, outbox_relay, update_log
 from workers.from_settings import cluster_from
 
 from .access import Access, access_from
@@ -24,6 +24,7 @@ from .live.bridge import Bridge, Limits
 from .live.connections.admission import Admission
 from .live.connections.routes import add_health, add_live
 from .page import add_page
+from .relaying import relay_router
 
 #: The applications: all parts, or the live events alone.
 Kind = Literal["web", "bridge"]
@@ -64,6 +65,7 @@ def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
     app = _bare_app(parts)
     if kind == "web":
         app.include_router(kafka_router(access=parts.access))
+        app.include_router(relay_router(outbox_relay))
     _add_live(app, parts)
     if kind == "web":
         add_page(app, parts.settings.web.page)
