@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .app import database, mail_server, sender
-from .looking import check_outbox
 
 if TYPE_CHECKING:
     from .storage.database import Database
@@ -32,6 +31,13 @@ def check_smtp() -> str:
     asyncio.run(server.check(address))
     login = f"takes {server.username}" if server.username else "answers, no login is set"
     return f"{server.host}:{server.port} {login}; it takes mails from {address}"
+
+
+def check_outbox() -> str:
+    """Say how the outbox stands. Raises WorkersError if rows wait for too long, or were set aside."""
+    from .looking import check_outbox
+
+    return check_outbox()
 
 
 def _check_file(found: Database) -> str:

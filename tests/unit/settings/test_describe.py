@@ -9,7 +9,16 @@ from tests.helpers.settings import load
 
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
-    sections = {"kafka": 20, "smtp": 13, "worker": 6, "reminder": 3, "event": 1, "web": 21, "database": 1}
+    sections = {
+        "kafka": 20,
+        "smtp": 13,
+        "worker": 6,
+        "reminder": 3,
+        "event": 1,
+        "web": 21,
+        "database": 1,
+        "outbox": 1,
+    }
     assert [row.variable.split("_")[0].lower() for row in rows] == [
         section for section, count in sections.items() for _ in range(count)
     ]
@@ -23,7 +32,16 @@ def test_the_documentation_has_the_table_of_settings() -> None:
         line
         for line in lines
         if line.startswith(
-            ("| `KAFKA_", "| `SMTP_", "| `WORKER_", "| `REMINDER_", "| `EVENT_", "| `WEB_", "| `DATABASE_")
+            (
+                "| `KAFKA_",
+                "| `SMTP_",
+                "| `WORKER_",
+                "| `REMINDER_",
+                "| `EVENT_",
+                "| `WEB_",
+                "| `DATABASE_",
+                "| `OUTBOX_",
+            )
         )
     ]
     assert table == [
