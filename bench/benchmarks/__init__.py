@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     backlog,
+    controls,
     delays,
     end_to_end,
     enqueue,
@@ -34,4 +35,6 @@ BENCHMARKS = (
     idle.BENCHMARK,
     delays.DUE_SOON,
     delays.WAITING,
+    controls.PAUSE,
+    controls.SWITCHES,
 )

@@ -60,7 +60,7 @@ class Consumers:
         self._tiers = tiers
         self._provisioning = provisioning
         self._options = options
-        self._gate = gate
+        self.gate = gate
         self.memberships = Memberships(self._cluster, topics.namespace)
         #: How many jobs of a queue a consumer may have in hand, where that was set.
         self.prefetch: dict[str, int] = {}
@@ -97,9 +97,9 @@ class Consumers:
     def follower(self, worker: dramatiq.Worker) -> Follower:
         """Make what applies the decisions of operators in a worker's process, and reports. Does no I/O."""
         queues = sorted(worker.consumer_whitelist or worker.broker.get_declared_queues())
-        look = Look(self.memberships, self.at_work, self._gate, queues, worker.worker_threads)
+        look = Look(self.memberships, self.at_work, self.gate, queues, worker.worker_threads)
         reporter = Reporter(self._producer, self._topics.fleet, look)
-        return Follower(self._cluster, self._topics.control, self._gate, reporter)
+        return Follower(self._cluster, self._topics.control, self.gate, reporter)
 
     def mover(self, max_ahead_bytes: int) -> Mover:
         """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""

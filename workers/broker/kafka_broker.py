@@ -10,15 +10,13 @@ from typing import Any, Self
 
 import dramatiq
 
-from settings.spelling import did_you_mean
-
 from ..consumer.blocked import BLOCKED_AFTER_S
 from ..consumer.queue_consumer import QueueConsumer
 from ..controls.controls import Controls
 from ..delays.mover import Mover
 from ..delays.read_ahead import MAX_AHEAD_BYTES
 from ..delays.tiers import TIERS, Tier
-from ..errors import InvalidName, UnknownQueue
+from ..errors import InvalidName
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..middleware.installation import add_own, defaults
@@ -37,6 +35,7 @@ from .provisioning import Provisioning
 from .sending import Sending
 from .signals import SignallingBroker
 from .storing import give_send_in, store
+from .unknown_queue import unknown_queue
 from .url import parse
 
 Message = dramatiq.Message[Any]
@@ -120,9 +119,7 @@ class KafkaBroker(SignallingBroker):
             self.producer, self.topics, self.delay_tiers, self._provisioning, options, gate=self.controls.gate
         )
         self.memberships = self._consumers.memberships
-        add_own(
-            self, self.controls.gate, self._consumers.follower, run_mover=run_mover, health_dir=health_dir
-        )
+        add_own(self, self._consumers, run_mover=run_mover, health_dir=health_dir)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -315,6 +312,4 @@ class KafkaBroker(SignallingBroker):
     def require_queue(self, queue_name: str) -> None:
         """Raise UnknownQueue for a queue that is not declared; the text names the nearest one."""
         if queue_name not in self.queues:
-            declared = f"; declared are: {', '.join(sorted(self.queues)) or 'none'}"
-            hint = did_you_mean(queue_name, self.queues, quoted=True, otherwise=declared)
-            raise UnknownQueue(f"queue {queue_name!r} is not declared{hint}")
+            raise unknown_queue(queue_name, self.queues)

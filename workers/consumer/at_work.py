@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakSet
 
 from ..fleet.process import MAX_JOBS, JobAtWork
-from ..kafka import TopicPartition
-from ..partitions.owned_partition import OwnedPartition
+from ..partitions.assignment import Assignment
 from ..partitions.taken_message import TakenMessage
 from .still_running import StillRunning
-
-Partitions = Mapping[TopicPartition, OwnedPartition]
 
 
 class Work(NamedTuple):
@@ -27,15 +25,11 @@ class AtWork:
 
     def __init__(self, still_running: StillRunning) -> None:
         self._still_running = still_running
-        self._consumers: list[Partitions] = []
+        self._assignments: WeakSet[Assignment] = WeakSet()
 
-    def add(self, partitions: Partitions) -> None:
-        """Look at the partitions of one more consumer from now on."""
-        self._consumers.append(partitions)
-
-    def remove(self, partitions: Partitions) -> None:
-        """Look no more at those of a consumer that has closed."""
-        self._consumers = [others for others in self._consumers if others is not partitions]
+    def add(self, assignment: Assignment) -> None:
+        """Look at the partitions of one more consumer, for as long as that lives."""
+        self._assignments.add(assignment)
 
     def look(self) -> Work:
         """What is in hand now."""
@@ -47,8 +41,8 @@ class AtWork:
         return Work(named, len(running), len(running) + len(waiting))
 
     def _jobs(self) -> Iterator[TakenMessage]:
-        for partitions in list(self._consumers):
-            for owned in list(partitions.values()):
+        for assignment in list(self._assignments):
+            for owned in list(assignment.partitions.values()):
                 for job in list(owned.in_hand.values()):
                     if isinstance(job, TakenMessage):
                         yield job

@@ -24,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import Empty
 
 import dramatiq
@@ -86,9 +87,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._dead_letters = dead_letters
         self._trimmer = trimmer
         self._run_alone = shared.run_alone
-        self._gate = shared.gate
-        self._at_work = shared.at_work
-        self._queue_name = queue_name
+        self._is_paused = partial(shared.gate.is_paused, queue_name)
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
@@ -122,7 +121,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._blocked = BlockedPartitions(blocked_after_s, clock())
         self._commit_first = CommitFirst(self._assignment, clock)
         self._assignment.subscribe(topics)
-        self._at_work.add(self._assignment.partitions)
+        shared.at_work.add(self._assignment)
 
     def __next__(self) -> TakenMessage | None:
         """Hand out the next message; None if none came, or none may be handed out, within the timeout."""
@@ -159,7 +158,6 @@ class QueueConsumer(dramatiq.Consumer):
     def close(self) -> None:
         """Commit what is done, leave the group, disconnect and trim; the next owner gets what is not done."""
         committed = self._assignment.close()
-        self._at_work.remove(self._assignment.partitions)
         # Jobs that still run are acked to the consumer that gets their partition back, or to nobody.
         if self._suspects.close():
             self._in_hand_count -= 1
@@ -169,7 +167,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _take(self, now: float) -> TakenMessage | None:
         self._held_up = False
-        if self._gate.is_paused(self._queue_name):
+        if self._is_paused():
             self._suspects.settle(self._commit_first)
             return None
         if self._suspects.are_waiting:
@@ -235,7 +233,7 @@ class QueueConsumer(dramatiq.Consumer):
         longest_s = deadline - now
         if to_come or self._assignment.is_saving:
             longest_s = min(longest_s, self._commit_interval_s)
-        if self._gate.is_paused(self._queue_name):
+        if self._is_paused():
             self._poller.stay(longest_s)
             return
         may_start_none = self._in_hand_count >= self._prefetch or self._held_up
@@ -301,5 +299,5 @@ class QueueConsumer(dramatiq.Consumer):
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._assignment.committed_positions())
         self._blocked.look_if_due(self._assignment.partitions.values(), now)
-        if not self._gate.is_paused(self._queue_name):  # its jobs wait where they are
+        if not self._is_paused():  # its jobs wait where they are
             self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count)

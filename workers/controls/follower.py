@@ -32,7 +32,7 @@ _NO_RIGHT_S = 30.0
 _PAUSE_S = 0.05
 #: The consumer's options: nothing but records is asked for, and a new leader is found by the errors of the
 #: old.
-OPTIONS = {"fetch_max_wait_ms": 5_000, "metadata_max_age_ms": 300_000}
+OPTIONS = {"fetch_max_wait_ms": 20_000, "metadata_max_age_ms": 300_000}
 
 
 class Follower(RestartingThread):

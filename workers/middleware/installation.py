@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import dramatiq
 from dramatiq.middleware import Retries as DramatiqRetries
@@ -26,19 +26,23 @@ def defaults(retries: Retries) -> list[dramatiq.Middleware]:
     return [*(kind() for kind in others), retries]
 
 
+class Controlled(Protocol):
+    """What lets jobs start, and what follows the decisions of operators for that."""
+
+    gate: Gate
+
+    def follower(self, worker: dramatiq.Worker) -> Follower:
+        """Make that of a worker."""
+
+
 def add_own(
-    broker: dramatiq.Broker,
-    gate: Gate,
-    follower: Callable[[dramatiq.Worker], Follower],
-    *,
-    run_mover: bool,
-    health_dir: Path | None,
+    broker: dramatiq.Broker, controlled: Controlled, *, run_mover: bool, health_dir: Path | None
 ) -> None:
     """Add the middleware that the pool itself needs to a broker that has all other middleware."""
-    controls = FollowsControls(follower)
+    controls = FollowsControls(controlled.follower)
     broker.add_middleware(BootCheck(controls.load))
     broker.add_middleware(controls)
     broker.add_middleware(StopsOnce())
     broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
     # First of all: no other middleware begins with a job that it skips.
-    broker.add_middleware(RevocationGuard(gate), before=type(broker.middleware[0]))
+    broker.add_middleware(RevocationGuard(controlled.gate), before=type(broker.middleware[0]))
