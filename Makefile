@@ -20,7 +20,7 @@ PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo client client-if-node page-if-node example test tests beside-tests test-3.13 storm bench deploy-check lint types imports \
+.PHONY: help setup demo client client-if-node page-if-node example test tests beside-tests test-3.13 test-dapr storm bench deploy-check lint types imports \
 	schemas format lock clean
 
 help: ## list the targets
@@ -81,6 +81,21 @@ ON_3_13 ?= tests/unit tests/contract tests/integration/workers/broker/test_kafka
 
 test-3.13: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest --numprocesses 2 $(or $(ARGS),$(ON_3_13))
+
+# Its go.mod has replacements, which `go install` refuses for a version: so its source is built where it lies.
+DAPR := github.com/dapr/dapr@v1.14.0
+define GET_DAPRD
+There is no daprd on the PATH. Go builds one in about 15 minutes:
+
+  cp -r "$$(go mod download -json $(DAPR) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" dapr && chmod -R u+w dapr
+  cd dapr && go install -tags allcomponents ./cmd/daprd
+  PATH="$$(go env GOPATH)/bin:$$PATH" make test-dapr
+endef
+export GET_DAPRD
+
+test-dapr: .venv/.installed ## both directions with a real Dapr sidecar: daprd on the PATH
+	@command -v daprd >/dev/null || { printf "%s\n" "$$GET_DAPRD"; exit 1; }
+	$(PY) -m pytest tests/acceptance/chatbot/test_dapr.py tests/unit/tasks/events/test_dapr.py $(ARGS)
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \

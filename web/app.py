@@ -5,6 +5,7 @@ It is the only module of `web` that imports `tasks` as a whole, whose broker it 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ def _bare_app(parts: Parts) -> FastAPI:
             yield
         finally:
             await parts.bridge.stop()
+            await asyncio.to_thread(broker.close)
 
     app = FastAPI(title="todo-workers", lifespan=lifespan)
     app.state.access = parts.access

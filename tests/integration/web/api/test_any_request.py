@@ -1,0 +1,82 @@
+"""Whatever is sent, a route answers, with a problem where it is wrong: requests made from OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck
+
+from tasks.storage.database import Database
+from tasks.stories.story import Jobs
+from tasks.stories.telling import Stories
+from tests.integration.web.api.conftest import bearer
+from tests.integration.web.conftest import SECRET
+from web.access import Access
+from web.api import kafka_router
+from web.api.services import Services
+from web.keys import SecretKey
+from workers import Cluster, KafkaBroker
+from workers.broker.sending import Written
+from workers.records.envelope import Record
+
+#: Everybody that there is, in one.
+ANYBODY = bearer("ana@example.com", "publisher", "operator")
+OPERATIONS = (
+    "POST /events",
+    "GET /dapr/subscribe",
+    "GET /events/{event}",
+    "GET /todos/{todo}/history",
+    "GET /reminders",
+    "POST /reminders/{reminder}/snooze",
+    "POST /reminders/{reminder}/reschedule",
+    "POST /reminders/{reminder}/cancel",
+    "GET /preferences",
+    "PUT /preferences",
+    "GET /unsubscribe/{notice}",
+    "POST /unsubscribe/{notice}",
+)
+EXAMPLES = 4
+
+
+@pytest.fixture
+def app(database: Database, make_services: Callable[[KafkaBroker], Services]) -> FastAPI:
+    async def write(records: Sequence[Record]) -> Sequence[Written]:
+        return [Written("todo.events", 0, offset) for offset, _ in enumerate(records)]
+
+    services = make_services(KafkaBroker(Cluster(("127.0.0.1:1",)), namespace="t"))
+    own = {"write_events": write, "stories": lambda: Stories(database, lambda _: Jobs())}
+    access = Access(SecretKey(SECRET), audience="todo")
+    app = FastAPI()
+    app.include_router(kafka_router(services=Services(**{**vars(services), **own}), access=access))
+    return app
+
+
+def test_all_routes_are_tried(app: FastAPI) -> None:
+    described = app.openapi()["paths"]
+    found = {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
+    assert found == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_request_makes_the_server_fail(app: FastAPI, operation: str) -> None:
+    method, path = operation.split()
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+
+    @hypothesis.settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @hypothesis.given(case=schema[path][method].as_strategy())
+    def send(case: Any) -> None:
+        answer = case.call(headers=ANYBODY)
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == ["application/problem+json"]
+        nobodys = case.call(headers={"authorization": "Bearer x"})
+        assert nobodys.status_code in (401, 422) or "unsubscribe" in path or "dapr" in path
+
+    send()

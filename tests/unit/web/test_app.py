@@ -1,0 +1,37 @@
+"""The application as it is put together, without Kafka: nothing is started."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.helpers.settings import load
+from web.access import access_from
+from web.app import Kind, make_app, make_parts
+
+ROUTES = {"/events", "/todos/{todo}/history", "/reminders", "/preferences", "/unsubscribe/{notice}"}
+
+
+def client_of(kind: Kind) -> TestClient:
+    settings = load({"WEB_JWT_SECRET": "s" * 32})
+    return TestClient(make_app(make_parts(settings, access_from(settings)), kind))
+
+
+def test_web_has_the_routes_and_the_bridge_has_none_of_them() -> None:
+    assert client_of("web").get("/openapi.json").json()["paths"].keys() >= ROUTES | {"/livez", "/readyz"}
+    assert client_of("bridge").get("/openapi.json").json()["paths"].keys().isdisjoint(ROUTES)
+
+
+@pytest.mark.parametrize("kind", ["web", "bridge"])
+def test_a_process_is_alive_and_not_ready_while_kafka_is_away(kind: Kind) -> None:
+    client = client_of(kind)
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 503
+
+
+def test_every_error_is_a_problem() -> None:
+    client = client_of("web")
+    for method, path, status in [("GET", "/x", 404), ("DELETE", "/events", 405), ("GET", "/stream", 401)]:
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert answer.json()["status"] == status
