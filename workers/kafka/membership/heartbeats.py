@@ -8,7 +8,8 @@ own, by a thread and a connection of its own. Here one thread sends them all in 
     mover ────────────────┘        │
                                    └──◄── all answers, one read: what is no "all is well" goes to its consumer
 
-Each consumer's own heartbeats stay as a reserve: they begin when none has succeeded for a while.
+Each consumer's own heartbeats stay as a reserve: they begin when none has succeeded for a while. The same
+connection asks for the metadata of all consumers, see :mod:`.shared_metadata`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from kafka.errors import KafkaError
 from ..clients import close_inherited, connect_bare
 from ..cluster import Cluster
 from ..patches.heartbeat import Beat, send_together
+from . import shared_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -51,23 +53,24 @@ class Heartbeats:
 
         Does not block. The consumer was made by :func:`connect_consumer`.
         """
-        consumer.on_close = lambda: self._remove(consumer._coordinator)
+        consumer.on_close = lambda: self._remove(consumer)
         config = consumer._coordinator.heartbeat.config
         config["heartbeat_interval_ms"] = min(_RESERVE_MS, config["session_timeout_ms"] // 3)
         with self._lock:
-            self._coordinators.append(consumer._coordinator)
+            self._consumers.append(consumer)
             if self._client is None:
                 self._client = connect_bare(self._cluster)
                 self._client._manager.call_soon(self._run, self._client)
+                self._client._manager.call_soon(self._look_at_topics, self._client)
 
-    def _remove(self, coordinator: Any) -> None:
+    def _remove(self, consumer: KafkaConsumer) -> None:
         """Send no more for a consumer; disconnects after the last one."""
         client = None
         with self._lock:
-            if coordinator in self._coordinators:
-                self._coordinators.remove(coordinator)
-            self._beats.pop(coordinator, None)
-            if not self._coordinators:
+            if consumer in self._consumers:
+                self._consumers.remove(consumer)
+            self._beats.pop(consumer._coordinator, None)
+            if not self._consumers:
                 client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -81,9 +84,20 @@ class Heartbeats:
                 logger.exception("heartbeats not sent, each consumer sends its own")
             await client._net.sleep(INTERVAL_S)
 
+    async def _look_at_topics(self, client: Any) -> None:
+        """Keep the metadata of the consumers fresh; on the I/O thread."""
+        while client is self._client:
+            await client._net.sleep(shared_metadata.INTERVAL_S)
+            try:
+                await shared_metadata.refresh(client._manager, list(self._consumers))
+            except KafkaError:
+                logger.debug("metadata not asked for, each consumer asks itself", exc_info=True)
+            except Exception:
+                logger.exception("metadata not asked for, each consumer asks itself")
+
     def _send_all(self, manager: Any) -> None:
         due: dict[Any, list[Beat]] = {}
-        for coordinator in list(self._coordinators):
+        for coordinator in [consumer._coordinator for consumer in list(self._consumers)]:
             beat = self._beat_of(coordinator)
             if beat is not None and not beat.is_under_way:
                 due.setdefault(coordinator.coordinator_id, []).append(beat)
@@ -118,7 +132,7 @@ class Heartbeats:
         if self._client is not None:
             close_inherited(self._client)
         self._lock = threading.Lock()
-        self._coordinators: list[Any] = []
+        self._consumers: list[KafkaConsumer] = []
         self._beats: dict[Any, Beat] = {}
         self._client = None
 
