@@ -99,6 +99,17 @@ def check_host(section: str, host: str) -> str:
     return host
 
 
+def check_listening(place: str) -> str:
+    """Where to listen: a port, or host:port with an IPv6 address in brackets; returns host:port."""
+    whole = place if ":" in place else f"127.0.0.1:{place}"
+    host, _, port = whole.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_host = bool(_HOST.fullmatch(host)) or (bare != host and _is_ipv6(bare))
+    if not is_host or not _is_port(port):
+        raise ValueError(f"should be a port, or host:port such as 0.0.0.0:9090, not {place!r}")
+    return whole
+
+
 def check_smtp_port(port: object) -> object:
     """Refuse the URL that Kubernetes sets for a service named smtp; the type checks the rest."""
     return _no_service_link("SMTP", port)

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from settings.formats import (
+    check_listening,
     check_mail_address,
     check_sender,
     check_smtp_host,
@@ -32,7 +33,7 @@ from settings.formats import (
 )
 from settings.kafka import KafkaSettings
 from settings.section import Count, Duration, ExistingFile, Port, Seconds, Section
-from settings.web import WebSettings
+from settings.web import OnOff, WebSettings
 
 SmtpTls = Literal["none", "starttls", "tls"]
 Missed = Literal["fire", "skip"]
@@ -112,6 +113,18 @@ class WorkerSettings(Section):
     )
     health_dir: Path | None = Field(
         default=None, description="Folder where each worker process keeps a file fresh while it is well."
+    )
+    http: Annotated[str, AfterValidator(check_listening)] | None = Field(
+        default=None,
+        description="Port, or host:port, where the processes of a worker answer /livez, /readyz and /metrics;"
+        " 127.0.0.1 without a host.",
+    )
+    dramatiq_metrics: OnOff = Field(
+        default="off",
+        description="Whether /metrics has the figures also under the names of dramatiq's own: on or off.",
+    )
+    stats: OnOff = Field(
+        default="on", description="Whether worker processes keep the history of what they do: on or off."
     )
 
 

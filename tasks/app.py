@@ -94,6 +94,13 @@ reminder_policy = LatePolicy(
 reconcile_every = settings.reminder.reconcile_every
 max_delay = settings.worker.max_delay
 
+if settings.worker.http is not None:
+    from workers.serving import ServesHttp
+
+    _host, _, _port = settings.worker.http.rpartition(":")
+    _with_dramatiq = settings.worker.dramatiq_metrics == "on"
+    broker.add_middleware(ServesHttp(_host.strip("[]"), int(_port), dramatiq_names=_with_dramatiq))
+
 _lock = threading.RLock()
 
 

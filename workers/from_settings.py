@@ -44,6 +44,7 @@ def broker_from(settings: Settings, *, retries: Retries | None = None) -> KafkaB
         commit_interval_ms=settings.worker.commit_interval_ms,
         keep_done_ms=int(settings.worker.keep_done_hours * 3_600_000),
         max_delay_ms=int(settings.worker.max_delay.total_seconds() * 1000),
+        record_stats=settings.worker.stats == "on",
         health_dir=settings.worker.health_dir,
         retries=retries,
     )

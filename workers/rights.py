@@ -46,6 +46,7 @@ def _worker(topics: Topics, sources: Collection[str], logs: Collection[str]) -> 
         *(_topic(name, "Write", "Describe") for name in logs),
         _topic(topics.control, "Read", "Describe"),
         _topic(topics.fleet, "Write", "Describe"),
+        _topic(topics.stats, "Write", "Describe"),
         Right("group", topics.group(""), ("Read",), prefix=True),
         Right("group", topics.movers, ("Read",)),
     ]
@@ -66,7 +67,10 @@ def _operator(topics: Topics, sources: Collection[str], logs: Collection[str]) -
         _below(topics.delay(""), "Read", "Describe", "DescribeConfigs"),
         _topic(topics.dead_letters, "Read", "Write", "Describe", "DescribeConfigs"),
         _topic(topics.control, "Read", "Write", "Describe", "DescribeConfigs"),
-        *(_topic(name, "Read", "Describe", "DescribeConfigs") for name in (topics.fleet, *sources, *logs)),
+        *(
+            _topic(name, "Read", "Describe", "DescribeConfigs")
+            for name in (topics.fleet, topics.stats, *sources, *logs)
+        ),
         Right("group", topics.group(""), ("Describe",), prefix=True),
         Right("group", topics.movers, ("Describe",)),
     ]

@@ -23,6 +23,9 @@ MAX_JOB_BYTES = 1_048_588
 MAX_DEAD_LETTER_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES + DEAD_LETTER_ROOM_BYTES
 #: Partitions of a delay topic at most: there are many such topics, and one group shares them all.
 MAX_DELAY_PARTITIONS = 4
+#: How long the history is kept: thirty days, and the day that goes on.
+_STATS_MS = 31 * 24 * 3_600_000
+_STATS_SEGMENT_BYTES = 4 * 1024 * 1024
 _SEGMENT_BYTES = 64 * 1024 * 1024
 #: How long the last report of a process that was killed is kept.
 _FLEET_MS = 3_600_000
@@ -81,6 +84,11 @@ class Topics:
     def fleet(self) -> str:
         """Topic in which each worker process says that it runs, and what it does."""
         return f"{self.namespace}.fleet"
+
+    @property
+    def stats(self) -> str:
+        """The history of what the worker processes do."""
+        return f"{self.namespace}.stats"
 
     def delay(self, tier: str) -> str:
         """Topic of the delayed jobs of one tier."""
@@ -156,6 +164,18 @@ def fleet_spec(topics: Topics, replication_factor: int | None) -> TopicSpec:
         "message.timestamp.type": "LogAppendTime",
     }
     return TopicSpec(topics.fleet, 1, replication_factor, config, is_optional=True)
+
+
+def stats_spec(topics: Topics, replication_factor: int | None) -> TopicSpec:
+    """Compacted, and deleted after thirty days; in small files, as whoever draws it reads all of it."""
+    config = {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(_STATS_MS),
+        "segment.ms": str(3_600_000),
+        "segment.bytes": str(_STATS_SEGMENT_BYTES),
+        "min.cleanable.dirty.ratio": "0.1",
+    }
+    return TopicSpec(topics.stats, 1, replication_factor, config, is_optional=True)
 
 
 @lru_cache(maxsize=1024)

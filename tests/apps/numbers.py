@@ -23,6 +23,10 @@ broker = KafkaBroker(
     session_timeout_ms=int(os.environ.get("NUMBERS_SESSION_TIMEOUT_MS", "45000")),
 )
 dramatiq.set_broker(broker)
+if http := os.environ.get("NUMBERS_HTTP"):
+    from workers.serving import ServesHttp
+
+    broker.add_middleware(ServesHttp("127.0.0.1", int(http), dramatiq_names=True))
 
 #: Appends shorter than a page are atomic, so processes do not mix their lines.
 _out = os.open(os.environ["NUMBERS_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)

@@ -19,7 +19,7 @@ from ..dead_letters.writer import DeadLetterWriter
 from ..delays.mover import CONSUMER_OPTIONS, Mover
 from ..delays.tiers import Tier
 from ..fleet.reporter import Reporter
-from ..kafka import Heartbeats, KafkaConsumer, Memberships, connect_consumer
+from ..kafka import Heartbeats, KafkaConsumer, Memberships, connect_consumer, measure
 from ..kafka.producer import DurableProducer
 from ..partitions.trimming import Trimmer
 from ..records.decoding import QueueDecoder
@@ -77,8 +77,10 @@ class Consumers:
         sources: Sequence[Source] = self._provisioning.sources_of(queue)
         decoder = QueueDecoder(queue, sources)
         client_id = self.memberships.note(group)
+        client = self._connect(group, client_id, self._options.kafka_options)
+        measure(client, queue)
         return QueueConsumer(
-            self._connect(group, client_id, self._options.kafka_options),
+            client,
             self._producer,
             DeadLetterWriter(self._producer, self._topics.dead_letters, group, decoder.topics),
             self._trimmer(self._topics.jobs(queue), not_trimmed=decoder.topics),

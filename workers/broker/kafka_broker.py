@@ -64,6 +64,7 @@ class KafkaBroker(SignallingBroker):
         max_delay_ms: longest delay that is accepted; 366 days.
         delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must use the same.
         run_mover: whether a worker process moves delayed jobs. If not, run ``todo-workers mover``.
+        record_stats: whether a worker process keeps the history that `todo-workers stats` shows.
         health_dir: a folder where each worker process keeps a file fresh while it and its mover are well.
         consumer_options: further options of kafka-python's consumer, such as ``max_poll_interval_ms``.
         retries: decides which failed jobs are tried again, and when; by default as in dramatiq.
@@ -86,6 +87,7 @@ class KafkaBroker(SignallingBroker):
         max_delay_ms: int = 366 * 24 * 3_600_000,
         delay_tiers: Sequence[Tier] = TIERS,
         run_mover: bool = True,
+        record_stats: bool = True,
         health_dir: Path | None = None,
         consumer_options: Mapping[str, Any] | None = None,
         retries: Retries | None = None,
@@ -119,7 +121,8 @@ class KafkaBroker(SignallingBroker):
             self.producer, self.topics, self.delay_tiers, self._provisioning, options, gate=self.controls.gate
         )
         self.memberships = self._consumers.memberships
-        add_own(self, self._consumers, run_mover=run_mover, health_dir=health_dir)
+        own = {"run_mover": run_mover, "record_stats": record_stats}
+        add_own(self, self._consumers, health_dir=health_dir, **own)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:

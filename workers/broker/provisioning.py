@@ -10,7 +10,16 @@ from ..delays.tiers import Tier
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.shared_attempt import SharedAttempt
 from ..records.sources import Source
-from ..topics import Topics, TopicSpec, control_spec, dead_letters_spec, delay_spec, fleet_spec, jobs_spec
+from ..topics import (
+    Topics,
+    TopicSpec,
+    control_spec,
+    dead_letters_spec,
+    delay_spec,
+    fleet_spec,
+    jobs_spec,
+    stats_spec,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +124,7 @@ class Provisioning:
             dead_letters_spec(self._topics, *self._layout),
             control_spec(self._topics, self._layout[1]),
             fleet_spec(self._topics, self._layout[1]),
+            stats_spec(self._topics, self._layout[1]),
         ]
 
 

@@ -98,6 +98,22 @@ def status(
 
 
 @app.command()
+def stats(
+    app: App = None,
+    days: Annotated[bool, typer.Option("--days", help="Thirty days instead of the last hour.")] = False,
+    queue: Annotated[str | None, typer.Option(help="Only jobs of this queue.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only jobs of this actor.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="JSON, with a slot for each minute, or with --days each hour.")
+    ] = False,
+) -> None:
+    """Show what the workers did: jobs done, tried again and given up, and how long they waited and ran."""
+    from .stats import show
+
+    show(app, grain="coarse" if days else "detail", queue=queue, actor=actor, as_json=json)
+
+
+@app.command()
 def doctor(app: App = None, json: JsonArray = False) -> None:
     """Look for what is wrong, and say how to mend it."""
     from .doctor import show

@@ -55,7 +55,7 @@ def _topic(spec: TopicSpec, kafka: str) -> Mapping[str, Any]:
 def _user(role: Role, broker: KafkaBroker, specs: Sequence[TopicSpec], kafka: str) -> Mapping[str, Any]:
     topics = broker.topics
     sources = [spec.name for spec in specs if spec.is_source]
-    logs = [spec.name for spec in specs if spec.is_log and not spec.is_source and spec.name != topics.fleet]
+    logs = [spec.name for spec in specs if spec.is_log and not spec.is_source and not spec.is_optional]
     return {
         "apiVersion": _API,
         "kind": "KafkaUser",

@@ -39,6 +39,10 @@ class Poller:
         self._keep_alive_at = clock()
         self._rest_until = 0.0
 
+    def is_member(self) -> bool:
+        """Whether the consumer has its share of the partitions, which may be none. For any thread."""
+        return not is_joining(self._client)
+
     def rest_s(self, now: float) -> float:
         """How long the next poll may wait, while jobs run, to bring several records."""
         return self._rest_until - now

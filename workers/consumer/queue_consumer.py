@@ -96,6 +96,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._suspects = Suspects(shared.run_alone)
         self._earlier = EarlierJobs(shared.still_running)
         self._poller = Poller(client, self._cluster, queue_name, self._take_in, clock)
+        self.is_member = self._poller.is_member
         self._given_up = GivenUpRecords(dead_letters, queue_name, self._inbox, clock)
         self._messages = Messages(decoder, self._given_up, self._inbox)
         group = Group(client, producer, topics[0], shared.memberships)

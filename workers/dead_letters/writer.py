@@ -11,6 +11,7 @@ import dramatiq
 
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
+from ..measures.catalogue import DEAD_LETTERS
 from ..partitions.taken_message import TakenMessage
 from ..records.consumed import ConsumedRecord
 from ..records.decoding import source_of
@@ -57,6 +58,7 @@ class DeadLetterWriter:
             **error_fields(error, with_traceback=True),
         )
         self._producer.deliver(self._topic, encode(letter), beside=id_of(letter.key))
+        _count(letter)
         # An exception that its actor throws on purpose is nothing to warn of.
         _log(letter, logging.INFO if delivery.expected else logging.WARNING)
 
@@ -76,6 +78,7 @@ class DeadLetterWriter:
         fields = error_fields(error, with_traceback=False) | told_by(record, message, queue)
         letter = self._letter(record, message, reason, **fields)
         future = self._producer.send(self._topic, encode(letter), beside=id_of(letter.key))
+        future.add_callback(lambda _: _count(letter))
         return future.add_callback(lambda _: _log(letter))
 
     def _letter(
@@ -92,6 +95,10 @@ class DeadLetterWriter:
             job_headers=tuple(kept.headers),
             **fields,
         )
+
+
+def _count(letter: DeadLetter) -> None:
+    DEAD_LETTERS.add(letter.queue or "", letter.actor or "", letter.reason.value)
 
 
 def _log(letter: DeadLetter, level: int = logging.WARNING) -> None:

@@ -32,6 +32,7 @@ from ..dead_letters.writer import DeadLetterWriter
 from ..errors import InvalidName, MessageTooLarge, Undecodable, WorkersError
 from ..kafka import KafkaConsumer, Memberships, TopicPartition, is_joining, kafka_errors
 from ..kafka.producer import DurableProducer
+from ..measures.catalogue import DELAYED_LATE
 from ..partitions.assignment import Assignment
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.trimming import Trimmer
@@ -56,7 +57,7 @@ _TIER_INTERVAL_MS = 50
 _SOON_MS = 5_000
 #: Longest wait in a poll while the group settles, see `is_joining`.
 _JOIN_S = 0.1
-#: Pause between two polls while something is always due: it lets other threads run.
+#: Pause between two polls while something is always due.
 _POLL_INTERVAL_S = 0.02
 #: Pause before a failed move is tried again.
 _RETRY_MS = 1_000
@@ -154,8 +155,7 @@ class Mover:
 
     def _move(self, hop: Hop, job: Delayed | Undecodable, now_ms: int) -> None:
         """Produce to the next topic without waiting; the inbox gets a Moved."""
-        hop.started = True
-        self._in_flight += 1
+        hop.started, self._in_flight = True, self._in_flight + 1
         try:
             future = self._produce(hop.record, job, now_ms)
         except WorkersError as exc:
@@ -176,6 +176,7 @@ class Mover:
             reason = Reason.FAILED if isinstance(exc, MessageTooLarge) else Reason.UNDECODABLE
             return self._dead_letters.send(record, None, reason, exc)
         if tier is None:
+            DELAYED_LATE.observe(max(0, now_ms - job.eta_ms) / 1000)
             self._create_queue(job.queue)
         return self._producer.send(topic, job.record)
 
@@ -290,9 +291,8 @@ class Mover:
 
     def _must_wait(self, job: Delayed | Undecodable, now_ms: int) -> bool:
         """Whether a job must not go down the tiers now, because it would delay those that are due."""
-        if self._in_flight < _MAX_IN_FLIGHT:
-            return False
-        return isinstance(job, Undecodable) or job.eta_ms - now_ms > _URGENT_MS
+        is_urgent = isinstance(job, Delayed) and job.eta_ms - now_ms <= _URGENT_MS
+        return self._in_flight >= _MAX_IN_FLIGHT and not is_urgent
 
 
 def _whole_ms(seconds: float) -> int:

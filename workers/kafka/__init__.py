@@ -54,6 +54,7 @@ from .error_translation import (
     translated,
     undelivered,
 )
+from .measuring import measure
 from .membership.heartbeats import Heartbeats
 from .membership.memberships import Memberships
 
@@ -94,6 +95,7 @@ __all__ = [
     "kafka_errors",
     "known_partitions",
     "look_up_topic",
+    "measure",
     "missing_codecs",
     "not_confirmed",
     "partition_of",

@@ -14,6 +14,8 @@ from ..controls.gate import Gate
 from .boot_check import BootCheck
 from .follows_controls import FollowsControls
 from .leaves_for_the_dead import LeavesForTheDead
+from .measures_sending import MeasuresSending
+from .records_stats import RecordsStats
 from .retries import Retries
 from .revocation_guard import RevocationGuard
 from .runs_mover import RunsMover
@@ -36,13 +38,21 @@ class Controlled(Protocol):
 
 
 def add_own(
-    broker: dramatiq.Broker, controlled: Controlled, *, run_mover: bool, health_dir: Path | None
+    broker: dramatiq.Broker,
+    controlled: Controlled,
+    *,
+    run_mover: bool,
+    record_stats: bool,
+    health_dir: Path | None,
 ) -> None:
     """Add the middleware that the pool itself needs to a broker that has all other middleware."""
     controls = FollowsControls(controlled.follower)
     broker.add_middleware(BootCheck(controls.load))
     broker.add_middleware(controls)
     broker.add_middleware(StopsOnce())
+    broker.add_middleware(MeasuresSending())
     broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
+    if record_stats:
+        broker.add_middleware(RecordsStats())
     # First of all: no other middleware begins with a job that it skips.
     broker.add_middleware(RevocationGuard(controlled.gate), before=type(broker.middleware[0]))

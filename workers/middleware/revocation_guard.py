@@ -60,6 +60,10 @@ class RevocationGuard(dramatiq.Middleware):
         if switch is not None:
             _take_out(message, switch)
 
+    def after_skip_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
+        if isinstance(message, TakenMessage):
+            message.skipped = True
+
 
 def _take_out(message: TakenMessage, switch: Switch) -> None:
     message.taken_out = True

@@ -9,7 +9,9 @@ from typing import Any
 
 import dramatiq
 
+from ..measures.jobs import JOBS, Outcome
 from ..records.consumed import ConsumedRecord
+from ..records.headers import due_ms
 from .owned_partition import OwnedPartition
 
 
@@ -29,6 +31,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "actor_name",
         "args",
         "attempt",
+        "began_at",
         "expected",
         "failed",
         "given_up",
@@ -43,6 +46,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "queue_name",
         "record",
         "running",
+        "skipped",
         "started",
         "started_at",
         "taken_out",
@@ -64,7 +68,7 @@ class TakenMessage(dramatiq.MessageProxy):
         self.record = record
         self.owned = owned
         self.inbox = inbox
-        self.started = self.running = self.acked = False
+        self.started = self.running = self.acked = self.skipped = False
         #: Empty once it was started or withdrawn: popping decides between the two, on whatever threads.
         self._to_start = [None]
         #: Whether it was taken back from dramatiq before it started, to be passed on to another process. If
@@ -120,6 +124,8 @@ class TakenMessage(dramatiq.MessageProxy):
         if not self.handed_back and is_paused(self.queue_name):
             self.put_back = self.handed_back = True
         self.running = not self.handed_back
+        if self.running:
+            JOBS.started(self)
         return self.running
 
     @property
@@ -163,9 +169,18 @@ class TakenMessage(dramatiq.MessageProxy):
                 pass  # the other one was quicker
             else:
                 return
+        if self.running:
+            JOBS.ended(self, self._outcome(), due_ms(self.record))
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
         self.acked = self.given_up is None
         self.inbox.put(self)
+
+    def _outcome(self) -> Outcome:
+        if self.failed or self.given_up is not None:
+            return Outcome.DEAD
+        if self._exception is not None:
+            return Outcome.RETRIED
+        return Outcome.SKIPPED if self.skipped else Outcome.DONE
 
 
 def attempt_of(message: dramatiq.Message[Any]) -> int:

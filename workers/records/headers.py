@@ -50,6 +50,14 @@ def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     return {name: value.decode(errors="replace") for name, value in headers if value is not None}
 
 
+def due_ms(record: ConsumedRecord) -> int:
+    """Since when a job may start: its due time if it was delayed, else when its record was written."""
+    for name, value in record.headers:
+        if name == "eta" and value is not None and value.isdigit():
+            return int(value)
+    return record.timestamp
+
+
 def filled(headers: Iterable[tuple[str, bytes | None]]) -> Headers:
     """The headers that have a value. None of ours is null, and a null one cannot be written back."""
     return [(name, value) for name, value in headers if value is not None]

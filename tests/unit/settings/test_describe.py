@@ -12,7 +12,7 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     sections = {
         "kafka": 20,
         "smtp": 13,
-        "worker": 6,
+        "worker": 9,
         "reminder": 3,
         "event": 1,
         "web": 21,

@@ -27,6 +27,8 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
     _fetcher: WaitingFetcher
     #: Called before it leaves the group.
     on_close: Callable[[], None] = staticmethod(lambda: None)
+    #: Called on the I/O thread when Kafka has confirmed a commit, with its offsets and the seconds it took.
+    on_committed: Callable[[Any, float], None] = staticmethod(lambda _offsets, _took_s: None)
 
     def close(self, *args: Any, **options: Any) -> None:
         self.on_close()
@@ -52,8 +54,10 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
                 self._net.run(self._manager.wait_for, cluster.request_update(), None)
         return super().partitions_for_topic(topic)
 
-    def commit_async(self, *args: Any, **options: Any) -> Any:
-        future = super().commit_async(*args, **options)
+    def commit_async(self, offsets: Any, *args: Any, **options: Any) -> Any:
+        began_at = time.monotonic()
+        future = super().commit_async(offsets, *args, **options)
+        future.add_callback(lambda _: self.on_committed(offsets, time.monotonic() - began_at))
         return future.add_both(lambda _: self._fetcher.end_quiet())  # a poll calls the callback of the commit
 
     def resume(self, *partitions: Any) -> None:

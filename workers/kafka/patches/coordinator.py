@@ -38,6 +38,9 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
     _moved_first = _moved_last = -math.inf
     #: Called, from any thread, when the group has to be joined anew.
     on_rejoin: Callable[[], None] = staticmethod(lambda: None)
+    #: Called on the I/O thread when the group has been joined anew, with the seconds that it took.
+    on_joined: Callable[[float], None] = staticmethod(lambda _: None)
+    _joining_since: float | None = None
 
     def ensure_coordinator_ready(self, timeout_ms: float | None = None) -> Any:
         if self.coordinator_id is not None and self._client.connected(self.coordinator_id):
@@ -49,7 +52,16 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     async def _on_join_prepare_async(self, *args: Any, **options: Any) -> Any:
         self.on_rejoin()  # new metadata alone can begin a rebalance as well
+        if self._joining_since is None:  # a join that fails begins again
+            self._joining_since = time.monotonic()
         return await super()._on_join_prepare_async(*args, **options)
+
+    async def _on_join_complete_async(self, *args: Any, **options: Any) -> Any:
+        result = await super()._on_join_complete_async(*args, **options)
+        since, self._joining_since = self._joining_since, None
+        if since is not None:
+            self.on_joined(time.monotonic() - since)
+        return result
 
     def note_heartbeat(self) -> None:
         """Note that a heartbeat that was sent for it has succeeded: its own may wait."""

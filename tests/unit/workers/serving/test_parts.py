@@ -1,0 +1,91 @@
+"""The parts of several processes: the living, the dead, and those of an earlier worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from workers.measures.families import Family
+from workers.serving.parts import Parts
+
+
+def figures(count: float, running: float = 0.0) -> list[Family]:
+    return [
+        Family("jobs_total", "counter", "Jobs.", (), {(): (count,)}),
+        Family("jobs_running", "gauge", "Jobs.", (), {(): (running,)}),
+    ]
+
+
+def entered(folder: Path, count: float, running: float = 0.0) -> Parts:
+    parts = Parts(folder)
+    parts.enter()
+    parts.write(figures(count, running), ready=True)
+    return parts
+
+
+def value(families: Sequence[Family], name: str) -> float | None:
+    return next((family.series[()][0] for family in families if family.name == name), None)
+
+
+def test_each_living_process_has_its_part(tmp_path: Path) -> None:
+    one, two = entered(tmp_path, 1, running=1), entered(tmp_path, 2)
+    two.write(figures(3), ready=False)
+    living, ended = one.read()
+    assert sorted((value(part.families, "jobs_total"), part.ready) for part in living) == [
+        (1, True),
+        (3, False),
+    ]
+    assert {part.pid for part in living} == {os.getpid()}
+    assert all(part.age_s < 5 for part in living)
+    assert ended == []
+
+
+def test_counts_of_a_process_that_is_dead_stay_and_its_present_goes(tmp_path: Path) -> None:
+    one, two, three = entered(tmp_path, 1), entered(tmp_path, 20, running=5), entered(tmp_path, 300)
+    two.leave()  # as when it is killed: the system releases its lock
+    for _ in range(2):  # a second look counts nobody twice
+        living, ended = one.read()
+        assert len(living) == 2
+        assert value(ended, "jobs_total") == 20
+        assert value(ended, "jobs_running") is None
+    three.leave()
+    assert value(one.read()[1], "jobs_total") == 320
+    assert len(list(tmp_path.glob("*.lock"))) == 1
+
+
+def test_a_death_between_the_sum_and_the_removal_counts_nobody_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = entered(tmp_path, 1), entered(tmp_path, 20)
+    two.leave()
+    with monkeypatch.context() as patched:
+
+        def dies(self: Path, missing_ok: bool = False) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(Path, "unlink", dies)
+        with pytest.raises(KeyboardInterrupt):
+            one.read()
+    living, ended = one.read()
+    assert len(living) == 1
+    assert value(ended, "jobs_total") == 20
+
+
+def test_a_worker_that_starts_alone_begins_anew(tmp_path: Path) -> None:
+    entered(tmp_path, 20).leave()
+    living, ended = entered(tmp_path, 1).read()
+    assert [value(part.families, "jobs_total") for part in living] == [1]
+    assert ended == []
+
+
+def test_a_part_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = entered(tmp_path, 1)
+    (tmp_path / "torn.json").write_text('{"pid": 1, "fam')
+    living, _ = one.read()
+    assert [value(part.families, "jobs_total") for part in living] == [1]
+    assert "measures cannot be read" in caplog.text

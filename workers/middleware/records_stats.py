@@ -1,0 +1,38 @@
+"""Keeps the history of what worker processes do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import dramatiq
+
+from ..kafka import Memberships
+from ..kafka.producer import DurableProducer
+from ..stats.writer import StatsWriter
+from ..topics import Topics
+from .runs_thread import RunsThread
+
+
+class HasStats(Protocol):
+    """The part of the broker that RecordsStats needs."""
+
+    producer: DurableProducer
+    memberships: Memberships
+    topics: Topics
+
+
+class RecordsStats(RunsThread[StatsWriter]):
+    """Runs a `StatsWriter` in every worker process, until its last job has ended."""
+
+    def __init__(self) -> None:
+        def make(broker: HasStats) -> StatsWriter:
+            return StatsWriter(broker.producer, broker.topics.stats, broker.memberships.owner)
+
+        super().__init__(make)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Goes on while the worker's jobs finish."""
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        super().before_worker_shutdown(broker, worker)
+        super().after_worker_shutdown(broker, worker)

@@ -1,0 +1,168 @@
+"""The figures of several processes of one machine, each in a file of its own, and how one of them reads all.
+
+::
+
+    process A ── each second ──► A.json, as long as it holds the lock of A.lock ──┐
+    process B ── each second ──► B.json                                           ├──► read(): A + B + ended
+    process C is dead: C.lock is free ──► its counts are added to ended.json ─────┘
+
+So counters of a process that is gone do not fall back, and what it said of the present, as how many jobs run,
+is left out. A worker that starts where no process is alive begins anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ..measures.families import Family, from_json, merged, to_json
+
+logger = logging.getLogger(__name__)
+
+_ENDED = "ended.json"
+#: Guards the folder: `read` and `enter` change what is in it.
+_GUARD = "guard"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one living process said of itself ``age_s`` seconds ago."""
+
+    pid: int
+    age_s: float
+    ready: bool
+    families: Sequence[Family]
+
+
+class Parts:
+    """The files of the processes that share a folder. For one thread of each process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = uuid4().hex
+        self._lock: int | None = None
+
+    def enter(self) -> None:
+        """Take part; does nothing for who does already.
+
+        Raises OSError if the folder cannot be written, or is not this user's own.
+        """
+        if self._lock is not None:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._folder.stat().st_uid != os.getuid():
+            raise PermissionError(f"{self._folder} belongs to another user")
+        with self._guarded():
+            if not any(_is_locked(path) for path in self._folder.glob("*.lock")):
+                for path in self._folder.glob("*.*"):
+                    path.unlink(missing_ok=True)
+            self._lock = os.open(
+                self._folder / f"{self._name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
+            )
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def write(self, families: Sequence[Family], *, ready: bool) -> None:
+        """Replace this process's part. Raises OSError."""
+        part = {"pid": os.getpid(), "at": time.time(), "ready": ready, "families": to_json(families)}
+        self._replace(f"{self._name}.json", part)
+
+    def leave(self) -> None:
+        """End as a process that dies: what was written last is counted on."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def read(self) -> tuple[list[Part], list[Family]]:
+        """The parts of the living processes, and the counts of those that have ended. Raises OSError."""
+        with self._guarded():
+            ended = self._settle()
+            now = time.time()
+            living = []
+            for path in sorted(self._folder.glob("*.json")):
+                if path.name != _ENDED and (found := _load(path)) is not None:
+                    families = from_json(found["families"])
+                    living.append(Part(found["pid"], max(0.0, now - found["at"]), found["ready"], families))
+            return living, ended
+
+    def _settle(self) -> list[Family]:
+        """Add the counts of processes that are dead to those that have ended, and remove their files.
+
+        The names of those that are in are written with the sum: a death in between counts nobody twice.
+        """
+        saved = _load(self._folder / _ENDED) or {"names": [], "families": []}
+        ended, names = from_json(saved["families"]), set(saved["names"])
+        dead = [path for path in self._folder.glob("*.lock") if not _is_locked(path)]
+        fresh = [path for path in dead if path.stem not in names]
+        if fresh:
+            parts = [_load(path.with_suffix(".json")) for path in fresh]
+            counts = [_counts(from_json(part["families"])) for part in parts if part is not None]
+            ended = merged([ended, *counts])
+            present = {path.stem for path in dead}
+            self._replace(_ENDED, {"names": sorted(present), "families": to_json(ended)})
+        for path in dead:
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        return ended
+
+    def _replace(self, name: str, content: Any) -> None:
+        file, temporary = tempfile.mkstemp(dir=self._folder, prefix="new-")
+        try:
+            with os.fdopen(file, "w") as opened:
+                json.dump(content, opened)
+            Path(temporary).replace(self._folder / name)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        guard = os.open(self._folder / _GUARD, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(guard)
+
+
+def folder_for(name: str) -> Path:
+    """The folder for processes that share ``name``, of this user on this machine."""
+    return Path(tempfile.gettempdir()) / f"todo-workers-measures-{os.getuid()}" / name
+
+
+def _counts(families: Sequence[Family]) -> list[Family]:
+    return [family for family in families if family.kind != "gauge"]
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as exc:  # a disk that was full; the rest is worth more than this part
+        logger.warning("measures cannot be read path=%s: %s", path, exc)
+        return None
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        opened = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(opened)
+    return False
