@@ -98,9 +98,10 @@ test-dapr: .venv/.installed ## both directions with a real Dapr sidecar: daprd o
 	$(PY) -m pytest tests/acceptance/chatbot/test_dapr.py tests/unit/tasks/events/test_dapr.py $(ARGS)
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
-	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) \
+	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) STORM_ROWS=$(or $(ROWS),20000) \
 		$(PY) -m pytest -s tests/acceptance/survival/test_storm_of_jobs.py \
-		tests/acceptance/survival/test_storm_of_events.py $(ARGS)
+		tests/acceptance/survival/test_storm_of_events.py \
+		tests/acceptance/survival/test_storm_of_relays.py $(ARGS)
 
 bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)

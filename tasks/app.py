@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from workers.outbox.outbox import Outbox
-    from workers.outbox.relay import Relay, Target
+    from workers.outbox.relay import Relay
+    from workers.outbox.writing import Target
 
     from .audit.trail import AuditStore
     from .effects.engine import EffectsEngine

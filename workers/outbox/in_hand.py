@@ -147,11 +147,15 @@ class InHand:
         self._suspects.append(row)  # its turn stays busy
         return False
 
+    def hold_until(self, topic: str, until: float) -> None:
+        """Read no rows of a topic before that time."""
+        self._held_topics[topic] = until
+
     def hold(self, row_id: int, until: float) -> None:
         """Give back all rows of this one's topic, whose rows are not to be read before that time."""
         row = self._end(row_id)
         self._forget(row)
-        self._held_topics[row.topic] = until
+        self.hold_until(row.topic, until)
         for turn, rows in list(self._waiting.items()):
             if rows[0].topic == row.topic:
                 del self._waiting[turn]

@@ -1,68 +1,24 @@
-"""Writes the rows of an outbox to Kafka, and deletes those that Kafka has confirmed."""
+"""Relays an outbox to Kafka on a thread of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from ..delays.tiers import Tier, next_tier
-from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
-from ..kafka import Cluster, undelivered
 from ..kafka.producer import DurableProducer
-from ..records.envelope import Record
-from ..records.headers import text_of
 from ..threads import RestartingThread
-from ..topics import Topics
-from . import statements
 from .changes import Listener, Wake
 from .errors import database_errors
-from .in_hand import InHand, Row
-from .leading import Lead, lead_of
+from .leading import lead_of
+from .writing import LOOK_S, RelayCounts, Target, Writing
 
 logger = logging.getLogger(__name__)
 
-#: How often a relay looks for rows, whatever wakes it, and whether it may lead.
-_LOOK_S = 1.0
-#: Until a row that Kafka did not take is written again, and until the rows of a topic that is missing are.
-_AGAIN_S, _TOPIC_AGAIN_S = 1.0, 5.0
 #: The pause of a relay after its database failed, or Kafka did as it began.
 _BEGIN_ANEW_S = 2.0
-#: Log lines about failed rows, at most one in this time.
-_LOG_EVERY_S = 5.0
-
-
-class Target(Protocol):
-    """The parts of a `KafkaBroker` that a relay uses."""
-
-    @property
-    def cluster(self) -> Cluster: ...
-    @property
-    def topics(self) -> Topics: ...
-    @property
-    def delay_tiers(self) -> Sequence[Tier]: ...
-
-    def prepare(self) -> object:
-        """Create missing topics. Raises KafkaUnreachable."""
-
-
-@dataclass
-class RelayCounts:
-    """What a relay has done since its start."""
-
-    #: Whether this relay works; another one does so otherwise.
-    leads: bool = False
-    published: int = 0
-    #: Tries that Kafka did not confirm; each is repeated.
-    failed: int = 0
-    set_aside: int = 0
 
 
 class Relay:
@@ -119,147 +75,12 @@ class Relay:
         self._prepare()
         with database_errors(self._name), lead_of(self._engine, self._reads) as lead:
             while not lead.take():
-                if stopping.wait(_LOOK_S):
+                if stopping.wait(LOOK_S):
                     return
             self.counts.leads = True
             logger.info("outbox.leading database=%s", self._name)
             try:
                 self._target.prepare()
-                _Turn(self._target, self._producer, lead, self._wake, self.counts).run(stopping)
+                Writing(self._target, self._producer, lead, self._wake, self.counts).run(stopping)
             finally:
                 self.counts.leads = False
-
-
-class _Turn:
-    """A relay while it leads. For its thread; only `_answered` is called by the producer's."""
-
-    def __init__(
-        self, target: Target, producer: DurableProducer, lead: Lead, wake: Wake, counts: RelayCounts
-    ) -> None:
-        self._target = target
-        self._producer = producer
-        self._lead = lead
-        self._wake = wake
-        self._counts = counts
-        self._in_hand = InHand()
-        self._answers: deque[tuple[int, BaseException | None]] = deque()
-        self._has_more = True
-        self._look_at = 0.0
-        self._pause_until = 0.0
-        self._log_at = 0.0
-
-    def run(self, stopping: threading.Event) -> None:
-        """Relay until it is to stop, and then wait for the answers to what is under way."""
-        self._wake.rows_may_have_come()
-        while not stopping.is_set():
-            self._settle()
-            self._read()
-            self._send()
-            self._wait()
-        deadline = time.monotonic() + self._target.cluster.send_timeout_s
-        while self._in_hand.under_way and time.monotonic() < deadline:
-            self._wake.wait(_LOOK_S)
-            self._settle()
-
-    def _wait(self) -> None:
-        """Wait until there is something to do."""
-        if self._answers or (self._has_more and self._in_hand.room):
-            return
-        now = time.monotonic()
-        due_in = self._in_hand.due_in(now)
-        until = self._look_at if due_in is None else min(max(now + due_in, self._pause_until), self._look_at)
-        while (left_s := until - time.monotonic()) > 0:
-            if self._wake.wait(min(left_s, self._lead.poll_s or left_s)):
-                return
-            if self._lead.has_changed():
-                self._wake.rows_may_have_come()
-
-    def _settle(self) -> None:
-        """Delete the rows that Kafka has confirmed, and decide about those that it has not."""
-        done: list[int] = []
-        while self._answers:
-            row_id, error = self._answers.popleft()
-            if error is None:
-                done.append(row_id)
-            else:
-                self._failed(row_id, undelivered(error, self._target.cluster, "write a row of the outbox"))
-        if done:
-            self._lead.write(partial(statements.delete_rows, ids=done))
-            self._counts.published += len(done)
-            for row_id in done:
-                self._in_hand.done(row_id)
-
-    def _read(self) -> None:
-        now = time.monotonic()
-        if self._wake.take_rows() or now >= self._look_at:
-            self._has_more = True
-            self._look_at = now + _LOOK_S
-        room = self._in_hand.room
-        if not (self._has_more and room):
-            return
-        rows = self._lead.read(
-            partial(
-                statements.read_rows,
-                but=self._in_hand.ids,
-                but_topics=self._in_hand.held_topics(now),
-                limit=room,
-                max_bytes=self._in_hand.free_bytes,
-            )
-        )
-        self._has_more = bool(rows)
-        self._in_hand.add(rows)
-
-    def _send(self) -> None:
-        now = time.monotonic()
-        while now >= self._pause_until and (row := self._in_hand.take(now)) is not None:
-            try:
-                topic, record = _record(row, self._target)
-                future = self._producer.send(topic, record)
-            except (WorkersError, ValueError, TypeError) as exc:
-                self._failed(row.id, exc)
-                if isinstance(exc, KafkaUnreachable) and not isinstance(exc, TopicsMissing | NotAuthorized):
-                    self._pause_until = now + _AGAIN_S
-                continue
-            future.add_callback(self._answered, row.id, None)
-            future.add_errback(self._answered_with_error, row.id)
-
-    def _answered(self, row_id: int, error: BaseException | None, _metadata: Any = None) -> None:
-        self._answers.append((row_id, error))
-        self._wake.set()
-
-    def _answered_with_error(self, row_id: int, error: BaseException) -> None:
-        self._answered(row_id, error)
-
-    def _failed(self, row_id: int, error: Exception) -> None:
-        now = time.monotonic()
-        if isinstance(error, TopicsMissing | NotAuthorized):
-            self._in_hand.hold(row_id, now + _TOPIC_AGAIN_S)
-        elif isinstance(error, KafkaUnreachable):
-            self._in_hand.again(row_id, now + _AGAIN_S)
-        elif self._in_hand.refused(row_id):
-            self._set_aside(row_id, error)
-            return
-        self._counts.failed += 1
-        if now >= self._log_at:
-            self._log_at = now + _LOG_EVERY_S
-            logger.warning("outbox.not_written row=%d, trying again: %s", row_id, error)
-
-    def _set_aside(self, row_id: int, error: Exception) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        text = f"{type(error).__name__}: {error}"
-        self._lead.write(partial(statements.set_aside, row_id=row_id, error=text, now_ms=now_ms))
-        self._in_hand.done(row_id)
-        self._counts.set_aside += 1
-        logger.error("outbox.set_aside row=%d: %s; see todo-workers outbox list", row_id, text)
-
-
-def _record(row: Row, target: Target) -> tuple[str, Record]:
-    """A row's record, and its topic: a delayed job's depends on how long it has to wait from now on."""
-    headers = [(name, value.encode("latin-1")) for name, value in row.headers]
-    record = Record(row.key, row.value, headers, not row.is_ordered)
-    eta = text_of("eta", headers)
-    if eta is None:
-        return row.topic, record
-    now_ms = time.time_ns() // 1_000_000
-    tier = next_tier(int(eta), now_ms, target.delay_tiers)
-    return (target.topics.delay(tier.name) if tier else row.topic), record
