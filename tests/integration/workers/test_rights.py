@@ -22,6 +22,8 @@ from workers.errors import NotAuthorized, TopicsMissing
 from workers.kafka.topic_reader import TopicReader
 from workers.operations.dead_letters import act, replaying
 from workers.operations.queue_status import StatusReader
+from workers.records.envelope import Record
+from workers.records.sources import Incoming
 from workers.rights import ROLES, Role, rights_of
 from workers.topics import Topics
 
@@ -37,22 +39,28 @@ class Shop:
         )
         self.ran: list[object] = []
         self.broken = True
-        self.broker.sending.add_log(self.broker.topics.named("news"), retention_ms=DAY_MS)
+        self.facts, self.news = (self.broker.topics.named(name) for name in ("facts", "news"))
+        self.broker.sending.add_log(self.news, retention_ms=DAY_MS)
+        self.broker.add_source("orders", self.facts, self.decode)
 
         @dramatiq.actor(broker=self.broker, queue_name="orders", max_retries=0)
         def order(what: str) -> None:
             if what == "broken" and self.broken:
                 raise RuntimeError(what)
+            self.broker.producer.deliver(self.news, Record(b"key", what.encode(), []))
             self.ran.append(what)
 
         self.order = order
+
+    def decode(self, record: Incoming) -> dramatiq.Message[None]:
+        return self.order.message((record.value or b"").decode())
 
 
 @pytest.fixture
 def shop(login: Login, namespace: str) -> Iterator[Callable[[Role], Shop]]:
     shops: list[Shop] = []
     for role in ROLES:
-        rights = rights_of(role, Topics(namespace), [], [f"{namespace}.news"])
+        rights = rights_of(role, Topics(namespace), [f"{namespace}.facts"], [f"{namespace}.news"])
         grant_all(login("admin"), role, rights)
 
     def connect(role: Role) -> Shop:
@@ -78,6 +86,12 @@ def first_offset(broker: KafkaBroker, topic: str) -> int:
         return min(first for first, _ in reader.sizes().values())
 
 
+def records_in(broker: KafkaBroker, topic: str) -> list[bytes | None]:
+    with closing(TopicReader(broker.cluster, topic)) as reader:
+        reader.open()
+        return [record.value for record in reader.read_to_end()]
+
+
 def test_each_role_does_its_work_and_no_more(
     shop: Callable[[Role], Shop],
     start_worker: Callable[..., Worker],
@@ -92,10 +106,11 @@ def test_each_role_does_its_work_and_no_more(
     publisher.order.send("now")
     publisher.order.send("broken")
     publisher.order.send_with_options(args=("later",), delay=300)
+    publisher.broker.producer.deliver(publisher.facts, Record(b"key", b"fact", []))
 
     worker = shop("worker")
     start_worker(worker.broker)
-    wait_for(lambda: sorted(map(str, worker.ran)) == ["later", "now"], timeout_s=60)
+    wait_for(lambda: sorted(map(str, worker.ran)) == ["fact", "later", "now"], timeout_s=60)
 
     operator = shop("operator").broker
     wait_for(lambda: len(letters_of(operator)) == 1, timeout_s=30)
@@ -112,8 +127,9 @@ def test_each_role_does_its_work_and_no_more(
     jobs = operator.topics.jobs("orders")
     wait_for(lambda: first_offset(operator, jobs) > 0, timeout_s=30)
 
-    bridge = shop("bridge").broker
-    assert first_offset(bridge, bridge.topics.named("news")) == 0
+    bridge = shop("bridge")
+    assert records_in(bridge.broker, bridge.facts) == [b"fact"]
+    assert set(records_in(bridge.broker, bridge.news)) == {b"broken", b"fact", b"later", b"now"}
     for role in ("publisher", "bridge"):
         with pytest.raises(NotAuthorized):
             replay(shop(role).broker)
