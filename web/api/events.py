@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse
 
 from tasks.events.accepted import Accepted, accept
@@ -34,8 +34,22 @@ _QUICK_BYTES = 32 * 1024
 _TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - its name
 
 
+_EXAMPLE: dict[str, Any] = {
+    "id": "5f8d2c1e-0c4e-4b5e-9a55-3d1b8f0a6c11",
+    "topic": "todo.events",
+    "partition": 5,
+    "offset": 1042,
+}
+
+
 class Published(BaseModel):
-    """An event that all in-sync replicas of the event log have, and its place there."""
+    """An event that all in-sync replicas of the event log have, and its place there.
+
+    ``id`` is that of the CloudEvent if it is a UUID, else one that is made of source and id. Everything else
+    knows the event by it.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     id: str
     topic: str
@@ -52,11 +66,17 @@ class PublishedBatch(BaseModel):
 class DaprStatus(BaseModel):
     """The answer to Dapr: SUCCESS, RETRY, or DROP."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "SUCCESS"}})
+
     status: str
 
 
 class Subscription(BaseModel):
     """What Dapr's sidecar is to subscribe to, and where it delivers that."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"pubsubname": "inbox", "topic": "todo-events", "route": "/events"}}
+    )
 
     pubsubname: str
     topic: str

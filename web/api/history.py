@@ -53,6 +53,8 @@ class Change(BaseModel):
 class History(BaseModel):
     """Events of a todo, the last recorded first; ``next`` is the ``before`` of older ones, or null."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"changes": [_EXAMPLE], "next": None}})
+
     changes: list[Change]
     next: int | None
 

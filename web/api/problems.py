@@ -143,6 +143,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _described(status) for status in statuses}
 
 
+_SCHEMA = Problem.model_json_schema()
 _EXAMPLES = {
     400: "the body is not JSON: Expecting value: line 1 column 1 (char 0)",
     401: "send a token in the header Authorization: Bearer",
@@ -160,9 +161,8 @@ def _described(status: int) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
     example = {"type": "about:blank", "title": title, "status": status, "detail": _EXAMPLES[status]}
     described: dict[str, Any] = {
-        "model": Problem,
         "description": title,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+        "content": {MEDIA_TYPE: {"schema": _SCHEMA, "example": example}},
     }
     if status == 503:
         seconds = {"description": "Seconds until it may be tried again.", "schema": {"type": "integer"}}

@@ -67,6 +67,8 @@ class ReminderSeen(BaseModel):
 class RemindersSeen(BaseModel):
     """The reminders that fire first, and how many there are."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"reminders": [_EXAMPLE], "total": 1}})
+
     reminders: list[ReminderSeen]
     total: int
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,6 +63,27 @@ def test_all_routes_are_tried(app: FastAPI) -> None:
     assert found == set(OPERATIONS)
 
 
+def test_each_route_has_an_example_and_its_errors(app: FastAPI) -> None:
+    document = app.openapi()
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    for operation in operations:
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for status, response in operation["responses"].items():
+            if status >= "4":
+                assert response["content"].keys() == {"application/problem+json"}, operation["summary"]
+            bodies.append(response)
+        for body in bodies:
+            for media_type, content in body["content"].items():
+                assert media_type == "text/html" or "example" in json.dumps(_resolved(content, document))
+
+
+def _resolved(content: Any, document: Any) -> Any:
+    """With the schemas that it refers to, one step deep."""
+    text = json.dumps(content)
+    schemas = document["components"]["schemas"]
+    return [content, *(schema for name, schema in schemas.items() if f'/schemas/{name}"' in text)]
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_request_makes_the_server_fail(app: FastAPI, operation: str) -> None:
     method, path = operation.split()
@@ -74,6 +96,7 @@ def test_no_request_makes_the_server_fail(app: FastAPI, operation: str) -> None:
     def send(case: Any) -> None:
         answer = case.call(headers=ANYBODY)
         assert answer.status_code < 500, answer.text
+        assert str(answer.status_code) in schema.raw_schema["paths"][path][method.lower()]["responses"]
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == ["application/problem+json"]
         nobodys = case.call(headers={"authorization": "Bearer x"})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +13,11 @@ import httpx2 as httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from tasks.events.cloud_events import record_of
+from tasks.audit.trail import AuditStore, Recording
+from tasks.events.accepted import Accepted, accept
+from tasks.events.cloud_events import event_id_of, event_of, record_of
+from tasks.events.models import parse_any_event
+from tasks.storage.database import Database
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.samples import a_todo, an_event
 from tests.integration.web.api.conftest import DAPR_TOKEN, bearer, make_client, require_problem
@@ -20,6 +26,7 @@ from workers import Cluster, KafkaBroker
 from workers.broker.sending import Written
 from workers.errors import NotDelivered, WorkersError
 from workers.records.envelope import Record
+from workers.records.sources import Incoming
 
 
 @pytest.fixture
@@ -62,6 +69,39 @@ def test_an_event_is_in_the_log_when_the_answer_comes(client: TestClient, broker
         "offset": record.offset,
     }
     assert (record.key, record.value, record.headers) == record_of(event)[:3]
+
+
+def _incoming(record: Any) -> Incoming:
+    return Incoming(
+        record.key, record.value, record.headers, record.timestamp, record.partition, record.offset
+    )
+
+
+def test_the_same_id_again_is_the_same_event(
+    client: TestClient, broker: KafkaBroker, database: Database
+) -> None:
+    sent = structured(id="order-7", source="/shop")
+    first, second = post(client, sent).json(), post(client, sent).json()
+    assert first["id"] == second["id"] == str(event_id_of("/shop", "order-7"))
+    events = [parse_any_event(event_of(_incoming(record))) for record in log_of(broker)]
+    store = AuditStore(database)
+    outcomes = [store.record(event, recorded_at=datetime.now(UTC)) for event in events]
+    assert outcomes == [Recording.RECORDED, Recording.REPEATED]
+
+
+def test_a_large_body_is_not_checked_on_the_event_loop(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def note(sent: Incoming) -> Accepted:
+        threads.append(threading.current_thread().name)
+        return accept(sent)
+
+    monkeypatch.setattr("web.api.events.accept", note)
+    assert post(client, structured()).status_code == 202
+    assert post(client, [structured()] * 100, BATCH).status_code == 202
+    assert threads[0] not in threads[1:]
 
 
 def test_binary_mode_publishes_the_same_event(client: TestClient, broker: KafkaBroker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email import message_from_bytes
 from typing import Any
@@ -19,7 +20,9 @@ from tasks.notifications.recipients import RecipientStore
 from tasks.notifications.rendering import render
 from tasks.storage.database import Database
 from tests.helpers.samples import an_event, an_owner
-from tests.integration.web.api.conftest import bearer, require_problem
+from tests.integration.web.api.conftest import bearer, make_client, require_problem
+from web.api.services import Services
+from workers import Cluster, KafkaBroker
 
 ANA = bearer("ana@example.com")
 
@@ -82,3 +85,17 @@ def test_the_link_in_a_mail_unsubscribes_with_one_click(client: TestClient, data
     assert client.post(path, files={"List-Unsubscribe": (None, "One-Click")}).status_code == 200
     require_problem(client.post(f"/unsubscribe/{uuid4()}"), 404, "no mail with the notice")
     require_problem(client.post("/unsubscribe/x"), 422, "not as the route describes")
+
+
+def test_while_the_database_is_away_a_client_is_told_to_come_back(
+    make_services: Callable[[KafkaBroker], Services], nowhere: str
+) -> None:
+    database = Database(f"postgresql://{nowhere}/todo")
+    services = make_services(KafkaBroker(Cluster(("127.0.0.1:1",)), namespace="t"))
+    own = {"database": lambda: database, "recipients": lambda: RecipientStore(database)}
+    with make_client(Services(**{**vars(services), **own})) as client:
+        for path in ("/preferences", "/reminders", "/todos/todo-1/history"):
+            answer = client.get(path, headers=ANA)
+            problem = require_problem(answer, 503, "the database cannot be reached now")
+            assert int(answer.headers["retry-after"]) > 0
+            assert nowhere not in str(problem)
