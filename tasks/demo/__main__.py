@@ -10,7 +10,6 @@ from workers.errors import WorkersError
 
 from .programs import DemoFailed
 from .run import run
-from .web import run_with_web
 
 
 def _interrupt(*_: object) -> None:
@@ -23,6 +22,8 @@ def main() -> int:
     folder, *options = sys.argv[1:]
     try:
         if "--web" in options:
+            from .web import run_with_web  # noqa: PLC0415 - needs the extra web
+
             return run_with_web(Path(folder), as_json="--json" in options)
         return run(Path(folder), as_json="--json" in options, keep="--keep" in options)
     except KeyboardInterrupt:

@@ -13,8 +13,6 @@ from typing import Self
 from workers.errors import WorkersError
 from workers.local_kafka.guard import STOP_TIMEOUT_S, guarded
 
-from .environment import PROCESSES
-
 _PROCFILE = Path(__file__).with_name("Procfile")
 #: dramatiq logs it when a worker process has started its threads.
 _READY = "Worker process is ready for action"
@@ -89,6 +87,6 @@ class Program:
             self._guard.wait()
 
 
-def wait_for_workers(fleet: Program) -> None:
+def wait_for_workers(fleet: Program, processes: int) -> None:
     """Wait until all worker processes run. Raises DemoFailed, with the log, if they end instead."""
-    fleet.wait_until(lambda: fleet.log_file.read_text(errors="replace").count(_READY) >= PROCESSES)
+    fleet.wait_until(lambda: fleet.log_file.read_text(errors="replace").count(_READY) >= processes)

@@ -19,7 +19,7 @@ from workers.errors import WorkersError
 from workers.partitions.lag import LagReader
 from workers.records.envelope import Record
 
-from .environment import mail_variables
+from .environment import PROCESSES, mail_variables
 from .expectations import check, timings
 from .mail_server import MailServer
 from .observation import Observer
@@ -44,7 +44,7 @@ def run(folder: Path, *, as_json: bool, keep: bool) -> int:
     with MailServer(refused=REFUSED_EMAIL, deferred=DEFERRED_EMAIL, deferrals=DEFERRALS) as mail_server:
         view.say(f"SMTP server at 127.0.0.1:{mail_server.port}")
         with Program("worker", folder, mail_variables(mail_server.port)) as fleet:
-            wait_for_workers(fleet)
+            wait_for_workers(fleet, PROCESSES)
             view.say(f"Workers from the Procfile run, log {fleet.log_file}")
             progress = Progress(script(datetime.now(UTC)))
             with Observer(folder / "audit.db", mail_server) as observer:

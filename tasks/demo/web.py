@@ -7,13 +7,12 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
+
+import jwt
 
 from settings import load_settings
 from tasks import broker
@@ -27,6 +26,10 @@ from .view import View
 #: Who uses the page.
 _USER, _NAME = "ana@example.com", "Ana"
 _HOST, _PORT = "127.0.0.1", 8000
+#: How long the page's token is good.
+_SESSION_S = 24 * 3_600.0
+#: Worker processes: one is enough for one person.
+_PROCESSES = 1
 #: The page of web/client/example, once it is built.
 _BUILT = Path(__file__).parents[2] / "web" / "client" / "example" / "out"
 _NO_PAGE = (
@@ -44,16 +47,18 @@ def run_with_web(folder: Path, *, as_json: bool) -> int:
     view.say(f"Kafka at {broker.cluster.address}, namespace {broker.topics.namespace}")
     broker.prepare()
     port = _free_port()
-    web = {"WEB_HOST": _HOST, "WEB_PORT": str(port), "WEB_JWT_SECRET": secrets.token_urlsafe(32)}
-    page = _page(folder, web)
+    secret = secrets.token_urlsafe(32)
+    page = _page(folder, secret)
     if page is None:
         view.say(_NO_PAGE)
+    web = {"WEB_HOST": _HOST, "WEB_PORT": str(port), "WEB_JWT_SECRET": secret}
+    worker = {"WORKER_PROCESSES": str(_PROCESSES)}
     with (
         MailServer(refused="", deferred="", deferrals=0) as mail_server,
-        Program("worker", folder, mail_variables(mail_server.port)) as fleet,
+        Program("worker", folder, worker | mail_variables(mail_server.port)) as fleet,
         Program("web", folder, web | ({} if page is None else {"WEB_PAGE": str(page)})) as server,
     ):
-        wait_for_workers(fleet)
+        wait_for_workers(fleet, _PROCESSES)
         server.wait_until(lambda: _answers(f"http://{_HOST}:{port}/readyz"))
         found = _addresses(port, with_page=page is not None)
         view.serving(found)
@@ -70,7 +75,7 @@ def _addresses(port: int, *, with_page: bool) -> dict[str, str]:
     return page | {"routes": f"{root}/docs", "live events": f"ws://{_HOST}:{port}/live"}
 
 
-def _page(folder: Path, web: Mapping[str, str]) -> Path | None:
+def _page(folder: Path, secret: str) -> Path | None:
     """Copy the page into the demo's folder, with a session for its user; None if it is not built.
 
     The session's token is for this run alone, whose server listens on the loopback.
@@ -80,23 +85,15 @@ def _page(folder: Path, web: Mapping[str, str]) -> Path | None:
         return None
     page = folder / "page"
     shutil.copytree(built, page)
-    session = {"user": _USER, "name": _NAME, "token": _token(web)}
+    session = {"user": _USER, "name": _NAME, "token": _token(secret)}
     (page / "session.json").write_text(json.dumps(session))
     return page
 
 
-def _token(web: Mapping[str, str]) -> str:
-    words = ("token", _USER, "--role", "publisher", "--hours", "24")
-    made = subprocess.run(
-        [sys.executable, "-m", "workers", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | dict(web),
-    )
-    if made.returncode:
-        raise WorkersError(f"no token could be made: {made.stderr.strip()}")
-    return made.stdout.strip()
+def _token(secret: str) -> str:
+    """A token as a login service makes it, with which the page may also publish."""
+    claims = {"email": _USER, "roles": ["publisher"], "aud": "todo", "exp": time.time() + _SESSION_S}
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def _free_port() -> int:

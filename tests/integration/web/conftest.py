@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -24,6 +25,7 @@ from web.live.bridge import Bridge, Limits
 from web.live.connections.admission import Admission
 from web.live.connections.routes import add_health, add_live
 from web.live.views import Views
+from web.page import add_page
 from web.running.server import Server, listen
 from workers import Cluster
 from workers.kafka import create_missing_topics
@@ -55,7 +57,14 @@ class RunningBridge:
     """A bridge that runs on a thread of this process."""
 
     def __init__(
-        self, cluster: Cluster, topics: list[str], limits: Limits, drain_s: float, views: Views
+        self,
+        cluster: Cluster,
+        topics: list[str],
+        limits: Limits,
+        drain_s: float,
+        views: Views,
+        *,
+        page: Path | None = None,
     ) -> None:
         specs = [TopicSpec(topic, 2, config=log_config(86_400_000)) for topic in topics]
         self.bridge = Bridge(
@@ -70,6 +79,7 @@ class RunningBridge:
         app = FastAPI(lifespan=self._lifespan)
         add_health(app, self.bridge)
         add_live(app, bridge=self.bridge, access=access, admission=admission)
+        add_page(app, page)
         self.server = Server(app, self.bridge, drain=timedelta(seconds=drain_s))
         self._listening = listen("127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
@@ -120,9 +130,10 @@ def start_bridge(cluster: Cluster, topics: list[str]) -> Iterator[StartBridge]:
         drain_s: float = 0,
         views: Views | None = None,
         at: Cluster = cluster,
+        page: Path | None = None,
         wait: bool = True,
     ) -> RunningBridge:
-        running = RunningBridge(at, topics, limits or Limits(), drain_s, views or Views())
+        running = RunningBridge(at, topics, limits or Limits(), drain_s, views or Views(), page=page)
         started.append(running)
         if wait:
             running.wait_until_ready()

@@ -7,7 +7,7 @@ import { clock, said, told, type Line, type Story } from "./story";
 
 const REMIND_IN = [
   { label: "no reminder", ms: 0 },
-  { label: "remind me in 10 seconds", ms: 10_000 },
+  { label: "remind me in 5 seconds", ms: 5_000 },
   { label: "remind me in 1 minute", ms: 60_000 },
   { label: "remind me in 1 hour", ms: 3_600_000 },
 ];
@@ -161,7 +161,7 @@ function Composer({ say }: { say: (title: string, remindIn: number) => void }) {
       <label className="hidden" htmlFor="remind">
         Reminder
       </label>
-      <select id="remind" name="remind" defaultValue={10_000}>
+      <select id="remind" name="remind" defaultValue={5_000}>
         {REMIND_IN.map(({ label, ms }) => (
           <option key={ms} value={ms}>
             {label}
