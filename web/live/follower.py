@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -108,8 +108,12 @@ def layout_of(consumer: KafkaConsumer, topics: Sequence[str]) -> Layout | None:
 class Reading:
     """How far the log was read, and what was seen on the way. Pure."""
 
-    def __init__(self, layout: Layout, offsets: Sequence[int], views: Views) -> None:
+    def __init__(
+        self, layout: Layout, offsets: Sequence[int], views: Views, users: Set[str] | None = None
+    ) -> None:
+        """``users``: make only entries that may concern one of them; None: all."""
         self.layout = layout
+        self._users = users
         self.offsets = list(offsets)
         self._views = views
         self._places = {partition: index for index, partition in enumerate(layout.partitions)}
@@ -121,6 +125,9 @@ class Reading:
         portion = Portion()
         for record in records:
             place = self._places[TopicPartition(record.topic, record.partition)]
+            if self._users is not None and not self._views.may_concern(record, self._users):
+                self.offsets[place] = record.offset + 1
+                continue
             self.offsets[place] = record.offset
             before = self._cursor()
             self.offsets[place] += 1

@@ -94,7 +94,8 @@ def _scan(
         starts = [
             min(offsets) for offsets in zip(*(client.offsets for client in found.returning), strict=True)
         ]
-        read(consumer, Reading(layout, starts, views), ends, found, is_stopping)
+        users = {client.session.user for client in found.returning}
+        read(consumer, Reading(layout, starts, views, users), ends, found, is_stopping)
         for client in found.returning:
             client.offsets = tuple(map(max, zip(client.offsets, ends, strict=True)))
     return found

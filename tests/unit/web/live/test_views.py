@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -206,3 +207,53 @@ def test_a_batch_that_is_none_or_has_more_events_than_numbers_is_a_fault() -> No
     headers = [("content-type", BATCH_TYPE.encode())]
     assert faults_of(Record(b"k", b"{}", headers)) == [TypeError]
     assert faults_of(Record(b"k", b"[" * 100_000, headers)) == [RecursionError]
+
+
+def structured(**fields: Any) -> Record:
+    """An event that somebody else wrote, with these fields in place of its data."""
+    envelope = {"specversion": "1.0", "id": "1", "source": "/other", "type": "todo.created"}
+    return Record(
+        b"1", json.dumps(envelope | fields).encode(), [("content-type", b"application/cloudevents+json")]
+    )
+
+
+def data_of(email: str, **fields: Any) -> dict[str, Any]:
+    return {"actor": "x", "todo": {"id": "1", "title": "x", "owner": {"name": "x", "email": email}} | fields}
+
+
+PLAIN = structured(data=data_of("ana@example.com"))
+ESCAPED = PLAIN._replace(value=(PLAIN.value or b"").replace(b"ana@", b"ana\\u0040"))
+UPDATE = Update(Deed.MAIL_SENT, "ana@example.com", "1", datetime.now(UTC), data={"kind": "x"})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        record_of(TodoCreated(actor="x", todo=Todo(id="1", title="x", owner=ANA))),
+        structured(data=data_of("ANA@EXAMPLE.COM")),
+        structured(data=data_of("bob@example.com", watchers=["x", " Ana@example.com "])),
+        structured(data_base64=base64.b64encode(json.dumps(data_of("ana@example.com")).encode()).decode()),
+        ESCAPED,
+        update_record([UPDATE]),
+        update_record([replace(UPDATE, owner="bob@example.com"), UPDATE]),
+    ],
+)
+def test_a_record_that_a_user_sees_concerns_them_by_its_text(record: Record) -> None:
+    seen = Views().seen(Consumed(record), 3, "before", "after")
+    assert any("ana@example.com" in (entry.users or ()) for entry in seen.entries)
+    assert Views().may_concern(Consumed(record), {"ana@example.com", "eve@example.com"})
+
+
+def test_a_record_of_others_does_not_concern_a_user() -> None:
+    record = record_of(TodoCreated(actor="x", todo=Todo(id="1", title="ana@example.com!", owner=ANA)))
+    assert not Views().may_concern(Consumed(record), {"bob@example.com", "na@example.com"})
+
+
+@pytest.mark.parametrize("value", [None, b"\xff", '{"a": "é"}'.encode("utf-16")])
+def test_a_record_whose_text_shows_nothing_may_concern_anybody(value: bytes | None) -> None:
+    assert Views().may_concern(Consumed(Record(b"1", value, [])), {"bob@example.com"})
+
+
+def test_who_sees_what_by_a_rule_of_the_application_is_not_judged_by_the_text() -> None:
+    record = record_of(TodoCreated(actor="x", todo=Todo(id="1", title="x", owner=ANA)))
+    assert Views(audience=lambda _: None).may_concern(Consumed(record), {"bob@example.com"})
