@@ -20,7 +20,7 @@ PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo client client-if-node page-if-node example test tests beside-tests test-3.13 test-dapr storm bench deploy-check lint types imports \
+.PHONY: help setup demo client client-if-node page-if-node example test tests beside-tests test-3.13 test-dapr storm bench interop deploy-check lint types imports \
 	schemas format lock clean
 
 help: ## list the targets
@@ -106,6 +106,11 @@ storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka ar
 bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)
 
+interop: .venv-interop/.installed ## other clients of Kafka, in Python, Node.js, Java and C, write events and read them
+	@command -v node >/dev/null || echo "No Node.js found: its clients are left out."
+	@! command -v npm >/dev/null || npm --prefix interop/node ci --silent
+	.venv-interop/bin/python -m pytest interop $(ARGS)
+
 deploy-check: .venv/.installed ## the manifests for Kubernetes and the image, as `make test` checks them
 	$(PY) -m pytest tests/unit/deploy tests/acceptance/test_image.py $(ARGS)
 
@@ -132,6 +137,7 @@ lock: | $(BIN)/uv ## pin the requirements again (ARGS=--upgrade takes the newest
 	$(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml
 	$(LOCK) $(ARGS) --extra dev --constraints requirements/run.txt --output-file requirements/dev.txt pyproject.toml
 	$(LOCK) $(ARGS) --extra image --constraints requirements/run.txt --output-file requirements/image.txt pyproject.toml
+	$(LOCK) $(ARGS) --extra interop --constraints requirements/run.txt --output-file requirements/interop.txt pyproject.toml
 	@# No constraints here: Celery needs an older python-dateutil than run.txt pins.
 	$(LOCK) $(ARGS) --extra bench --output-file requirements/bench.txt pyproject.toml
 
@@ -139,7 +145,7 @@ $(BIN)/uv:
 	@$(MAKE) --no-print-directory setup
 
 clean: ## remove what make and the tools made
-	rm -rf .venv .venv-3.13 .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-3.13 .venv-bench .venv-interop interop/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	cd $(CLIENT) && rm -rf node_modules dist build example/node_modules example/.next example/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -170,6 +176,9 @@ endef
 
 .venv-3.13/.installed: requirements/dev.txt pyproject.toml | .venv/.installed
 	$(call install,.venv-3.13,$(PYTHON_3_13),requirements/dev.txt,--without-pip)
+
+.venv-interop/.installed: requirements/interop.txt pyproject.toml | .venv/.installed
+	$(call install,.venv-interop,$(PYTHON),requirements/interop.txt,--without-pip)
 
 .venv-bench/.installed: requirements/bench.txt pyproject.toml | .venv/.installed
 	$(call install,.venv-bench,$(PYTHON),requirements/bench.txt,--without-pip)

@@ -19,7 +19,9 @@ from workers import KafkaBroker
 
 #: Packages that a page shows; where one is not installed, nothing is said about it.
 _OTHERS = {
+    "aiokafka",
     "apscheduler",
+    "confluent_kafka",
     "django_dramatiq",
     "dramatiq_abort",
     "dramatiq_crontab",
