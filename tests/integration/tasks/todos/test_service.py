@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ import tasks
 from tasks.events.models import InvalidEvent
 from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseError
+from tests.helpers.pages import blocks
+from tests.helpers.programs import output_of, run_warm
 from tests.helpers.samples import a_todo, an_event, an_owner
 from workers.outbox.table import ROWS
 
@@ -149,3 +152,18 @@ def test_an_event_is_published_with_an_asynchronous_session(postgresql_url: str)
 def test_an_invalid_event_is_refused_where_it_is_published(sessions: sessionmaker[Session]) -> None:
     with sessions() as session, pytest.raises(InvalidEvent):
         tasks.publish({"type": "todo.created"}, session=session)
+
+
+def test_the_lines_of_the_guide_work(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/todo.db"
+    (lines,) = [block for block in blocks("docs/guide.md", "python") if "TodoService" in block]
+    output_of(run_warm("-c", lines, env={"DATABASE_URL": url}))
+    database = Database(url)
+    assert [event["type"] for event in published(database)] == [
+        "todo.created",
+        "todo.updated",
+        "todo.completed",
+        "todo.created",
+        "todo.deleted",
+    ]
+    database.dispose()
