@@ -37,6 +37,7 @@ from settings.web import OnOff, WebSettings
 
 SmtpTls = Literal["none", "starttls", "tls"]
 Missed = Literal["fire", "skip"]
+LogFormat = Literal["plain", "json"]
 
 
 class SmtpSettings(Section):
@@ -166,6 +167,10 @@ class Settings(BaseModel):
     reminder: ReminderSettings = ReminderSettings()
     event: EventSettings = EventSettings()
     web: WebSettings = WebSettings()
+    log_format: LogFormat = Field(
+        default="plain",
+        description="How workers, web, bridge and mover log: plain, or json, an object a line.",
+    )
     database_url: Annotated[SecretStr, AfterValidator(normal_database_url)] = Field(
         default=SecretStr("sqlite:///todo.db"),
         description="SQLAlchemy URL of the database; postgresql:// means psycopg 3. Never printed.",

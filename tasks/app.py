@@ -20,6 +20,7 @@ from uuid import UUID
 import dramatiq
 
 from settings import Settings, SettingsError, load_settings
+from workers import logs
 from workers.from_settings import broker_from
 from workers.records.envelope import Record
 
@@ -53,6 +54,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+#: Whether dramatiq's command imports this: then the log of the process is ours.
+_IN_WORKER = "dramatiq.cli" in sys.modules
+
 #: dramatiq's exit status of a worker process that could not import its module.
 _CANNOT_IMPORT = 2
 
@@ -68,7 +72,7 @@ def _load_settings() -> Settings:
     try:
         return load_settings()
     except SettingsError as exc:
-        if "dramatiq.cli" not in sys.modules:
+        if not _IN_WORKER:
             raise
         # dramatiq's command would show a traceback, which helps nobody who has to mend a setting.
         logger.critical("worker cannot start: %s", "; ".join(exc.problems))
@@ -76,6 +80,9 @@ def _load_settings() -> Settings:
 
 
 settings = _load_settings()
+logs.prefer(settings.log_format)
+if _IN_WORKER:
+    logs.set_up()
 
 broker = broker_from(settings, retries=retries())
 dramatiq.set_broker(broker)
@@ -94,6 +101,11 @@ reminder_policy = LatePolicy(
 )
 reconcile_every = settings.reminder.reconcile_every
 max_delay = settings.worker.max_delay
+
+if settings.log_format == "json":
+    from workers.middleware.names_job_in_logs import NamesJobInLogs
+
+    broker.add_middleware(NamesJobInLogs())
 
 if settings.worker.http is not None:
     from workers.serving import ServesHttp

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from settings import Settings, load_settings
 from tasks.app import broker, event_log, outbox_relay, update_log
 from workers.from_settings import cluster_from
+from workers.serving.queue_gauges import QueueGauges
 
 from .access import Access, access_from
 from .api import kafka_router
@@ -24,6 +26,7 @@ from .api.problems import add_problems
 from .live.bridge import Bridge, Limits
 from .live.connections.admission import Admission
 from .live.connections.routes import add_health, add_live
+from .measures import metrics_router, scaling_router
 from .page import add_page
 from .relaying import relay_router
 
@@ -38,9 +41,13 @@ class Parts:
     settings: Settings
     access: Access
     bridge: Bridge
+    #: Where the processes of one port share their figures; None where there is only one.
+    measures: Path | None = None
 
 
-def make_parts(settings: Settings | None = None, access: Access | None = None) -> Parts:
+def make_parts(
+    settings: Settings | None = None, access: Access | None = None, measures: Path | None = None
+) -> Parts:
     """Make the parts; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys."""
     settings = settings or load_settings()
     web = settings.web
@@ -53,7 +60,7 @@ def make_parts(settings: Settings | None = None, access: Access | None = None) -
     )
     topics = [event_log] if update_log is None else [event_log, update_log]
     bridge = Bridge(cluster_from(settings), topics, limits=limits, prepare=broker.prepare)
-    return Parts(settings, access or access_from(settings), bridge)
+    return Parts(settings, access or access_from(settings), bridge, measures)
 
 
 def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
@@ -66,7 +73,10 @@ def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
     app = _bare_app(parts)
     if kind == "web":
         app.include_router(kafka_router(access=parts.access))
+        app.include_router(scaling_router(broker, parts.access))
         app.include_router(relay_router(outbox_relay))
+    gauges = QueueGauges(broker) if kind == "web" else None
+    app.include_router(metrics_router(parts.bridge.status, gauges=gauges, folder=parts.measures))
     _add_live(app, parts)
     if kind == "web":
         add_page(app, parts.settings.web.page)

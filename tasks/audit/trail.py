@@ -9,11 +9,15 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, bindparam, func, select, union_all
 
+from workers.measures.metrics import Counter
+
 from ..events.models import AnyEvent
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
 from ..storage.database import Database
 from .chain import AuditEntry, Head, chained
 from .entries import entry_of, says_the_same
+
+_ROWS = Counter("audit_rows_total", "Rows that were added to the audit trail.")
 
 #: Key of the advisory lock under which one process at a time extends the chain on PostgreSQL.
 _CHAIN_LOCK = 0x61756469
@@ -73,12 +77,21 @@ class AuditStore:
         Raises:
             DatabaseError: the database did not take the row.
         """
-        return self._append((entry_of(event), recorded_at))
+        recorded = self._append((entry_of(event), recorded_at))
+        note_rows([recorded])
+        return recorded
 
     def record_all(self, events: Iterable[AnyEvent], *, recorded_at: datetime) -> Sequence[Recording]:
         """Record all of them in one transaction, otherwise as `record`."""
         entries = [(entry_of(event), recorded_at) for event in events]
-        return self._database.write(lambda connection: append(connection, entries))
+        recorded = self._database.write(lambda connection: append(connection, entries))
+        note_rows(recorded)
+        return recorded
+
+
+def note_rows(recorded: Iterable[Recording]) -> None:
+    """Count the rows that were added; once their transaction has ended well."""
+    _ROWS.add(by=sum(one is Recording.RECORDED for one in recorded))
 
 
 def append(connection: Connection, entries: Sequence[tuple[AuditEntry, datetime]]) -> Sequence[Recording]:

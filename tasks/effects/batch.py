@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 
 from ..audit.entries import entry_of
-from ..audit.trail import Recording, append
+from ..audit.trail import Recording, append, note_rows
 from ..events.fields import Part
 from ..notifications.delivery_store import FINAL, DeliveryState, DeliveryStore, claim_of
 from ..notifications.mail_message import Sender, compose
@@ -233,6 +233,7 @@ class Batch:
         )
 
     def _note(self, written: _Written) -> None:
+        note_rows(recording for _, recording in written.recorded)
         for one, recording in written.recorded:
             self._note_recorded(one, recording)
         for one, alarms in written.alarms:

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select, update
 
+from workers.measures.metrics import Histogram
+
 from ..events.models import TodoEvent
 from ..events.todos import Todo
 from ..schedules.alarms import Alarm, Due, what_is_due
@@ -23,6 +25,8 @@ from .tables import reminded_todos, reminder_firings, reminders
 
 #: How many reminders one statement handles.
 PAGE = 500
+
+_LATE = Histogram("reminders_late_seconds", "From the time of a reminder to when its mail is made.")
 
 _R = reminders.c
 _T = reminded_todos.c
@@ -103,7 +107,9 @@ class ReminderStore:
             if not is_new:
                 return None
             whose = (firing["id"], todo.id, todo.owner.email)
-            return Fired(outcome, due.latest.occurrence, due.passed, *whose)
+            fired = Fired(outcome, due.latest.occurrence, due.passed, *whose)
+        _LATE.observe((now - due.latest.at).total_seconds())
+        return fired
 
     def alarm_of(self, reminder_id: str) -> list[AlarmToSet]:
         """The alarm of a reminder, if it has one that is not set yet."""

@@ -18,8 +18,11 @@ import asyncio
 import logging
 import os
 import threading
+import time
 import weakref
 from concurrent.futures import Future
+
+from workers.measures.metrics import Counter, Histogram
 
 from .mail import Mail, MailRefused
 from .mail_thread import MailThread
@@ -28,6 +31,9 @@ from .server import Server
 from .submission import Answered, Submission
 
 logger = logging.getLogger(__name__)
+
+_ATTEMPTS = Counter("mail_attempts_total", "Mails that the server took, refused or did not get.", ["outcome"])
+_DURATION = Histogram("mail_duration_seconds", "Until the server answered for a mail.")
 
 #: How many mails in hand for each connection mean that another one has to wait.
 MAILS_PER_CONNECTION = 8
@@ -131,6 +137,8 @@ class Mailer:
         )
 
     def _answer(self, submission: Submission, error: Exception | None) -> None:
+        _ATTEMPTS.add("sent" if error is None else "refused" if isinstance(error, MailRefused) else "failed")
+        _DURATION.observe(time.monotonic() - submission.submitted_at)
         with self._lock:
             self._in_hand -= 1
             # A refusal is about the mail: the server itself is well.

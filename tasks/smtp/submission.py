@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .mail import Mail
 
@@ -19,3 +20,5 @@ class Submission:
     answered: Answered
     #: Whether the connection that takes it sends no other content until it is settled.
     hold: bool = False
+    #: By the monotonic clock.
+    submitted_at: float = field(default_factory=time.monotonic)

@@ -13,8 +13,8 @@ from .server import listen
 
 def run(kind: Kind, *, processes: int, as_json: bool) -> None:
     """Serve until SIGINT or SIGTERM. Raises SettingsError, NotConfigured, InvalidKeys and CannotListen."""
-    set_up_log()
     settings = load_settings()
+    set_up_log(settings.log_format)
     key = development_key(settings)
     # Says at once if the port is taken, also by another bridge of the same user, which would share it.
     listen(settings.web.host, port_of(kind, settings), is_shared=False).close()

@@ -13,6 +13,8 @@ import uvicorn
 import uvloop
 
 from settings import Settings, load_settings
+from workers import logs
+from workers.serving.parts import folder_for
 
 from .server import Server, listen
 
@@ -30,11 +32,10 @@ def port_of(kind: Kind, settings: Settings) -> int:
     return settings.web.port if kind == "web" else settings.web.live_port
 
 
-def set_up_log() -> None:
+def set_up_log(log_format: logs.Format) -> None:
     """Have this process log to standard error, without what its libraries say of each start and end."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
-    )
+    logs.prefer(log_format)
+    logs.set_up("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our errors say what matters of it
 
@@ -46,7 +47,8 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
 
     settings = load_settings()
     key = DevelopmentKey(development_secret) if development_secret else None
-    parts = make_parts(settings, access_from(settings, key))
+    folder = folder_for(f"{kind}-{settings.web.host}-{port_of(kind, settings)}".replace(":", "_"))
+    parts = make_parts(settings, access_from(settings, key), folder)
     server = Server(make_app(parts, kind), parts.bridge, drain=settings.web.drain)
     listening = listen(settings.web.host, port_of(kind, settings))
 

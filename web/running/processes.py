@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
+from settings import load_settings
+
 from .process import Kind, Status, serve, set_up_log
 
 logger = logging.getLogger(__name__)
@@ -107,7 +109,7 @@ class Processes:
 
 
 def _serve(kind: Kind, secret: str | None, pipe: Connection) -> None:
-    set_up_log()
+    set_up_log(load_settings().log_format)
     serve(kind, secret, pipe.send)
 
 

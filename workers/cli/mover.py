@@ -6,6 +6,7 @@ import signal
 import threading
 from types import FrameType
 
+from .. import logs
 from ..application import load_broker
 from ..delays.mover_thread import MoverThread
 
@@ -13,6 +14,7 @@ from ..delays.mover_thread import MoverThread
 def run_mover(app: str | None) -> None:
     """Move delayed jobs until SIGINT or SIGTERM."""
     broker = load_broker(app)
+    logs.set_up()
     broker.prepare()  # reports at once if Kafka is away or topics are missing
     stopping = threading.Event()
 

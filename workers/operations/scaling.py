@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from ..broker.kafka_broker import KafkaBroker
+from ..delays.due_soon import due_soon
 from ..errors import NotAuthorized, TopicsMissing
-from .queue_status import QueueStatus
+from .queue_status import QueueStatus, StatusReader
+
+#: A pod takes so long to start: what becomes due meanwhile counts.
+_POD_STARTS_S = 30.0
+#: Answers younger than this are given again: an autoscaler asks for each queue, and more than one may ask.
+_FRESH_S = 5.0
 
 
 def startable(queue: QueueStatus, paused: Collection[str]) -> int:
@@ -21,3 +29,58 @@ def paused_queues(broker: KafkaBroker) -> Collection[str]:
         return broker.controls.state().paused(time.time() * 1000).keys()
     except (NotAuthorized, TopicsMissing):
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What an autoscaler should look at.
+
+    ``startable`` jobs could start if there were threads, or become due while a process starts. ``oldest_s``
+    is the age of the oldest job that is not done; 0.0 without one.
+    """
+
+    startable: int
+    oldest_s: float
+
+
+class Scaling:
+    """Reads the scale of a broker's queues, all at once. Safe for any thread; one reads, others wait."""
+
+    def __init__(self, broker: KafkaBroker, clock: Callable[[], float] = time.monotonic) -> None:
+        """Does no I/O."""
+        self._broker = broker
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read_at: float | None = None
+        self._scales: dict[str, Scale] = {}
+
+    def of(self, queue: str) -> Scale:
+        """The scale of a queue, a few seconds old at most. Blocks while it is read.
+
+        Raises UnknownQueue, KafkaUnreachable or NotAuthorized.
+        """
+        self._broker.require_queue(queue)
+        with self._lock:
+            if self._read_at is None or self._clock() - self._read_at >= _FRESH_S:
+                self._scales = self._read()
+                self._read_at = self._clock()
+            return self._scales[queue]
+
+    def _read(self) -> dict[str, Scale]:
+        broker = self._broker
+        with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
+            queues = reader.read(sorted(broker.queues))
+        now_ms = int(time.time() * 1000)
+        soon = due_soon(
+            broker.cluster, broker.topics, broker.delay_tiers, within_s=_POD_STARTS_S, now_ms=now_ms
+        )
+        paused = paused_queues(broker)
+        return {one.queue: scale(one, soon[one.queue], paused) for one in queues}
+
+
+def scale(queue: QueueStatus, due_soon: int, paused: Collection[str]) -> Scale:
+    """The scale of a queue. Of one that is paused it is 0: no worker could start anything. Pure."""
+    if queue.queue in paused:
+        return Scale(0, 0.0)
+    oldest_s = round(queue.oldest.age_s, 3) if queue.oldest else 0.0
+    return Scale(startable(queue, paused) + due_soon, oldest_s)

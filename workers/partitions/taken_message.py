@@ -11,7 +11,7 @@ import dramatiq
 
 from ..measures.jobs import JOBS, Outcome
 from ..records.consumed import ConsumedRecord
-from ..records.headers import due_ms
+from ..records.headers import due_ms, trace_id_of
 from .owned_partition import OwnedPartition
 
 
@@ -174,6 +174,11 @@ class TakenMessage(dramatiq.MessageProxy):
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
         self.acked = self.given_up is None
         self.inbox.put(self)
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the job belongs to, in hexadecimal; None if no header names one."""
+        return trace_id_of(self.record.headers)
 
     def _outcome(self) -> Outcome:
         if self.failed or self.given_up is not None:

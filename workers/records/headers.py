@@ -6,6 +6,7 @@ others, such as ``traceparent``, stay with the job through retries, dead letters
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from .consumed import ConsumedRecord
@@ -32,6 +33,9 @@ REPLAYED_HEADER = "replayed-at"
 #: the cluster's clock. Its ``eta`` is by the sender's, which may be wrong.
 DELAY_HEADER = "delay"
 
+#: A ``traceparent`` of the W3C, whatever its version adds.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
 #: Headers that are made anew for each record, or that are of no job; all others ride along through retries.
 OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_HEADER, SOURCE_HEADER})
 #: The most headers of a job that its dead letter keeps: the prefix of each takes room.
@@ -56,6 +60,12 @@ def due_ms(record: ConsumedRecord) -> int:
         if name == "eta" and value is not None and value.isdigit():
             return int(value)
     return record.timestamp
+
+
+def trace_id_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+    """The trace that a ``traceparent`` names, in hexadecimal; None without one that makes sense."""
+    found = _TRACEPARENT.match(text_of("traceparent", headers) or "")
+    return found[1] if found else None
 
 
 def filled(headers: Iterable[tuple[str, bytes | None]]) -> Headers:

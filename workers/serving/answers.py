@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..errors import WorkersError
 from ..measures.families import Family, merged
 from .dramatiq_names import with_dramatiq_names
-from .parts import Part, Parts
+from .parts import Part
 
 #: A process that has written its part this long ago hangs.
 STALE_AFTER_S = 30.0
@@ -30,12 +30,19 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Readable(Protocol):
+    """What `Parts` reads."""
+
+    def read(self) -> tuple[list[Part], list[Family]]:
+        """See :meth:`Parts.read`."""
+
+
 class Answers:
     """Answers for the processes whose parts it reads. For one thread."""
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Readable,
         *,
         gauges: Callable[[], Sequence[Family]] = tuple,
         dramatiq_names: bool = False,

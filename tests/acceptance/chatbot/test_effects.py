@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.audit.reading import AuditFilter, newest
 from tasks.events.cloud_events import record_of
@@ -18,6 +21,7 @@ from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.kafka_reading import letters_of, read_topic
 from tests.helpers.samples import a_todo, an_event, an_owner
+from tests.helpers.shipped_metrics import shipped_names
 from tests.helpers.smtp_server import REFUSED, SmtpServer
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -81,13 +85,17 @@ def test_where_all_is_well_an_event_is_one_job(
 ) -> None:
     due = datetime.now(UTC) + timedelta(days=3)
     event = an_event(todo=a_todo(due=due, reminders=("-1h",)))
-    with a_chatbot(broker, tmp_path, server) as chatbot:
+    http, chatbot = free_port(), a_chatbot(broker, tmp_path, server)
+    chatbot.env |= {"WORKER_HTTP": str(http), "LOG_FORMAT": "json"}
+    with chatbot:
         for _ in range(2):
             chatbot.publish([event])
             wait_for(lambda: server.count, timeout_s=60)
             wait_until_done(broker, "events")
         assert len(chatbot.command("reminders", "list", "--json").splitlines()) == 1
+        require_shipped_metrics(http)
         assert chatbot.stop() == 0
+    require_json(chatbot)
     assert recorded(sqlite) == {str(event.event_id)}
     assert server.count == 1
     assert not jobs(broker)
@@ -125,6 +133,34 @@ def test_a_slow_mail_server_holds_up_no_audit_row_and_no_reminder(
 
 def made_of_mails(broker: KafkaBroker) -> int:
     return jobs(broker)["send_notification"]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def require_shipped_metrics(port: int) -> None:
+    """What the shipped dashboard and alerts name is in a scrape, but for what only a bridge has."""
+    wanted = {name for name in shipped_names() if not name.startswith("bridge_")}
+
+    def lacking() -> set[str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+            families = text_string_to_metric_families(response.read().decode())
+        # The parser takes the end of a counter's name away.
+        return wanted - {name for one in families for name in (one.name, f"{one.name}_total")}
+
+    wait_for(lambda: not lacking(), timeout_s=60)
+
+
+def require_json(chatbot: Chatbot) -> None:
+    """Each line of a worker's log is an object; dramatiq's main process has a log of its own."""
+    lines = [line for line in chatbot.log().splitlines() if "dramatiq.MainProcess" not in line]
+    read = [json.loads(line) for line in lines]
+    assert any(line["message"].startswith("event.handled") for line in read)
+    assert all({"time", "level", "logger", "process", "thread"} <= line.keys() for line in read)
 
 
 def reminders_of(chatbot: Chatbot) -> int:

@@ -16,6 +16,7 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
         "reminder": 3,
         "event": 1,
         "web": 21,
+        "log": 1,
         "database": 1,
         "outbox": 1,
     }
@@ -39,6 +40,7 @@ def test_the_documentation_has_the_table_of_settings() -> None:
                 "| `REMINDER_",
                 "| `EVENT_",
                 "| `WEB_",
+                "| `LOG_",
                 "| `DATABASE_",
                 "| `OUTBOX_",
             )

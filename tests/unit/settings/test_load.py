@@ -112,6 +112,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "WEB_CONNECTIONS_PER_USER": ("5", 5),
     "WEB_CONNECTIONS_PER_ADDRESS": ("20", 20),
     "WEB_DRAIN": ("5s", timedelta(seconds=5)),
+    "LOG_FORMAT": ("json", "json"),
     "DATABASE_URL": ("sqlite:////srv/todo.db", SecretStr("sqlite:////srv/todo.db")),
     "OUTBOX_DATABASE_URL": ("sqlite:////srv/shop.db", SecretStr("sqlite:////srv/shop.db")),
 }
