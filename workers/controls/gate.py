@@ -30,8 +30,8 @@ class Gate:
         self.state = State()
         self._pauses: dict[str, Pause] = {}
         self._board: Switchboard | None = None
-        #: Switches whose filter has raised; each is told once.
-        self._told: set[str | None] = set()
+        #: Whether it was told that a filter has raised, since the switches last changed.
+        self._has_told = False
         #: How many jobs each switch has held or discarded here.
         self.counts: Counter[str] = Counter()
 
@@ -43,7 +43,7 @@ class Gate:
         self.state = state
         self._pauses = dict(state.pauses)
         self._board = Switchboard(state.switches.values(), self._tell) if state.switches else None
-        self._told.intersection_update(state.switches)
+        self._has_told = False
 
     def is_paused(self, queue: str) -> bool:
         """Whether no job of the queue may start now."""
@@ -66,13 +66,9 @@ class Gate:
             one.where.actor in {None, actor} and one.where.queue in {None, queue} for one in switches
         )
 
-    def _tell(self, switch: Switch | None, error: Exception) -> None:
-        name = switch.id if switch else None
-        if name not in self._told:
-            self._told.add(name)
+    def _tell(self, error: Exception) -> None:
+        if not self._has_told:
+            self._has_told = True
             logger.warning(
-                "switch matches nothing, its filter raised switch=%s: %s: %s",
-                name or "one about a place in the arguments",
-                type(error).__name__,
-                error,
+                "switches match nothing where an argument cannot be read: %s: %s", type(error).__name__, error
             )

@@ -1,42 +1,91 @@
 """Finds the switch that matches a job, among many, at a cost that hardly grows with their number. Pure.
 
-Most switches are about one place in the arguments of an actor. Those about the same place are looked up at
-once, by the text that the job has there.
+Each switch is filed under what it asks for first, so that a job is compared only with those that may match::
+
+    actor and queue ──► a place in the arguments ──► the text there       one walk over the arguments, for all
+                    ├─► the beginning of an id                            one look-up for each length
+                    ├─► text anywhere in the arguments                    they are read once, for all
+                    └─► nothing else: it matches
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
+from ..dead_letters.content import texts_in
 from ..dead_letters.filter import Job, text_at
 from .decision import Switch
 from .then import Then
 
-_Path = tuple[str, ...]
+#: Called with what an argument of a job raised.
+OnError = Callable[[Exception], object]
 
 
 @dataclass(slots=True)
-class _Group:
-    """The switches about one actor, or about any."""
+class _Steps:
+    """The places that switches ask for, as a tree of steps. ``index`` is the step, if it is one of a list."""
 
-    by_place: dict[_Path, dict[str, list[Switch]]] = field(default_factory=dict)
-    others: list[Switch] = field(default_factory=list)
+    index: int = -1
+    further: dict[str, _Steps] = field(default_factory=dict)
+    by_text: dict[str, list[Switch]] = field(default_factory=dict)
 
     def add(self, switch: Switch) -> None:
-        if switch.where.where:
-            place = switch.where.where[0]
-            self.by_place.setdefault(place.path, {}).setdefault(place.text, []).append(switch)
-        else:
-            self.others.append(switch)
+        place = switch.where.where[0]
+        node = self
+        for step in place.path:
+            node = node.further.setdefault(step, _Steps(int(step) if step.isdecimal() else -1))
+        node.by_text.setdefault(place.text, []).append(switch)
 
-    def candidates(self, job: Job) -> Iterator[Switch]:
-        """The switches that may match; raises what an argument raises, see :meth:`Filter.matches_job`."""
-        if self.by_place:
-            arguments = {"args": job.args, "kwargs": job.kwargs}
-            for path, by_text in self.by_place.items():
-                yield from by_text.get(text_at(arguments, path) or "", ())
-        yield from self.others
+    def collect(self, value: Any, found: list[Switch], on_error: OnError) -> None:
+        """Add the switches whose text is at their place in a value."""
+        if self.by_text:
+            found += self.by_text.get(_text_of(value, on_error), ())
+        if isinstance(value, dict):
+            # The shorter one is gone through.
+            steps = value.keys() & self.further.keys() if len(value) < len(self.further) else self.further
+            for step in steps:
+                if step in value:
+                    self.further[step].collect(value[step], found, on_error)
+        elif isinstance(value, list | tuple):
+            for further in self.further.values():
+                if 0 <= further.index < len(value):
+                    further.collect(value[further.index], found, on_error)
+
+
+class _Group:
+    """The switches about one actor and one queue, or about any."""
+
+    def __init__(self) -> None:
+        self._places = _Steps()
+        self._ids: dict[int, dict[str, list[Switch]]] = {}
+        self._texts: list[tuple[str, Switch]] = []
+        self._others: list[Switch] = []
+
+    def add(self, switch: Switch) -> None:
+        where = switch.where
+        if where.where:
+            self._places.add(switch)
+        elif where.ids:
+            for beginning in where.ids:
+                self._ids.setdefault(len(beginning), {}).setdefault(beginning, []).append(switch)
+        elif where.text is not None:
+            self._texts.append((where.text.casefold(), switch))
+        else:
+            self._others.append(switch)
+
+    def candidates(self, job: Job, on_error: OnError) -> list[Switch]:
+        """The switches that may match."""
+        found = list(self._others)
+        for length, by_id in self._ids.items():
+            found += by_id.get(job.message_id[:length], ())
+        if self._texts:
+            text = "\0".join(texts_in((job.args, job.kwargs))).casefold()
+            found += (switch for wanted, switch in self._texts if wanted in text)
+        for name, steps in self._places.further.items():
+            steps.collect(job.args if name == "args" else job.kwargs, found, on_error)
+        return found
 
 
 class Switchboard:
@@ -45,37 +94,40 @@ class Switchboard:
     def __init__(
         self,
         switches: Iterable[Switch],
-        on_error: Callable[[Switch | None, Exception], object] = lambda *_: None,
+        on_error: OnError = lambda _: None,
     ) -> None:
-        """``on_error`` gets what a filter raised, with None for one of several: it matches nothing then."""
+        """``on_error`` gets what an argument raised: filters that ask for it match nothing then."""
         self._on_error = on_error
-        self._groups: dict[str | None, _Group] = {}
+        self._groups: dict[tuple[str | None, str | None], _Group] = {}
         for switch in switches:
-            self._groups.setdefault(switch.where.actor, _Group()).add(switch)
-        self._any = self._groups.get(None)
+            about = (switch.where.actor, switch.where.queue)
+            self._groups.setdefault(about, _Group()).add(switch)
 
     def match(self, job: Job) -> Switch | None:
         """The switch that takes the job out: one that holds before one that discards, an older one first."""
+        actor, queue = job.actor_name, job.queue_name
         found: list[Switch] = []
-        for group in (self._groups.get(job.actor_name), self._any):
+        for about in ((actor, queue), (actor, None), (None, queue), (None, None)):
+            group = self._groups.get(about)
             if group is not None:
-                found += self._matches(group, job)
+                candidates = group.candidates(job, self._on_error)
+                found += (switch for switch in candidates if self._matches(switch, job))
         return min(found, key=_rank) if found else None
 
-    def _matches(self, group: _Group, job: Job) -> list[Switch]:
-        found = []
+    def _matches(self, switch: Switch, job: Job) -> bool:
         try:
-            candidates = list(group.candidates(job))
+            return switch.where.matches_job(job)
         except Exception as exc:  # noqa: BLE001 - an argument may be of a type of the application's own
-            self._on_error(None, exc)
-            candidates = group.others
-        for switch in candidates:
-            try:
-                if switch.where.matches_job(job):
-                    found.append(switch)
-            except Exception as exc:  # noqa: BLE001 - the same
-                self._on_error(switch, exc)
-        return found
+            self._on_error(exc)
+            return False
+
+
+def _text_of(value: Any, on_error: OnError) -> str:
+    try:
+        return text_at(value, ()) or ""
+    except Exception as exc:  # noqa: BLE001 - the same
+        on_error(exc)
+        return ""
 
 
 def _rank(switch: Switch) -> tuple[bool, int, str]:

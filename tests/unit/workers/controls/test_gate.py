@@ -89,12 +89,14 @@ class Strange:
 
 
 def test_a_filter_that_raises_matches_nothing_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    gate = gate_with(switch("place", "args.0=1", at=1), switch("all", actor="other", at=2))
+    gate = gate_with(
+        switch("place", "args.0=1"), switch("second", "args.1=2"), switch("all", actor="other", at=2)
+    )
     with caplog.at_level(logging.WARNING):
         assert gate.switch_for(job(Strange())) is None
-        assert gate.switch_for(job(Strange())) is None
+        assert taken_out_by(gate.switch_for(job(Strange(), 2))) == "second", "others go on"
         assert taken_out_by(gate.switch_for(job(Strange(), actor="other"))) == "all"
-    (told,) = [record for record in caplog.records if "matches nothing" in record.message]
+    (told,) = [record for record in caplog.records if "match nothing" in record.message]
     assert "no text" in told.message
 
 
@@ -114,3 +116,36 @@ def test_what_is_no_decision_is_logged_once(caplog: pytest.LogCaptureFixture) ->
     for _ in range(2):
         gate.apply(state)
     assert caplog.text.count("control ignored") == 1
+
+
+class Counting(dict[str, str]):
+    """A mapping that counts how often it is asked."""
+
+    asked = 0
+
+    def __contains__(self, key: object) -> bool:
+        self.asked += 1
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> str:
+        self.asked += 1
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda number: switch(f"{number}", f"args.0.id={number}", actor="work"),
+        lambda number: switch(f"{number}", f"args.0.field{number}=x"),
+        lambda number: switch(f"{number}", "args.0.id=y", queue=f"queue{number}"),
+    ],
+    ids=["one place", "many places", "many queues"],
+)
+def test_a_hundred_switches_ask_a_job_no_more_than_one_does(make: Any) -> None:
+    few, many = gate_with(make(0)), gate_with(*map(make, range(100)))
+    counts = []
+    for gate in (few, many):
+        argument = Counting(id="none", title="Book flights")
+        assert gate.switch_for(job(argument)) is None
+        counts.append(argument.asked)
+    assert counts[1] <= counts[0] + 1
