@@ -58,6 +58,8 @@ export class Connection {
   async #connect(turn: number): Promise<void> {
     const needs = this.#needs;
     needs.state("connecting", "");
+    // A token that does not come is a failure, too.
+    this.#listen();
     let token: string;
     try {
       token = await needs.token();
@@ -71,7 +73,6 @@ export class Connection {
     socket.onopen = () => this.#send({ type: "hello", token, cursor: needs.cursor(), client: needs.client });
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
     socket.onclose = ({ code, reason }) => this.#end(code, undefined, reason);
-    this.#listen();
   }
 
   /** Take a connection for dead on which nothing comes for too long. */
@@ -124,6 +125,7 @@ export class Connection {
     if (this.#welcomeAt && Date.now() - this.#welcomeAt > LASTED_MS) this.#failures = 0;
     this.#welcomeAt = 0;
     const turn = this.#turn;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#connect(turn), again_ms ?? backoff(this.#failures));
     this.#failures++;
     this.#needs.state("waiting", why);

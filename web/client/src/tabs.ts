@@ -68,8 +68,15 @@ export class Tabs {
           this.#role.lead();
         });
       })
-      .catch(() => {
+      .catch((error: Error) => {
         if (this.#closed || request !== this.#request) return;
+        if (error.name !== "AbortError") {
+          // A page without locks, as in a sandboxed frame: each tab has a socket of its own.
+          clearTimeout(this.#timer);
+          this.#release = () => {};
+          this.#role.lead();
+          return;
+        }
         this.#release = undefined;
         this.#role.follow();
         this.#ask();

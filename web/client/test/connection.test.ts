@@ -159,6 +159,15 @@ test("a token that cannot be had is asked for again", async () => {
   assert.equal(FakeSocket.last.welcome()["token"], "late");
 });
 
+test("a token that does not come is asked for again", async () => {
+  let asked = 0;
+  client({ token: () => (++asked < 2 ? new Promise(() => {}) : "late") });
+  await settle();
+  await pass(50_000);
+  await pass(200);
+  assert.equal(FakeSocket.last.welcome()["token"], "late");
+});
+
 test("a token that comes after the end opens nothing", async () => {
   let give: (token: string) => void = () => {};
   const seen = client({ token: () => new Promise((resolve) => (give = resolve)) });

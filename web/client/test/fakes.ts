@@ -74,13 +74,15 @@ export class FakeLocks {
   }
 }
 
+const aborted = (why: string) => new DOMException(why, "AbortError");
+
 class FakeLock {
   #waiting: { run: () => void; signal: AbortSignal | undefined }[] = [];
   #holder: { stolen: () => void } | undefined;
 
   request(options: LockOptions, body: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const holder = { stolen: () => reject(new Error("stolen")) };
+      const holder = { stolen: () => reject(aborted("stolen")) };
       const run = async () => {
         this.#holder = holder;
         resolve(await body());
@@ -91,7 +93,7 @@ class FakeLock {
         void run();
       } else if (this.#holder) {
         this.#waiting.push({ run, signal: options.signal });
-        options.signal?.addEventListener("abort", () => reject(new Error("aborted")));
+        options.signal?.addEventListener("abort", () => reject(aborted("aborted")));
       } else void run();
     });
   }

@@ -115,3 +115,16 @@ test("a browser without locks has a socket for each tab", async () => {
   await settle();
   assert.equal(FakeSocket.made.length, 2);
 });
+
+test("a page that may not use locks has a socket for each tab, and each is told once", async () => {
+  const request = () => Promise.reject(new DOMException("not here", "SecurityError"));
+  Object.defineProperty(globalThis, "navigator", { value: { locks: { request } }, configurable: true });
+  const all = [client({ user: "ana" }), client({ user: "ana" })];
+  await settle();
+  for (const socket of FakeSocket.made) socket.welcome();
+  for (const socket of FakeSocket.made) socket.event(1);
+  await settle();
+  assert.equal(FakeSocket.made.length, 2);
+  assert.deepEqual(titles(all), ["0.1", "0.1"]);
+  assert.deepEqual(all.map(({ loads }) => loads), [["start"], ["start"]]);
+});

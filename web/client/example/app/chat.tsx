@@ -121,7 +121,7 @@ function Todo({ story, complete }: { story: Story; complete: () => void }) {
       )}
       <ul className="lines">
         {story.lines.map((line) => (
-          <li key={line.id} className={line.kind}>
+          <li key={`${line.kind} ${line.id}`} className={line.kind}>
             <span>{line.text}</span>
             <small>{since(story, line)}</small>
           </li>
