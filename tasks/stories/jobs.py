@@ -59,10 +59,6 @@ class JobSearch:
             logger.warning("stories.search_failed: %s", exc)
         return Jobs(is_complete=False)
 
-    def close(self) -> None:
-        """Start no more searches; one that goes on ends by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     def _search(self, ids: frozenset[str], deadline: float) -> Jobs:
         broker = self._broker
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -101,7 +102,8 @@ def dapr(web: int, bootstrap_servers: str, tmp_path: Path) -> Iterator[int]:
     }
     words = [f"--{name}={value}" for name, value in options.items()]
     with (tmp_path / "daprd.log").open("wb") as log:
-        sidecar = subprocess.Popen([DAPRD, *words], stdout=log, stderr=log, env={"APP_API_TOKEN": TOKEN})
+        env = {**os.environ, "APP_API_TOKEN": TOKEN}
+        sidecar = subprocess.Popen([DAPRD, *words], stdout=log, stderr=log, env=env)
     try:
         wait_for(lambda: ask(port, "GET", "/v1.0/healthz") == 204, 60)
         yield port

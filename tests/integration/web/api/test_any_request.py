@@ -41,7 +41,7 @@ OPERATIONS = (
     "GET /unsubscribe/{notice}",
     "POST /unsubscribe/{notice}",
 )
-EXAMPLES = 4
+EXAMPLES = 3
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tasks.audit.trail import AuditStore, Recording
@@ -21,7 +22,11 @@ from tasks.storage.database import Database
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.samples import a_todo, an_event
 from tests.integration.web.api.conftest import DAPR_TOKEN, bearer, make_client, require_problem
+from tests.integration.web.conftest import SECRET
+from web.access import Access
+from web.api import kafka_router
 from web.api.services import Services
+from web.keys import SecretKey
 from workers import Cluster, KafkaBroker
 from workers.broker.sending import Written
 from workers.errors import NotDelivered, WorkersError
@@ -224,6 +229,19 @@ def test_dapr_is_told_what_to_deliver_and_where(client: TestClient) -> None:
     answer = client.get("/dapr/subscribe", headers={"dapr-api-token": DAPR_TOKEN})
     assert answer.json() == [{"pubsubname": "pubsub", "topic": "todo-events", "route": "/events"}]
     require_problem(client.get("/dapr/subscribe"), 401, "WEB_DAPR_TOKEN")
+
+
+def test_an_application_chooses_where_the_routes_are(
+    broker: KafkaBroker, make_services: Callable[[KafkaBroker], Services]
+) -> None:
+    app = FastAPI()
+    access = Access(SecretKey(SECRET), audience="todo")
+    app.include_router(kafka_router(services=make_services(broker), access=access), prefix="/todo")
+    with TestClient(app) as client:
+        headers = PUBLISHER | {"content-type": STRUCTURED}
+        assert client.post("/todo/events", json=structured(), headers=headers).status_code == 202
+        told = client.get("/todo/dapr/subscribe", headers={"dapr-api-token": DAPR_TOKEN}).json()
+        assert told[0]["route"] == "/todo/events"
 
 
 def test_what_dapr_delivers_is_published(client: TestClient, broker: KafkaBroker) -> None:
