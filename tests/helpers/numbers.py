@@ -49,9 +49,9 @@ class Numbers:
         }
         with foreign_producer(self.broker.cluster, **options) as producer:
             futures = [producer.send(self.log, b" " * blanks + b"%d" % n, partition=0) for n in numbers]
-            producer.flush(10)
+            producer.flush(60)
             for future in futures:
-                future.get(10)
+                future.get(60)
 
     def letters(self) -> list[Entry]:
         return list(dead_letter_reader.unresolved(self.broker.cluster, self.broker.topics.dead_letters))
