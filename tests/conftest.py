@@ -30,6 +30,8 @@ from workers.rights import ROLES
 
 # On a busy machine any example can be slow once.
 hypothesis.settings.register_profile("suite", deadline=None)
+#: For a second run of the same tests, on another Python.
+hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("suite")
 
 SCRAM_USERS = {"admin": "admin-secret", "alice": "alice-secret"}
