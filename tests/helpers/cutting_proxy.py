@@ -34,7 +34,7 @@ class CuttingProxy:
         self._listening.shutdown(socket.SHUT_RDWR)
         self.cut()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
         self._listening.close()
 
     def cut(self) -> None:

@@ -49,7 +49,7 @@ class ObedientMailer(Mailer):
     @property
     def is_ready(self) -> bool:
         self.asked.set()
-        assert self.may_go_on.wait(10)
+        assert self.may_go_on.wait(30)
         return self.is_well
 
     def submit(self, mail: Mail, answered: Answered, *, hold: bool = False) -> None:
@@ -137,7 +137,7 @@ class EffectsWorld:
         self.mailer.asked.clear()
         self.mailer.may_go_on.clear()
         self.submit(plug)
-        assert self.mailer.asked.wait(10)
+        assert self.mailer.asked.wait(30)
         self.submit(*events)
         self.mailer.may_go_on.set()
 

@@ -35,7 +35,7 @@ def hold_mails(server: SmtpServer) -> tuple[threading.Event, threading.Event]:
 
     def hold(_: EmailMessage) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(30)
 
     server.on_content = hold
     return begun, go_on

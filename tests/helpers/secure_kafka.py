@@ -153,7 +153,7 @@ class SecureKafka:
         if protocol != "PLAINTEXT":
             options = {"ca_file": self.certificates.ca} | options
         server = f"{HOST}:{self._ports[listener]}"
-        return Cluster((server,), security_protocol=protocol, connect_timeout_s=5.0, **options)
+        return Cluster((server,), security_protocol=protocol, connect_timeout_s=30.0, **options)
 
     @contextmanager
     def running(self) -> Iterator[None]:

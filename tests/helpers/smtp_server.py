@@ -77,7 +77,7 @@ class SmtpServer:
         listening: Future[None] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(listening)))
         self._thread.start()
-        listening.result(10)
+        listening.result(30)
 
     def stop(self) -> None:
         """Go down, and drop all connections."""
@@ -90,7 +90,7 @@ class SmtpServer:
         async def drop() -> None:
             self._abort_all()
 
-        asyncio.run_coroutine_threadsafe(drop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(drop(), self._loop).result(30)
 
     async def _serve(self, listening: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()

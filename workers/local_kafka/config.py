@@ -25,7 +25,7 @@ _ERROR_LINES, _ERROR_WIDTH = 3, 300
 
 _SCRAM_MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 
-#: Small and quick: one replica, few internal partitions, no wait for more group members, little to do when idle.
+#: Small and quick: one replica, few internal partitions, no wait for more group members.
 _QUICK = {
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",

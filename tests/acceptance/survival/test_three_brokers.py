@@ -150,7 +150,7 @@ def test_a_worker_goes_on_where_the_log_that_is_left_ends_and_passes_over_nothin
     start_worker: Callable[..., Worker],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whether it runs when the end of the log is lost, or starts later: one loss for both, as it takes long."""
+    """Whether it runs when the end of the log is lost, or starts later: one loss shows both."""
     for each in (numbers, other_numbers):
         each.write(1, 2, 3)
     start_worker(numbers.broker)

@@ -116,7 +116,7 @@ def test_known_keys_are_used_while_a_slow_service_is_asked(service: Service) -> 
     goes_on = threading.Event()
 
     def slow() -> Any:
-        assert goes_on.wait(10)
+        assert goes_on.wait(30)
         return jwks("two")
 
     async def run() -> None:
@@ -125,7 +125,7 @@ def test_known_keys_are_used_while_a_slow_service_is_asked(service: Service) -> 
         service.answer = slow
         service.now += 300
         try:
-            await asyncio.wait_for(keys.find("EdDSA", "one"), 5)
+            await asyncio.wait_for(keys.find("EdDSA", "one"), 15)
         finally:
             goes_on.set()
         await keys.find("EdDSA", "two")
@@ -139,7 +139,7 @@ def test_a_service_that_does_not_answer_is_waited_for_a_short_time_and_told_as_5
     goes_on = threading.Event()
 
     def silent() -> Any:
-        assert goes_on.wait(10)
+        assert goes_on.wait(30)
         return jwks("one")
 
     service.answer = silent

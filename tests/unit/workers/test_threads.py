@@ -22,7 +22,7 @@ def test_it_runs_again_after_each_end_and_logs_each_error_until_it_is_stopped(
     def run(stopping: threading.Event) -> None:
         if not errors:
             waits.set()
-            stopping.wait(10)
+            stopping.wait(30)
             stopped.set()
         elif (error := errors.pop(0)) is not None:
             raise error
@@ -30,10 +30,10 @@ def test_it_runs_again_after_each_end_and_logs_each_error_until_it_is_stopped(
     thread = RestartingThread("some", run, pause_s=0.01, logger=logger, failure="not done, trying again")
     assert not thread.is_alive()
     thread.start()
-    assert waits.wait(10)
+    assert waits.wait(30)
     assert thread.is_alive()
     thread.stop()
-    thread.join(10)
+    thread.join(30)
     assert stopped.is_set()
     assert not thread.is_alive()
     logged = [(record.levelname, record.getMessage(), bool(record.exc_info)) for record in caplog.records]

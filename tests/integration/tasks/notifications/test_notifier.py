@@ -551,7 +551,7 @@ def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
     killed = send_elsewhere(notice, env, tmp_path)
     assert begun.wait(60)
     killed.kill()
-    assert killed.wait(10) == -signal.SIGKILL
+    assert killed.wait(30) == -signal.SIGKILL
     go_on.set()
     server.on_content = None
     row = DeliveryStore(database).find(notice.id)

@@ -434,7 +434,7 @@ def test_two_workers_that_fire_the_same_alarm_at_once_tell_once(world: World, da
         start = threading.Barrier(len(worlds))
 
         def fire(each: World, row: AlarmToSet = row, start: threading.Barrier = start) -> Any:
-            start.wait(10)
+            start.wait(30)
             return each.keeper.fire(row.reminder_id, row.version, row.at)
 
         with ThreadPoolExecutor(len(worlds)) as threads:

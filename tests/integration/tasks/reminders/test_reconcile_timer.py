@@ -50,7 +50,7 @@ def test_many_that_ask_at_once_are_one(database_url: str) -> None:
         start = threading.Barrier(len(databases))
 
         def begin(database: Database, number: int = number, start: threading.Barrier = start) -> bool:
-            start.wait(10)
+            start.wait(30)
             return work(database).begin(NOW + number * HOUR, HOUR)
 
         with ThreadPoolExecutor(len(databases)) as threads:

@@ -68,10 +68,10 @@ def test_it_is_ready_while_few_mails_are_in_hand(
     begun, go_on = hold_mails(server)
     with ThreadPoolExecutor(1) as threads:
         sent = threads.submit(send, mailer)
-        assert begun.wait(10)
+        assert begun.wait(30)
         ready.append(mailer.is_ready)
         go_on.set()
-        sent.result(10)
+        sent.result(30)
     assert [*ready, mailer.is_ready] == [True, False, True]
 
 
@@ -109,11 +109,11 @@ def test_mails_in_hand_are_sent_before_it_closes(make_mailer: MakeMailer, server
     begun, go_on = hold_mails(server)
     with ThreadPoolExecutor(2) as threads:
         sent = threads.submit(send, mailer)
-        assert begun.wait(10)
+        assert begun.wait(30)
         closed = threads.submit(mailer.close)
         go_on.set()
-        sent.result(10)
-        closed.result(10)
+        sent.result(30)
+        closed.result(30)
     assert len(server.mails) == 1
 
 

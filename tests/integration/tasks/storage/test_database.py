@@ -84,7 +84,7 @@ def test_everything_can_be_migrated_at_the_same_moment(new_database_url: str) ->
 
 
 def upgrade_at(start: threading.Barrier, database: Database) -> str | None:
-    start.wait(10)
+    start.wait(30)
     return database.upgrade()
 
 
@@ -181,7 +181,7 @@ def test_sqlite_changes_to_wal_though_others_do_so_at_the_same_moment(tmp_path: 
 
 
 def journal_mode(start: threading.Barrier, engine: Engine) -> str:
-    start.wait(10)
+    start.wait(30)
     with engine.connect() as connection:
         mode = str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
     engine.dispose()

@@ -139,7 +139,7 @@ def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(
         assert len(read_topic(broker.cluster, broker.topics.delay("soon"))) > 0
     finally:
         thread.stop()
-        thread.join(10)
+        thread.join(30)
         worker.stop()
 
 
@@ -282,11 +282,11 @@ def test_movers_share_the_work_and_one_that_leaves_repeats_nothing(make_broker: 
 
     wait_for(lambda: moved() > 50 and first.is_healthy and second.is_healthy, timeout_s=20)
     first.stop()
-    first.join(10)
+    first.join(30)
     assert not first.is_healthy
     wait_for(lambda: moved() >= 400, timeout_s=20)
     second.stop()
-    second.join(10)
+    second.join(30)
     assert moved() == 400
 
 
@@ -360,7 +360,7 @@ def test_a_mover_that_fails_is_replaced(
         wait_for(lambda: thread.is_healthy)
     finally:
         thread.stop()
-        thread.join(10)
+        thread.join(30)
     assert not healthy_before
     of_mover = [record for record in caplog.records if record.name == "workers.delays.mover_thread"]
     logged = [record.getMessage() for record in of_mover]

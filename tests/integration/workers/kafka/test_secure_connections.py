@@ -122,11 +122,11 @@ def test_a_function_of_the_application_gives_tokens(
 
 
 def refused(cluster: Cluster) -> str:
-    """The text of the error; it comes within a second, or two on a busy machine, and is one line."""
+    """The text of the error; it comes long before the time-out of connecting, and is one line."""
     started = time.monotonic()
     with pytest.raises(AuthenticationFailed) as caught:
         connect_admin(cluster).close()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < cluster.connect_timeout_s / 3
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -47,14 +47,14 @@ def test_the_end_of_the_pipe_ends_the_command_and_what_it_left(started: list[sub
     assert guard.stdin is not None
     guard.stdin.close()
     assert guard.wait(20) == 7
-    assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert not psutil.wait_procs(processes, timeout=30)[1]
 
 
 def test_a_signal_ends_the_command_and_what_it_left(started: list[subprocess.Popen[str]]) -> None:
     guard, processes = start(started)
     guard.send_signal(signal.SIGTERM)
     assert guard.wait(20) == 7
-    assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert not psutil.wait_procs(processes, timeout=30)[1]
 
 
 def test_a_command_that_ends_by_itself_leaves_nobody_and_gives_its_status(
@@ -63,14 +63,14 @@ def test_a_command_that_ends_by_itself_leaves_nobody_and_gives_its_status(
     guard, (child, command) = start(started)
     command.kill()
     assert guard.wait(20) == -signal.SIGKILL % 256
-    assert not psutil.wait_procs([child], timeout=10)[1]
+    assert not psutil.wait_procs([child], timeout=30)[1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 def test_a_guard_that_is_killed_takes_its_command_with_it(started: list[subprocess.Popen[str]]) -> None:
     guard, (child, command) = start(started)
     guard.kill()
-    assert not psutil.wait_procs([command], timeout=10)[1]
+    assert not psutil.wait_procs([command], timeout=30)[1]
     child.kill()
 
 

@@ -147,7 +147,7 @@ def test_a_job_that_another_worker_runs_is_hidden_from_middleware(cluster: Clust
     )
     worker.work_queue.put(_WorkQueueItem(0, delivery))
     thread.start()
-    assert acked.wait(5)
+    assert acked.wait(30)
     thread.stop()
     thread.join()
     assert not ran.is_set()

@@ -83,7 +83,7 @@ def test_closing_while_kafka_is_away_waits_for_one_try_only() -> None:
 
     def enqueue(left: Sequence[Left]) -> None:
         tries.append(len(left))
-        assert may_answer.wait(10)
+        assert may_answer.wait(30)
         raise undelivered(KafkaUnreachable("away"))
 
     later = Later(enqueue, lambda _: None)
@@ -93,7 +93,7 @@ def test_closing_while_kafka_is_away_waits_for_one_try_only() -> None:
     closing.start()
     wait_for(later._closing.is_set)
     may_answer.set()
-    closing.join(10)
+    closing.join(30)
     assert not closing.is_alive()
     assert len(tries) == 1
     assert ends == {}

@@ -30,7 +30,7 @@ class Squares:
 
     def commit(self, numbers: Sequence[int]) -> list[int]:
         self.batches.append(list(numbers))
-        assert self.gate.wait(10)
+        assert self.gate.wait(30)
         if self.is_down:
             raise Down
         if any(number < 0 for number in numbers):
@@ -61,7 +61,7 @@ def test_what_comes_while_a_batch_is_committed_is_the_next_batch(squares: Square
     with ThreadPoolExecutor(THREADS) as pool:
         futures = submitted_while_busy(squares, list(range(THREADS)), pool)
         squares.gate.set()
-        assert [future.result(10) for future in futures] == [number**2 for number in range(THREADS)]
+        assert [future.result(30) for future in futures] == [number**2 for number in range(THREADS)]
     # No more than the maximum at once.
     assert squares.batches == [[0], [1, 2, 3, 4, 5, 6], [7]]
 
@@ -70,9 +70,9 @@ def test_only_what_is_wrong_fails(squares: Squares) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         futures = submitted_while_busy(squares, [1, 2, -3, 4], pool)
         squares.gate.set()
-        assert [futures[place].result(10) for place in (0, 1, 3)] == [1, 4, 16]
+        assert [futures[place].result(30) for place in (0, 1, 3)] == [1, 4, 16]
         with pytest.raises(ValueError, match=r"negative: \[-3\]"):
-            futures[2].result(10)
+            futures[2].result(30)
 
 
 def test_what_concerns_all_is_tried_once_and_raised_in_all(squares: Squares) -> None:

@@ -34,7 +34,7 @@ class SlowLog:
 
     def write(self, _record: Record, _partition: int) -> Future:
         self.writes.set()
-        assert self.may_write.wait(10)
+        assert self.may_write.wait(30)
         if self.errors:
             raise self.errors.pop()
         self.count += 1
@@ -46,13 +46,13 @@ def test_closing_loses_no_update_that_comes_while_the_thread_writes() -> None:
     log.may_write.clear()
     announce = Announcer(log, gather_s=0)
     announce(UPDATE)
-    assert log.writes.wait(10)
+    assert log.writes.wait(30)
     announce(UPDATE)
     closing = threading.Thread(target=announce.close)
     closing.start()
     wait_for(lambda: announce._thread is None)
     log.may_write.set()
-    closing.join(10)
+    closing.join(30)
     assert log.count == 2
 
 
@@ -61,13 +61,13 @@ def test_an_update_that_comes_while_it_is_closed_is_for_a_thread_that_stays() ->
     log.may_write.clear()
     announce = Announcer(log, gather_s=0)
     announce(UPDATE)
-    assert log.writes.wait(10)
+    assert log.writes.wait(30)
     closing = threading.Thread(target=announce.close)
     closing.start()
     wait_for(lambda: announce._thread is None)
     announce(UPDATE)
     log.may_write.set()
-    closing.join(10)
+    closing.join(30)
     announce(UPDATE)
     wait_for(lambda: log.count >= 2 and not announce._waiting)
     assert announce._thread is not None

@@ -28,7 +28,7 @@ class Attempts:
 
     def _call(self) -> int:
         self.calls += 1
-        self.go.wait(10)
+        self.go.wait(30)
         if self.error is not None:
             raise self.error
         return self.calls
@@ -36,7 +36,7 @@ class Attempts:
     def fail(self, error: Exception) -> None:
         self.error = error
         with pytest.raises(type(error)):
-            self.shared.wait(5)
+            self.shared.wait(30)
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def test_all_who_wait_share_one_call(attempts: Attempts) -> None:
         wait_for(lambda: attempts.calls)
         wait_for(lambda: sum(each.running() for each in waiting) == 20)
         attempts.go.set()
-        results = {each.result(10) for each in waiting}
+        results = {each.result(30) for each in waiting}
     assert len(results) <= 2  # a thread may come when the first call has ended
-    assert attempts.shared.wait(5) == max(results) + 1
+    assert attempts.shared.wait(30) == max(results) + 1
 
 
 def test_tasks_of_an_event_loop_share_it_too_and_one_that_is_cancelled_disturbs_no_other(
@@ -83,7 +83,7 @@ def test_who_waits_too_long_is_told(attempts: Attempts) -> None:
 @pytest.fixture(params=["thread", "event loop"])
 def wait(request: pytest.FixtureRequest, attempts: Attempts) -> Callable[[], int]:
     if request.param == "thread":
-        return lambda: attempts.shared.wait(5)
+        return lambda: attempts.shared.wait(30)
     return lambda: asyncio.run(attempts.shared.wait_async(5))
 
 
@@ -109,9 +109,9 @@ def test_while_the_next_attempt_runs_others_still_fail_at_once(attempts: Attempt
         trying = pool.submit(attempts.shared.wait, 10)
         wait_for(lambda: attempts.calls == 2)
         with pytest.raises(KafkaUnreachable, match=r"^away; it is being tried again now$"):
-            attempts.shared.wait(5)
+            attempts.shared.wait(30)
         attempts.go.set()
-        assert trying.result(10) == 2
+        assert trying.result(30) == 2
 
 
 def test_failures_in_a_row_come_less_and_less_often(attempts: Attempts) -> None:
@@ -122,7 +122,7 @@ def test_failures_in_a_row_come_less_and_less_often(attempts: Attempts) -> None:
         while attempts.calls == calls:
             attempts.now += 0.25
             with pytest.raises(KafkaUnreachable, match="away"):
-                attempts.shared.wait(5)
+                attempts.shared.wait(30)
         waits.append(attempts.now - failed_at)
     assert waits == [FIRST_DELAY_S, 2 * FIRST_DELAY_S, 4 * FIRST_DELAY_S, MAX_DELAY_S, MAX_DELAY_S]
 
@@ -130,7 +130,7 @@ def test_failures_in_a_row_come_less_and_less_often(attempts: Attempts) -> None:
 def test_an_answer_of_kafka_stops_no_one_even_if_it_is_an_error(attempts: Attempts) -> None:
     attempts.fail(TopicsMissing("no topic"))
     attempts.error = None
-    assert attempts.shared.wait(5) == 2
+    assert attempts.shared.wait(30) == 2
 
 
 def test_what_several_get_is_not_one_exception(attempts: Attempts) -> None:
@@ -139,6 +139,6 @@ def test_what_several_get_is_not_one_exception(attempts: Attempts) -> None:
     error.__cause__ = cause
     attempts.error = error
     with pytest.raises(KafkaUnreachable, match=r"^away$") as raised:
-        attempts.shared.wait(5)
+        attempts.shared.wait(30)
     assert raised.value is not error
     assert raised.value.__cause__ is cause

@@ -58,7 +58,7 @@ async def _end_of(keys: Keys, hello: str) -> int:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/live", "subprotocols": [SUBPROTOCOL], "headers": []}
-    await asyncio.wait_for(socket(scope, receive, send), 5)
+    await asyncio.wait_for(socket(scope, receive, send), 30)
     code: int = sent[-1]["code"]
     return code
 

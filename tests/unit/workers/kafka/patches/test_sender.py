@@ -57,4 +57,4 @@ def test_a_record_fails_when_its_time_is_up_though_there_is_no_producer_id(
         assert isinstance(future.exception, IllegalStateError)
     finally:
         sender.force_close()
-        thread.join(10)
+        thread.join(30)
