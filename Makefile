@@ -100,9 +100,11 @@ test-dapr: .venv/.installed ## both directions with a real Dapr sidecar: daprd o
 
 storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) STORM_ROWS=$(or $(ROWS),20000) \
+		STORM_CLIENTS=$(or $(CLIENTS),1000) \
 		$(PY) -m pytest -s tests/acceptance/survival/test_storm_of_jobs.py \
 		tests/acceptance/survival/test_storm_of_events.py \
-		tests/acceptance/survival/test_storm_of_relays.py $(ARGS)
+		tests/acceptance/survival/test_storm_of_relays.py \
+		tests/acceptance/survival/test_storm_of_bridges.py $(ARGS)
 
 bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)
