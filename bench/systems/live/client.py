@@ -29,9 +29,10 @@ _PONG = framed(b'{"type":"pong"}')
 class Client(asyncio.Protocol):
     """One connection. ``on_frame`` gets the payload of every frame but pings, the first is `welcome`."""
 
-    __slots__ = ("_buffer", "_hello", "_is_open", "_on_frame", "transport")
+    __slots__ = ("_buffer", "_hello", "_is_open", "_on_frame", "transport", "user")
 
-    def __init__(self, hello: bytes, on_frame: Callable[[bytes], None]) -> None:
+    def __init__(self, user: int, hello: bytes, on_frame: Callable[[bytes], None]) -> None:
+        self.user = user
         self._hello = hello
         self._on_frame = on_frame
         self._is_open = False

@@ -88,6 +88,7 @@ class _Load:
         found |= await self._fan_out(to_all, fan_outs)
         if writer is not None:
             found |= await self._singles(writer, singles_s)
+            found |= await self._beside_slow(to_all, fan_outs, writer, singles_s)
         for client in self._clients:
             assert client.transport is not None
             client.transport.abort()
@@ -100,15 +101,15 @@ class _Load:
         began = time.perf_counter()
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def connect(hello: bytes) -> None:
+        async def connect(user: int, hello: bytes) -> None:
             async with room:
                 loop = asyncio.get_running_loop()
                 _, client = await loop.create_connection(
-                    lambda: Client(hello, self._on_frame), "127.0.0.1", self._port
+                    lambda: Client(user, hello, self._on_frame), "127.0.0.1", self._port
                 )
                 self._clients.append(client)
 
-        await asyncio.gather(*map(connect, hellos))
+        await asyncio.gather(*(connect(user, hello) for user, hello in enumerate(hellos)))
         await self._wait()
         took = time.perf_counter() - began
         kb = (self._process.memory_info().rss - memory) / 1024 / self._count
@@ -130,16 +131,40 @@ class _Load:
             "frame_cpu_us": 1e6 * busy_s / times / self._count,
         }
 
-    async def _singles(self, writer: _Writer, seconds: float) -> dict[str, float]:
+    async def _beside_slow(
+        self, to_all: Any, fan_outs: int, writer: _Writer, seconds: float
+    ) -> dict[str, float]:
+        """Have 1 % of the clients read nothing; returns the others' times, and by what the memory grows."""
+        slow = self._clients[: max(1, self._count // 100)]
+        memory = self._process.memory_info().rss
+        for client in slow:
+            assert client.transport is not None
+            client.transport.pause_reading()
+        for number in range(fan_outs):
+            self._want(self._count - len(slow))
+            await asyncio.to_thread(to_all, number)
+            await self._wait()
+        found = await self._singles(writer, seconds, but=frozenset(client.user for client in slow))
+        grown = (self._process.memory_info().rss - memory) / 2**20
+        return {
+            "beside_slow_ms": found["single_ms"],
+            "beside_slow_p99_ms": found["single_p99_ms"],
+            "slow_mb": grown,
+        }
+
+    async def _singles(
+        self, writer: _Writer, seconds: float, but: frozenset[int] = frozenset()
+    ) -> dict[str, float]:
         """Publish 167 events a second for random users; returns the times until they have them."""
         sent: dict[int, float] = {}
         self._came.clear()
         count = int(167 * seconds)
+        users = [user for user in range(self._count) if user not in but]
         began = time.perf_counter()
         for number in range(count):
             await asyncio.sleep(max(0.0, began + number / 167 - time.perf_counter()))
             sent[number] = time.perf_counter()
-            writer.to_one(random.randrange(self._count), number)  # noqa: S311
+            writer.to_one(random.choice(users), number)  # noqa: S311
         deadline = time.perf_counter() + _PATIENCE_S
         while len(self._came) < count:
             if time.perf_counter() > deadline:
