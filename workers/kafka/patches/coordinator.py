@@ -1,4 +1,4 @@
-"""A member of a group that spins while the coordinator is away, and polls for each of its heartbeats."""
+"""A group member that spins while the coordinator is away, polls for each heartbeat, and forgets a join."""
 
 from __future__ import annotations
 
@@ -30,9 +30,15 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     A poll returns when a rebalance begins, and not for each heartbeat, which the I/O thread sends by itself.
     It does not wait for the I/O thread to find the coordinator that is known.
+
+    A join that was begun is seen through. kafka-python 3.0.12 forgets one that began with new metadata, as of
+    a topic that is deleted and made again, if its answer comes between two polls: the member never takes its
+    partitions, and sends no heartbeats.
     """
 
     coordinator_id: Any
+    #: Whether a join has begun and its answer is not taken yet.
+    rejoining: bool
     _told: Any = None
     #: When brokers first and last said that they do not coordinate the group any more.
     _moved_first = _moved_last = -math.inf
@@ -46,6 +52,9 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
         if self.coordinator_id is not None and self._client.connected(self.coordinator_id):
             return True
         return super().ensure_coordinator_ready(timeout_ms)
+
+    def need_rejoin(self) -> bool:
+        return self.rejoining or bool(super().need_rejoin())
 
     def time_to_next_poll(self) -> float:
         return math.inf

@@ -1,4 +1,4 @@
-"""A coordinator that is away is asked for with pauses, and its loss is told once."""
+"""A coordinator that is away is asked for with pauses, its loss is told once, and no join is forgotten."""
 
 from __future__ import annotations
 
@@ -98,3 +98,23 @@ def test_the_search_for_a_coordinator_is_news_if_it_lasts(
         coordinator.coordinator_dead(NotCoordinatorError())
         assert caplog.text.count("Marking the coordinator dead") == expected
         now += 2
+
+
+forgetful = pytest.mark.xfail(reason="kafka-python forgets the join", raises=AssertionError)
+
+
+@pytest.mark.parametrize("kind", [PacedCoordinator, pytest.param(ConsumerCoordinator, marks=forgetful)])
+def test_a_join_is_waited_for_though_the_metadata_that_began_it_is_taken_into_account(kind: Any) -> None:
+    coordinator = coordinator_of(kind, World())
+    coordinator.config |= {"api_version": (3, 0), "group_id": "g"}
+    coordinator._subscription = SimpleNamespace(subscription={"t"}, partitions_auto_assigned=lambda: True)
+    coordinator._joined_subscription, coordinator.rejoin_needed = {"t"}, False
+    coordinator.rejoining = False
+    coordinator._metadata_snapshot, coordinator._assignment_snapshot = {"t": {0}}, {"t": set()}
+    assert coordinator.need_rejoin()
+    # The join has begun; this member leads the group, and has assigned by the new metadata.
+    coordinator.rejoining = True
+    coordinator._assignment_snapshot = coordinator._metadata_snapshot
+    assert coordinator.need_rejoin()
+    coordinator.rejoining = False
+    assert not coordinator.need_rejoin()
