@@ -18,6 +18,7 @@ _PROCFILE = Path(__file__).with_name("Procfile")
 _READY = "Worker process is ready for action"
 _START_TIMEOUT_S = 60.0
 _POLL_INTERVAL_S = 0.05
+_ALIVE_INTERVAL_S = 0.2
 
 
 class DemoFailed(WorkersError):
@@ -90,3 +91,15 @@ class Program:
 def wait_for_workers(fleet: Program, processes: int) -> None:
     """Wait until all worker processes run. Raises DemoFailed, with the log, if they end instead."""
     fleet.wait_until(lambda: fleet.log_file.read_text(errors="replace").count(_READY) >= processes)
+
+
+def keep_running(*programs: Program) -> None:
+    """Wait until the process that started this one is gone. Raises DemoFailed if one of the programs ends.
+
+    Ctrl-C and SIGTERM end it with a KeyboardInterrupt; the death of the starting process sends nothing.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent:
+        for program in programs:
+            program.require_running()
+        time.sleep(_ALIVE_INTERVAL_S)

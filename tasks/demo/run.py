@@ -24,7 +24,7 @@ from .expectations import check, timings
 from .mail_server import MailServer
 from .observation import Observer
 from .other_service import record_in_binary_mode
-from .programs import Program, wait_for_workers
+from .programs import Program, keep_running, wait_for_workers
 from .progress import Effect, Progress, Publication
 from .scenario import DEFERRALS, DEFERRED_EMAIL, REFUSED_EMAIL, Operate, Publish, Remind, Replay, Step, script
 from .view import View
@@ -157,8 +157,4 @@ def _keep_running(view: View, folder: Path, mail_server: MailServer, fleet: Prog
             "workers' log": str(fleet.log_file),
         }
     )
-    # Ctrl-C and SIGTERM end this with a KeyboardInterrupt; the death of the starting process sends nothing.
-    parent = os.getppid()
-    while os.getppid() == parent:
-        fleet.require_running()
-        time.sleep(0.2)
+    keep_running(fleet)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -20,7 +19,7 @@ from workers.errors import WorkersError
 
 from .environment import mail_variables
 from .mail_server import MailServer
-from .programs import Program, wait_for_workers
+from .programs import Program, keep_running, wait_for_workers
 from .view import View
 
 #: Who uses the page.
@@ -64,7 +63,7 @@ def run_with_web(folder: Path, *, as_json: bool) -> int:
         view.serving(found)
         if as_json:
             view.json_line(json.dumps(found))
-        _keep_running(fleet, server)
+        keep_running(fleet, server)
     return 0
 
 
@@ -115,12 +114,3 @@ def _answers(url: str) -> bool:
             return True
     except (URLError, OSError):
         return False
-
-
-def _keep_running(*programs: Program) -> None:
-    # Ctrl-C and SIGTERM end this with a KeyboardInterrupt; the death of the starting process sends nothing.
-    parent = os.getppid()
-    while os.getppid() == parent:
-        for program in programs:
-            program.require_running()
-        time.sleep(0.2)

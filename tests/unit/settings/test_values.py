@@ -65,6 +65,7 @@ from tests.helpers.settings import PASSWORD, SASL, load, problems
             "should be a file or an https URL; there is no file '/no/such/file'",
         ),
         ("WEB_JWT_JWKS", "http://login.example.com/keys", "should be a file or an https URL"),
+        ("WEB_PAGE", "/no/such", "should be a folder with a page; there is no '/no/such/index.html'"),
         ("WEB_ORIGINS", "todo.example.com", "should be an origin such as https://todo.example.com"),
         ("WEB_ORIGINS", "https://a.example.com/", "should be an origin such as https://todo.example.com"),
         (
