@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.warm import WarmProcess
@@ -70,18 +72,44 @@ def run_python(
     )
 
 
-def start_todo_workers(
-    *words: str, env: Mapping[str, str] | None = None, with_errors: bool = False
-) -> subprocess.Popen[str]:
-    """Start the command `todo-workers`, with a pipe from its output, and one from its errors if wanted."""
-    return subprocess.Popen(
-        [sys.executable, *TODO_WORKERS, *words],
-        cwd=REPOSITORY,
-        env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if with_errors else None,
-        text=True,
-    )
+class StartedProgram(WarmProcess):
+    """A program that runs, with a pipe from its output; it has more of the methods of `subprocess.Popen`."""
+
+    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str]) -> None:
+        out, to_out = os.pipe()
+        self.stdout = os.fdopen(out, encoding="utf-8")
+        # Nobody need read it while the program runs.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the output
+        with Path(os.devnull).open("rb") as nothing, os.fdopen(to_out, "wb") as stdout:
+            super().__init__(
+                arguments, env=env, folder=REPOSITORY, stdin=nothing, stdout=stdout, stderr=self._errors
+            )
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Its output and its errors, once it has ended: an output that fits into a pipe."""
+        self.wait(timeout)
+        self._errors.seek(0)
+        with self:
+            return self.stdout.read(), self._errors.read().decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.stdout, self._errors:
+            self.wait()
+
+
+def start_todo_workers(*words: str, env: Mapping[str, str] | None = None) -> StartedProgram:
+    """Start the command `todo-workers`, with the libraries loaded."""
+    return StartedProgram([*TODO_WORKERS, *words], env={**os.environ, **(env or {})})
 
 
 def output_of(done: Done) -> str:

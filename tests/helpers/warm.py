@@ -58,11 +58,12 @@ class WarmProcess:
         """The exit status, negative for a signal; None while it runs."""
         return self._process.exitcode
 
-    def wait(self, timeout_s: float) -> int:
+    def wait(self, timeout_s: float | None = None) -> int:
         """Wait for its end and return the exit status. Raises subprocess.TimeoutExpired."""
         self._process.join(timeout_s)
         status = self.poll()
         if status is None:
+            assert timeout_s is not None
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout_s)
         return status
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.live_client import LiveClient
-from tests.helpers.programs import start_todo_workers
+from tests.helpers.programs import StartedProgram, start_todo_workers
 from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
@@ -52,7 +51,7 @@ def chatbot(broker: KafkaBroker, tmp_path: Path, sqlite: Database) -> Iterator[C
 
 
 @pytest.fixture
-def bridge(chatbot: Chatbot) -> Iterator[subprocess.Popen[str]]:
+def bridge(chatbot: Chatbot) -> Iterator[StartedProgram]:
     """Two processes that share the port."""
     program = start_todo_workers("bridge", "--processes", "2", "--json", env=chatbot.env)
     yield program
@@ -67,15 +66,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def status(program: subprocess.Popen[str]) -> dict[str, Any]:
+def status(program: StartedProgram) -> dict[str, Any]:
     """The next line that the bridge prints."""
-    assert program.stdout is not None
     line: dict[str, Any] = json.loads(program.stdout.readline())
     return line
 
 
 def test_the_owner_sees_the_event_its_mail_and_its_reminder_as_they_happen(
-    chatbot: Chatbot, bridge: subprocess.Popen[str]
+    chatbot: Chatbot, bridge: StartedProgram
 ) -> None:
     wait_for(lambda: status(bridge)["following"], 60)
     token = chatbot.command("token", ANA).strip()

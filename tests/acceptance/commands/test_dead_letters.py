@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from dramatiq import Worker
 
 from tests.helpers.kafka_reading import letters_of, read_topic
-from tests.helpers.programs import Done, start_todo_workers, todo_workers
+from tests.helpers.programs import Done, StartedProgram, start_todo_workers, todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.records.envelope import Record
@@ -205,8 +204,8 @@ def test_replays_that_are_interrupted_or_run_twice_at_once_repeat_and_never_lose
     mailing.broken = False
     command = ["dead-letters", "replay", "--all", "--yes", "--app", APP]
 
-    def start(rate: str) -> subprocess.Popen[str]:
-        return start_todo_workers(*command, "--rate", rate, env=env, with_errors=True)
+    def start(rate: str) -> StartedProgram:
+        return start_todo_workers(*command, "--rate", rate, env=env)
 
     interrupted = start("2/s")
     wait_for(lambda: len(mailing.delivered) >= 3, timeout_s=60)

@@ -15,7 +15,7 @@ import pytest
 from dramatiq import Worker
 
 from tests.helpers.kafka_reading import letters_of, read_topic
-from tests.helpers.programs import Done, start_todo_workers, todo_workers
+from tests.helpers.programs import Done, StartedProgram, start_todo_workers, todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.kafka import connect_admin
@@ -127,7 +127,6 @@ def test_status_watches_until_it_is_interrupted(broker: KafkaBroker, namespace: 
     broker.prepare()
     env = {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
     with start_todo_workers("status", "--watch", "--json", env=env) as process:
-        assert process.stdout is not None
         for _ in range(2):
             assert [queue["queue"] for queue in json.loads(process.stdout.readline())["queues"]] == list(
                 QUEUES
@@ -136,7 +135,7 @@ def test_status_watches_until_it_is_interrupted(broker: KafkaBroker, namespace: 
         assert process.wait(30) == 130
 
 
-def interrupt(process: subprocess.Popen[str]) -> bool:
+def interrupt(process: StartedProgram) -> bool:
     """Press Ctrl-C and tell whether it ended: kafka-python loses one that comes in a task of its loop."""
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
@@ -216,7 +215,6 @@ def test_a_mover_of_its_own_moves_what_is_due_and_stops_when_told(
     remember.send_with_options(delay=300)
     env = {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
     with start_todo_workers("mover", env=env) as process:
-        assert process.stdout is not None
         assert f"moving the delayed jobs of {namespace}" in process.stdout.readline()
         wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("audit")), timeout_s=30)
         process.send_signal(signal.SIGTERM)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,21 +14,21 @@ from dramatiq import Worker
 
 from tests.apps.delays import TIERS
 from tests.helpers.kafka_reading import letters_of, read_topic
-from tests.helpers.programs import start_todo_workers
+from tests.helpers.programs import StartedProgram, start_todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.delays import waiting_jobs as delayed
 from workers.local_kafka.server import LocalKafka
 
 JOBS = 100
-StartMover = Callable[[int], subprocess.Popen[str]]
+StartMover = Callable[[int], StartedProgram]
 
 
 @pytest.fixture
 def start_mover(cluster: Cluster, namespace: str) -> Iterator[StartMover]:
-    started: list[subprocess.Popen[str]] = []
+    started: list[StartedProgram] = []
 
-    def start(commit_interval_ms: int) -> subprocess.Popen[str]:
+    def start(commit_interval_ms: int) -> StartedProgram:
         env = {
             "DELAYS_BOOTSTRAP_SERVERS": cluster.address,
             "DELAYS_NAMESPACE": namespace,

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import read_topic
-from tests.helpers.programs import start_todo_workers
+from tests.helpers.programs import StartedProgram, start_todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.delays import waiting_jobs as delayed_jobs
@@ -155,11 +154,9 @@ def test_movers_that_are_killed_between_produce_and_commit_lose_no_delayed_job(
 
     env = Fleet(broker, tmp_path).env
 
-    def start() -> subprocess.Popen[str]:
+    def start() -> StartedProgram:
         mover = start_todo_workers("mover", "--app", "tests.apps.numbers", env=env)
-        assert mover.stdout is not None
-        with mover.stdout as output:
-            assert "moving" in output.readline()
+        assert "moving" in mover.stdout.readline()
         return mover
 
     movers = [start() for _ in range(2)]
@@ -177,7 +174,7 @@ def test_movers_that_are_killed_between_produce_and_commit_lose_no_delayed_job(
     finally:
         for mover in movers:
             mover.kill()
-            mover.wait()
+            mover.communicate()
     say(f"movers killed: {jobs} jobs, 2 kills, lost {jobs - len(ids)}, repeated {moved() - jobs}")
     assert waiting() == []
     # What was moved since the last commit, at this rate, some seconds late on a busy machine.
