@@ -11,15 +11,12 @@ import dramatiq
 import pytest
 from dramatiq import Worker
 
-from interop.clients import CLIENTS as OTHERS
-from interop.clients import Client, missing
-from interop.console import Console
+from interop.clients import Client
+from interop.every_client import CLIENTS, missing
 from tasks.events.cloud_events import event_of
 from workers import Cluster, KafkaBroker
 from workers.local_kafka.server import LocalKafka
 from workers.records.sources import Incoming
-
-CLIENTS: dict[str, Client] = OTHERS | {"console": Console()}
 
 
 @dataclass

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from jgo.maven import MavenContext, PythonResolver
 
-from interop.clients import Client, Read, Sent, Transaction, run
+from interop.clients import Client, Read, Sent, Transaction
+from interop.programs import run
 from workers.local_kafka.jars import KAFKA_VERSION, REPOSITORY_VARIABLE, default_cache_dir
 from workers.local_kafka.java import find_java
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from interop.clients import NODE, missing
 from interop.conftest import Log
 from interop.console import console_producer
+from interop.every_client import missing
+from interop.programs import NODE
 from interop.test_other_clients import expect, ids, structured
 
 LINES = Path(__file__).with_name("lines")

@@ -1,4 +1,4 @@
-// Writes records into a topic, or reads them, with KafkaJS; see interop/clients.py for what it is told.
+// Writes records into a topic, or reads them, with KafkaJS; see interop/programs.py for what it is told.
 import { CompressionTypes, Kafka, Partitioners, logLevel } from "kafkajs";
 import { bytes, each, input, text } from "./records.mjs";
 

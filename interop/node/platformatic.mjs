@@ -1,4 +1,4 @@
-// Writes records into a topic, or reads them, with @platformatic/kafka; see interop/clients.py for what it
+// Writes records into a topic, or reads them, with @platformatic/kafka; see interop/programs.py for what it
 // is told.
 import { Consumer, Producer } from "@platformatic/kafka";
 import { bytes, each, input, text } from "./records.mjs";

@@ -16,6 +16,7 @@ import yaml
 from kubernetes_validate import utils as kubernetes
 
 from settings import load_settings
+from settings.names import setting_names
 from tasks.app import broker
 from tests.helpers.repository import REPOSITORY
 from workers.cli.strimzi import manifests
@@ -135,7 +136,9 @@ def test_the_settings_of_each_container_load(overlay: str, monkeypatch: pytest.M
     # Their files are there in the pod.
     monkeypatch.setattr(Path, "is_file", lambda _path: True)
     for _name, container, _pod in containers(resources):
-        load_settings(environment(container, resources), env_file=None)
+        given = environment(container, resources)
+        load_settings(given, env_file=None)
+        assert given.keys() <= setting_names(), "one of them is no setting"
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
