@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
-from weakref import WeakSet
+from weakref import ref
 
 from ..fleet.process import MAX_JOBS, JobAtWork
 from ..partitions.assignment import Assignment
@@ -25,11 +26,15 @@ class AtWork:
 
     def __init__(self, still_running: StillRunning) -> None:
         self._still_running = still_running
-        self._assignments: WeakSet[Assignment] = WeakSet()
+        self._lock = threading.Lock()
+        #: Replaced as a whole: another thread may look at it.
+        self._assignments: list[ref[Assignment]] = []
 
     def add(self, assignment: Assignment) -> None:
         """Look at the partitions of one more consumer, for as long as that lives."""
-        self._assignments.add(assignment)
+        with self._lock:
+            living = [one for one in self._assignments if one() is not None]
+            self._assignments = [*living, ref(assignment)]
 
     def look(self) -> Work:
         """What is in hand now."""
@@ -41,8 +46,9 @@ class AtWork:
         return Work(named, len(running), len(running) + len(waiting))
 
     def _jobs(self) -> Iterator[TakenMessage]:
-        for assignment in list(self._assignments):
-            for owned in list(assignment.partitions.values()):
+        for assignment in self._assignments:
+            alive = assignment()
+            for owned in list(alive.partitions.values()) if alive is not None else ():
                 for job in list(owned.in_hand.values()):
                     if isinstance(job, TakenMessage):
                         yield job

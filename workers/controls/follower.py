@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 _RESTART_S = 2.0
 #: Pause between two attempts while the user has no right to read the topic, or it is missing.
 _NO_RIGHT_S = 30.0
-#: Pause after news that were no records: while Kafka is away each refused connection is one.
-_PAUSE_S = 0.05
+#: Pause after news: while Kafka is away each connection that is refused is one.
+_PAUSE_S = 0.01
 #: The consumer's options: nothing but records is asked for, and a new leader is found by the errors of the
 #: old.
 OPTIONS = {"fetch_max_wait_ms": 20_000, "metadata_max_age_ms": 300_000}
@@ -118,8 +118,7 @@ class Follower(RestartingThread):
                 report_at = now + REPORT_S
             elif not stopping.is_set():  # after the read, which forgets what had come
                 reader.wait(report_at - now)
-                if time.monotonic() - now < _PAUSE_S:
-                    stopping.wait(_PAUSE_S / 10)
+                stopping.wait(_PAUSE_S)
 
     def _report_until(self, end: float, stopping: threading.Event) -> None:
         while time.monotonic() < end and not stopping.wait(REPORT_S):

@@ -29,7 +29,7 @@ def who() -> str:
 
 def seconds(text: str) -> float:
     """A length of time in seconds; ``0`` waits for nobody. Raises WrongUsage."""
-    return 0.0 if text.strip("0s") == "" else parse_length(text).total_seconds()
+    return 0.0 if text in {"0", "0s"} else parse_length(text).total_seconds()
 
 
 def require_queue(broker: KafkaBroker, queue: str) -> None:

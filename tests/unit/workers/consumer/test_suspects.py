@@ -39,6 +39,23 @@ def test_a_suspect_whose_partition_was_lost_and_came_back_is_known_again() -> No
     assert suspects.note_done(partition(), 5)
 
 
+def test_a_suspect_of_a_paused_queue_is_put_back_and_has_its_turn_again() -> None:
+    room, owned = RunAlone(), partition()
+    suspects, record = Suspects(room), Consumed(key=None, value=b"", offset=5)
+    suspects.add(owned, record)
+    assert owned.crashes is not None
+    assert suspects.take(lambda: True) is not None
+    assert owned.crashes.to_commit(held=True).deaths[5] == 3
+    suspects.put_back(owned, 5)
+    assert suspects.note_done(owned, 5)
+    assert owned.crashes.to_commit(held=True).deaths[5] == 2, "it has not run"
+    suspects.settle(lambda: True)
+    assert room.enter(), "others start while the queue is paused"
+    room.leave()
+    suspects.add(owned, record)
+    assert suspects.take(lambda: True) is not None
+
+
 def test_a_consumer_that_closes_lets_other_jobs_of_the_process_start() -> None:
     for ended in (False, True):
         room, owned = RunAlone(), partition()
