@@ -26,10 +26,21 @@ def _bare(kit: Kit) -> Readings:
     return found
 
 
+def _killed(kit: Kit) -> Readings:
+    found: Readings = isolated(
+        "bench.systems.live.killed:killed",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        connections=kit.amount(10_000, 1_000),
+        missed=kit.amount(2_000, 200),
+    )
+    return found
+
+
 BENCHMARK = Benchmark(
     name="live",
     title="Live events, one process, 10,000 connections (quick: 1,000); beside a plain uvicorn application",
-    contestants=(Contestant("bridge", _bridge), Contestant("bare", _bare)),
+    contestants=(Contestant("bridge", _bridge), Contestant("killed", _killed), Contestant("bare", _bare)),
     units={
         "connect_s": "s",
         "connection_kb": "KB",
@@ -42,6 +53,7 @@ BENCHMARK = Benchmark(
         "beside_slow_ms": "ms",
         "beside_slow_p99_ms": "ms",
         "slow_mb": "MB",
+        "back_s": "s",
     },
     derived=(
         reading("connect", "s", "bridge.connect_s", at_most(12)),
@@ -52,6 +64,7 @@ BENCHMARK = Benchmark(
         # Unchanged, but for what two such readings differ by anyway.
         ratio("beside-slow", "bridge.beside_slow_p99_ms", "bridge.single_p99_ms", at_most(1.5)),
         reading("slow-mb", "MB", "bridge.slow_mb", at_most(30)),
+        reading("killed-and-back", "s", "killed.back_s", at_most(25)),
         Derived("frames", "1/s", lambda readings: 1e6 / readings["bridge.frame_cpu_us"], at_least(40_000)),
         ratio("bridge-to-bare", "bridge.frame_cpu_us", "bare.frame_cpu_us"),
     ),

@@ -36,7 +36,7 @@ _START_S = 60.0
 _PATIENCE_S = 30.0
 _TEXT_BYTES = 500
 #: How the title of an event for a single user begins, in a frame; its number follows.
-_SINGLE = b'"title":"single '
+SINGLE = b'"title":"single '
 
 
 def bridge(
@@ -44,9 +44,9 @@ def bridge(
 ) -> dict[str, float]:
     """Measure the bridge. See `_Load.readings`, and `singles` for the times to a single user."""
     require_files(connections)
-    with _served("bridge", address, namespace) as (port, process):
+    with served("bridge", address, namespace) as (port, process):
         load = _Load(port, process, connections)
-        writer = _Writer(address, namespace)
+        writer = Writer(address, namespace)
         try:
             return uvloop.run(load.measure(writer.to_all, fan_outs, writer, singles_s))
         finally:
@@ -56,7 +56,7 @@ def bridge(
 def bare(connections: int, fan_outs: int) -> dict[str, float]:
     """Measure the plain application."""
     require_files(connections)
-    with _served("bare", "", "") as (port, process):
+    with served("bare", "", "") as (port, process):
         load = _Load(port, process, connections)
         return uvloop.run(load.measure(lambda number: _post(port, number), fan_outs))
 
@@ -77,7 +77,7 @@ class _Load:
         self._clients: list[Client] = []
 
     async def measure(
-        self, to_all: Any, fan_outs: int, writer: _Writer | None = None, singles_s: float = 0.0
+        self, to_all: Any, fan_outs: int, writer: Writer | None = None, singles_s: float = 0.0
     ) -> dict[str, float]:
         """Connect, be idle, send to all, send to single users; returns the readings."""
         found = await self._connect()
@@ -95,7 +95,7 @@ class _Load:
         return found
 
     async def _connect(self) -> dict[str, float]:
-        hellos = [_hello(number) for number in range(self._count)]
+        hellos = [hello(number) for number in range(self._count)]
         memory = self._process.memory_info().rss
         self._want(self._count)
         began = time.perf_counter()
@@ -132,7 +132,7 @@ class _Load:
         }
 
     async def _beside_slow(
-        self, to_all: Any, fan_outs: int, writer: _Writer, seconds: float
+        self, to_all: Any, fan_outs: int, writer: Writer, seconds: float
     ) -> dict[str, float]:
         """Have 1 % of the clients read nothing; returns the others' times, and by what the memory grows."""
         slow = self._clients[: max(1, self._count // 100)]
@@ -153,7 +153,7 @@ class _Load:
         }
 
     async def _singles(
-        self, writer: _Writer, seconds: float, but: frozenset[int] = frozenset()
+        self, writer: Writer, seconds: float, but: frozenset[int] = frozenset()
     ) -> dict[str, float]:
         """Publish 167 events a second for random users; returns the times until they have them."""
         sent: dict[int, float] = {}
@@ -178,11 +178,11 @@ class _Load:
         if self._frames >= self._wanted:
             self._all_there.set()
         # A frame has several events if more than one waited for the user.
-        place = payload.find(_SINGLE)
+        place = payload.find(SINGLE)
         while place >= 0:
-            place += len(_SINGLE)
+            place += len(SINGLE)
             self._came[int(payload[place : payload.index(b'"', place)])] = time.perf_counter()
-            place = payload.find(_SINGLE, place)
+            place = payload.find(SINGLE, place)
 
     def _want(self, frames: int) -> None:
         self._frames, self._wanted = 0, frames
@@ -200,7 +200,7 @@ class _Load:
         return float(times.user + times.system)
 
 
-class _Writer:
+class Writer:
     """Publishes events."""
 
     def __init__(self, address: str, namespace: str) -> None:
@@ -228,9 +228,10 @@ class _Writer:
         self._producer.close()
 
 
-def _hello(number: int) -> bytes:
+def hello(number: int, cursor: str | None = None) -> bytes:
+    """The first frame of a user, who comes back if there is a cursor."""
     claims = {"email": f"user-{number}@example.com", "aud": "todo", "exp": int(time.time()) + 86_400}
-    return framed(json.dumps({"type": "hello", "token": jwt.encode(claims, KEY)}).encode())
+    return framed(json.dumps({"type": "hello", "token": jwt.encode(claims, KEY), "cursor": cursor}).encode())
 
 
 def _post(port: int, number: int) -> None:
@@ -240,12 +241,19 @@ def _post(port: int, number: int) -> None:
     connection.close()
 
 
-@contextmanager
-def _served(kind: str, address: str, namespace: str) -> Iterator[tuple[int, psutil.Process]]:
-    """Start a server, and wait until it is ready."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served(
+    kind: str, address: str, namespace: str, port: int | None = None
+) -> Iterator[tuple[int, psutil.Process]]:
+    """Start a server, and wait until it is ready; it is killed at the end."""
+    port = port or free_port()
     command = [sys.executable, "-m", "bench.systems.live.server", kind, str(port), address, namespace]
     program = subprocess.Popen(command)
     try:

@@ -1,0 +1,109 @@
+"""Kills a bridge under its connected clients, and has all of them come back with their cursors."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import uvloop
+
+from ...errors import NotMeasured
+from .client import Client, require_files
+from .load import SINGLE, Writer, free_port, hello, served
+
+#: How many clients connect at a time.
+_AT_ONCE = 100
+_PATIENCE_S = 120.0
+
+
+def killed(address: str, namespace: str, connections: int, missed: int) -> dict[str, float]:
+    """Return how long it takes from the kill until all are back and have what they missed.
+
+    Raises NotMeasured if an event is lost, or is shown twice.
+    """
+    require_files(connections)
+    return uvloop.run(_measure(address, namespace, connections, missed))
+
+
+async def _measure(address: str, namespace: str, connections: int, missed: int) -> dict[str, float]:
+    port = free_port()
+    people = _People(port, connections)
+    with served("bridge", address, namespace, port):
+        writer = Writer(address, namespace)
+        await people.connect()
+    began = time.perf_counter()
+    for number in range(missed):
+        writer.to_one(random.randrange(connections), number)  # noqa: S311
+    writer.close()
+    with served("bridge", address, namespace, port):
+        await people.connect()
+        await people.wait_for(missed)
+        took_s = time.perf_counter() - began
+        people.close()
+    return {"back_s": took_s}
+
+
+class _People:
+    """Clients that keep their cursor over connections."""
+
+    def __init__(self, port: int, count: int) -> None:
+        self._port = port
+        self._cursors: list[str | None] = [None] * count
+        self._clients: list[Client] = []
+        self._welcomed = 0
+        #: How often each event was shown, by its number.
+        self._shown: Counter[int] = Counter()
+
+    async def connect(self) -> None:
+        """Connect all, and wait until all are welcome."""
+        self._clients, self._welcomed = [], 0
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def connect(user: int) -> None:
+            async with room:
+                greeting = hello(user, self._cursors[user])
+                _, client = await asyncio.get_running_loop().create_connection(
+                    lambda: Client(user, greeting, lambda payload: self._take(user, payload)),
+                    "127.0.0.1",
+                    self._port,
+                )
+                self._clients.append(client)
+
+        await asyncio.gather(*map(connect, range(len(self._cursors))))
+        await self._until(lambda: self._welcomed, len(self._cursors), "are welcome")
+
+    async def wait_for(self, count: int) -> None:
+        """Wait until all events were shown. Raises NotMeasured if one was lost, or shown twice."""
+        await self._until(lambda: len(self._shown), count, "events came")
+        if repeated := self._shown.total() - count:
+            raise NotMeasured(f"{repeated} events were shown twice")
+
+    def close(self) -> None:
+        for client in self._clients:
+            assert client.transport is not None
+            client.transport.abort()
+
+    async def _until(self, found: Callable[[], int], wanted: int, what: str) -> None:
+        deadline = time.perf_counter() + _PATIENCE_S
+        while (count := found()) < wanted:
+            if time.perf_counter() > deadline:
+                raise NotMeasured(f"only {count} of {wanted} {what}")
+            await asyncio.sleep(0.02)
+
+    def _take(self, user: int, payload: bytes) -> None:
+        if payload.startswith(b'{"type":"welcome"'):
+            self._welcomed += 1
+        if payload.startswith(b'{"type":"resync"'):
+            raise AssertionError(payload)
+        for name in (b'"cursor":"', b'"c":"'):
+            if (place := payload.find(name)) >= 0:
+                start = place + len(name)
+                self._cursors[user] = payload[start : payload.index(b'"', start)].decode()
+        place = payload.find(SINGLE)
+        while place >= 0:
+            place += len(SINGLE)
+            self._shown[int(payload[place : payload.index(b'"', place)])] += 1
+            place = payload.find(SINGLE, place)
