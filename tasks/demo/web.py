@@ -22,10 +22,10 @@ from .mail_server import MailServer
 from .programs import Program, keep_running, wait_for_workers
 from .view import View
 
-#: Who uses the page.
+#: The user of the page.
 _USER, _NAME = "ana@example.com", "Ana"
 _HOST, _PORT = "127.0.0.1", 8000
-#: How long the page's token is good.
+#: The time for which the page's token is good.
 _SESSION_S = 24 * 3_600.0
 #: Worker processes: one is enough for one person.
 _PROCESSES = 1
@@ -68,7 +68,7 @@ def run_with_web(folder: Path, *, as_json: bool) -> int:
 
 
 def _addresses(port: int, *, with_page: bool) -> dict[str, str]:
-    """What is served where."""
+    """Return the addresses, by what they serve."""
     root = f"http://{_HOST}:{port}"
     page = {"page": f"{root}/"} if with_page else {}
     return page | {"routes": f"{root}/docs", "live events": f"ws://{_HOST}:{port}/live"}

@@ -17,7 +17,7 @@ class CuttingProxy:
         self._target = (host, int(port))
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        #: How many connections there were.
+        #: The number of connections so far.
         self.accepted = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()

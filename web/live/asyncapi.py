@@ -140,7 +140,7 @@ def _event(kind: str, means: str, data: Schema) -> Schema:
 
 
 def _todo_data(kind: str) -> tuple[str, Schema]:
-    """What an event means, and its data as the view of its type leaves them."""
+    """Return the meaning of an event, and the schema of its data as the view of its type leaves them."""
     published = schemas.data_schema(kind)
     todo = published["$defs"]["Todo"]
     name = published["$defs"]["Owner"]["properties"]["name"]

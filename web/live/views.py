@@ -75,7 +75,7 @@ class Views:
     audience: Audience = owner_and_watchers
 
     def may_concern(self, record: ConsumedRecord, users: Set[str]) -> bool:
-        """Whether one of ``users`` may see something of a record, by its text: a tenth of what `seen` costs.
+        """Say whether one of ``users`` may see a record, by its text: at a tenth of the cost of `seen`.
 
         It says no only if none does. Users are compared by :func:`user_key`.
         """

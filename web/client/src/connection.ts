@@ -11,7 +11,7 @@ import {
 /** `waiting` for the next try; `ended` for good: the server will not have this client back. */
 export type State = "connecting" | "live" | "waiting" | "ended";
 
-/** How long a connection lasts that ends the count of failures, in ms. */
+/** A connection that lasts longer ends the count of failures, in ms. */
 const LASTED_MS = 5_000;
 
 export interface Needs {
@@ -19,7 +19,7 @@ export interface Needs {
   client: string;
   WebSocket: new (url: string, protocol: string) => WebSocket;
   token(): string | Promise<string>;
-  /** Where to go on from, asked for when a connection opens. */
+  /** The place to go on from, asked for when a connection opens. */
   cursor(): Cursor | null;
   frame(frame: LogFrame): void;
   state(state: State, why: string): void;

@@ -8,7 +8,7 @@ export type * from "./events.ts";
 export type { Cursor, Reason, State };
 
 export interface Options {
-  /** Where the bridge is, such as `wss://chat.example.com/live`; relative to the page in a browser. */
+  /** The address of the bridge, such as `wss://chat.example.com/live`; relative to the page in a browser. */
   url: string | URL;
   /** Returns a token that is good now: it is asked for at each connection, and before the last one ends. */
   token: () => string | Promise<string>;
@@ -20,7 +20,7 @@ export interface Options {
   /** `why` says in words why it is waiting or ended. */
   onState?: (state: State, why: string) => void;
   /**
-   * Who is signed in. With it all tabs of this user share one socket, where the browser can (BroadcastChannel and
+   * The name of who is signed in. With it all tabs of this user share one socket, where the browser can (BroadcastChannel and
    * navigator.locks); without it each has its own.
    */
   user?: string;
@@ -37,9 +37,9 @@ export interface Live {
   on<T extends EventType>(type: T, listener: (event: EventOf<T>) => void): () => void;
   on(type: "*", listener: (event: TodoEvent) => void): () => void;
   readonly state: State;
-  /** How far events were shown; null before the first load. */
+  /** The place up to which events were shown; null before the first load. */
   readonly cursor: Cursor | null;
-  /** Since when the bridge cannot follow the log, as a time, or null: what comes later is late. */
+  /** The time since which the bridge cannot follow the log, or null if it does: events that come later are late. */
   readonly staleSince: string | null;
   /** End it: nothing is called any more. */
   close(): void;
@@ -158,6 +158,8 @@ class Client implements Live {
   }
 
   #show(event: TodoEvent): void {
+    // A listener may have ended it while events were left.
+    if (this.#closed) return;
     for (const type of [event.type, "*"]) {
       for (const listener of this.#listeners.get(type) ?? []) {
         try {

@@ -2,7 +2,7 @@
 
 import type { TodoEvent } from "./events.ts";
 
-/** How far a client has seen the log; opaque. */
+/** A place in the log, up to which a client has seen it; opaque. */
 export type Cursor = string;
 
 /** An event with its place in the log: `o` grows within a `p`. */
@@ -13,11 +13,11 @@ export interface Welcome {
   cursor: Cursor | null;
   epoch: string;
   ping_s: number;
-  /** Since when the bridge cannot follow the log, or null. */
+  /** The time since which the bridge cannot follow the log, or null. */
   stale_since: string | null;
 }
 
-/** Why everything has to be loaded anew. The server's reasons, and two of the client's own: it is the first
+/** Reasons to load everything anew: the server's, and two of the client's own: it is the first
  * load, or this tab was not told of everything that another one was sent. */
 export type Reason = "start" | "tabs" | "cursor" | "epoch" | "too-old" | "future" | "too-much";
 
@@ -51,10 +51,10 @@ export type ServerFrame = Welcome | Resync | Events | Ping | Bye | { type: "refr
 export type LogFrame = Welcome | Resync | Events | Ping;
 
 export const SUBPROTOCOL = "todo.v1";
-/** How often the server sends something, until it says so itself. */
+/** The server sends something at least this often, until it says so itself. */
 export const PING_S = 25;
 
-/** Whether a client comes back after a connection has ended with this code. */
+/** Tells whether a client comes back after a connection has ended with this code. */
 export const comesBack = (code: number): boolean => code !== 1009 && !(code >= 4500 && code <= 4999);
 
 /** The wait before the next try, in ms: a random part of a time that doubles with each failure. */

@@ -1,7 +1,7 @@
 import type { TodoEvent } from "./events.ts";
 import { after, backoff, type Cursor, type LogFrame, type Placed, type Reason, type Resync } from "./protocol.ts";
 
-/** How many ids of shown events are kept: who publishes may publish an event again. */
+/** The number of ids of shown events that are kept: who publishes may publish an event again. */
 const KEPT_IDS = 1_000;
 
 /**
@@ -10,7 +10,7 @@ const KEPT_IDS = 1_000;
  * Frames are taken one after the other. While everything is loaded anew, those that follow wait.
  */
 export class Reader {
-  /** How far events were shown, or null before the first load. */
+  /** The place up to which events were shown, or null before the first load. */
   cursor: Cursor | null;
   #told: Cursor | null;
   #epoch: string | undefined;
@@ -48,7 +48,7 @@ export class Reader {
   }
 
   #put(frame: LogFrame): void {
-    // What was loaded anew has in it what waited to be shown.
+    // The load has in it all that waited to be shown.
     if (frame.type === "resync") this.#waiting = [];
     this.#waiting.push(frame);
   }

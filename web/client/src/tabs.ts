@@ -1,7 +1,7 @@
 import { PING_S, type Cursor, type LogFrame } from "./protocol.ts";
 import type { State } from "./connection.ts";
 
-/** What the tab with the socket tells the others; `join` asks it for the last cursor. */
+/** Messages between tabs: those of the tab with the socket, and `join`, which asks it for the last cursor. */
 type Message = { join: true } | { state: State; why: string } | { at: Cursor; frame: LogFrame };
 
 export interface Role {
@@ -94,7 +94,7 @@ export class Tabs {
       if (this.#release) this.#role.joined();
       return;
     }
-    // What a tab still says that has lost the lock.
+    // A tab that has lost the lock may still say something.
     if (this.#release) return;
     this.#watch();
     if ("frame" in message) this.#role.frame(message.at, message.frame);

@@ -191,6 +191,17 @@ test("after the end nothing is called any more", async () => {
   assert.deepEqual(seen.states, ["connecting", "live"]);
 });
 
+test("a listener may end it, and is not called for the rest of a frame", async () => {
+  const seen = client({ cursor: "c0" });
+  seen.live.on("*", () => seen.live.close());
+  await settle();
+  FakeSocket.last.welcome();
+  const event = (o: number) => ({ p: 0, o, type: "todo.created", id: `${o}`, data: { todo: { title: `${o}` } } });
+  FakeSocket.last.say({ type: "event", c: "c2", e: [event(1), event(2)] });
+  await settle();
+  assert.deepEqual(seen.titles, ["1"]);
+});
+
 test("since when the log is not followed is there to be shown", async () => {
   const seen = client();
   await settle();

@@ -30,7 +30,7 @@ export function Chat() {
   return <p className="empty">{failed || "Signing in …"}</p>;
 }
 
-/** What was kept when the page was left: the stories, and how far events are in them. */
+/** The key of what is kept when the page is left: the stories, and the cursor of the last event in them. */
 const KEPT = "todo-chatbot";
 const kept = (): { stories: Story[]; cursor: string | undefined } =>
   JSON.parse(sessionStorage.getItem(KEPT) ?? '{"stories": []}');
@@ -136,7 +136,7 @@ function Todo({ story, complete }: { story: Story; complete: () => void }) {
   );
 }
 
-/** How long after the todo was said a line came. */
+/** The time from the todo to a line of it. */
 function since(story: Story, line: Line): string {
   const ms = line.at - story.at;
   return ms < 1_000 ? `${ms} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : clock(line.at);

@@ -1,4 +1,4 @@
-/** Who uses the page. `todo-workers demo --web` serves this file; a chatbot of yours asks its own login. */
+/** The user of the page. `todo-workers demo --web` serves this file; a chatbot of yours asks its own login. */
 export interface Session {
   user: string;
   name: string;

@@ -8,7 +8,7 @@ export interface Story {
   at: number;
   due: string | null;
   isDone: boolean;
-  /** Why it could not be published; null if it was. */
+  /** The reason for which it could not be published; null if it was. */
   failed: string | null;
   lines: Line[];
 }
