@@ -25,6 +25,7 @@ from workers.errors import (
     Undecodable,
     WorkersError,
     WrongUsage,
+    plain_text,
 )
 
 logger = logging.getLogger(__name__)
@@ -173,6 +174,9 @@ def _described(status: int) -> dict[str, Any]:
 def _fields(error: RequestValidationError) -> list[dict[str, str]]:
     """Which fields are wrong, without what was in them."""
     return [
-        {"at": ".".join(map(str, one["loc"])), "detail": str(one["msg"]).removeprefix("Value error, ")}
+        {
+            "at": plain_text(".".join(map(str, one["loc"]))),
+            "detail": plain_text(str(one["msg"]).removeprefix("Value error, ")),
+        }
         for one in error.errors()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ ANA = bearer("ana@example.com")
 
 
 def put(client: TestClient, body: Any) -> Any:
-    return client.put("/preferences", json=body, headers=ANA)
+    headers = ANA | {"content-type": "application/json"}
+    return client.put("/preferences", content=json.dumps(body), headers=headers)
 
 
 def test_everybody_sets_their_own(client: TestClient, database: Database) -> None:
@@ -51,6 +53,8 @@ def test_everybody_sets_their_own(client: TestClient, database: Database) -> Non
         ({"opted_out": [], "quiet_hours": "22"}, "22:00-07:00"),
         ({"opted_out": []}, "not as the route describes"),
         ({"opted_out": [], "quiet_hours": None, "quiet": 1}, "not as the route describes"),
+        ({"opted_out": [], "quiet_hours": None, "half \ud83d": 1}, "not as the route describes"),
+        ({"opted_out": ["\ud83d"], "quiet_hours": "\ud83d"}, "not as the route describes"),
     ],
 )
 def test_what_is_wrong_changes_nothing(client: TestClient, body: Any, words: str) -> None:
