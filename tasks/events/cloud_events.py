@@ -129,7 +129,8 @@ def _unwrapped(attributes: dict[str, Any], data: Any) -> tuple[dict[str, Any], A
     if sent is None:
         return attributes, data
     if "specversion" in sent:
-        return attributes_and_data(Incoming(None, json.dumps(sent).encode(), [], 0))
+        inner, data = attributes_and_data(Incoming(None, json.dumps(sent).encode(), [], 0))
+        return {**inner, **dapr.way_of(attributes)}, data
     content = {name: value for name, value in sent.items() if name not in OUTSIDE_DATA}
     return dapr.with_content(attributes, sent), content
 

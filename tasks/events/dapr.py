@@ -39,6 +39,11 @@ def with_content(attributes: Mapping[str, Any], sent: Mapping[str, Any]) -> dict
     return {**attributes, "datacontenttype": "application/json", **stated}
 
 
+def way_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that say which way an envelope came: through which component and topic."""
+    return {name: attributes[name] for name in ("pubsubname", "topic") if name in attributes}
+
+
 def _object(data: Any) -> dict[str, Any] | None:
     """A JSON object: Dapr hands one on as text, or in base64, unless it was sent as JSON."""
     if isinstance(data, str):
