@@ -19,6 +19,7 @@ from ..delays.tiers import TIERS, Tier
 from ..errors import InvalidName
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
+from ..measures.catalogue import ENQUEUE_DURATION
 from ..middleware.installation import add_own, defaults
 from ..middleware.retries import Retries
 from ..outbox.session import AnySession
@@ -211,7 +212,9 @@ class KafkaBroker(SignallingBroker):
         dramatiq's enqueue hooks run on the thread of the loop.
         """
         topic, record = self.outgoing(message, delay)
+        began_at = time.monotonic()
         await self.sending.deliver_async(topic, record)
+        ENQUEUE_DURATION.observe(time.monotonic() - began_at, message.queue_name)
         self.emit_after("enqueue", message, delay)
         return message
 

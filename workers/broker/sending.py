@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +12,7 @@ import dramatiq
 
 from ..errors import WorkersError
 from ..kafka.producer import DurableProducer
+from ..measures.catalogue import ENQUEUE_DURATION
 from ..records.envelope import Record
 from ..topics import log_config
 from .batch import Batch
@@ -43,7 +45,9 @@ class Sending:
         """Deliver a message's record, or hand it over inside a batch."""
         batch = self._batch.get()
         if batch is None:
+            began_at = time.monotonic()
             self.deliver(topic, record)
+            ENQUEUE_DURATION.observe(time.monotonic() - began_at, message.queue_name)
             return
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)

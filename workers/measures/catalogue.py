@@ -1,4 +1,4 @@
-"""The pool's own metrics besides those of `jobs`.
+"""The pool's own metrics besides those of `jobs` and `sends`.
 
 Labels name a queue, an actor or a reason, never an id, a person or a key.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from .metrics import Counter, Histogram
 
-ENQUEUED = Counter("workers_enqueued_total", "Jobs that were sent.", ["queue", "actor"])
 ENQUEUE_DURATION = Histogram(
-    "workers_enqueue_duration_seconds", "How long sending a job took; in a batch, handing it over.", ["queue"]
+    "workers_enqueue_duration_seconds", "Until Kafka confirmed a job that was sent alone.", ["queue"]
 )
 DELAYED_LATE = Histogram("workers_delayed_late_seconds", "How late delayed jobs got into their queue.")
 DEAD_LETTERS = Counter(
