@@ -11,6 +11,7 @@ import kafka.errors
 
 from ..errors import (
     AuthenticationFailed,
+    InvalidMessage,
     InvalidName,
     KafkaUnreachable,
     MessageTooLarge,
@@ -98,6 +99,11 @@ _MEANINGS: tuple[_Meaning, ...] = (
         (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError),
         MessageTooLarge,
         "cannot {doing}: the message is larger than Kafka takes ({exc}); " + _SEND_A_REFERENCE,
+    ),
+    (
+        (kafka.errors.InvalidRecordError, kafka.errors.InvalidTimestampError),
+        InvalidMessage,
+        "cannot {doing}: Kafka refuses the record for good ({exc}); look at what its topic allows",
     ),
     (
         kafka.errors.UnknownTopicOrPartitionError,

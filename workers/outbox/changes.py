@@ -50,8 +50,10 @@ class Wake:
 
     def take_rows(self) -> bool:
         """Whether rows may have come since this was last asked."""
-        has_rows, self._has_rows = self._has_rows, False
-        return has_rows
+        if not self._has_rows:
+            return False
+        self._has_rows = False
+        return True
 
 
 _all: weakref.WeakSet[Wake] = weakref.WeakSet()

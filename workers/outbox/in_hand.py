@@ -28,7 +28,7 @@ class Row:
     key: bytes
     is_ordered: bool
     value: bytes
-    headers: list[tuple[str, str]]
+    headers: str
     name: str
     about: str
     size: int

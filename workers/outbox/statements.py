@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Text, cast, delete, func, select, update
 
 from .in_hand import Row
 from .table import ROWS
@@ -15,7 +15,12 @@ _MANY = 1_000
 #: Counting stops there: a table of millions takes long to count.
 COUNT_LIMIT = 100_000
 
-_COLUMNS = [column for column in ROWS.c if column.name not in {"aside_ms", "error"}]
+#: As they are: a row that cannot be understood must not keep others from being read.
+_COLUMNS = [
+    cast(column, Text).label(column.name) if column.name == "headers" else column
+    for column in ROWS.c
+    if column.name not in {"aside_ms", "error"}
+]
 
 
 class Counts(NamedTuple):
@@ -44,7 +49,7 @@ def read_rows(
     counted = select(first, up_to).subquery()
     columns = [counted.c[column.name] for column in _COLUMNS]
     fitting = select(*columns).where(counted.c.up_to - counted.c.size < max_bytes).order_by(counted.c.id)
-    return [_row(*found) for found in connection.execute(fitting)]
+    return [Row(*found) for found in connection.execute(fitting)]
 
 
 def delete_rows(connection: Connection, ids: Sequence[int], *, only_aside: bool = False) -> int:
@@ -93,8 +98,3 @@ def list_rows(connection: Connection, *, aside: bool, limit: int) -> list[dict[s
     return [
         {**row, "key": row["key"].decode(errors="replace")} for row in connection.execute(rows).mappings()
     ]
-
-
-def _row(*found: Any) -> Row:
-    row_id, topic, key, is_ordered, value, *rest = found
-    return Row(row_id, topic, bytes(key), is_ordered, bytes(value), *rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import threading
@@ -75,7 +76,7 @@ class Writing:
         self._answers: deque[tuple[int, BaseException | None]] = deque()
         #: Topics that can be written to, and the answers to the question whether others can.
         self._found: set[str] = set()
-        self._looked_up: deque[tuple[str, str, WorkersError | None]] = deque()
+        self._looked_up: deque[tuple[str, str, KafkaUnreachable | None]] = deque()
         self._has_more = True
         self._look_at = 0.0
         self._pause_until = 0.0
@@ -166,23 +167,25 @@ class Writing:
         self._in_hand.hold(row.id, math.inf)
 
         def look_up() -> None:
-            error: WorkersError | None = None
+            error: KafkaUnreachable | None = None
             try:
                 self._producer.prepare(topic)
-            except WorkersError as exc:
+            except KafkaUnreachable as exc:
                 error = exc
+            except Exception as exc:  # noqa: BLE001 - it comes again for each row of the topic, which is set aside
+                logger.info("outbox.topic_refused topic=%s: %s", topic, exc)
             self._looked_up.append((row.topic, topic, error))
             self._wake.rows_may_have_come()
 
         threading.Thread(target=look_up, name="outbox-topic", daemon=True).start()
 
-    def _note_topic(self, held: str, topic: str, error: WorkersError | None) -> None:
+    def _note_topic(self, held: str, topic: str, error: KafkaUnreachable | None) -> None:
         now = time.monotonic()
-        if isinstance(error, KafkaUnreachable):
+        if error is not None:
             is_about_it = isinstance(error, TopicsMissing | NotAuthorized)
             self._in_hand.hold_until(held, now + (_TOPIC_AGAIN_S if is_about_it else _AGAIN_S))
             self._note_failure(f"topic={topic}", error)
-        else:  # any other error comes again for each row that is written there, and is about that row
+        else:
             self._found.add(topic)
             self._in_hand.hold_until(held, now)
 
@@ -195,8 +198,9 @@ class Writing:
 
     def _failed(self, row_id: int, error: Exception) -> None:
         now = time.monotonic()
+        if isinstance(error, TopicsMissing):
+            self._found.clear()  # so that it is looked up beside the others
         if isinstance(error, TopicsMissing | NotAuthorized):
-            self._found.clear()
             self._in_hand.hold(row_id, now + _TOPIC_AGAIN_S)
         elif isinstance(error, KafkaUnreachable):
             self._in_hand.again(row_id, now + _AGAIN_S)
@@ -222,9 +226,12 @@ class Writing:
 
 
 def _record(row: Row, target: Target) -> tuple[str, Record]:
-    """A row's record, and its topic: a delayed job's depends on how long it has to wait from now on."""
-    headers = [(name, value.encode("latin-1")) for name, value in row.headers]
-    record = Record(row.key, row.value, headers, not row.is_ordered)
+    """A row's record, and its topic: a delayed job's depends on how long it has to wait from now on.
+
+    Raises ValueError or TypeError for a row that no program of ours has written.
+    """
+    headers = [(str(name), value.encode("latin-1")) for name, value in json.loads(row.headers)]
+    record = Record(bytes(row.key), bytes(row.value), headers, not row.is_ordered)
     eta = text_of("eta", headers)
     if eta is None:
         return row.topic, record

@@ -132,20 +132,23 @@ def test_a_row_that_kafka_never_takes_is_set_aside_and_stops_no_other(
         add(session, topic, Record(b"todo-1", b"later", []), name="id-2", about="todo.updated")
         session.flush()
         session.execute(insert(ROWS).values(_strange_row(topic)))
+        add(session, "no/topic", Record(b"todo-1", b"x", []), name="id-3", about="todo.created")
     relay = start_relay()
-    wait_for(lambda: (relay.counts.set_aside, relay.counts.published) == (2, 4), 30)
+    wait_for(lambda: (relay.counts.set_aside, relay.counts.published) == (3, 4), 30)
     outbox = Outbox(engine)
-    large, strange = outbox.rows(aside=True, limit=10)
+    large, strange, nowhere = outbox.rows(aside=True, limit=10)
     assert (large["name"], large["about"], large["key"]) == ("id-1", "todo.created", "todo-1")
     assert large["error"].startswith("MessageTooLarge")
     assert strange["error"].startswith("UnicodeEncodeError")
-    assert outbox.status().set_aside == 2
+    assert nowhere["error"].startswith("ValueError: Topic name")
+    assert outbox.status().set_aside == 3
+    assert outbox.drop([nowhere["id"]]) == 1
     # It is tried again, and only then.
     assert outbox.retry([large["id"]]) == 1
-    wait_for(lambda: relay.counts.set_aside == 3)
+    wait_for(lambda: relay.counts.set_aside == 4)
     assert outbox.drop([large["id"]]) == 1
     assert outbox.retry(None) == 1
-    wait_for(lambda: relay.counts.set_aside == 4)
+    wait_for(lambda: relay.counts.set_aside == 5)
     assert outbox.drop(None) == 1
     assert (outbox.status().waiting, outbox.status().set_aside) == (0, 0)
     assert outbox.status().is_relayed

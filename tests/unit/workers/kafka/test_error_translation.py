@@ -5,9 +5,16 @@ from __future__ import annotations
 import kafka.errors
 import pytest
 
-from workers.errors import InvalidName, KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
+from workers.errors import (
+    InvalidMessage,
+    InvalidName,
+    KafkaUnreachable,
+    NotAuthorized,
+    TopicsMissing,
+    WorkersError,
+)
 from workers.kafka import Cluster
-from workers.kafka.error_translation import translated
+from workers.kafka.error_translation import translated, undelivered
 
 CLUSTER = Cluster(("kafka:9092",))
 
@@ -44,3 +51,10 @@ def test_each_error_says_what_was_being_done(error: kafka.errors.KafkaError, kin
     assert isinstance(found, kind)
     assert "write to topic todo.jobs.mail" in str(found)
     assert "()" not in str(found)
+
+
+def test_a_record_that_kafka_refuses_for_good_is_not_blamed_on_the_connection() -> None:
+    error = undelivered(kafka.errors.InvalidRecordError("no key"), CLUSTER, "write to topic todo.events")
+    assert isinstance(error, InvalidMessage)
+    assert not isinstance(error, KafkaUnreachable)
+    assert "Kafka refuses the record for good" in str(error)

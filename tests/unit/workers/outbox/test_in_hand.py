@@ -13,7 +13,7 @@ from workers.outbox.in_hand import InHand, Row
 def a_row(number: int, key: str | None = "todo-1", *, topic: str = "events", size: int = 100) -> Row:
     """A row; without a key, one that is in no order."""
     name = (key or str(number)).encode()
-    return Row(number, topic, name, key is not None, b"value", [], f"id-{number}", "todo.created", size, 0)
+    return Row(number, topic, name, key is not None, b"value", "[]", f"id-{number}", "todo.created", size, 0)
 
 
 def taken(in_hand: InHand, now: float = 0.0) -> list[int]:
