@@ -40,6 +40,7 @@ def pause(address: str, namespace: str, processes: int, jobs_per_s: int, seconds
             worker_processes(f"{__name__}:make_app", processes, _THREADS),
             _load(broker, jobs_per_s),
         ):
+            _wait_for_all(broker, processes)
             rate = _rate(Path(folder), seconds)
             before = time.time()
             paused_ms, at = _confirmed(broker, broker.controls.pause("work", who="bench"), before)
@@ -91,6 +92,14 @@ def _load(broker: KafkaBroker, jobs_per_s: int) -> Iterator[None]:
     finally:
         stopping.set()
         sender.join()
+
+
+def _wait_for_all(broker: KafkaBroker, processes: int) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while (running := len(broker.controls.fleet())) < processes:
+        if time.monotonic() > deadline:
+            raise NotMeasured(f"{running} of {processes} workers have reported")
+        time.sleep(_STEP_S)
 
 
 def _rate(folder: Path, seconds: float) -> float:

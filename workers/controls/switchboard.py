@@ -41,7 +41,8 @@ class _Steps:
     def collect(self, value: Any, found: list[Switch], on_error: OnError) -> None:
         """Add the switches whose text is at their place in a value."""
         if self.by_text:
-            found += self.by_text.get(_text_of(value, on_error), ())
+            text = value if isinstance(value, str) else _text_of(value, on_error)
+            found += self.by_text.get(text, ())
         if isinstance(value, dict):
             # The shorter one is gone through.
             steps = value.keys() & self.further.keys() if len(value) < len(self.further) else self.further
@@ -99,20 +100,28 @@ class Switchboard:
         """``on_error`` gets what an argument raised: filters that ask for it match nothing then."""
         self._on_error = on_error
         self._groups: dict[tuple[str | None, str | None], _Group] = {}
+        #: Those for each actor and queue that has had a job.
+        self._groups_of: dict[tuple[str, str], list[_Group]] = {}
         for switch in switches:
             about = (switch.where.actor, switch.where.queue)
             self._groups.setdefault(about, _Group()).add(switch)
 
     def match(self, job: Job) -> Switch | None:
         """The switch that takes the job out: one that holds before one that discards, an older one first."""
-        actor, queue = job.actor_name, job.queue_name
-        found: list[Switch] = []
-        for about in ((actor, queue), (actor, None), (None, queue), (None, None)):
-            group = self._groups.get(about)
-            if group is not None:
-                candidates = group.candidates(job, self._on_error)
-                found += (switch for switch in candidates if self._matches(switch, job))
-        return min(found, key=_rank) if found else None
+        about = job.actor_name, job.queue_name
+        groups = self._groups_of.get(about)
+        if groups is None:
+            groups = self._groups_of[about] = self._find(*about)
+        candidates: list[Switch] = []
+        for group in groups:
+            candidates += group.candidates(job, self._on_error)
+        if not candidates:  # as for almost every job
+            return None
+        return min((one for one in candidates if self._matches(one, job)), key=_rank, default=None)
+
+    def _find(self, actor: str, queue: str) -> list[_Group]:
+        abouts = ((actor, queue), (actor, None), (None, queue), (None, None))
+        return [self._groups[about] for about in abouts if about in self._groups]
 
     def _matches(self, switch: Switch, job: Job) -> bool:
         try:
