@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 #: How often a process writes its part, and looks whether the port is free.
 _EVERY_S = 1.0
+#: Pause before it tries again after an error.
+_AGAIN_S = 10.0
+#: How many times the port may be taken before it is asked whether a process of ours has it.
+_TRIES = 10
 
 
 class ServesHttp(dramatiq.Middleware):
@@ -57,6 +61,10 @@ class ServesHttp(dramatiq.Middleware):
         )
         self._thread.start()
 
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        if self._thread is not None:
+            self._thread.is_draining = True
+
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         if self._thread is not None:
             self._thread.stop()
@@ -76,7 +84,7 @@ class _ServingThread(RestartingThread):
         super().__init__(
             "measures",
             self._serve,
-            pause_s=_EVERY_S,
+            pause_s=_AGAIN_S,
             logger=logger,
             failure="measures not shared, trying again",
         )
@@ -85,20 +93,32 @@ class _ServingThread(RestartingThread):
         self._make = make
         self._is_ready = is_ready
         self._gauges = gauges
+        self._refused = 0
+        #: Whether the worker gets no more jobs; those that run finish.
+        self.is_draining = False
 
     def _serve(self, stopping: threading.Event) -> None:
         port = Port(*self._place, self._make(self._parts).answer)
         try:
             self._parts.enter()
             while not stopping.is_set():
-                self._parts.write(metrics.families(), ready=self._is_ready())
-                port.try_to_serve()
+                serves = port.try_to_serve()
+                ready = not self.is_draining and self._is_ready()
+                self._parts.write(metrics.families(), ready=ready, serves=serves)
+                if not serves:
+                    self._note_refused()
                 stopping.wait(_EVERY_S)
             self._parts.write(metrics.families(), ready=False)  # the last jobs too
             self._gauges.close()
             self._parts.leave()
         finally:
             port.close()
+
+    def _note_refused(self) -> None:
+        """Warn, once, if the port is taken by something else than a process that shares it."""
+        self._refused += 1
+        if self._refused == _TRIES and not any(part.serves for part in self._parts.read()[0]):
+            logger.warning("port %s:%d belongs to another program: choose another WORKER_HTTP", *self._place)
 
 
 def is_ready(broker: KafkaBroker, worker: dramatiq.Worker) -> bool:

@@ -42,6 +42,8 @@ class Part:
     age_s: float
     ready: bool
     families: Sequence[Family]
+    #: Whether it has the port.
+    serves: bool = False
 
 
 class Parts:
@@ -64,16 +66,23 @@ class Parts:
             raise PermissionError(f"{self._folder} belongs to another user")
         with self._guarded():
             if not any(_is_locked(path) for path in self._folder.glob("*.lock")):
-                for path in self._folder.glob("*.*"):
-                    path.unlink(missing_ok=True)
+                for path in self._folder.iterdir():
+                    if path.name != _GUARD:
+                        path.unlink(missing_ok=True)
             self._lock = os.open(
                 self._folder / f"{self._name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
             )
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
-    def write(self, families: Sequence[Family], *, ready: bool) -> None:
+    def write(self, families: Sequence[Family], *, ready: bool, serves: bool = False) -> None:
         """Replace this process's part. Raises OSError."""
-        part = {"pid": os.getpid(), "at": time.time(), "ready": ready, "families": to_json(families)}
+        part = {
+            "pid": os.getpid(),
+            "at": time.time(),
+            "ready": ready,
+            "serves": serves,
+            "families": to_json(families),
+        }
         self._replace(f"{self._name}.json", part)
 
     def leave(self) -> None:
@@ -86,13 +95,8 @@ class Parts:
         """The parts of the living processes, and the counts of those that have ended. Raises OSError."""
         with self._guarded():
             ended = self._settle()
-            now = time.time()
-            living = []
-            for path in sorted(self._folder.glob("*.json")):
-                if path.name != _ENDED and (found := _load(path)) is not None:
-                    families = from_json(found["families"])
-                    living.append(Part(found["pid"], max(0.0, now - found["at"]), found["ready"], families))
-            return living, ended
+            parts = [_part(path) for path in sorted(self._folder.glob("*.json")) if path.name != _ENDED]
+            return [part for part in parts if part is not None], ended
 
     def _settle(self) -> list[Family]:
         """Add the counts of processes that are dead to those that have ended, and remove their files.
@@ -104,8 +108,8 @@ class Parts:
         dead = [path for path in self._folder.glob("*.lock") if not _is_locked(path)]
         fresh = [path for path in dead if path.stem not in names]
         if fresh:
-            parts = [_load(path.with_suffix(".json")) for path in fresh]
-            counts = [_counts(from_json(part["families"])) for part in parts if part is not None]
+            parts = [_part(path.with_suffix(".json")) for path in fresh]
+            counts = [_counts(part.families) for part in parts if part is not None]
             ended = merged([ended, *counts])
             present = {path.stem for path in dead}
             self._replace(_ENDED, {"names": sorted(present), "families": to_json(ended)})
@@ -142,6 +146,19 @@ def folder_for(name: str) -> Path:
 
 def _counts(families: Sequence[Family]) -> list[Family]:
     return [family for family in families if family.kind != "gauge"]
+
+
+def _part(path: Path) -> Part | None:
+    """A process's part; None if there is none, or another version wrote it."""
+    found = _load(path)
+    if found is None:
+        return None
+    try:
+        age_s = max(0.0, time.time() - found["at"])
+        return Part(found["pid"], age_s, found["ready"], from_json(found["families"]), found["serves"])
+    except (KeyError, TypeError, ValueError) as exc:
+        logger.warning("measures of another version left out path=%s: %s", path, exc)
+        return None
 
 
 def _load(path: Path) -> Any:

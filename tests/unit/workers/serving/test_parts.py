@@ -86,6 +86,8 @@ def test_a_part_that_cannot_be_read_does_not_hide_the_others(
 ) -> None:
     one = entered(tmp_path, 1)
     (tmp_path / "torn.json").write_text('{"pid": 1, "fam')
+    (tmp_path / "newer.json").write_text('{"process": 1}')
     living, _ = one.read()
     assert [value(part.families, "jobs_total") for part in living] == [1]
     assert "measures cannot be read" in caplog.text
+    assert "measures of another version left out" in caplog.text
