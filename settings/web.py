@@ -55,6 +55,14 @@ class WebSettings(Section):
         default=None, description="Pub/sub component whose events Dapr delivers; needs WEB_DAPR_TOKEN."
     )
     dapr_topic: str = Field(default="todo-events", description="Topic of it that Dapr delivers.")
+    session_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = Field(
+        default=None,
+        description="Key that signs the dashboard's sessions, 32 bytes or more; else WEB_JWT_SECRET does, "
+        "or one that ends with the process. Never printed.",
+    )
+    read_only: OnOff = Field(
+        default="off", description="Whether the dashboard only shows and changes nothing: on or off."
+    )
     origins: Annotated[tuple[Origin, ...], BeforeValidator(split_commas)] = Field(
         default=(),
         description="Origins of pages that may connect, comma separated; those of the same host always may.",

@@ -20,9 +20,10 @@ from tasks.app import broker, event_log, outbox_relay, update_log
 from workers.from_settings import cluster_from
 from workers.serving.queue_gauges import QueueGauges
 
-from .access import Access, access_from
+from .access import Access, DevelopmentKey, access_from
 from .api import kafka_router
 from .api.problems import add_problems
+from .dashboard import DASHBOARD_AT, Dashboard, dashboard, first_code, installed_pages
 from .live.bridge import Bridge, Limits
 from .live.connections.admission import Admission
 from .live.connections.routes import add_health, add_live
@@ -41,14 +42,22 @@ class Parts:
     settings: Settings
     access: Access
     bridge: Bridge
+    dashboard: Dashboard
     #: Where the processes of one port share their figures; None where there is only one.
     measures: Path | None = None
 
 
 def make_parts(
-    settings: Settings | None = None, access: Access | None = None, measures: Path | None = None
+    settings: Settings | None = None,
+    access: Access | None = None,
+    measures: Path | None = None,
+    *,
+    development: DevelopmentKey | None = None,
 ) -> Parts:
-    """Make the parts; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys."""
+    """Make the parts; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys.
+
+    ``development`` is the key of a start for which none is set.
+    """
     settings = settings or load_settings()
     web = settings.web
     limits = Limits(
@@ -60,7 +69,23 @@ def make_parts(
     )
     topics = [event_log] if update_log is None else [event_log, update_log]
     bridge = Bridge(cluster_from(settings), topics, limits=limits, prepare=broker.prepare)
-    return Parts(settings, access or access_from(settings), bridge, measures)
+    access = access or access_from(settings, development)
+    return Parts(settings, access, bridge, _dashboard(settings, access, development), measures)
+
+
+def _dashboard(settings: Settings, access: Access, development: DevelopmentKey | None) -> Dashboard:
+    web = settings.web
+    given = web.session_secret or web.jwt_secret
+    secret = given.get_secret_value() if given else development.secret if development else None
+    return dashboard(
+        broker,
+        access=access,
+        code=first_code(development.secret) if development else None,
+        session_secret=secret,
+        read_only=web.read_only == "on",
+        origins=web.origins,
+        pages=installed_pages(),
+    )
 
 
 def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
@@ -77,6 +102,8 @@ def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
         app.include_router(relay_router(outbox_relay))
     gauges = QueueGauges(broker) if kind == "web" else None
     app.include_router(metrics_router(parts.bridge.status, gauges=gauges, folder=parts.measures))
+    if kind == "web":
+        app.mount(DASHBOARD_AT, parts.dashboard)
     _add_live(app, parts)
     if kind == "web":
         add_page(app, parts.settings.web.page)
@@ -91,6 +118,7 @@ def _bare_app(parts: Parts) -> FastAPI:
             yield
         finally:
             await parts.bridge.stop()
+            await asyncio.to_thread(parts.dashboard.close)
             await asyncio.to_thread(broker.close)
 
     app = FastAPI(title="todo-workers", lifespan=lifespan)

@@ -67,6 +67,7 @@ def _operator(topics: Topics, sources: Collection[str], logs: Collection[str]) -
         _below(topics.delay(""), "Read", "Describe", "DescribeConfigs"),
         _topic(topics.dead_letters, "Read", "Write", "Describe", "DescribeConfigs"),
         _topic(topics.control, "Read", "Write", "Describe", "DescribeConfigs"),
+        _topic(topics.actions, "Create", "Read", "Write", "Describe", "DescribeConfigs"),
         *(
             _topic(name, "Read", "Describe", "DescribeConfigs")
             for name in (topics.fleet, topics.stats, *sources, *logs)

@@ -72,6 +72,11 @@ class Topics:
         return _checked(f"{self.namespace}.{name}")
 
     @property
+    def actions(self) -> str:
+        """The log of what operators have done."""
+        return f"{self.namespace}.actions"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.namespace}.dead-letters"
 
@@ -138,6 +143,12 @@ def log_config(retention_ms: int) -> dict[str, str]:
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": str(MAX_JOB_BYTES),
     }
+
+
+def actions_spec(topics: Topics) -> TopicSpec:
+    """The log of what operators have done, in one order; it is kept for ever."""
+    config = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    return TopicSpec(topics.actions, 1, None, config)
 
 
 def dead_letters_spec(topics: Topics, partitions: int, replication_factor: int | None) -> TopicSpec:

@@ -59,7 +59,7 @@ def run_with_web(folder: Path, *, as_json: bool) -> int:
     ):
         wait_for_workers(fleet, _PROCESSES)
         server.wait_until(lambda: _answers(f"http://{_HOST}:{port}/readyz"))
-        found = _addresses(port, with_page=page is not None)
+        found = _addresses(port, secret, with_page=page is not None)
         view.serving(found)
         if as_json:
             view.json_line(json.dumps(found))
@@ -67,11 +67,16 @@ def run_with_web(folder: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _addresses(port: int, *, with_page: bool) -> dict[str, str]:
-    """Return the addresses, by what they serve."""
+def _addresses(port: int, secret: str, *, with_page: bool) -> dict[str, str]:
+    """Return the addresses, by what they serve, and the token that logs in to the dashboard."""
     root = f"http://{_HOST}:{port}"
     page = {"page": f"{root}/"} if with_page else {}
-    return page | {"routes": f"{root}/docs", "live events": f"ws://{_HOST}:{port}/live"}
+    return page | {
+        "routes": f"{root}/docs",
+        "live events": f"ws://{_HOST}:{port}/live",
+        "dashboard": f"{root}/workers/",
+        "its token": _token(secret, "admin"),
+    }
 
 
 def _page(folder: Path, secret: str) -> Path | None:
@@ -84,14 +89,14 @@ def _page(folder: Path, secret: str) -> Path | None:
         return None
     page = folder / "page"
     shutil.copytree(built, page)
-    session = {"user": _USER, "name": _NAME, "token": _token(secret)}
+    session = {"user": _USER, "name": _NAME, "token": _token(secret, "publisher")}
     (page / "session.json").write_text(json.dumps(session))
     return page
 
 
-def _token(secret: str) -> str:
-    """A token as a login service makes it, with which the page may also publish."""
-    claims = {"email": _USER, "roles": ["publisher"], "aud": "todo", "exp": time.time() + _SESSION_S}
+def _token(secret: str, role: str) -> str:
+    """A token as a login service makes it: a publisher may publish, an admin may do all in the dashboard."""
+    claims = {"email": _USER, "roles": [role], "aud": "todo", "exp": time.time() + _SESSION_S}
     return jwt.encode(claims, secret, algorithm="HS256")
 
 

@@ -165,6 +165,18 @@ class DeliveryStore:
         """Record that the recipient does not want the notice, unless a worker has the claim."""
         self._write(notice, {"state": DeliveryState.OPTED_OUT, "claim": None, "until": None}, now=now)
 
+    def newest(
+        self, limit: int, *, recipient: str | None = None, state: DeliveryState | None = None
+    ) -> list[Row[Any]]:
+        """The rows that changed last, of a recipient and in a state if given. Raises DatabaseError."""
+        wanted = select(deliveries).order_by(deliveries.c.updated_at.desc(), deliveries.c.id).limit(limit)
+        if recipient is not None:
+            wanted = wanted.where(deliveries.c.recipient == recipient)
+        if state is not None:
+            wanted = wanted.where(deliveries.c.state == state)
+        with self._database.reading() as connection:
+            return list(connection.execute(wanted))
+
     def find(self, notice_id: UUID) -> Row[Any] | None:
         """The row of a notice, if there is one."""
         with self._database.reading() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from settings import Settings, load_settings
 
 from ..access import DevelopmentKey, development_key
+from ..dashboard import DASHBOARD_AT, first_code
 from .process import Kind, port_of, serve, set_up_log
 from .processes import Processes
 from .progress import Progress
@@ -35,12 +36,19 @@ def _greeting(kind: Kind, settings: Settings, key: DevelopmentKey | None, proces
     lines = [f"live events at ws://{place}/live, of {settings.kafka.namespace} at {_kafka(settings)}{many}"]
     if kind == "web":
         lines.insert(0, f"routes at http://{place}/docs")
+        lines.insert(1, _dashboard(place, key))
     if key is not None:
         lines.append(
             f"no key is set, so this start has one for development: WEB_JWT_SECRET={key.secret}; "
             "with it, todo-workers token ana@example.com makes a token"
         )
     return lines
+
+
+def _dashboard(place: str, key: DevelopmentKey | None) -> str:
+    """Where the dashboard is; behind the # is a code that is good once: a browser sends it to nobody."""
+    address = f"dashboard at http://{place}{DASHBOARD_AT}"
+    return address if key is None else f"{address}/login#{first_code(key.secret)}"
 
 
 def _kafka(settings: Settings) -> str:

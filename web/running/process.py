@@ -42,14 +42,16 @@ def set_up_log(log_format: logs.Format) -> None:
 
 def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], None]) -> None:
     """Serve until SIGINT or SIGTERM, and ``show`` each second what the process does."""
-    from ..access import DevelopmentKey, access_from  # noqa: PLC0415 - with the settings, in this process
+    from ..access import DevelopmentKey  # noqa: PLC0415 - with the settings, in this process
     from ..app import make_app, make_parts  # noqa: PLC0415
 
     settings = load_settings()
     key = DevelopmentKey(development_secret) if development_secret else None
     folder = folder_for(f"{kind}-{settings.web.host}-{port_of(kind, settings)}".replace(":", "_"))
-    parts = make_parts(settings, access_from(settings, key), folder)
-    server = Server(make_app(parts, kind), parts.bridge, drain=settings.web.drain)
+    parts = make_parts(settings, measures=folder, development=key)
+    server = Server(
+        make_app(parts, kind), parts.bridge, drain=settings.web.drain, before_stop=parts.dashboard.end_streams
+    )
     listening = listen(settings.web.host, port_of(kind, settings))
 
     async def main() -> None:

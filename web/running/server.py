@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -44,9 +45,19 @@ def listen(host: str, port: int, *, is_shared: bool = True) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A server that sends the live clients away, spread over ``drain``, before it stops."""
+    """A server that sends the live clients away, spread over ``drain``, before it stops.
 
-    def __init__(self, app: FastAPI, bridge: Bridge, *, drain: timedelta) -> None:
+    ``before_stop`` ends other streams that last; it must not block.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        bridge: Bridge,
+        *,
+        drain: timedelta,
+        before_stop: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -67,6 +78,7 @@ class Server(uvicorn.Server):
         )
         self._bridge = bridge
         self._drain = drain
+        self._before_stop = before_stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, send the clients away, then stop as uvicorn does."""
@@ -75,5 +87,6 @@ class Server(uvicorn.Server):
         for one in sockets or ():
             with suppress(OSError):
                 one.close()
+        self._before_stop()
         await self._bridge.drain(self._drain)
         await super().shutdown(sockets)

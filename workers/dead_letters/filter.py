@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .kinds import kind_of
 from .letter import DeadLetter, Reason
 
 #: The longest name of a place and a value, and the most steps of a place.
@@ -76,6 +77,8 @@ class Filter:
     actor: str | None = None
     reason: Reason | None = None
     exception: str | None = None
+    #: Errors of one kind, see :mod:`.kinds`.
+    kind: str | None = None
     text: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
@@ -87,6 +90,7 @@ class Filter:
             self._names(letter.id, letter.queue, letter.actor)
             and self.reason in {None, letter.reason}
             and (self.exception is None or _is_named(letter.exception_type, self.exception))
+            and (self.kind is None or kind_of(letter.exception_message) == self.kind)
             and (self.text is None or _contains(letter, self.text))
             and (self.since_ms is None or letter.time_ms >= self.since_ms)
             and (self.until_ms is None or letter.time_ms <= self.until_ms)

@@ -26,6 +26,12 @@ def id_of(key: bytes) -> bytes:
     return _GENERATION.sub(b"", key)
 
 
+def generation_of(key: bytes) -> int:
+    """The generation in a key; 0 if it names none."""
+    found = _GENERATION.search(key)
+    return int(found[1]) if found else 0
+
+
 def older_keys(key: bytes) -> Iterator[bytes]:
     """The keys of the earlier generations, the last one first."""
     found = _GENERATION.search(key)

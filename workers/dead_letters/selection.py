@@ -10,9 +10,9 @@ import logging
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..errors import WorkersError, WrongUsage
 from ..kafka.producer import DurableProducer
@@ -78,29 +78,57 @@ class Selection:
             if len(self.named) < keep_named:
                 self.named.append(one)
 
+    @property
+    def places(self) -> Mapping[int, Sequence[int]]:
+        """The ascending offsets of the letters by partition."""
+        return self._offsets
+
     def __contains__(self, entry: Entry) -> bool:
         offsets = self._offsets.get(entry.record.partition, ())
         at = bisect_left(offsets, entry.record.offset)
         return at < len(offsets) and offsets[at] == entry.record.offset
 
 
+class Letters(Protocol):
+    """Where a search finds dead letters other than by reading the whole topic, such as by an index of it."""
+
+    def matching(self, wanted: Filter, progress: Advance) -> Iterator[Entry]:
+        """The unresolved letters that match, in the order of the log's partitions."""
+
+    def at(self, places: Mapping[int, Sequence[int]]) -> Iterator[Entry]:
+        """Those of the letters at ascending offsets of partitions that are unresolved and unchanged."""
+
+
 class Search:
-    """Looks dead letters up in their topic. Every method reads all of it, and raises KafkaUnreachable."""
+    """Looks dead letters up. Every method reads all of their topic, unless it is told where to find them.
+
+    Every method raises KafkaUnreachable.
+    """
 
     def __init__(
         self,
         producer: DurableProducer,
         topic: str,
         watch: Watch = lambda _doing: nullcontext(lambda *_: None),
+        *,
+        letters: Letters | None = None,
     ) -> None:
-        """``producer`` is used for letters that were resolved in a wrong partition alone."""
+        """``producer`` is used for letters that were resolved in a wrong partition alone.
+
+        ``letters`` are looked up instead of reading the topic.
+        """
         self._producer = producer
         self._cluster = producer.cluster
         self._topic = topic
         self._watch = watch
+        self._letters = letters
 
     def matching(self, wanted: Filter, doing: str = "reading") -> Iterator[Entry]:
         """The unresolved dead letters that match, one at a time, in the order of the log's partitions."""
+        if self._letters is not None:
+            with self._watch(doing) as advance:
+                yield from self._letters.matching(wanted, advance)
+            return
         ended: list[Entry] = []
 
         def end_again(entry: Entry) -> None:
@@ -153,6 +181,8 @@ class Search:
 
     def chosen(self, selection: Selection) -> Iterator[Entry]:
         """The dead letters of a selection as they are now: none that came or changed since."""
+        if self._letters is not None:
+            return self._letters.at(selection.places)
         return (entry for entry in unresolved(self._cluster, self._topic) if entry in selection)
 
     def not_found(self, *beginnings: str) -> list[str]:

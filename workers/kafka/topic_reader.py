@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import KafkaUnreachable, TopicsMissing
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: If nothing comes for so long though something must, Kafka is away. A connection may take even longer.
 _PATIENCE_S = 15.0
+#: A gap of more records than this is leapt over; a smaller one is read, as it has mostly been fetched.
+_LEAP = 2_000
 
 
 class TopicReader:
@@ -115,6 +118,38 @@ class TopicReader:
             else:
                 self._client.seek(partition, start)
         yield from self._read_until({partition: end})
+
+    def go_to(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Let :meth:`read` go on from these offsets. Raises KafkaUnreachable."""
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, self._doing):
+            for partition, offset in positions.items():
+                self._client.seek(partition, offset)
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """The offset of each partition from which :meth:`read` goes on. Raises KafkaUnreachable."""
+        assert self._client is not None, "not open"
+        with kafka_errors(self._cluster, self._doing):
+            return {one: self._client.position(one) for one in self._partitions}
+
+    def read_at(self, partition: TopicPartition, offsets: Sequence[int]) -> Iterator[ConsumedRecord]:
+        """Yield one partition's records at these ascending offsets, those that are still there.
+
+        Raises KafkaUnreachable, also if no more records come.
+        """
+        assert self._client is not None, "not open"
+        wanted = deque(offsets)
+        with kafka_errors(self._cluster, self._doing):
+            self._client.assign([partition])
+        self.go_to({partition: wanted[0]})
+        for records in self._read_until({partition: wanted[-1] + 1}):
+            for record in records:
+                while wanted and wanted[0] < record.offset:
+                    wanted.popleft()
+                if wanted and wanted[0] == record.offset:
+                    yield record
+            if records and wanted and wanted[0] > records[-1].offset + _LEAP:
+                self.go_to({partition: wanted[0]})
 
     def _read_until(self, ends: Mapping[TopicPartition, int]) -> Iterator[list[ConsumedRecord]]:
         assert self._client is not None, "not open"

@@ -11,8 +11,9 @@ from dramatiq.errors import ActorNotFound
 
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.edits import Edit, check_arguments
+from ..dead_letters.letter import DeadLetter
 from ..dead_letters.reader import Entry
-from ..dead_letters.replay import queue_of, revived, revived_batch
+from ..dead_letters.replay import message_of, queue_of, revived, revived_batch
 from ..dead_letters.resolving import Resolution, Revive, resolve
 from ..dead_letters.selection import Search, Selection
 from ..errors import KafkaUnreachable, UnknownQueue, WrongUsage
@@ -69,6 +70,21 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
 
     broker.prepare()
     return Action("replay", "replayed", revive, problem_of)
+
+
+def misfit_of(broker: KafkaBroker, letter: DeadLetter) -> str | None:
+    """Why the actor of a letter's job does not take its arguments, so that it would fail again; else None.
+
+    Bytes that are no message, and jobs of an actor that is not known here, are not judged.
+    """
+    message = message_of(letter)
+    if message is None or message.actor_name not in broker.actors:
+        return None
+    try:
+        check_arguments(broker.get_actor(message.actor_name).fn, message)
+    except WrongUsage as exc:
+        return str(exc)
+    return None
 
 
 def act(

@@ -85,6 +85,17 @@ class QueueStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """One partition of a queue's topics. ``owner`` is the client that has it, with its address; or None."""
+
+    topic: str
+    partition: int
+    waiting: int
+    in_hand: int
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DelayedStatus:
     """The delayed jobs of all queues, and how many processes move them."""
 
@@ -122,6 +133,10 @@ class StatusReader:
 
         Raises KafkaUnreachable or NotAuthorized.
         """
+        return [status for status, _ in self.read_with_partitions(queues)]
+
+    def read_with_partitions(self, queues: Sequence[str]) -> list[tuple[QueueStatus, list[PartitionStatus]]]:
+        """As :meth:`read`, each with the partitions of all topics that the queue reads."""
         return [
             patiently(self._cluster, f"read the status of queue {queue}", lambda q=queue: self._read(q))  # type: ignore[misc]
             for queue in queues
@@ -139,7 +154,7 @@ class StatusReader:
         jobs = sum(partition.not_done for partitions in found for partition in partitions.values())
         return DelayedStatus(jobs, len(members))
 
-    def _read(self, queue: str) -> QueueStatus:
+    def _read(self, queue: str) -> tuple[QueueStatus, list[PartitionStatus]]:
         group = self._topics.group(queue)
         # The commits first: a job that is enqueued in between then counts as waiting.
         committed = committed_by(self._admin, group)
@@ -149,7 +164,7 @@ class StatusReader:
         in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
         total = sum(partition.not_done for partition in partitions.values())
         oldest, unreadable = self._oldest(partitions, has_members=bool(members))
-        return QueueStatus(
+        status = QueueStatus(
             queue=queue,
             partitions=len(partitions),
             waiting=total - in_hand,
@@ -160,6 +175,7 @@ class StatusReader:
             held_up=sum(partition.held_up for partition in partitions.values()),
             unreadable=unreadable,
         )
+        return status, _partition_statuses(partitions, members)
 
     def _partitions(
         self, topic: str, committed: Mapping[TopicPartition, Any]
@@ -237,3 +253,25 @@ class StatusReader:
                 if name not in read and reached.offset == wanted[name]:
                     stuck[name] = (wanted[name], f"it gives no record in {_OLDEST_TIMEOUT_S:g} s")
         return found, stuck
+
+
+def _partition_statuses(
+    partitions: Mapping[TopicPartition, Partition], members: Sequence[Mapping[str, Any]]
+) -> list[PartitionStatus]:
+    owners = {
+        (assigned["topic"], number): f"{member['client_id']} at {member['client_host'].lstrip('/')}"
+        for member in members
+        if isinstance(member["member_assignment"], dict)  # bytes while the group assigns anew
+        for assigned in member["member_assignment"]["assigned_partitions"]
+        for number in assigned["partitions"]
+    }
+    return [
+        PartitionStatus(
+            topic=name.topic,
+            partition=name.partition,
+            waiting=partition.not_done - partition.in_hand,
+            in_hand=partition.in_hand,
+            owner=owners.get((name.topic, name.partition)),
+        )
+        for name, partition in partitions.items()
+    ]

@@ -46,7 +46,7 @@ def demo(bootstrap_servers: str, tmp_path: Path) -> Iterator[subprocess.Popen[st
 def test_a_person_types_a_todo_and_sees_what_becomes_of_it(demo: subprocess.Popen[str]) -> None:
     assert demo.stdout is not None
     addresses = json.loads(demo.stdout.readline())
-    assert set(addresses) == {"page", "routes", "live events"}
+    assert set(addresses) == {"page", "routes", "live events", "dashboard", "its token"}
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 640})
         faults: list[str] = []

@@ -15,7 +15,7 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
         "worker": 9,
         "reminder": 3,
         "event": 1,
-        "web": 21,
+        "web": 23,
         "log": 1,
         "database": 1,
         "outbox": 1,

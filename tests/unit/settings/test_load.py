@@ -100,6 +100,8 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "WEB_DAPR_TOKEN": ("another-secret-of-32-bytes-or-more", SecretStr("another-secret-of-32-bytes-or-more")),
     "WEB_DAPR_PUBSUB": ("kafka-pubsub", "kafka-pubsub"),
     "WEB_DAPR_TOPIC": ("todos", "todos"),
+    "WEB_SESSION_SECRET": ("t" * 32, SecretStr("t" * 32)),
+    "WEB_READ_ONLY": ("on", "on"),
     "WEB_ORIGINS": (
         "https://todo.example.com, http://localhost:3000",
         ("https://todo.example.com", "http://localhost:3000"),

@@ -1,0 +1,149 @@
+"""The index says the same of a log as a whole reading of it, however the log came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.records import Consumed
+from workers import Cluster
+from workers.dead_letters import reader
+from workers.dead_letters.filter import Filter
+from workers.dead_letters.index.table import Index
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
+from workers.dead_letters.letter_record import encode
+from workers.kafka import TopicPartition
+
+PARTITIONS = 2
+
+
+def a_letter(**fields: Any) -> DeadLetter:
+    known: dict[str, Any] = {
+        "reason": Reason.FAILED,
+        "origin": Origin("jobs", 0, 1, 2),
+        "value": b"{}",
+        "time_ms": 1_000,
+        "group": "g",
+    }
+    return DeadLetter(**known | fields)
+
+
+def consumed(letter: DeadLetter, offset: int, *, partition: int = 0, timestamp: int = 0) -> Consumed:
+    record = encode(letter)
+    return Consumed("t", partition, offset, timestamp, record.key, record.value, record.headers)
+
+
+class LogReader:
+    """Stands in for a TopicReader: reads a list of records."""
+
+    log: Mapping[int, list[Consumed]] = {}
+
+    def __init__(self, *_: Any) -> None: ...
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def sizes(self) -> dict[TopicPartition, tuple[int, int]]:
+        return {TopicPartition("t", number): (0, len(records)) for number, records in self.log.items()}
+
+    def read_partition(self, partition: TopicPartition, _end: int) -> Iterator[list[Consumed]]:
+        yield self.log[partition.partition]
+
+
+keys = st.sampled_from([b"a", b"a~1", b"a~2", b"b", b"b~1", b"c~0", b"c"])
+events = st.lists(
+    st.tuples(st.integers(0, PARTITIONS - 1), keys, st.sampled_from(["letter", "end", "junk"])), max_size=14
+)
+
+
+@settings(max_examples=100)
+@given(events)
+def test_it_holds_what_a_whole_reading_finds(happened: list[tuple[int, bytes, str]]) -> None:
+    log: dict[int, list[Consumed]] = {number: [] for number in range(PARTITIONS)}
+    for time, (partition, key, kind) in enumerate(happened):
+        place = ("t", partition, len(log[partition]), time)
+        if kind == "letter":
+            headers = encode(a_letter(message_id=f"{time}")).headers
+            log[partition].append(Consumed(*place, key, b"{}", headers))
+        else:
+            log[partition].append(Consumed(*place, key, None if kind == "end" else b"?"))
+    index = Index()
+    for records in log.values():  # a partition after the other: a stray tombstone may come before its letter
+        index.take(records, set(log))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "TopicReader", LogReader)
+        patch.setattr(LogReader, "log", log)
+        found = {
+            (entry.record.partition, entry.record.offset, entry.older)
+            for entry in reader.unresolved(Cluster(), "t")
+        }
+    listed = index.newest(Filter(), 100)
+    assert {
+        (row.partition, row.offset, index.older(row.partition, log[row.partition][row.offset].key or b""))
+        for row in listed
+    } == found
+    index.close()
+
+
+LETTERS = [
+    a_letter(message_id="one", queue="mail", actor="send", time_ms=10, exception_type="builtins.ValueError"),
+    a_letter(message_id="one%", queue="mail", actor="send", time_ms=20, exception_type="smtp.ValueError"),
+    a_letter(message_id="tw_o", queue="audit", time_ms=30, reason=Reason.CRASHED, exception_message="row 7"),
+    a_letter(message_id="two", time_ms=40, exception_type="ValueError", exception_message="row 8\nmore"),
+    a_letter(message_id="\ud800", queue="\udfff", exception_message="no 'x' for ann@example.com"),
+]
+FILTERS = [
+    Filter(),
+    Filter(queue="mail"),
+    Filter(queue="MAIL"),
+    Filter(queue="'; DROP TABLE letters; --"),
+    Filter(actor="send", since_ms=15),
+    Filter(until_ms=20),
+    Filter(reason=Reason.CRASHED),
+    Filter(exception="ValueError"),
+    Filter(exception="smtp.ValueError"),
+    Filter(exception="Error"),
+    Filter(kind="row N"),
+    Filter(kind="no '…' for …@…"),
+    Filter(ids=("one",)),
+    Filter(ids=("one%", "tw")),
+    Filter(ids=("tw_",)),
+    Filter(since_ms=2**62),
+    Filter(ids=("", "\ud800")),
+]
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+def test_its_filters_match_as_those_of_the_commands_do(wanted: Filter) -> None:
+    index = Index()
+    index.take([consumed(letter, offset) for offset, letter in enumerate(LETTERS)], {0})
+    matching = {offset for offset, letter in enumerate(LETTERS) if wanted.matches(letter)}
+    assert {row.offset for row in index.newest(wanted, 100)} == matching
+    assert index.count(wanted) == len(matching)
+    assert set(index.places(wanted).get(0, [])) == matching
+    assert sum(group.count for group in index.groups(wanted, 100)) == len(matching)
+
+
+def test_pages_of_the_list_hold_each_letter_once_the_newest_first() -> None:
+    index = Index()
+    letters = [a_letter(message_id=str(number), time_ms=number // 3) for number in range(20)]
+    index.take([consumed(letter, offset) for offset, letter in enumerate(letters)], {0})
+    seen: list[int] = []
+    after = None
+    while page := index.newest(Filter(), 7, after):
+        seen += [row.offset for row in page]
+        after = (page[-1].time_ms, page[-1].number)
+    assert seen == sorted(range(20), key=lambda offset: (letters[offset].time_ms, offset), reverse=True)
+
+
+def test_a_letter_that_fails_again_is_one_entry_with_its_last_error() -> None:
+    index = Index()
+    again = a_letter(message_id="one", exception_type="E", exception_message="second 2", queue="q")
+    index.take([consumed(a_letter(message_id="one"), 0), consumed(again, 1)], {0})
+    (row,) = index.newest(Filter(), 10)
+    assert (row.offset, row.error, index.counts()) == (1, "E: second 2", {"q": 1})
+    assert not index.holds(0, 0, b"one")
+    assert index.holds(0, 1, b"one")
+    assert [(group.exception, group.kind) for group in index.groups(Filter(), 5)] == [("E", "second N")]

@@ -1,0 +1,1 @@
+"""The screens, one module each. A module's `routes` returns what a dashboard serves of it."""

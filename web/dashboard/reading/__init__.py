@@ -1,0 +1,1 @@
+"""Reads from Kafka for all viewers at once, and only while somebody looks."""

@@ -1,0 +1,60 @@
+"""What operators have done, read and written on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from workers.broker.kafka_broker import KafkaBroker
+from workers.errors import WorkersError
+from workers.operations.action_log import ActionLog, Chain
+
+from .on_demand import OnDemand, Problem
+
+_STEP_MS = 250
+#: How long an action waits to be written down before it is not done.
+_WRITE_S = 30.0
+
+
+class Actions:
+    """For any thread."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self._log = ActionLog(broker.cluster, broker.topics, broker.producer)
+        self._reading = OnDemand("dashboard.actions", self._follow)
+
+    @property
+    def chain(self) -> Chain:
+        """What was read."""
+        return self._log.chain
+
+    @property
+    def problem(self) -> Problem | None:
+        return self._reading.problem
+
+    def want(self) -> None:
+        """Keep reading for a while."""
+        self._reading.want()
+
+    def write(self, who: str, did: str, about: Mapping[str, Any]) -> None:
+        """Write an action down. Blocks. Raises KafkaUnreachable or NotAuthorized: then do not do it."""
+        written = self._reading.call(lambda: self._log.write(who, did, about))
+        try:
+            written.result(_WRITE_S)
+        except TimeoutError as exc:
+            written.cancel()
+            raise WorkersError(f"this could not be written into the log in {_WRITE_S:g} s") from exc
+
+    def close(self) -> None:
+        self._reading.close()
+
+    @contextmanager
+    def _follow(self) -> Iterator[Callable[[], float]]:
+        with self._log as log:
+
+            def step() -> float:
+                log.follow(_STEP_MS)
+                return 0.5
+
+            yield step

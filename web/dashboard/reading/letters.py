@@ -1,0 +1,109 @@
+"""The index of dead letters, built and kept up to date on one thread while somebody looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+from workers.broker.kafka_broker import KafkaBroker
+from workers.dead_letters.index.following import Built, IndexedLetters
+from workers.dead_letters.index.lookup import IndexLetters
+from workers.dead_letters.index.table import Index, Row
+from workers.dead_letters.letter import DeadLetter
+from workers.dead_letters.selection import Search, Watch
+
+from .on_demand import OnDemand, Problem
+
+#: How long one wait for records lasts; others are served between two.
+_STEP_MS = 200
+
+
+class LetterIndex:
+    """For any thread."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self._broker = broker
+        self._letters = IndexedLetters(broker.cluster, broker.topics.dead_letters)
+        self._reading = OnDemand("dashboard.letters", self._follow)
+
+    @property
+    def problem(self) -> Problem | None:
+        return self._reading.problem
+
+    @property
+    def is_reading(self) -> bool:
+        return self._reading.is_running
+
+    @property
+    def built(self) -> Built:
+        """How far the index is."""
+        return self._letters.built
+
+    @property
+    def version(self) -> int:
+        """Grows with each change that a viewer would see, and while the index is built."""
+        return self.index.version if self.built.is_complete else self.built.read
+
+    @property
+    def index(self) -> Index:
+        """What is known so far."""
+        return self._letters.index
+
+    @property
+    def shown(self) -> Index:
+        """What lists are made of: while the index is built, the newest letters alone."""
+        return self.index if self.built.is_complete else self._letters.newest
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to show."""
+        return self._letters.has_newest
+
+    def want(self) -> None:
+        """Keep the index up to date for a while."""
+        self._reading.want()
+
+    def wait_for_first(self, timeout_s: float = 3.0) -> None:
+        """Block until the newest letters are read or there is a problem, at most so long."""
+        self.want()
+        deadline = time.monotonic() + timeout_s
+        while not self.is_ready and self.problem is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def search_quietly(self) -> Search:
+        """As :meth:`search`, without progress."""
+        return self.search(lambda _doing: nullcontext(lambda *_: None))
+
+    def close(self) -> None:
+        self._reading.close()
+        self._letters.close()
+
+    def find(self, letter_id: str) -> Row | None:
+        """Where the dead letter with this id is."""
+        return self.shown.find(letter_id) or self.index.find(letter_id)
+
+    def read(self, row: Row) -> DeadLetter | None:
+        """Read a letter; None if it was resolved meanwhile. Blocks. Raises KafkaUnreachable."""
+        index = self.shown if self.shown.find(row.id) else self.index
+        entries = self._lookup(lambda: index).at({row.partition: [row.offset]})
+        return next((entry.letter for entry in entries), None)
+
+    def search(self, watch: Watch) -> Search:
+        """A search that finds letters by the index once that is complete, else by reading the topic."""
+        broker = self._broker
+        letters = self._lookup(lambda: self.index) if self.built.is_complete else None
+        return Search(broker.producer, broker.topics.dead_letters, watch, letters=letters)
+
+    def _lookup(self, index: Callable[[], Index]) -> IndexLetters:
+        return IndexLetters(self._broker.cluster, self._broker.topics.dead_letters, index)
+
+    @contextmanager
+    def _follow(self) -> Iterator[Callable[[], float]]:
+        with self._letters as letters:
+
+            def step() -> float:
+                # A topic that does not exist yet has no partition that could be waited for.
+                return 0.0 if letters.step(_STEP_MS) or letters.has_topic else 1.0
+
+            yield step

@@ -1,0 +1,156 @@
+"""The state of all queues, read once a second for all viewers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from workers.broker.kafka_broker import KafkaBroker
+from workers.controls.controls import Confirmation
+from workers.controls.decision import Pause, Switch
+from workers.controls.state import State
+from workers.controls.watch import Watch
+from workers.fleet.process import Process
+from workers.operations.queue_status import DelayedStatus, PartitionStatus, QueueStatus, StatusReader
+from workers.stats.history import History
+from workers.stats.history import history as empty_history
+from workers.stats.reader import StatsReader
+
+from .on_demand import OnDemand, Problem
+
+#: The pause between two reads at least; a read that takes longer is followed by as long a pause.
+_EVERY_S = 0.7
+_DELAYED_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read at one time; ``at`` is in seconds since 1970."""
+
+    at: float
+    queues: Sequence[QueueStatus]
+    delayed: DelayedStatus
+    partitions: Mapping[str, Sequence[PartitionStatus]]
+    #: The worker processes that run or are silent, what is decided, and the end of the control topic.
+    fleet: Sequence[Process] = ()
+    state: State = field(default_factory=State)
+    end: int = 0
+    #: What the fleet did.
+    history: History = field(default_factory=lambda: empty_history([], 0.0))
+
+    @property
+    def pauses(self) -> Mapping[str, Pause]:
+        """The queues that are paused."""
+        return self.state.paused(self.at * 1000)
+
+    @property
+    def switches(self) -> Sequence[Switch]:
+        return list(self.state.switches.values())
+
+    @property
+    def confirmed(self) -> Confirmation:
+        """How many of the workers have applied all that is decided."""
+        now_ms = self.at * 1000
+        running = [one for one in self.fleet if not one.is_silent(now_ms)]
+        missing = tuple(one.worker for one in running if not one.has_applied(self.end - 1))
+        silent = tuple(one.worker for one in self.fleet if one.is_silent(now_ms))
+        return Confirmation(len(running) - len(missing), len(running), missing, silent)
+
+    def changes(self, other: Snapshot | None) -> bool:
+        """Whether a viewer of ``other`` sees something else here; ages count by themselves in the browser."""
+        return other is None or _without_ages(self) != _without_ages(other)
+
+
+class Snapshots:
+    """Reads snapshots while somebody looks. For any thread."""
+
+    def __init__(self, broker: KafkaBroker) -> None:
+        self._broker = broker
+        self._reading = OnDemand("dashboard.status", self._read)
+        self.latest: Snapshot | None = None
+        #: Grows with each change that a viewer would see.
+        self.version = 0
+
+    @property
+    def problem(self) -> Problem | None:
+        return self._reading.problem
+
+    @property
+    def is_reading(self) -> bool:
+        return self._reading.is_running
+
+    def want(self) -> None:
+        """Keep reading for a while."""
+        self._reading.want()
+
+    def wait_for_first(self, timeout_s: float) -> None:
+        """Block until there is a snapshot or a problem, at most so long."""
+        self.want()
+        deadline = time.monotonic() + timeout_s
+        while self.latest is None and self.problem is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Make a snapshot the latest one."""
+        if snapshot.changes(self.latest):
+            self.version += 1
+        self.latest = snapshot
+
+    def close(self) -> None:
+        self._reading.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[_Step]:
+        broker = self._broker
+        status = StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of)
+        stats = StatsReader(broker.cluster, broker.topics.stats)
+        with status as reader, broker.controls.watch() as watch, stats:
+            yield _Step(self, reader, broker, watch, stats)
+
+
+class _Step:
+    """Reads one snapshot; returns the pause before the next."""
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        reader: StatusReader,
+        broker: KafkaBroker,
+        watch: Watch,
+        stats: StatsReader,
+    ) -> None:
+        self._snapshots = snapshots
+        self._reader = reader
+        self._broker = broker
+        self._watch = watch
+        self._stats = stats
+        self._history = empty_history([], 0.0)
+        self._delayed: DelayedStatus | None = None
+        self._delayed_at = 0.0
+
+    def __call__(self) -> float:
+        started = time.monotonic()
+        read = self._reader.read_with_partitions(sorted(self._broker.queues))
+        # There are many delay topics, and what waits in them changes slowly.
+        if self._delayed is None or started - self._delayed_at >= _DELAYED_EVERY_S:
+            self._delayed, self._delayed_at = self._reader.read_delayed(), started
+            self._history = self._stats.read()
+        queues = [status for status, _ in read]
+        partitions = {status.queue: found for status, found in read}
+        # Waits for what is decided or reported until the next read.
+        self._watch.follow(max(_EVERY_S, time.monotonic() - started))
+        fleet = [*self._watch.processes(), *self._watch.silent()]
+        controls = (fleet, self._watch.state, self._watch.end, self._history)
+        self._snapshots.take(Snapshot(time.time(), queues, self._delayed, partitions, *controls))
+        return 0.0
+
+
+def _without_ages(snapshot: Snapshot) -> Snapshot:
+    queues = [
+        replace(queue, oldest=queue.oldest and replace(queue.oldest, age_s=0.0)) for queue in snapshot.queues
+    ]
+    fleet = [replace(one, reported_ms=0) for one in snapshot.fleet]
+    history = replace(snapshot.history, now_s=0.0)
+    return replace(snapshot, at=0.0, queues=queues, fleet=fleet, history=history)

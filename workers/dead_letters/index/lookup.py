@@ -1,0 +1,53 @@
+"""Reads the letters that an index has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ...kafka import Cluster, TopicPartition
+from ...kafka.topic_reader import TopicReader
+from ..filter import Filter
+from ..letter_record import decode
+from ..reader import Advance, Entry
+from .table import Index
+
+
+class IndexLetters:
+    """The letters as a search wants them, see `selection.Letters`, found by the index.
+
+    Each reading has a connection of its own. A letter that the index does not know yet is left out.
+    """
+
+    def __init__(self, cluster: Cluster, topic: str, index: Callable[[], Index]) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._index = index
+
+    def matching(self, wanted: Filter, progress: Advance) -> Iterator[Entry]:
+        """The letters that match, in the order of the log's partitions."""
+        places = self._index().places(wanted)
+        total = sum(map(len, places.values()))
+        for read, entry in enumerate(self._read(places), 1):
+            progress(read, total)
+            if wanted.matches(entry.letter):
+                yield entry
+
+    def at(self, places: Mapping[int, Sequence[int]]) -> Iterator[Entry]:
+        """The letters at these places, those that are unresolved and unchanged when they are reached."""
+        return self._read(places)
+
+    def _read(self, places: Mapping[int, Sequence[int]]) -> Iterator[Entry]:
+        if not places:
+            return
+        index = self._index()
+        reader = TopicReader(self._cluster, self._topic)
+        try:
+            reader.open()
+            for partition, offsets in places.items():
+                for record in reader.read_at(TopicPartition(self._topic, partition), offsets):
+                    if record.key is None or not index.holds(partition, record.offset, record.key):
+                        continue
+                    letter = decode(record.value or b"", record.headers)
+                    yield Entry(letter, record, index.older(partition, record.key))
+        finally:
+            reader.close()

@@ -1,0 +1,156 @@
+"""The log of what operators have done, in a topic, chained so that it shows whether somebody changed it.
+
+A record is one JSON object: ``at`` (ms since 1970), ``who``, ``did``, ``about`` (an object), ``seen`` and
+``head``. The head of a log is a SHA-256: of no record it is 64 zeros, and with each record it becomes the
+hash of the head before and the record's bytes. ``head`` is that of the first ``seen`` records, those that the
+writer had read. So several processes can write at once, and a record that somebody changes, removes or
+exchanges does not fit what a later one says. The end of the log is not protected by that: keep its head in
+another place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from ..kafka import Cluster, create_missing_topics
+from ..kafka.producer import DurableProducer
+from ..kafka.topic_reader import TopicReader
+from ..records.envelope import Record
+from ..topics import Topics, actions_spec
+
+_GENESIS = bytes(32)
+#: How many of the last actions are kept to be shown.
+_KEPT = 500
+#: Longest text of an action's facts.
+_MAX_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that an operator did, or that ended. ``number`` counts the records of the log from 1."""
+
+    number: int
+    at_ms: int
+    who: str
+    did: str
+    about: Mapping[str, Any]
+
+
+class Chain:
+    """The records of a log, taken in one after another. Pure; ``flaw`` says where it first does not fit."""
+
+    def __init__(self) -> None:
+        self._heads = [_GENESIS]
+        self.last: deque[Action] = deque(maxlen=_KEPT)
+        self.flaw: str | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._heads) - 1
+
+    @property
+    def head(self) -> str:
+        """The head of all records."""
+        return self._heads[-1].hex()
+
+    def value(self, who: str, did: str, about: Mapping[str, Any], at_ms: int) -> bytes:
+        """The record that tells of an action, to be written behind what was taken in."""
+        facts = {name: _short(value) for name, value in about.items()}
+        found = {
+            "at": at_ms,
+            "who": _short(who),
+            "did": did,
+            "about": facts,
+            "seen": self.count,
+            "head": self.head,
+        }
+        return json.dumps(found).encode()
+
+    def take(self, value: bytes | None) -> None:
+        """Take in the next record."""
+        number = self.count + 1
+        try:
+            found = json.loads(value or b"")
+            action = Action(
+                number, int(found["at"]), str(found["who"]), str(found["did"]), dict(found["about"])
+            )
+            seen, head = int(found["seen"]), bytes.fromhex(found["head"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._note(f"record {number} is no action")
+        else:
+            self.last.append(action)
+            if not 0 <= seen < number or self._heads[seen] != head:
+                self._note(
+                    f"record {number} does not fit the {seen:,} before it: one of those was changed, removed "
+                    "or added since"
+                )
+        self._heads.append(hashlib.sha256(self._heads[-1] + (value or b"")).digest())
+
+    def _note(self, flaw: str) -> None:
+        self.flaw = self.flaw or flaw
+
+
+class ActionLog:
+    """Reads the log, and writes into it; a context manager that can be entered again, for one thread."""
+
+    def __init__(self, cluster: Cluster, topics: Topics, producer: DurableProducer) -> None:
+        self._cluster = cluster
+        self._topics = topics
+        self._producer = producer
+        self._reader: TopicReader | None = None
+        self._has_topic = False
+        self.chain = Chain()
+
+    def __enter__(self) -> Self:
+        """Connect and read all of it. Raises KafkaUnreachable or NotAuthorized."""
+        self._reader = TopicReader(self._cluster, self._topics.actions)
+        try:
+            self._reader.open()
+            self._has_topic = bool(self._reader.sizes())
+            self.chain = Chain()
+            self._read()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def follow(self, timeout_ms: int) -> None:
+        """Take in what comes within this time. Raises KafkaUnreachable."""
+        assert self._reader is not None, "not entered"
+        for record in self._reader.read(timeout_ms) if self._has_topic else ():
+            self.chain.take(record.value)
+
+    def write(self, who: str, did: str, about: Mapping[str, Any]) -> None:
+        """Write what somebody does, and wait until Kafka has it. Raises KafkaUnreachable or NotAuthorized."""
+        assert self._reader is not None, "not entered"
+        if not self._has_topic:
+            create_missing_topics(self._cluster, [actions_spec(self._topics)])
+            self.__exit__(None, None, None)
+            self.__enter__()
+        self._read()
+        value = self.chain.value(who, did, about, int(time.time() * 1000))
+        self._producer.deliver(self._topics.actions, Record(b"actions", value, []))
+        self._read()
+
+    def _read(self) -> None:
+        assert self._reader is not None
+        for record in self._reader.read_to_end() if self._has_topic else ():
+            self.chain.take(record.value)
+
+
+def _short(value: Any) -> Any:
+    return value[:_MAX_CHARS] if isinstance(value, str) else value
