@@ -20,8 +20,8 @@ PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo client client-if-node page-if-node example test tests beside-tests test-3.13 test-dapr storm bench interop deploy-check lint types imports \
-	schemas format lock clean
+.PHONY: help setup demo client client-if-node client-packages-if-node page-if-node example test tests beside- \
+	tests test-3.13 test-dapr storm bench interop deploy-check lint types imports schemas format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ CLIENT := web/client
 client: $(CLIENT)/node_modules/.installed ## build and test the TypeScript client of the live events (Node 20 or newer)
 	@cd $(CLIENT) && npm run --silent check
 
+# Tests of pages in a browser need them.
+client-packages-if-node:
+	@$(if $(NODE),$(MAKE) --no-print-directory $(CLIENT)/node_modules/.installed)
+
 client-if-node:
 	@$(if $(NODE),$(MAKE) --no-print-directory client,echo "No Node 20 or newer found: the TypeScript client is not tested.")
 
@@ -60,7 +64,7 @@ $(CLIENT)/node_modules/.installed: $(CLIENT)/package-lock.json
 	@cd $(CLIENT) && npm ci --silent
 	@touch $@
 
-test: lint client-if-node ## every check and every test; the central ones on Python 3.13 too, if it is found
+test: lint client-packages-if-node ## every check and every test; the central ones on Python 3.13 too, if it is found
 	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
 	@$(MAKE) --no-print-directory --jobs 2 tests beside-tests
 
@@ -71,6 +75,7 @@ tests:
 beside-tests:
 	@log=$$(mktemp); trap 'cat "$$log"; rm -f "$$log"' EXIT; { \
 		$(MAKE) --no-print-directory types && $(MAKE) --no-print-directory imports && \
+		$(MAKE) --no-print-directory client-if-node && \
 		{ test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13; }; \
 	} >"$$log" 2>&1
 
