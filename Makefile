@@ -20,8 +20,8 @@ PYTHON_3_13 ?= $(shell $(PY) -c 'import sys; sys.exit(sys.version_info[:2] == (3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo client client-if-node client-packages-if-node page-if-node example test tests beside- \
-	tests test-3.13 test-dapr storm bench interop deploy-check lint types imports schemas format lock clean
+.PHONY: help setup demo client client-if-node client-packages-if-node page-if-node example test tests beside-tests \
+	test-3.13 test-dapr storm bench interop deploy-check lint types imports schemas format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
