@@ -22,6 +22,8 @@ from .watch import Watch
 #: How long a wait for the confirmation lasts if nobody says how long.
 WAIT_S = 10.0
 _LOOK_S = 0.1
+#: The longest pause with an end: a thousand years.
+_MAX_PAUSE_S = 1_000 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,12 @@ class Controls:
     def pause(self, queue: str, *, who: str, why: str = "", for_s: float | None = None) -> Change:
         """Let no job of a queue start, for a while or until :meth:`resume`; jobs that run finish.
 
-        Once all workers have confirmed, none starts. Nothing is rewritten and no attempt is used.
+        Once all workers have confirmed, none starts. Nothing is rewritten and no attempt is used. Raises
+        InvalidName for a name that no queue can have, WrongUsage for a length of time that is none.
         """
+        self._topics.jobs(queue)
+        if for_s is not None and not 0 < for_s <= _MAX_PAUSE_S:
+            raise WrongUsage(f"a pause of {for_s:g} s is none: leave the length out, or give one above 0")
         return self._write(encode(Pause(queue, _note(who, why, for_s))))
 
     def resume(self, queue: str, *, who: str, why: str = "") -> Change:
@@ -84,10 +90,10 @@ class Controls:
         return self._write(ending(Pause(queue).subject, _note(who, why)))
 
     def switch(self, where: Filter, then: Then | str, *, who: str, why: str = "") -> tuple[Switch, Change]:
-        """Let no job start that the filter matches: it becomes a dead letter with reason ``held``, or is
-        dropped.
+        """Let no job start that the filter matches.
 
-        Raises WrongUsage for a filter that matches every job, or asks for what only dead letters have.
+        Each becomes a dead letter with the reason ``held``, or is dropped. Raises WrongUsage for a filter
+        that matches every job, or asks for what only dead letters have.
         """
         try:
             sound = filter_from(as_json(where))

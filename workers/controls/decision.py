@@ -83,7 +83,7 @@ def encode(decision: Decision) -> Record:
 
 def ending(subject: str, note: Note) -> Record:
     """Make the tombstone that ends a decision; ``note`` is about the end."""
-    return Record(subject.encode(), None, headers_of(note))
+    return Record(subject.encode(errors="backslashreplace"), None, headers_of(note))
 
 
 def headers_of(note: Note) -> list[tuple[str, bytes]]:
