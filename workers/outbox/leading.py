@@ -26,7 +26,7 @@ _LOCK = 0x6F757462
 #: Have PostgreSQL notice within half a minute that the relay's machine is gone: its default is two hours.
 _KEEPALIVES = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 #: How often SQLite is asked for commits of other processes; a question takes some 10 microseconds.
-_SQLITE_POLL_S = 0.01
+_SQLITE_POLL_S = 0.02
 
 
 class Lead(Protocol):
@@ -124,6 +124,7 @@ class SqliteLead:
         self._reads = reads
         self._lock = FileLock(_lock_file(engine))
         self._connection: Connection | None = None
+        self._driver: Any = None
         self._version: Any = None
 
     def take(self) -> bool:
@@ -131,8 +132,9 @@ class SqliteLead:
 
     def has_changed(self) -> bool:
         # The driver: through SQLAlchemy a question would take ten times as long.
-        driver: Any = self._opened().connection.driver_connection
-        version = driver.execute("PRAGMA data_version").fetchone()
+        if self._driver is None:
+            self._driver = self._opened().connection.driver_connection
+        version = self._driver.execute("PRAGMA data_version").fetchone()
         has_changed: bool = version != self._version
         self._version = version
         return has_changed
@@ -154,7 +156,7 @@ class SqliteLead:
     ) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._driver = None
         self._lock.release()
 
     def _opened(self) -> Connection:

@@ -18,7 +18,7 @@ from .writing import LOOK_S, RelayCounts, Target, Writing
 logger = logging.getLogger(__name__)
 
 #: The pause of a relay after its database failed, or Kafka did as it began.
-_BEGIN_ANEW_S = 2.0
+_BEGIN_ANEW_S = 5.0
 
 
 class Relay:
