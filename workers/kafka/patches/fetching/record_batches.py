@@ -15,7 +15,7 @@ class CorruptBatch(ValueError):
 class FetchedRecord:
     """A record as a consumer gets it; its headers are read when they are asked for."""
 
-    __slots__ = ("_headers", "key", "offset", "partition", "timestamp", "topic", "value")
+    __slots__ = ("key", "offset", "partition", "raw_headers", "timestamp", "topic", "value")
 
     #: Why it cannot be read: see :class:`UnreadableRecords`.
     unreadable: str | None = None
@@ -36,7 +36,7 @@ class FetchedRecord:
         self.timestamp = timestamp
         self.key = key
         self.value = value
-        self._headers = headers
+        self.raw_headers = headers
 
     @property
     def first_offset(self) -> int:
@@ -48,7 +48,7 @@ class FetchedRecord:
 
         A name that is not UTF-8 has replacement characters.
         """
-        raw = self._headers
+        raw = self.raw_headers
         found: list[tuple[str, bytes | None]] = []
         try:
             count, at = _varint(raw, 0)

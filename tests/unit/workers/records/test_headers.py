@@ -1,0 +1,38 @@
+"""Since when a job may start, by its record."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.records import Consumed
+from workers.kafka.patches.fetching.record_batches import FetchedRecord
+from workers.records.consumed import ConsumedRecord
+from workers.records.headers import due_ms
+
+
+def fetched(name: bytes, value: bytes) -> FetchedRecord:
+    """A record with one header, as Kafka writes it: lengths are zigzag numbers."""
+    header = bytes([2, 2 * len(name)]) + name + bytes([2 * len(value)]) + value
+    return FetchedRecord("t", 0, 0, 1_700_000_000_000, b"key", b"value", header)
+
+
+@pytest.mark.parametrize(
+    ("record", "due"),
+    [
+        (Consumed(), 1_700_000_000_000),
+        (Consumed(headers=[("eta", b"1234")]), 1234),
+        (Consumed(headers=[("eta", b"soon")]), 1_700_000_000_000),
+        (fetched(b"eta", b"1234"), 1234),
+        (fetched(b"actor", b"metadata"), 1_700_000_000_000),
+        (fetched(b"actor", b"work"), 1_700_000_000_000),
+    ],
+)
+def test_a_job_is_due_when_its_header_says_or_its_record_was_written(
+    record: ConsumedRecord, due: int
+) -> None:
+    assert due_ms(record) == due
+
+
+def test_headers_are_not_read_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(FetchedRecord, "headers")
+    assert due_ms(fetched(b"actor", b"work")) == 1_700_000_000_000
