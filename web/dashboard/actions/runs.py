@@ -184,6 +184,7 @@ class Runs:
             self._threads.discard(threading.current_thread())
 
     def _look(self, run: Run) -> None:
+        self._letters.catch_up()
         action = self._action(run)
         selection = self._search(run).select(
             run.wanted, run.limit, lambda entry: self._weigh(run, action, entry)
@@ -192,10 +193,11 @@ class Runs:
         pauses = self._broker.controls.state().paused(now_ms) if run.verb == "replay" else {}
         run.paused = {queue: run.queues[queue] for queue in pauses if run.queues[queue]}
         run.selection = selection
-        run.phase = Phase.READY if selection.total else Phase.DONE
         if run.at_once and selection.total:
             run.phase = Phase.WAITING
             self._act(run)
+        else:
+            run.phase = Phase.READY if selection.total else Phase.DONE
 
     def _weigh(self, run: Run, action: Action, entry: Entry) -> str | None:
         run.queues[entry.letter.queue or ""] += 1
@@ -210,6 +212,7 @@ class Runs:
         assert run.selection is not None
         with self._turn(run):
             run.phase = Phase.ACTING
+            self._letters.catch_up()  # with what the action before has done
             run.done_before, run.resolution = run.done, Resolution()
             about = {**run.asked, "letters": run.left, "run": run.id}
             if run.edits:

@@ -12,11 +12,14 @@ from workers.dead_letters.index.lookup import IndexLetters
 from workers.dead_letters.index.table import Index, Row
 from workers.dead_letters.letter import DeadLetter
 from workers.dead_letters.selection import Search, Watch
+from workers.errors import WorkersError
 
 from .on_demand import OnDemand, Problem
 
 #: How long one wait for records lasts; others are served between two.
 _STEP_MS = 200
+#: How long an action waits for the index to know all that is there.
+_CATCH_UP_S = 30.0
 
 
 class LetterIndex:
@@ -88,6 +91,20 @@ class LetterIndex:
         index = self.shown if self.shown.find(row.id) else self.index
         entries = self._lookup(lambda: index).at({row.partition: [row.offset]})
         return next((entry.letter for entry in entries), None)
+
+    def catch_up(self) -> None:
+        """Have the index know all that is in the topic by now, once it is complete. Blocks.
+
+        Raises KafkaUnreachable.
+        """
+        if self.built.is_complete:
+            caught_up = self._reading.call(self._letters.catch_up)
+            try:
+                caught_up.result(_CATCH_UP_S)
+            except TimeoutError as exc:
+                raise WorkersError(
+                    f"the index of dead letters is not up to date after {_CATCH_UP_S:g} s"
+                ) from exc
 
     def search(self, watch: Watch) -> Search:
         """A search that finds letters by the index once that is complete, else by reading the topic."""

@@ -5,12 +5,14 @@ At first it takes the ends of the partitions alone, so that the newest letters c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from ...kafka import Cluster, TopicPartition
 from ...kafka.topic_reader import TopicReader
+from ...records.consumed import ConsumedRecord
 from .table import Index
 
 #: How many records of each partition's end are taken at first.
@@ -84,14 +86,23 @@ class IndexedLetters:
         if not self._positions:
             return False
         records = self._reader.read(timeout_ms)
-        self.index.take(records, {partition.partition for partition in self._positions})
-        for record in records:
-            self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._take(records)
         if not self.built.is_complete:
             for partition, position in self._reader.positions().items():
                 self._positions[partition] = max(position, self._positions[partition])
             self.built = self._how_far()
         return bool(records)
+
+    def catch_up(self) -> None:
+        """Take in everything that is in the topic by now. Raises KafkaUnreachable."""
+        assert self._reader is not None, "not entered"
+        if self._positions:
+            self._take(list(self._reader.read_to_end()))
+
+    def _take(self, records: Sequence[ConsumedRecord]) -> None:
+        self.index.take(records, {partition.partition for partition in self._positions})
+        for record in records:
+            self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
     def _begin(self, sizes: dict[TopicPartition, tuple[int, int]]) -> None:
         """Start an empty index, and take the ends of the partitions."""
