@@ -40,9 +40,13 @@ export class Connection {
     this.#needs = needs;
   }
 
+  /** Begin, once the caller is done: who makes the client has it in hand when its functions are called. */
   start(): void {
     this.stop();
-    void this.#connect(this.#turn);
+    const turn = this.#turn;
+    queueMicrotask(() => {
+      if (turn === this.#turn) void this.#connect(turn);
+    });
   }
 
   stop(): void {
@@ -51,15 +55,17 @@ export class Connection {
     const socket = this.#socket;
     if (!socket) return;
     this.#socket = undefined;
+    // A socket that is closed before it has opened may still have an error: that listener stays.
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
   async #connect(turn: number): Promise<void> {
     const needs = this.#needs;
-    needs.state("connecting", "");
     // A token that does not come is a failure, too.
     this.#listen();
+    needs.state("connecting", "");
+    if (turn !== this.#turn) return;
     let token: string;
     try {
       token = await needs.token();
@@ -70,6 +76,8 @@ export class Connection {
       return;
     }
     const socket = this.#socket;
+    // In Node, an error that nobody listens to ends the process. What is to be done follows from its close.
+    socket.onerror = () => {};
     socket.onopen = () => this.#send({ type: "hello", token, cursor: needs.cursor(), client: needs.client });
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
     socket.onclose = ({ code, reason }) => this.#end(code, undefined, reason);

@@ -20,8 +20,8 @@ export interface Options {
   /** `why` says in words why it is waiting or ended. */
   onState?: (state: State, why: string) => void;
   /**
-   * The name of who is signed in. With it all tabs of this user share one socket, where the browser can (BroadcastChannel and
-   * navigator.locks); without it each has its own.
+   * The name of who is signed in. With it all tabs of this user share one socket, where the browser can
+   * (BroadcastChannel and navigator.locks); without it each has its own.
    */
   user?: string;
   /** Go on from here, instead of loading at the start. Such a tab has a socket of its own. */
@@ -134,7 +134,7 @@ class Client implements Live {
   #set(state: State, why: string): void {
     if (this.#closed) return;
     this.state = state;
-    this.#options.onState?.(state, why);
+    guarded(() => this.#options.onState?.(state, why));
   }
 
   /** Take a frame of this tab's socket. */
@@ -162,15 +162,19 @@ class Client implements Live {
     if (this.#closed) return;
     for (const type of [event.type, "*"]) {
       for (const listener of this.#listeners.get(type) ?? []) {
-        try {
-          listener(event as never);
-        } catch (error) {
-          // As an error in a listener of the browser's: it is reported, and the others go on.
-          setTimeout(() => {
-            throw error;
-          }, 0);
-        }
+        guarded(() => listener(event as never));
       }
     }
+  }
+}
+
+/** Call a function of the page's. As with a listener of the browser's, an error in it is reported, and all goes on. */
+function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    }, 0);
   }
 }

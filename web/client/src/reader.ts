@@ -60,6 +60,8 @@ export class Reader {
       if (frame.type === "resync") await this.#reload(frame);
       else if (frame.type === "event") frame.e.forEach((event) => this.#take(event));
       else if (frame.type === "welcome") this.#enter(frame.epoch);
+      // It may have been ended with a part of the frame not shown, or not loaded.
+      if (this.#stopped) return;
       this.cursor = after(this.cursor, frame);
     }
     this.#busy = false;

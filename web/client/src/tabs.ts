@@ -42,8 +42,9 @@ export class Tabs {
   static readonly possible = (): boolean =>
     typeof BroadcastChannel === "function" && !!globalThis.navigator?.locks;
 
+  /** Tell the other tabs; once it is closed, nobody. */
   tell(message: Message): void {
-    this.#channel.postMessage(message);
+    if (!this.#closed) this.#channel.postMessage(message);
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
+import { connect, type Live } from "../src/index.ts";
 import { begin, client, FakeSocket, pass, settle } from "./fakes.ts";
 
 beforeEach(begin);
@@ -199,7 +200,62 @@ test("a listener may end it, and is not called for the rest of a frame", async (
   const event = (o: number) => ({ p: 0, o, type: "todo.created", id: `${o}`, data: { todo: { title: `${o}` } } });
   FakeSocket.last.say({ type: "event", c: "c2", e: [event(1), event(2)] });
   await settle();
-  assert.deepEqual(seen.titles, ["1"]);
+  // The rest is still to be shown, to who goes on from the cursor.
+  assert.deepEqual([seen.titles, seen.live.cursor], [["1"], "c0"]);
+});
+
+test("a page that fails to show a state keeps its connection, and is told of its fault", async (t) => {
+  const random = wait_longest();
+  t.after(() => random.mock.restore());
+  const seen = client({
+    onState: (state) => {
+      if (state === "connecting" && FakeSocket.made.length) throw new Error("a fault of the page");
+    },
+  });
+  await settle();
+  FakeSocket.last.welcome();
+  FakeSocket.last.cut();
+  await pass(200);
+  assert.equal(FakeSocket.made.length, 2);
+  FakeSocket.last.welcome();
+  assert.equal(seen.live.state, "live");
+  await assert.rejects(() => pass(1), /a fault of the page/);
+});
+
+test("nothing is called before who connects has the client", async () => {
+  const cursors: unknown[] = [];
+  const live: Live = connect({
+    url: "ws://bridge/live",
+    token: () => live.state,
+    onState: () => cursors.push(live.cursor),
+    WebSocket: FakeSocket as never,
+  });
+  assert.deepEqual(cursors, []);
+  await settle();
+  assert.deepEqual(cursors, [null]);
+  assert.equal(FakeSocket.last.welcome()["token"], "connecting");
+});
+
+test("a client that is ended before it begins, or as it does, calls nothing and opens nothing", async () => {
+  let tokens = 0;
+  const token = () => `token-${++tokens}`;
+  client({ token }).live.close();
+  const seen = client({ token, onState: () => seen.live.close() });
+  await settle();
+  await pass(60_000);
+  await pass(60_000);
+  assert.deepEqual([tokens, FakeSocket.made.length], [0, 0]);
+});
+
+test("a socket that fails is heard, also one that was closed before it opened", async () => {
+  const seen = client();
+  await settle();
+  FakeSocket.last.fail();
+  assert.deepEqual(seen.states, ["connecting", "waiting"]);
+  await pass(200);
+  seen.live.close();
+  FakeSocket.last.fail();
+  assert.deepEqual(seen.states, ["connecting", "waiting", "connecting"]);
 });
 
 test("since when the log is not followed is there to be shown", async () => {

@@ -13,6 +13,7 @@ export class FakeSocket {
 
   sent: Frame[] = [];
   isClosed = false;
+  onerror: (() => void) | null = null;
   onopen: (() => void) | null = null;
   onmessage: ((message: { data: string }) => void) | null = null;
   onclose: ((close: { code: number; reason: string }) => void) | null = null;
@@ -35,6 +36,13 @@ export class FakeSocket {
   /** Say what the server says. */
   say(frame: Frame): void {
     this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+
+  /** Fail as a socket of the package `ws` does: an error without a listener is thrown. */
+  fail(): void {
+    if (!this.onerror) throw new Error("an error without a listener");
+    this.onerror();
+    this.cut();
   }
 
   cut(code = 1006): void {
@@ -117,6 +125,7 @@ export class FakeChannel {
   }
 
   postMessage(data: unknown): void {
+    if (!FakeChannel.open.has(this)) throw new DOMException("the channel is closed", "InvalidStateError");
     if (this.isFrozen) return;
     for (const other of FakeChannel.open) {
       if (other !== this && other.name === this.name && !other.isFrozen) {

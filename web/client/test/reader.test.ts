@@ -53,6 +53,20 @@ test("a load that fails is tried again, and a connection meanwhile goes on from 
   assert.equal(seen.live.cursor, "c0");
 });
 
+test("a client that is ended while a load fails has not moved", async () => {
+  const seen = client({
+    onResync: async () => {
+      throw new Error("away");
+    },
+  });
+  await settle();
+  FakeSocket.last.welcome();
+  await settle();
+  seen.live.close();
+  await pass(60_000);
+  assert.equal(seen.live.cursor, null);
+});
+
 test("what repeats an event is not shown: a number of the log, or an id", async () => {
   const seen = client();
   await settle();

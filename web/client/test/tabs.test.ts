@@ -90,6 +90,16 @@ test("a frozen tab loses the socket to one that notices, and is told by it when 
   assert.equal(FakeSocket.last.welcome()["cursor"], "c1");
 });
 
+test("a tab that is closed as it loads says nothing to the others any more", async () => {
+  const seen = client({ user: "ana", onResync: () => seen.live.close() });
+  const other = client({ user: "ana" });
+  await settle();
+  FakeSocket.last.welcome();
+  await settle();
+  assert.deepEqual([seen.states, seen.live.cursor, other.live.state], [["connecting"], null, "connecting"]);
+  assert.equal(FakeSocket.made.length, 2);
+});
+
 test("others find out for themselves when the server will not have a tab back", async () => {
   const [first, second] = await tabs(2);
   FakeSocket.last.say({ type: "bye", code: 4501, again_after_ms: null, why: "the token is refused" });
