@@ -120,9 +120,10 @@ def decode(
         if found.get("paused") is not True:
             raise ValueError('the value has no "paused": true')
         return Pause(name, note)
-    if found.get("then") not in set(Then):
+    then = found.get("then")
+    if not isinstance(then, str) or then not in set(Then):
         raise ValueError('the value has no "then": "hold" or "discard"')
-    return Switch(name, filter_from(found.get("where")), Then(found["then"]), note)
+    return Switch(name, filter_from(found.get("where")), Then(then), note)
 
 
 def _note(texts: Mapping[str, str], timestamp_ms: int) -> Note:
@@ -152,7 +153,10 @@ def as_json(where: Filter) -> dict[str, Any]:
 
 
 def filter_from(found: Any) -> Filter:
-    """The conditions in a record. Raises ValueError for unknown ones, and for none: that is every job."""
+    """The conditions in a record.
+
+    Raises ValueError for unknown ones, and for empty ones and none: they would match every job.
+    """
     if not isinstance(found, dict):
         raise ValueError('the value has no "where" with conditions')  # noqa: TRY004 - the same
     unknown = found.keys() - {*_TEXTS, "ids", "where"}
@@ -163,6 +167,8 @@ def filter_from(found: Any) -> Filter:
     lists = [each if isinstance(each, list) else [None] for each in (ids, where)]
     if not all(isinstance(text, str) for text in (*texts.values(), *lists[0], *lists[1])):
         raise ValueError("a condition is no text")
+    if not all((*texts.values(), *ids)):  # every text begins with the empty one, and has it in it
+        raise ValueError("a condition is empty, so that it would match every job")
     made = Filter(ids=tuple(ids), where=tuple(map(parse_place, where)), **texts)
     if made.is_empty:
         raise ValueError("there is no condition, so that it would match every job")

@@ -55,8 +55,9 @@ class State:
             return self._without(key)
         try:
             decision = decode(record.key, record.value, record.headers, record.timestamp)
-        except ValueError as exc:
-            return self._with_problem(Problem(f"{key!r:.80}", record.offset, str(exc)))
+        except Exception as exc:  # noqa: BLE001 - no record may keep a worker from applying the others
+            why = str(exc) if isinstance(exc, ValueError) else f"{type(exc).__name__}: {exc}"
+            return self._with_problem(Problem(f"{key!r:.80}", record.offset, why))
         return self._with(decision)
 
     def _with(self, decision: Decision) -> State:

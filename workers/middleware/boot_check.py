@@ -1,4 +1,4 @@
-"""Lets a worker process start only if Kafka and the pool's topics are there."""
+"""Lets a worker process start only if Kafka and the pool's topics are there, and its controls are applied."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Prepares(Protocol):
 
 
 class BootCheck(dramatiq.Middleware):
-    """Prepares the broker before a worker boots, and ends the process with one line if that fails."""
+    """Prepares the broker before a worker boots, and ends the process if that fails.
+
+    It ends with one line where Kafka is the cause, and with the traceback of any other error.
+    """
 
     def __init__(self, then: Callable[[dramatiq.Worker], object] = lambda _: None) -> None:
         """``then`` gets the worker, does more that needs Kafka, and may fail in the same way."""
@@ -46,4 +49,10 @@ class BootCheck(dramatiq.Middleware):
                 raise WorkerCannotStart(str(exc)) from exc
             # dramatiq would log the traceback as well, which helps nobody to start Kafka.
             logger.critical("worker cannot start: %s", exc)
+            sys.exit(_CANNOT_CONNECT)
+        except Exception as exc:
+            # dramatiq would log it and boot the worker all the same, without what operators have decided.
+            if not self._in_command:
+                raise WorkerCannotStart(f"{type(exc).__name__}: {exc}") from exc
+            logger.critical("worker cannot start", exc_info=True)
             sys.exit(_CANNOT_CONNECT)

@@ -39,7 +39,17 @@ def test_what_is_no_name_of_a_queue_is_refused(controls: Controls, producer: Moc
     producer.deliver.assert_not_called()
 
 
-@pytest.mark.parametrize("where", [Filter(), Filter(reason=Reason.FAILED), Filter(actor="a", since_ms=5)])
+@pytest.mark.parametrize(
+    "where",
+    [
+        Filter(),
+        Filter(reason=Reason.FAILED),
+        Filter(actor="a", since_ms=5),
+        Filter(ids=("",)),
+        Filter(actor="a", ids=("3f", "")),
+        Filter(text=""),
+    ],
+)
 def test_a_switch_asks_for_what_jobs_have(controls: Controls, producer: Mock, where: Filter) -> None:
     with pytest.raises(WrongUsage):
         controls.switch(where, Then.HOLD, who="ann")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.records import Consumed
+from workers.controls import decision
 from workers.controls.decision import Note, Pause, Switch, decode, encode, ending
 from workers.controls.state import State
 from workers.controls.then import Then
@@ -33,11 +34,11 @@ def state_of(*records: Record) -> State:
     return State().after(consumed(record, offset) for offset, record in enumerate(records))
 
 
-@pytest.mark.parametrize("decision", [PAUSE, SWITCH, Pause("mail", Note("ann", 5, "ünknown\n"))])
-def test_a_decision_is_read_as_it_was_written(decision: Pause | Switch) -> None:
-    record = encode(decision)
+@pytest.mark.parametrize("made", [PAUSE, SWITCH, Pause("mail", Note("ann", 5, "ünknown\n"))])
+def test_a_decision_is_read_as_it_was_written(made: Pause | Switch) -> None:
+    record = encode(made)
     assert record.value is not None
-    assert decode(record.key, record.value, record.headers) == decision
+    assert decode(record.key, record.value, record.headers) == made
 
 
 def test_the_last_record_of_a_subject_counts_and_a_tombstone_ends_it() -> None:
@@ -66,8 +67,13 @@ def test_a_pause_ends_by_itself() -> None:
         (None, b'{"paused": true}', "key"),
         (b"other/x", b"{}", "key"),
         (b"switch/1", b'{"then": "explode", "where": {"actor": "a"}}', "then"),
+        (b"switch/1", b'{"then": [], "where": {"actor": "a"}}', "then"),
+        (b"switch/1", b'{"then": {}, "where": {"actor": "a"}}', "then"),
+        (b"switch/1", b'{"then": null, "where": {"actor": "a"}}', "then"),
         (b"switch/1", b'{"then": "hold"}', "where"),
         (b"switch/1", b'{"then": "hold", "where": {}}', "every job"),
+        (b"switch/1", b'{"then": "hold", "where": {"ids": [""]}}', "every job"),
+        (b"switch/1", b'{"then": "hold", "where": {"actor": "a", "text": ""}}', "every job"),
         (b"switch/1", b'{"then": "hold", "where": {"actor": "a", "colour": "red"}}', "not known"),
         (b"switch/1", b'{"then": "hold", "where": {"actor": 5}}', "no text"),
         (b"switch/1", b'{"then": "hold", "where": {"ids": "abc"}}', "no text"),
@@ -100,6 +106,16 @@ def test_a_sound_record_takes_the_place_of_the_problem() -> None:
 def test_a_batch_that_cannot_be_read_is_named_and_left_out() -> None:
     state = State().after([Consumed(key=None, unreadable="zstd is not installed")])
     assert "zstd" in str(state.problems[0])
+
+
+def test_an_error_that_nobody_foresaw_leaves_out_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> Filter:
+        raise TypeError("unforeseen")
+
+    monkeypatch.setattr(decision, "filter_from", fail)
+    state = state_of(encode(SWITCH), encode(PAUSE))
+    assert dict(state.pauses) == {"mail": PAUSE}
+    assert "TypeError: unforeseen" in str(state.problems[0])
 
 
 @given(
