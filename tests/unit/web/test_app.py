@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -12,24 +15,36 @@ from web.app import Kind, make_app, make_parts
 ROUTES = {"/events", "/todos/{todo}/history", "/reminders", "/preferences", "/unsubscribe/{notice}"}
 
 
-def client_of(kind: Kind) -> TestClient:
-    settings = load({"WEB_JWT_SECRET": "s" * 32})
-    return TestClient(make_app(make_parts(settings, access_from(settings)), kind))
+ClientOf = Callable[[Kind], TestClient]
 
 
-def test_web_has_the_routes_and_the_bridge_has_none_of_them() -> None:
+@pytest.fixture
+def client_of() -> Iterator[ClientOf]:
+    """Makes clients of applications that are not started, and closes what making them has opened."""
+    with ExitStack() as stack:
+
+        def client_of(kind: Kind) -> TestClient:
+            settings = load({"WEB_JWT_SECRET": "s" * 32})
+            parts = make_parts(settings, access_from(settings))
+            stack.callback(parts.dashboard.close)
+            return TestClient(make_app(parts, kind))
+
+        yield client_of
+
+
+def test_web_has_the_routes_and_the_bridge_has_none_of_them(client_of: ClientOf) -> None:
     assert client_of("web").get("/openapi.json").json()["paths"].keys() >= ROUTES | {"/livez", "/readyz"}
     assert client_of("bridge").get("/openapi.json").json()["paths"].keys().isdisjoint(ROUTES)
 
 
 @pytest.mark.parametrize("kind", ["web", "bridge"])
-def test_a_process_is_alive_and_not_ready_while_kafka_is_away(kind: Kind) -> None:
+def test_a_process_is_alive_and_not_ready_while_kafka_is_away(kind: Kind, client_of: ClientOf) -> None:
     client = client_of(kind)
     assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 503
 
 
-def test_every_error_is_a_problem() -> None:
+def test_every_error_is_a_problem(client_of: ClientOf) -> None:
     client = client_of("web")
     for method, path, status in [("GET", "/x", 404), ("DELETE", "/events", 405), ("GET", "/stream", 401)]:
         answer = client.request(method, path)
