@@ -25,6 +25,7 @@ from pydantic import (
 from settings.formats import (
     check_listening,
     check_mail_address,
+    check_secret,
     check_sender,
     check_smtp_host,
     check_smtp_port,
@@ -73,7 +74,13 @@ class SmtpSettings(Section):
     )
     unsubscribe_url: Annotated[str, AfterValidator(check_unsubscribe_url)] | None = Field(
         default=None,
-        description="Page that unsubscribes with one click, https; `{id}` in it is the notice's id.",
+        description="Page that unsubscribes with one click, https; `{id}` in it is the notice's id,"
+        " signed if SMTP_UNSUBSCRIBE_SECRET is set.",
+    )
+    unsubscribe_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = Field(
+        default=None,
+        description="Key that signs these ids, 32 bytes or more; without it, `web` does not unsubscribe"
+        " by a link. Never printed.",
     )
     unsubscribe_mailto: Annotated[str, AfterValidator(check_mail_address)] | None = Field(
         default=None, description="Address that takes wishes to unsubscribe; without it, the sender's."

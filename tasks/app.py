@@ -242,9 +242,13 @@ def sender() -> Sender:
     from .notifications.mail_message import Sender
 
     smtp = settings.smtp
-    return Sender(
-        smtp.sender, unsubscribe_url=smtp.unsubscribe_url, unsubscribe_mailto=smtp.unsubscribe_mailto
-    )
+    return Sender(smtp.sender, smtp.unsubscribe_url, smtp.unsubscribe_mailto, unsubscribe_secret())
+
+
+def unsubscribe_secret() -> str | None:
+    """Return the key that signs what links to unsubscribe name; see `notifications.unsubscribe_links`."""
+    secret = settings.smtp.unsubscribe_secret
+    return secret.get_secret_value() if secret else None
 
 
 @once

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime, parseaddr, quote
 from functools import cached_property, lru_cache
@@ -18,6 +18,7 @@ from uuid import UUID
 from ..events.todos import Owner
 from ..text import one_line
 from .rendering import RenderedNotice
+from .unsubscribe_links import signed
 
 #: The boundary between the parts of every mail. No quoted-printable line can contain it.
 _BOUNDARY = "=_todo-workers"
@@ -33,13 +34,15 @@ class Sender:
     """The sender of all mails, and where recipients unsubscribe.
 
     ``mailbox`` is written like ``Todo <todo@example.com>``. In ``unsubscribe_url``, ``{id}`` stands for the
-    notice's id, from which `RecipientStore.unsubscribe` knows the recipient. ``unsubscribe_mailto`` is an
-    address, by default the sender's.
+    notice's id, from which `RecipientStore.unsubscribe` knows the recipient; with an ``unsubscribe_secret``,
+    for what `unsubscribe_links.signed` makes of it. ``unsubscribe_mailto`` is an address, by default the
+    sender's.
     """
 
     mailbox: str
     unsubscribe_url: str | None = None
     unsubscribe_mailto: str | None = None
+    unsubscribe_secret: str | None = field(default=None, repr=False)
 
     @cached_property
     def address(self) -> str:
@@ -56,7 +59,9 @@ class Sender:
         mailto = f"<mailto:{address}?subject=unsubscribe%20{notice_id}>"
         if self.unsubscribe_url is None:
             return {"List-Unsubscribe": mailto}
-        url = self.unsubscribe_url.replace("{id}", str(notice_id))
+        secret = self.unsubscribe_secret
+        shown = str(notice_id) if secret is None else signed(notice_id, secret)
+        url = self.unsubscribe_url.replace("{id}", shown)
         return {
             "List-Unsubscribe": f"<{url}>,\r\n {mailto}",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

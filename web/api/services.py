@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 
@@ -37,7 +37,10 @@ class Dapr:
 
 @dataclass(frozen=True)
 class Services:
-    """What the routes call. Making it opens no connection; what is not a coroutine function blocks."""
+    """What the routes call. Making it opens no connection; what is not a coroutine function blocks.
+
+    Without an ``unsubscribe_secret``, nobody unsubscribes by a link.
+    """
 
     event_log: str
     write_events: WriteEvents
@@ -46,6 +49,7 @@ class Services:
     set_alarm: Callable[[AlarmToSet], object]
     stories: Callable[[], Stories]
     dapr: Dapr = Dapr()
+    unsubscribe_secret: str | None = field(default=None, repr=False)
 
 
 def services_of_tasks() -> Services:
@@ -60,6 +64,7 @@ def services_of_tasks() -> Services:
         set_alarm=_set_alarm,
         stories=cache(lambda: Stories(app.database(), JobSearch(app.broker).find)),
         dapr=Dapr(token, web.dapr_pubsub, web.dapr_topic),
+        unsubscribe_secret=app.unsubscribe_secret(),
     )
 
 

@@ -11,7 +11,7 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
     sections = {
         "kafka": 20,
-        "smtp": 13,
+        "smtp": 14,
         "worker": 9,
         "reminder": 3,
         "event": 1,

@@ -74,6 +74,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
         "https://todo.example.com/unsubscribe/{id}",
         "https://todo.example.com/unsubscribe/{id}",
     ),
+    "SMTP_UNSUBSCRIBE_SECRET": ("u" * 32, SecretStr("u" * 32)),
     "SMTP_UNSUBSCRIBE_MAILTO": ("no-more@example.com", "no-more@example.com"),
     "WORKER_PROCESSES": ("1", 1),
     "WORKER_THREADS": ("4", 4),

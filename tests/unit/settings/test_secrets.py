@@ -25,6 +25,7 @@ def test_settings_never_show_a_secret() -> None:
         # The secret itself is wrong, in each way that there is.
         {"KAFKA_SASL_PASSWORD": PASSWORD},
         {"SMTP_PASSWORD": PASSWORD},
+        {"SMTP_UNSUBSCRIBE_SECRET": PASSWORD},
         {"KAFKA_OAUTH_CLIENT_SECRET": PASSWORD},
         {"KAFKA_SSL_KEY_PASSWORD": PASSWORD},
         {"DATABASE_URL": PASSWORD},

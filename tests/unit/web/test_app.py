@@ -12,7 +12,7 @@ from tests.helpers.settings import load
 from web.access import access_from
 from web.app import Kind, make_app, make_parts
 
-ROUTES = {"/events", "/todos/{todo}/history", "/reminders", "/preferences", "/unsubscribe/{notice}"}
+ROUTES = {"/events", "/todos/{todo}/history", "/reminders", "/preferences", "/unsubscribe/{link}"}
 
 
 ClientOf = Callable[[Kind], TestClient]

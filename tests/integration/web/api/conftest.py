@@ -25,6 +25,7 @@ from web.api.services import Dapr, Services
 from web.keys import SecretKey
 from workers import Cluster, KafkaBroker
 
+UNSUBSCRIBE_SECRET = "the key of links to unsubscribe, 32 bytes"
 DAPR_TOKEN = "the token of Dapr's sidecar, 32 bytes"
 
 
@@ -90,6 +91,7 @@ def make_services(database: Database, alarms: list[AlarmToSet]) -> Callable[[Kaf
             set_alarm=alarms.append,
             stories=lambda: Stories(database, JobSearch(broker, limit_s=10).find),
             dapr=Dapr(DAPR_TOKEN, "pubsub"),
+            unsubscribe_secret=UNSUBSCRIBE_SECRET,
         )
 
     return make

@@ -38,8 +38,8 @@ OPERATIONS = (
     "POST /reminders/{reminder}/cancel",
     "GET /preferences",
     "PUT /preferences",
-    "GET /unsubscribe/{notice}",
-    "POST /unsubscribe/{notice}",
+    "GET /unsubscribe/{link}",
+    "POST /unsubscribe/{link}",
 )
 EXAMPLES = 3
 

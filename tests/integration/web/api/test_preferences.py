@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from typing import Any
@@ -16,12 +17,13 @@ from fastapi.testclient import TestClient
 
 from tasks.notifications.delivery_store import DeliveryStore
 from tasks.notifications.mail_message import Sender, compose
-from tasks.notifications.notice import notice_of
+from tasks.notifications.notice import Notice, notice_of
 from tasks.notifications.recipients import RecipientStore
 from tasks.notifications.rendering import render
+from tasks.notifications.unsubscribe_links import signed
 from tasks.storage.database import Database
 from tests.helpers.samples import an_event, an_owner
-from tests.integration.web.api.conftest import bearer, make_client, require_problem
+from tests.integration.web.api.conftest import UNSUBSCRIBE_SECRET, bearer, make_client, require_problem
 from web.api.services import Services
 from workers import Cluster, KafkaBroker
 
@@ -68,10 +70,9 @@ def test_a_user_whose_name_is_no_address_has_no_preferences(client: TestClient) 
 
 
 def test_the_link_in_a_mail_unsubscribes_with_one_click(client: TestClient, database: Database) -> None:
-    notice = notice_of(an_event(), id=uuid4())
-    store = DeliveryStore(database)
-    store.opt_out(notice, now=datetime.now(UTC))
-    sender = Sender("todo@example.com", unsubscribe_url="https://todo.example.com/unsubscribe/{id}")
+    notice = a_sent_notice(database)
+    url = "https://todo.example.com/unsubscribe/{id}"
+    sender = Sender("todo@example.com", unsubscribe_url=url, unsubscribe_secret=UNSUBSCRIBE_SECRET)
     content = render(notice)
     mail = message_from_bytes(
         compose(content, sender=sender, recipient=an_owner(), notice_id=notice.id, date=datetime.now(UTC))
@@ -87,8 +88,34 @@ def test_the_link_in_a_mail_unsubscribes_with_one_click(client: TestClient, data
     assert (answer.status_code, answer.headers["referrer-policy"]) == (200, "no-referrer")
     assert RecipientStore(database).preferences(notice.recipient.email).opted_out == {notice.kind}
     assert client.post(path, files={"List-Unsubscribe": (None, "One-Click")}).status_code == 200
-    require_problem(client.post(f"/unsubscribe/{uuid4()}"), 404, "no mail with the notice")
-    require_problem(client.post("/unsubscribe/x"), 422, "not as the route describes")
+    never_sent = signed(uuid4(), UNSUBSCRIBE_SECRET)
+    require_problem(client.post(f"/unsubscribe/{never_sent}"), 404, "no mail with the notice")
+
+
+def a_sent_notice(database: Database) -> Notice:
+    notice = notice_of(an_event(), id=uuid4())
+    DeliveryStore(database).opt_out(notice, now=datetime.now(UTC))
+    return notice
+
+
+def test_who_only_knows_the_notice_unsubscribes_nobody(client: TestClient, database: Database) -> None:
+    notice = a_sent_notice(database)
+    for link in (f"{notice.id}", f"{notice.id}.", signed(notice.id, "another secret"), "x", "x" * 200):
+        for answer in (client.get(f"/unsubscribe/{link}"), client.post(f"/unsubscribe/{link}")):
+            require_problem(answer, 404, "its signature is missing or wrong")
+    assert RecipientStore(database).preferences(notice.recipient.email).opted_out == frozenset()
+
+
+def test_without_a_secret_nobody_unsubscribes_by_a_link(
+    database: Database, make_services: Callable[[KafkaBroker], Services]
+) -> None:
+    notice = a_sent_notice(database)
+    services = make_services(KafkaBroker(Cluster(("127.0.0.1:1",)), namespace="t"))
+    with make_client(replace(services, unsubscribe_secret=None)) as client:
+        for link in (f"{notice.id}", signed(notice.id, "")):
+            for answer in (client.get(f"/unsubscribe/{link}"), client.post(f"/unsubscribe/{link}")):
+                require_problem(answer, 404, "SMTP_UNSUBSCRIBE_SECRET is not set")
+    assert RecipientStore(database).preferences(notice.recipient.email).opted_out == frozenset()
 
 
 def test_while_the_database_is_away_a_client_is_told_to_come_back(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tasks.notifications.mail_message import Sender, compose
 from tasks.notifications.rendering import RenderedNotice
+from tasks.notifications.unsubscribe_links import signed
 from tasks.text import one_line
 from tests.helpers.samples import NOON, an_owner
 
@@ -111,3 +112,10 @@ def test_one_click_unsubscribes_where_there_is_a_page() -> None:
     mailto = f"<mailto:no@t.example?subject=unsubscribe%20{NOTICE}>"
     assert message["List-Unsubscribe"] == f"<https://t.example/u/{NOTICE}?a=b>, {mailto}"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_with_a_secret_the_link_is_signed() -> None:
+    sender = replace(SENDER, unsubscribe_url="https://t.example/u/{id}", unsubscribe_secret="s" * 32)
+    link = f"<https://t.example/u/{signed(NOTICE, 's' * 32)}>"
+    assert message_from_bytes(composed(sender=sender))["List-Unsubscribe"].startswith(link)
+    assert "s" * 32 not in repr(sender)
