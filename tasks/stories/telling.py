@@ -34,33 +34,34 @@ class Stories:
     def __init__(self, database: Database, find_jobs: FindJobs) -> None:
         self._database = database
         self._deliveries = DeliveryStore(database)
-        self._reminders = RemindersByHand(database)
         self._find_jobs = find_jobs
 
     def row_of(self, event_id: UUID) -> Row | None:
         """The audit row of an event: who asks may not see more. Raises DatabaseError."""
         return next(newest(self._database, AuditFilter(event_id=str(event_id)), 1), None)
 
-    def tell(self, event_id: UUID, row: Row | None) -> Story:
-        """Tell the story of an event whose audit row is ``row``. Raises DatabaseError."""
+    def tell(self, event_id: UUID, row: Row | None, *, reminders_of: str | None = None) -> Story:
+        """Tell the story of an event whose audit row is ``row``. Raises DatabaseError.
+
+        With ``reminders_of``, an e-mail address in any case, there are only the reminders of that person: a
+        todo may have another owner by now.
+        """
         mail = self._mail(job_id(event_id, send_notification))
         todo = todo_in(row) if row is not None else None
+        kept = RemindersByHand(self._database, owner=reminders_of)
         reminders = (
-            [] if row is None or todo is None else self._reminders_of(str(row["todo_id"]), row["time"])
+            [] if row is None or todo is None else self._reminded_of(kept, str(row["todo_id"]), row["time"])
         )
         jobs = self._find_jobs(set(_job_ids(event_id, mail, reminders)))
         return Story(str(event_id), row, mail, reminders, jobs)
 
-    def _reminders_of(self, todo_id: str, since: datetime) -> list[RemindedOf]:
-        found, _ = self._reminders.find(todo_id=todo_id, limit=_MOST_REMINDERS)
-        return [self._reminded(one, since) for one in found]
+    def _reminded_of(self, kept: RemindersByHand, todo_id: str, since: datetime) -> list[RemindedOf]:
+        found, _ = kept.find(todo_id=todo_id, limit=_MOST_REMINDERS)
+        return [self._reminded(kept, one, since) for one in found]
 
-    def _reminded(self, reminder: Reminder, since: datetime) -> RemindedOf:
-        firings = [
-            firing
-            for firing in self._reminders.history(reminder.id, _MOST_FIRINGS)
-            if firing.fired_at >= since
-        ]
+    def _reminded(self, kept: RemindersByHand, reminder: Reminder, since: datetime) -> RemindedOf:
+        history = kept.history(reminder.id, _MOST_FIRINGS)
+        firings = [firing for firing in history if firing.fired_at >= since]
         mails = [mail for firing in firings if (mail := self._mail(UUID(firing.id)))]
         return RemindedOf(reminder, firings, mails)
 

@@ -53,9 +53,12 @@ class EventSeen(_Seen):
 
 
 class MailSeen(_Seen):
-    """A mail: sending, sent, failed, postponed ``until`` then, or opted-out. Operators see the error."""
+    """A mail: sending, sent, failed, postponed ``until`` then, or opted-out.
 
-    notice_id: str
+    Operators see the error, and the owner the ``notice_id``.
+    """
+
+    notice_id: str | None
     kind: str
     state: str
     attempts: int
@@ -129,17 +132,18 @@ def add_story(router: APIRouter, services: Services, access: Access) -> None:
     def story(event: UUID, who: Identity = Depends(asking)) -> StorySeen:
         """Tell what an event caused, and when: audit row, mail, reminders, jobs that wait or were given up.
 
-        You see the events of todos that you own. Publishers, and the roles viewer, operator and
-        admin, see those of everybody, also while they are not recorded.
+        You see the events of todos that you own, and reminders that are yours now. Publishers see the events
+        of everybody, also while they are not recorded; the roles viewer, operator and admin see the
+        reminders of everybody too.
         """
         stories = services.stories()
         row = stories.row_of(event)
         if not _may_see(row, who):
             raise _unknown(event)
-        told = stories.tell(event, row)
+        told = stories.tell(event, row, reminders_of=None if sees_everything(who) else who.user)
         if told.is_empty:
             raise _unknown(event)
-        return _seen(told, with_errors=sees_everything(who))
+        return _seen(told, _hidden_from(who, row))
 
 
 def _may_see(row: Row | None, who: Identity) -> bool:
@@ -148,35 +152,44 @@ def _may_see(row: Row | None, who: Identity) -> bool:
     return row is not None and is_owner(todo_in(row), who)
 
 
+def _hidden_from(who: Identity, row: Row | None) -> frozenset[str]:
+    """The fields of mails and jobs that somebody does not see."""
+    if sees_everything(who):
+        return frozenset()
+    if row is not None and is_owner(todo_in(row), who):
+        return frozenset({"error"})
+    return frozenset({"error", "notice_id"})
+
+
 def _unknown(event: UUID) -> ProblemError:
     return ProblemError(404, f"no event {event} is known, or not yet, or it is not yours")
 
 
-def _seen(told: Story, *, with_errors: bool) -> StorySeen:
-    mail = None if told.mail is None else _mails([told.mail], with_errors)[0]
+def _seen(told: Story, hidden: frozenset[str]) -> StorySeen:
+    mail = None if told.mail is None else _mails([told.mail], hidden)[0]
     return StorySeen(
         id=told.event_id,
         event=None if told.row is None else EventSeen.model_validate(dict(told.row)),
         steps=[StepSeen.model_validate(step) for step in told.steps()],
         mail=mail,
-        reminders=[_reminded(one, with_errors) for one in told.reminders],
+        reminders=[_reminded(one, hidden) for one in told.reminders],
         waiting=[WaitingSeen.model_validate(job) for job in told.jobs.waiting],
-        given_up=[_without_error(GivenUpSeen.model_validate(job), with_errors) for job in told.jobs.given_up],
+        given_up=[_without(GivenUpSeen.model_validate(job), hidden) for job in told.jobs.given_up],
         jobs_known=told.jobs.is_complete,
     )
 
 
-def _reminded(one: RemindedOf, with_errors: bool) -> RemindedSeen:
+def _reminded(one: RemindedOf, hidden: frozenset[str]) -> RemindedSeen:
     return RemindedSeen(
         reminder=ReminderSeen.model_validate(one.reminder),
         firings=[FiringSeen.model_validate(firing) for firing in one.firings],
-        mails=_mails(one.mails, with_errors),
+        mails=_mails(one.mails, hidden),
     )
 
 
-def _mails(mails: Iterable[Any], with_errors: bool) -> list[MailSeen]:
-    return [_without_error(MailSeen.model_validate(mail), with_errors) for mail in mails]
+def _mails(mails: Iterable[Any], hidden: frozenset[str]) -> list[MailSeen]:
+    return [_without(MailSeen.model_validate(mail), hidden) for mail in mails]
 
 
-def _without_error(seen: Any, with_errors: bool) -> Any:
-    return seen if with_errors else seen.model_copy(update={"error": None})
+def _without(seen: Any, hidden: frozenset[str]) -> Any:
+    return seen.model_copy(update=dict.fromkeys(hidden & type(seen).model_fields.keys()))

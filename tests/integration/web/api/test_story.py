@@ -21,12 +21,13 @@ from tasks.notifications.delivery_store import DeliveryStore
 from tasks.storage.database import Database
 from tests.helpers.kafka_reading import letters_of
 from tests.helpers.reminder_world import World
-from tests.helpers.samples import a_todo, an_event
+from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.waiting import wait_for
 from tests.integration.web.api.conftest import bearer, require_problem
 from workers import KafkaBroker
 
-ANA, OPERATOR = bearer("ana@example.com"), bearer("op@example.com", "operator")
+ANA, BEN = bearer("ana@example.com"), bearer("Ben@example.com")
+OPERATOR, PUBLISHER = bearer("op@example.com", "operator"), bearer("shop@example.com", "publisher")
 SECOND = timedelta(seconds=1)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -64,6 +65,35 @@ def test_an_event_tells_what_it_caused_and_when(publishing_client: TestClient, d
     assert (told["mail"]["state"], told["mail"]["attempts"]) == ("sent", 1)
     assert told["reminders"][0]["reminder"]["before_due"] == "-1h"
     assert (told["waiting"], told["given_up"], told["jobs_known"]) == ([], [], True)
+
+
+def test_a_notice_s_id_is_for_its_owner_and_for_overseers(client: TestClient, database: Database) -> None:
+    event = recorded(database)
+    notice = notice_about(event)
+    DeliveryStore(database).claim(notice, now=NOON, lease=60 * SECOND)
+    seen = [story(client, event.event_id, who)["mail"]["notice_id"] for who in (ANA, OPERATOR, PUBLISHER)]
+    assert seen == [str(notice.id), str(notice.id), None]
+
+
+def test_reminders_are_told_to_who_owns_the_todo_now(client: TestClient, database: Database) -> None:
+    schedule: dict[str, Any] = {"due": NOON + timedelta(days=1), "reminders": ["-1h"]}
+    anas = recorded(database, **schedule)
+    bens = an_event(
+        "todo.updated",
+        time=NOON + SECOND,
+        todo=a_todo(owner=an_owner(name="Ben", email="ben@example.com"), **schedule),
+    )
+    AuditStore(database).record(bens, recorded_at=NOON + SECOND)
+    world = World(database)
+    world.sync(anas, bens)
+    world.fire(NOON + timedelta(hours=23))
+
+    def told(event: Event, who: dict[str, str]) -> tuple[int, bool]:
+        seen = story(client, event.event_id, who)
+        return len(seen["reminders"]), "reminder -1h fired sent" in [step["what"] for step in seen["steps"]]
+
+    assert told(anas, ANA) == told(anas, PUBLISHER) == (0, False)
+    assert told(anas, OPERATOR) == told(bens, BEN) == (1, True)
 
 
 def test_jobs_that_wait_and_that_were_given_up_belong_to_it(
