@@ -35,5 +35,7 @@ class Messages:
             error = WorkerDied(f"{deaths} worker processes died while they held the job: {WorkerDied()}")
             self._given_up.write(GivenUp(owned, record, Reason.CRASHED, error, message))
             return None
-        taken = owned.in_hand[record.offset] = TakenMessage(message, record, owned, self._inbox)
+        taken = owned.in_hand[record.offset] = TakenMessage(
+            message, record, owned, self._inbox, is_of_source=self._decoder.is_of_source(record)
+        )
         return taken

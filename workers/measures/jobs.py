@@ -75,10 +75,13 @@ class JobMeasures:
         self._running[id(job)] = job  # atomic, as is the pop
 
     def ended(self, job: Job, outcome: Outcome, due_ms: float) -> None:
-        """Note that a job that was started has ended. ``due_ms`` is since when it could have started."""
+        """Note that a job that was started has ended. ``due_ms`` is since when it could have started.
+
+        It counts as not having waited if that is no time of a record: Kafka says -1 where it knows none.
+        """
         self._running.pop(id(job), None)
         duration = time.perf_counter() - job.began_at
-        wait = max(0.0, time.time() - duration - due_ms / 1000)
+        wait = max(0.0, time.time() - duration - due_ms / 1000) if due_ms > 0 else 0.0
         cells = self._cells.get((job.queue_name, job.actor_name))
         with self._lock:
             if cells is None:

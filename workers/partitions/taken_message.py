@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -14,6 +15,8 @@ from ..records.consumed import ConsumedRecord
 from ..records.headers import due_ms, trace_id_of
 from .owned_partition import OwnedPartition
 
+logger = logging.getLogger(__name__)
+
 
 class TakenMessage(dramatiq.MessageProxy):
     """dramatiq's MessageProxy with the record it came from, its partition, and where its ack goes.
@@ -25,6 +28,7 @@ class TakenMessage(dramatiq.MessageProxy):
     __slots__ = (
         "_exception",
         "_held",
+        "_is_of_source",
         "_original",
         "_to_start",
         "acked",
@@ -59,7 +63,10 @@ class TakenMessage(dramatiq.MessageProxy):
         record: ConsumedRecord,
         owned: OwnedPartition,
         inbox: SimpleQueue[Any],
+        *,
+        is_of_source: bool = False,
     ) -> None:
+        """``is_of_source``: others wrote the record, so that no header of it is a job's."""
         # dramatiq's worker and middleware ask for the message's fields some thirty times; as attributes they
         # need not go through MessageProxy's __getattr__. Its __init__ is not called: this sets the same.
         self._message = message
@@ -68,6 +75,7 @@ class TakenMessage(dramatiq.MessageProxy):
         self.record = record
         self.owned = owned
         self.inbox = inbox
+        self._is_of_source = is_of_source
         self.started = self.running = self.acked = self.skipped = False
         #: Empty once it was started or withdrawn: popping decides between the two, on whatever threads.
         self._to_start = [None]
@@ -170,10 +178,17 @@ class TakenMessage(dramatiq.MessageProxy):
             else:
                 return
         if self.running:
-            JOBS.ended(self, self._outcome(), due_ms(self.record))
+            self._measure()
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
         self.acked = self.given_up is None
         self.inbox.put(self)
+
+    def _measure(self) -> None:
+        try:
+            since_ms = self.record.timestamp if self._is_of_source else due_ms(self.record)
+            JOBS.ended(self, self._outcome(), since_ms)
+        except Exception:  # without its ack, a job would hold up its partition for ever
+            logger.exception("job not measured %s", self)
 
     @property
     def trace_id(self) -> str | None:

@@ -26,6 +26,10 @@ class QueueDecoder:
         """The topics of the sources."""
         return frozenset(self._decoders)
 
+    def is_of_source(self, record: ConsumedRecord) -> bool:
+        """Whether others wrote the record: then its headers are theirs."""
+        return bool(self._decoders) and source_of(record, self._decoders) is not None
+
     def decode(self, record: ConsumedRecord) -> dramatiq.Message[Any] | None:
         """The message of a record; None if a source says that it is no job.
 

@@ -40,6 +40,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
 OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_HEADER, SOURCE_HEADER})
 #: The most headers of a job that its dead letter keeps: the prefix of each takes room.
 MAX_JOB_HEADERS = 2_000
+#: A time in ms has fewer digits, for the next thirty thousand years.
+_MAX_TIME_CHARS = 16
 
 
 def text_of(name: str, headers: Iterable[tuple[str, bytes | None]]) -> str | None:
@@ -55,12 +57,15 @@ def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def due_ms(record: ConsumedRecord) -> int:
-    """Since when a job may start: its due time if it was delayed, else when its record was written."""
+    """Since when a job may start: its due time if it was delayed, else when its record was written.
+
+    Of a job's own record only: in a source, a header of that name says whatever its writers mean by it.
+    """
     # Hardly any job has the header. A fetched record keeps its headers as bytes: to read them for each job
     # would cost more than the rest of its measures.
     if b"eta" in getattr(record, "raw_headers", b"eta"):
         for name, value in record.headers:
-            if name == "eta" and value is not None and value.isdigit():
+            if name == "eta" and value is not None and value.isdigit() and len(value) < _MAX_TIME_CHARS:
                 return int(value)
     return record.timestamp
 

@@ -46,6 +46,13 @@ def test_a_wait_counts_from_when_the_job_was_due_and_is_never_negative() -> None
     assert figures.waits[SECONDS.index(10.0)] == 1
 
 
+def test_a_job_whose_record_has_no_time_has_not_waited() -> None:
+    measures, job = JobMeasures(), Job()
+    measures.started(job)
+    measures.ended(job, Outcome.DONE, -1)
+    assert measures.figures()["letters", "write"].wait_sum_s == 0.0
+
+
 def test_a_job_runs_until_it_has_ended() -> None:
     measures, job = JobMeasures(), Job()
     measures.started(job)

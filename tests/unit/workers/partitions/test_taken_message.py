@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests.helpers.records import Consumed
 from workers.kafka import OffsetAndMetadata, TopicPartition
+from workers.measures.jobs import JOBS, Outcome
 from workers.partitions.owned_partition import OwnedPartition
 from workers.partitions.taken_message import TakenMessage
 
@@ -67,6 +69,53 @@ def test_a_job_that_is_released_with_an_error_is_given_up_and_not_done(first: st
     assert message.inbox.get_nowait() is message
     assert message.given_up is error
     assert not message.acked
+
+
+def waits_s(message: TakenMessage) -> float:
+    """How long the job waited, by what is measured of it."""
+
+    def so_far_s() -> float:
+        found = JOBS.figures().get((message.queue_name, message.actor_name))
+        return found.wait_sum_s if found else 0.0
+
+    before_s = so_far_s()
+    assert message.start()
+    message.ack()
+    assert message.inbox.get_nowait() is message
+    return so_far_s() - before_s
+
+
+@pytest.mark.parametrize("digits", [310, 5_000])
+def test_a_job_is_done_whatever_a_foreign_header_says_of_its_time(digits: int) -> None:
+    now_ms = int(time.time() * 1000)
+    owned = OwnedPartition(TopicPartition("t", 0), OffsetAndMetadata(0, "", -1))
+    record = Consumed(timestamp=now_ms, headers=[("eta", b"9" * digits)])
+    assert waits_s(TakenMessage(MESSAGE, record, owned, SimpleQueue())) < 60
+
+
+def test_only_a_jobs_own_record_says_when_it_was_due() -> None:
+    now_ms = int(time.time() * 1000)
+    owned = OwnedPartition(TopicPartition("t", 0), OffsetAndMetadata(0, "", -1))
+    record = Consumed(timestamp=now_ms, headers=[("eta", b"%d" % (now_ms - 600_000))])
+    assert waits_s(TakenMessage(MESSAGE, record, owned, SimpleQueue())) >= 600
+    assert waits_s(TakenMessage(MESSAGE, record, owned, SimpleQueue(), is_of_source=True)) < 60
+
+
+def test_a_job_that_cannot_be_measured_is_done_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise OverflowError
+
+    message = taken(MESSAGE)
+    assert message.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(JOBS, "ended", fails)
+        message.ack()
+    assert message.inbox.get_nowait() is message
+    assert message.acked
+    assert "job not measured work" in caplog.text
+    JOBS.ended(message, Outcome.DONE, 0)
 
 
 def test_a_job_starts_or_is_withdrawn_whichever_comes_first() -> None:

@@ -22,6 +22,8 @@ def fetched(name: bytes, value: bytes) -> FetchedRecord:
         (Consumed(), 1_700_000_000_000),
         (Consumed(headers=[("eta", b"1234")]), 1234),
         (Consumed(headers=[("eta", b"soon")]), 1_700_000_000_000),
+        (Consumed(headers=[("eta", b"9" * 310)]), 1_700_000_000_000),
+        (Consumed(headers=[("eta", b"9" * 5_000)]), 1_700_000_000_000),
         (fetched(b"eta", b"1234"), 1234),
         (fetched(b"actor", b"metadata"), 1_700_000_000_000),
         (fetched(b"actor", b"work"), 1_700_000_000_000),
