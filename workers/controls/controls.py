@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..dead_letters.filter import Filter
 from ..errors import WrongUsage
@@ -39,18 +39,20 @@ class Change:
 class Confirmation:
     """How many of the workers that run have applied a change; ``missing`` are those that have not.
 
-    ``silent`` have not reported for a while: they were killed, or stand still and may go on as they were.
+    ``silent`` have not either, nor reported for a while: they were killed, or stand still and may go on as
+    they were. So they count as well, unless somebody knows that they are dead and ``ignores_silent``.
     """
 
     confirmed: int
     total: int
     missing: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    ignores_silent: bool = False
 
     @property
     def is_complete(self) -> bool:
         """Whether all have."""
-        return not self.missing
+        return not self.missing and (self.ignores_silent or not self.silent)
 
     def __str__(self) -> str:
         if not self.total:
@@ -130,10 +132,13 @@ class Controls:
         change: Change,
         timeout_s: float = WAIT_S,
         progress: Callable[[Confirmation], object] = lambda _: None,
+        *,
+        ignore_silent: bool = False,
     ) -> Confirmation:
         """Wait until all workers that run have applied a change, or the time is over.
 
-        ``progress`` gets each new count. Raises KafkaUnreachable or NotAuthorized.
+        ``progress`` gets each new count. It does not wait for silent workers, which count all the same unless
+        ``ignore_silent`` says that they are dead. Raises KafkaUnreachable or NotAuthorized.
         """
         began = time.monotonic()
         last: Confirmation | None = None
@@ -141,10 +146,11 @@ class Controls:
             while True:
                 passed_s = time.monotonic() - began
                 found = confirmation(watch, change, change.time_ms + passed_s * 1000)
+                found = replace(found, ignores_silent=ignore_silent)
                 if found != last:
                     progress(found)
                 last = found
-                if found.is_complete or passed_s >= timeout_s:
+                if not found.missing or passed_s >= timeout_s:
                     return found
                 watch.follow(min(_LOOK_S, timeout_s - passed_s))
 
@@ -158,7 +164,7 @@ def confirmation(watch: Watch, change: Change, now_ms: float) -> Confirmation:
     """Who has applied a change; ``now_ms`` is by the cluster's clock."""
     running = watch.processes(now_ms)
     missing = tuple(one.worker for one in running if not one.has_applied(change.offset))
-    silent = tuple(one.worker for one in watch.silent(now_ms))
+    silent = tuple(one.worker for one in watch.silent(now_ms) if not one.has_applied(change.offset))
     return Confirmation(len(running) - len(missing), len(running), missing, silent)
 
 

@@ -5,6 +5,8 @@ One thread does both, so that a report never says more than is applied::
     control topic ──► State ──► Gate: no job starts any more that it does not let start
                                   └──► report to the fleet topic: "applied up to offset n", and every few
                                   seconds
+
+The lift of a switch is applied for others once the dead letters of all that it holds here are written.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _RESTART_S = 2.0
 _NO_RIGHT_S = 30.0
 #: Pause after news: while Kafka is away each connection that is refused is one.
 _PAUSE_S = 0.01
+#: Pause between two looks whether the dead letters of a lifted switch are written.
+_LETTERS_S = 0.1
 #: The consumer's options: nothing but records is asked for, and a new leader is found by the errors of the
 #: old.
 OPTIONS = {"fetch_max_wait_ms": 20_000, "metadata_max_age_ms": 300_000}
@@ -54,6 +58,8 @@ class Follower(RestartingThread):
         self._gate = gate
         self._reporter = reporter
         self._reader: TopicReader | None = None
+        #: The offset behind the last record in the state of the gate, and the one that is reported.
+        self._read: int | None = None
         self._applied: int | None = None
         self._is_refused = False
 
@@ -87,7 +93,8 @@ class Follower(RestartingThread):
             reader.open()
             reader.require_topics()
             self._gate.apply(State().after(reader.read_to_end()))
-            self._applied = reader.position(self._topic)
+            self._read = reader.position(self._topic)
+            self._note_applied()
         except BaseException:
             reader.close()
             raise
@@ -111,14 +118,22 @@ class Follower(RestartingThread):
             records = reader.read(timeout_ms=0)
             if records:
                 self._gate.apply(self._gate.state.after(records))
-                self._applied = records[-1].offset + 1
+                self._read = records[-1].offset + 1
+            has_news = self._note_applied()
             now = time.monotonic()
-            if records or now >= report_at:
+            if has_news or now >= report_at:
                 self._reporter.report(self._applied)
                 report_at = now + REPORT_S
             elif not stopping.is_set():  # after the read, which forgets what had come
-                reader.wait(report_at - now)
+                reader.wait(report_at - now if self._applied == self._read else _LETTERS_S)
                 stopping.wait(_PAUSE_S)
+
+    def _note_applied(self) -> bool:
+        """Note how much may be reported as applied; True if that is new."""
+        if self._applied == self._read or self._gate.has_unwritten():
+            return False
+        self._applied = self._read
+        return True
 
     def _report_until(self, end: float, stopping: threading.Event) -> None:
         while time.monotonic() < end and not stopping.wait(REPORT_S):

@@ -64,9 +64,13 @@ class RevocationGuard(dramatiq.Middleware):
         if isinstance(message, TakenMessage):
             message.skipped = True
 
+    def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
+        if isinstance(message, TakenMessage) and message.taken_out is not None:
+            self._gate.written(message.taken_out)
+
 
 def _take_out(message: TakenMessage, switch: Switch) -> None:
-    message.taken_out = True
+    message.taken_out = switch.id
     if switch.then is Then.HOLD:
         message.fail()
         raise HeldBySwitch(switch.id)

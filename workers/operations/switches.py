@@ -54,15 +54,18 @@ def lift(
     why: str = "",
     timeout_s: float = WAIT_S,
     progress: Callable[[Confirmation], object] = lambda _: None,
+    ignore_silent: bool = False,
 ) -> Lifted:
     """End a switch, wait until all workers have confirmed that, and replay what it holds.
 
     If it is interrupted, or not all have confirmed, do it again: what is left is replayed then. Jobs that
-    come after the end of the switch may run before those that were held. Raises KafkaUnreachable or
+    come after the end of the switch may run before those that were held. A worker that is silent has not
+    confirmed, unless ``ignore_silent`` says that such ones are dead. Raises KafkaUnreachable or
     NotAuthorized.
     """
     change = broker.controls.lift(switch_id, who=who, why=why)
-    lifted = Lifted(broker.controls.wait_confirmed(change, timeout_s, progress))
+    found = broker.controls.wait_confirmed(change, timeout_s, progress, ignore_silent=ignore_silent)
+    lifted = Lifted(found)
     if lifted.confirmation.is_complete:
         _replay(broker, switch_id, lifted)
     return lifted

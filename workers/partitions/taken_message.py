@@ -85,8 +85,8 @@ class TakenMessage(dramatiq.MessageProxy):
         #: Whether its queue was paused when a thread was about to run it: then its record waits on in its
         #: partition, and gets a new message.
         self.put_back = False
-        #: Whether a switch has kept it from running: it is a dead letter, or discarded.
-        self.taken_out = False
+        #: The id of the switch that has kept it from running: it is a dead letter, or discarded.
+        self.taken_out: str | None = None
         #: When it started, by the system's clock.
         self.started_at = 0.0
         #: It does not run here; dramatiq acks it all the same, and that ack does not make it done.

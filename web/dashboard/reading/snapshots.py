@@ -55,7 +55,9 @@ class Snapshot:
         now_ms = self.at * 1000
         running = [one for one in self.fleet if not one.is_silent(now_ms)]
         missing = tuple(one.worker for one in running if not one.has_applied(self.end - 1))
-        silent = tuple(one.worker for one in self.fleet if one.is_silent(now_ms))
+        silent = tuple(
+            one.worker for one in self.fleet if one.is_silent(now_ms) and not one.has_applied(self.end - 1)
+        )
         return Confirmation(len(running) - len(missing), len(running), missing, silent)
 
     def changes(self, other: Snapshot | None) -> bool:

@@ -20,6 +20,9 @@ Reason = Annotated[str, typer.Option("--reason", help="For those who look at it 
 Wait = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="Wait at most so long for all workers to confirm.")
 ]
+IgnoreSilent = Annotated[
+    bool, typer.Option("--ignore-silent", help="Workers not heard of for a while are known to be dead.")
+]
 JsonObject = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
@@ -32,23 +35,32 @@ def pause(
     ] = None,
     reason: Reason = "",
     wait: Wait = "10s",
+    ignore_silent: IgnoreSilent = False,
     app: App = None,
     json: JsonObject = False,
 ) -> None:
     """Let no job of a queue start; jobs that run finish. Exits with 1 if not all workers have confirmed."""
     from .queues import pause
 
-    raise typer.Exit(pause(app, queue, for_=for_, why=reason, wait=wait, as_json=json))
+    raise typer.Exit(
+        pause(app, queue, for_=for_, why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json)
+    )
 
 
 @queues_app.command("resume")
 def resume(
-    queue: Queue, *, reason: Reason = "", wait: Wait = "10s", app: App = None, json: JsonObject = False
+    queue: Queue,
+    *,
+    reason: Reason = "",
+    wait: Wait = "10s",
+    ignore_silent: IgnoreSilent = False,
+    app: App = None,
+    json: JsonObject = False,
 ) -> None:
     """Let the jobs of a queue start again."""
     from .queues import resume
 
-    raise typer.Exit(resume(app, queue, why=reason, wait=wait, as_json=json))
+    raise typer.Exit(resume(app, queue, why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json))
 
 
 @queues_app.command("list")
@@ -75,6 +87,7 @@ def add(
     ] = None,
     reason: Reason = "",
     wait: Wait = "10s",
+    ignore_silent: IgnoreSilent = False,
     app: App = None,
     json: JsonObject = False,
 ) -> None:
@@ -82,7 +95,9 @@ def add(
     from .switches import add
 
     wanted = Filter(ids=tuple(ids or ()), queue=queue, actor=actor, text=text, where=places(where))
-    raise typer.Exit(add(app, wanted, then, why=reason, wait=wait, as_json_=json))
+    raise typer.Exit(
+        add(app, wanted, then, why=reason, wait=wait, ignore_silent=ignore_silent, as_json_=json)
+    )
 
 
 @switches_app.command("list")
@@ -99,13 +114,14 @@ def lift(
     *,
     reason: Reason = "",
     wait: Wait = "10s",
+    ignore_silent: IgnoreSilent = False,
     app: App = None,
     json: JsonObject = False,
 ) -> None:
     """End a switch; once all workers have confirmed, replay the jobs that it holds, in their order."""
     from .switches import end
 
-    raise typer.Exit(end(app, switch, why=reason, wait=wait, as_json=json))
+    raise typer.Exit(end(app, switch, why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json))
 
 
 @jobs_app.command("why")

@@ -40,7 +40,9 @@ def require_queue(broker: KafkaBroker, queue: str) -> None:
         raise WrongUsage(str(exc)) from exc
 
 
-def confirmed(broker: KafkaBroker, change: Change, wait_s: float, *, quiet: bool) -> Confirmation:
+def confirmed(
+    broker: KafkaBroker, change: Change, wait_s: float, *, quiet: bool, ignore_silent: bool
+) -> Confirmation:
     """Wait for the workers, with the count on the terminal as it grows."""
     shows = not quiet and sys.stderr.isatty()
 
@@ -48,7 +50,7 @@ def confirmed(broker: KafkaBroker, change: Change, wait_s: float, *, quiet: bool
         if shows:
             print(f"\r{found} ", end="", file=sys.stderr, flush=True)
 
-    found = broker.controls.wait_confirmed(change, wait_s, tell)
+    found = broker.controls.wait_confirmed(change, wait_s, tell, ignore_silent=ignore_silent)
     if shows:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return found
@@ -60,7 +62,8 @@ def tell(found: Confirmation) -> int:
     if found.missing:
         complain(f"not confirmed: {_names(found.missing)}; they have the last state that they read")
     if found.silent:
-        complain(f"not heard of for a while, dead or standing still: {_names(found.silent)}")
+        rest = "" if found.ignores_silent else "; if they are dead, repeat this with --ignore-silent"
+        complain(f"not heard of for a while, dead or standing still: {_names(found.silent)}{rest}")
     return int(not found.is_complete)
 
 

@@ -17,7 +17,9 @@ from ..times import length_of_time, parse_length, timestamp
 from . import confirming
 
 
-def pause(app: str | None, queue: str, *, for_: str | None, why: str, wait: str, as_json: bool) -> int:
+def pause(
+    app: str | None, queue: str, *, for_: str | None, why: str, wait: str, ignore_silent: bool, as_json: bool
+) -> int:
     """Pause a queue; returns the exit status."""
     for_s = None if for_ is None else parse_length(for_).total_seconds()
     wait_s = confirming.seconds(wait)
@@ -25,17 +27,21 @@ def pause(app: str | None, queue: str, *, for_: str | None, why: str, wait: str,
     confirming.require_queue(broker, queue)
     change = broker.controls.pause(queue, who=confirming.who(), why=why, for_s=for_s)
     end = "" if for_s is None else f" until {timestamp(int((time.time() + for_s) * 1000))}"
-    return _confirm(broker, change, f"queue {queue} is paused{end}", wait_s, as_json=as_json)
+    return _confirm(
+        broker, change, f"queue {queue} is paused{end}", wait_s, ignore_silent=ignore_silent, as_json=as_json
+    )
 
 
-def resume(app: str | None, queue: str, *, why: str, wait: str, as_json: bool) -> int:
+def resume(app: str | None, queue: str, *, why: str, wait: str, ignore_silent: bool, as_json: bool) -> int:
     """Let a queue go on; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
     if queue not in broker.controls.state().pauses:  # one that is paused may not be declared any more
         confirming.require_queue(broker, queue)
     change = broker.controls.resume(queue, who=confirming.who(), why=why)
-    return _confirm(broker, change, f"queue {queue} goes on", wait_s, as_json=as_json)
+    return _confirm(
+        broker, change, f"queue {queue} goes on", wait_s, ignore_silent=ignore_silent, as_json=as_json
+    )
 
 
 def show(app: str | None, *, as_json: bool) -> None:
@@ -74,10 +80,12 @@ def _cells(pause: Pause | None) -> tuple[str, ...]:
     return "paused", visible(note.who), since, until, visible(note.why)
 
 
-def _confirm(broker: KafkaBroker, change: Change, done: str, wait_s: float, *, as_json: bool) -> int:
+def _confirm(
+    broker: KafkaBroker, change: Change, done: str, wait_s: float, *, ignore_silent: bool, as_json: bool
+) -> int:
     if not as_json:
         print(done)
-    found = confirming.confirmed(broker, change, wait_s, quiet=as_json)
+    found = confirming.confirmed(broker, change, wait_s, quiet=as_json, ignore_silent=ignore_silent)
     broker.close()
     if as_json:
         print(json.dumps({"done": done, **confirming.as_values(found)}))

@@ -21,7 +21,9 @@ from . import confirming
 from .status_lines import told
 
 
-def add(app: str | None, where: Filter, then: str, *, why: str, wait: str, as_json_: bool) -> int:
+def add(
+    app: str | None, where: Filter, then: str, *, why: str, wait: str, ignore_silent: bool, as_json_: bool
+) -> int:
     """Set a switch; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
@@ -30,7 +32,7 @@ def add(app: str | None, where: Filter, then: str, *, why: str, wait: str, as_js
     switch, change = broker.controls.switch(where, Then(then), who=confirming.who(), why=why)
     if not as_json_:
         print(f"switch {switch.id} {_verb(switch)} {visible(_words(switch))}")
-    found = confirming.confirmed(broker, change, wait_s, quiet=as_json_)
+    found = confirming.confirmed(broker, change, wait_s, quiet=as_json_, ignore_silent=ignore_silent)
     broker.close()
     if as_json_:
         print(json.dumps(_values(switch, 0) | confirming.as_values(found)))
@@ -60,11 +62,18 @@ def show(app: str | None, *, as_json: bool) -> None:
         complain(str(problem))
 
 
-def end(app: str | None, switch_id: str, *, why: str, wait: str, as_json: bool) -> int:
+def end(app: str | None, switch_id: str, *, why: str, wait: str, ignore_silent: bool, as_json: bool) -> int:
     """Lift a switch and replay what it holds; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
-    lifted = lift(broker, _whole_id(broker, switch_id), who=confirming.who(), why=why, timeout_s=wait_s)
+    lifted = lift(
+        broker,
+        _whole_id(broker, switch_id),
+        who=confirming.who(),
+        why=why,
+        timeout_s=wait_s,
+        ignore_silent=ignore_silent,
+    )
     broker.close()
     done, held = lifted.resolution.done, lifted.held
     if as_json:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import dramatiq
 import pytest
 
 from tests.helpers.records import Consumed
@@ -13,9 +14,11 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster
 from workers.controls import follower as following
 from workers.controls.controls import Change, Confirmation, confirmation
-from workers.controls.decision import Pause, encode
+from workers.controls.decision import Note, Pause, Switch, encode, ending
 from workers.controls.follower import Follower
 from workers.controls.gate import Gate
+from workers.controls.then import Then
+from workers.dead_letters.filter import Filter
 from workers.errors import KafkaUnreachable, NotAuthorized
 from workers.fleet.process import STALE_S, Process
 
@@ -111,6 +114,31 @@ def test_a_report_never_says_more_than_is_applied(world: tuple[Topic, Reports, F
     assert topic.opened == 1
 
 
+def test_a_lift_is_applied_once_the_letters_of_what_the_switch_holds_are_written(
+    world: tuple[Topic, Reports, Follower],
+) -> None:
+    topic, reports, follower = world
+    switch = Switch("3f", Filter(actor="work"), Then.HOLD)
+    set_, lifted = encode(switch), ending(switch.subject, Note())
+    topic.there = [Consumed("control", 0, 0, key=set_.key, value=set_.value)]
+    follower.load()
+    follower.start()
+    wait_for(lambda: (1, []) in reports.made)
+    gate = reports.gate
+    found = gate.switch_for(dramatiq.Message("default", "work", (), {}, {}))
+    assert found is not None
+    assert found.id == switch.id
+    topic.coming = [Consumed("control", 0, 1, key=lifted.key, value=lifted.value)]
+    wait_for(lambda: not gate.state.switches)
+    topic.coming = [paused("a", 2)]
+    wait_for(lambda: gate.is_paused("a"))
+    assert {applied for applied, _ in reports.made} == {None, 1}
+    gate.written(switch.id)
+    wait_for(lambda: reports.made[-1] == (3, ["a"]))
+    follower.stop()
+    follower.join(10)
+
+
 def test_while_it_cannot_read_what_it_applied_last_stays(
     world: tuple[Topic, Reports, Follower], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,14 +187,17 @@ class Seen:
         return [one for one in self._all if one.is_silent(now_ms)]
 
 
-def test_those_that_have_not_applied_a_change_are_named_and_the_dead_do_not_count() -> None:
+def test_those_that_have_not_applied_a_change_are_named_and_the_silent_apart() -> None:
     one = Process("a", "host:1", "3", 0, applied=8, reported_ms=1_000)
     behind, starting = replace(one, worker="host:2", applied=7), replace(one, worker="host:3", applied=None)
     dead = replace(one, worker="host:4", applied=0, reported_ms=900 - int(STALE_S * 1000))
-    seen: Any = Seen(one, behind, starting, dead)
+    seen: Any = Seen(one, behind, starting, dead, replace(dead, worker="host:5", applied=8))
     found = confirmation(seen, Change("queue/a", 7, 1_000), 1_000)
     assert found == Confirmation(1, 3, ("host:2", "host:3"), ("host:4",))
     assert not found.is_complete
     assert str(found) == "1 of 3 workers have confirmed"
+    assert Confirmation(1, 1).is_complete
+    assert not Confirmation(1, 1, silent=("host:4",)).is_complete, "it may stand still and go on"
+    assert Confirmation(1, 1, silent=("host:4",), ignores_silent=True).is_complete
     assert str(Confirmation(1, 1)) == "1 of 1 worker has confirmed"
     assert "no worker runs" in str(Confirmation(0, 0))

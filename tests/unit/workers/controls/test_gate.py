@@ -149,3 +149,25 @@ def test_a_hundred_switches_ask_a_job_no_more_than_one_does(make: Any) -> None:
         assert gate.switch_for(job(argument)) is None
         counts.append(argument.asked)
     assert counts[1] <= counts[0] + 1
+
+
+class Lifting:
+    """A job; while a switch looks at its arguments, all switches are lifted."""
+
+    message_id, queue_name, actor_name = "0123-abc", "default", "work"
+    kwargs: dict[str, Any] = {}  # noqa: RUF012 - as a job has it
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    @property
+    def args(self) -> tuple[int]:
+        self._gate.apply(State())
+        return (1,)
+
+
+def test_a_job_that_is_matched_while_its_switch_is_lifted_runs() -> None:
+    gate = gate_with(switch("s", "args.0=1"))
+    assert gate.switch_for(Lifting(gate)) is None
+    assert not gate.has_unwritten()
+    assert not gate.counts

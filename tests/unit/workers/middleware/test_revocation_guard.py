@@ -105,3 +105,15 @@ def test_a_job_that_a_switch_takes_out_is_held_or_done(
     if then is Then.HOLD:
         assert reason_of(noted[0]) is Reason.HELD
         assert error_fields(noted[0], with_traceback=True)["held_by"] == "3f"
+
+
+def test_a_job_that_a_switch_holds_is_unwritten_until_its_letter_is_written(job: TakenMessage) -> None:
+    gate = Gate()
+    gate.apply(State(switches={"3f": Switch("3f", Filter(actor="work"), Then.HOLD)}))
+    process(job, gate)
+    assert not gate.has_unwritten(), "the switch is there"
+    gate.apply(State())
+    assert gate.has_unwritten()
+    broker: Any = SimpleNamespace()
+    RevocationGuard(gate).after_nack(broker, job)
+    assert not gate.has_unwritten()

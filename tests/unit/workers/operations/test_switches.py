@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from workers.operations.switches import Held, in_order, parts
+from unittest.mock import Mock
+
+from workers.controls.controls import Confirmation
+from workers.operations.switches import Held, in_order, lift, parts
 
 
 def held(place: int, came_at: int, time_ms: int, size: int = 1) -> Held:
@@ -23,3 +26,12 @@ def test_no_more_bytes_than_allowed_are_in_memory_at_once() -> None:
     cut = list(parts((held(0, number, 0, size) for number, size in enumerate(sizes)), max_bytes=7))
     assert [[one.size for one in part] for part in cut] == [[3, 3], [3], [50], [1, 1]]
     assert list(parts([])) == []
+
+
+def test_nothing_is_replayed_while_a_silent_worker_may_hold_it_again() -> None:
+    broker = Mock()
+    broker.controls.wait_confirmed.return_value = Confirmation(1, 1, silent=("host:4",))
+    lifted = lift(broker, "3f", who="ann")
+    assert not lifted.is_complete
+    broker.producer.assert_not_called()
+    assert broker.controls.wait_confirmed.call_args.kwargs == {"ignore_silent": False}
