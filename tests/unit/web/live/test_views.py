@@ -90,6 +90,13 @@ def test_watchers_see_it_too_each_once() -> None:
     assert "bob" not in entry.body
 
 
+@pytest.mark.parametrize("watchers", [None, "bob@example.com", {"bob@example.com": 1}, [7, None, ["x"]], []])
+def test_watchers_that_are_no_texts_in_a_list_hide_nothing_from_the_owner(watchers: Any) -> None:
+    entry = entry_of(created(watchers=watchers))
+    assert entry is not None
+    assert entry.users == ("ana@example.com",)
+
+
 def test_a_change_is_seen_but_not_one_of_the_owner() -> None:
     changes = {"title": {"before": "a", "after": "b"}, "owner": {"before": None, "after": None}}
     todo = Todo(id="todo-1", title="b", owner=ANA)
