@@ -33,7 +33,8 @@ _TIME = audit_trail.c.time
 class AuditFilter:
     """The rows that match everything set here.
 
-    ``since`` and ``until`` are times of the event, inclusive; ``below`` is a sequence, exclusive.
+    ``since`` and ``until`` are times of the event, inclusive; ``below`` is a sequence, exclusive. An event
+    has one of ``types``.
     """
 
     todo_id: str | None = None
@@ -43,6 +44,7 @@ class AuditFilter:
     until: datetime | None = None
     event_id: str | None = None
     below: int | None = None
+    types: tuple[str, ...] | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same as conditions of SQL."""
@@ -60,6 +62,8 @@ class AuditFilter:
             found.append(columns.time <= self.until)
         if self.below is not None:
             found.append(columns.sequence < self.below)
+        if self.types is not None:
+            found.append(columns.type.in_(self.types))
         return found
 
 
@@ -68,6 +72,16 @@ def newest(
 ) -> Iterator[Row]:
     """Yield the rows that match, the last recorded first, at most ``limit`` of them. Raises DatabaseError."""
     return pages(database, wanted, newest_first=True, limit=limit, page_size=page_size)
+
+
+def latest(database: Database, wanted: AuditFilter) -> Row | None:
+    """Return the row that matches whose event is the newest; of the same time, the one recorded last.
+
+    An older event may be recorded after it, as when it is replayed. Raises DatabaseError.
+    """
+    statement = select(audit_trail).where(*wanted.conditions()).order_by(_TIME.desc(), _SEQUENCE.desc())
+    with database.reading() as connection:
+        return next(iter(read_rows(connection, statement.limit(1))), None)
 
 
 def history(database: Database, todo_id: str, *, page_size: int = PAGE_SIZE) -> Iterator[Row]:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 
-from tasks.audit.reading import AuditFilter, Row, newest, todo_in
+from tasks.audit.reading import AuditFilter, Row, latest, newest, todo_in
 from tasks.events.fields import Identifier
+from tasks.events.models import EVENT_TYPES
 from tasks.storage.database import Database
 
 from ..access import Access, Identity, user_key
@@ -23,6 +24,7 @@ from .services import Services
 #: Rows that are read at a time: a history is short.
 _PAGE = 200
 
+# Without null: FastAPI leaves that out of examples.
 _EXAMPLE: dict[str, Any] = {
     "sequence": 1042,
     "event_id": "6f9c0a1e-0d3b-4b57-9d7a-3d5e3c1f2a10",
@@ -53,7 +55,7 @@ class Change(BaseModel):
 class History(BaseModel):
     """Events of a todo, the last recorded first; ``next`` is the ``before`` of older ones, or null."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"changes": [_EXAMPLE], "next": None}})
+    model_config = ConfigDict(json_schema_extra={"example": {"changes": [_EXAMPLE], "next": 1042}})
 
     changes: list[Change]
     next: int | None
@@ -78,7 +80,7 @@ def add_history(router: APIRouter, services: Services, access: Access) -> None:
         database = services.database()
         if not _may_see(database, todo, who):
             raise ProblemError(404, "there is no such todo, or it is not yours")
-        rows = newest(database, AuditFilter(todo_id=todo, below=before), page_size=_PAGE)
+        rows = newest(database, _rows_for(who, todo, below=before), page_size=_PAGE)
         found = list(islice(_seen_by(who, rows), limit + 1))
         after = found[limit - 1].sequence if len(found) > limit else None
         return History(changes=found[:limit], next=after)
@@ -86,11 +88,13 @@ def add_history(router: APIRouter, services: Services, access: Access) -> None:
 
 def _may_see(database: Database, todo: str, who: Identity) -> bool:
     """Whether somebody owns or watches the todo as it is now."""
-    rows = newest(database, AuditFilter(todo_id=todo), page_size=_PAGE)
-    if sees_everything(who):
-        return next(rows, None) is not None
-    last = next((known for row in rows if (known := todo_in(row)) is not None), None)
-    return last is not None and concerns(last, who)
+    last = latest(database, _rows_for(who, todo))
+    return last is not None and (sees_everything(who) or concerns(todo_in(last), who))
+
+
+def _rows_for(who: Identity, todo: str, *, below: int | None = None) -> AuditFilter:
+    """The rows that somebody may see: of events of other types, any number can have the todo as subject."""
+    return AuditFilter(todo_id=todo, below=below, types=None if sees_everything(who) else EVENT_TYPES)
 
 
 def concerns(todo: Any, who: Identity) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from tasks.audit.reading import Row, newest
 from tasks.audit.trail import AuditStore
 from tasks.events.models import parse_any_event
 from tasks.storage.database import Database
-from tests.helpers.samples import a_todo, an_event, an_owner
+from tests.helpers.samples import NOON, a_todo, an_event, an_owner
 from tests.integration.web.api.conftest import bearer, require_problem
 
 ANA, BEN, EVE = (bearer(f"{name}@example.com") for name in ("ana", "ben", "eve"))
@@ -62,6 +64,33 @@ def test_owner_and_watchers_see_what_they_see_live(client: TestClient, who: dict
 def test_who_owns_it_now_sees_what_happened_since(client: TestClient) -> None:
     assert [one["sequence"] for one in history(client, BEN, "todo-3")["changes"]] == [6]
     require_problem(client.get("/todos/todo-3/history", headers=ANA), 404, "not yours")
+
+
+def test_an_older_event_that_is_recorded_later_does_not_give_the_todo_back(
+    client: TestClient, database: Database
+) -> None:
+    older = an_event("todo.updated", time=NOON - timedelta(hours=1), todo=a_todo(id="todo-3"))
+    AuditStore(database).record(older, recorded_at=datetime.now(UTC))
+    assert [one["sequence"] for one in history(client, BEN, "todo-3")["changes"]] == [6]
+    require_problem(client.get("/todos/todo-3/history", headers=ANA), 404, "not yours")
+
+
+def test_events_of_other_types_are_read_for_operators_alone(
+    client: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [parse_any_event({"type": "order.paid", "subject": "todo-1"}) for _ in range(3)]
+    AuditStore(database).record_all(others, recorded_at=datetime.now(UTC))
+    read: list[str] = []
+
+    def noted(*args: Any, **options: Any) -> Iterator[Row]:
+        for row in newest(*args, **options):
+            read.append(row["type"])
+            yield row
+
+    monkeypatch.setattr("web.api.history.newest", noted)
+    assert len(history(client, ANA)["changes"]) == 2
+    assert set(read) == {"todo.created", "todo.updated"}
+    assert len(history(client, OPERATOR)["changes"]) == 6
 
 
 def test_operators_see_everything(client: TestClient) -> None:
