@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from datetime import UTC, datetime
+from threading import Semaphore
 
 from workers import KafkaBroker
 from workers.dead_letters.reader import unresolved
@@ -42,18 +43,23 @@ class JobSearch:
         self._broker = broker
         self._limit_s = limit_s
         self._threads = ThreadPoolExecutor(_AT_ONCE, "job-search")
+        self._places = Semaphore(_AT_ONCE)
 
     def find(self, ids: Collection[str]) -> Jobs:
         """Find the jobs with these message ids. Blocks for the limit at most.
 
-        What was not found in time, or while Kafka is away, is not complete.
+        What was not found in time, or while Kafka is away, is not complete. Nothing is found, at once, while
+        as many searches go on as may: whoever waits for a place keeps a thread of the server.
         """
+        if not self._places.acquire(blocking=False):
+            logger.warning("stories.search_refused: %s others go on", _AT_ONCE)
+            return Jobs(is_complete=False)
         deadline = time.monotonic() + self._limit_s
         searching = self._threads.submit(self._search, frozenset(ids), deadline)
+        searching.add_done_callback(lambda _: self._places.release())
         try:
             return searching.result(self._limit_s + _GRACE_S)
         except NotInTime:
-            searching.cancel()
             logger.warning("stories.search_took_too_long limit_s=%s", self._limit_s)
         except WorkersError as exc:
             logger.warning("stories.search_failed: %s", exc)
