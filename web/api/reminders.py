@@ -23,19 +23,20 @@ from .services import Services
 
 logger = logging.getLogger(__name__)
 
+# Without null: FastAPI leaves that out of examples.
 _EXAMPLE: dict[str, Any] = {
     "id": "0f2a7c1e-3c55-5b1e-9d53-0c1a3f6d2b11",
     "todo_id": "todo-1",
     "title": "Book flights",
     "before_due": "-1h",
-    "recurrence": None,
+    "recurrence": "FREQ=WEEKLY;BYDAY=FR",
     "state": "waiting",
     "occurrence": "2026-06-05T15:00:00Z",
     "alarm_at": "2026-06-05T14:00:00Z",
     "is_moved": False,
     "has_alarm": True,
-    "fired_occurrence": None,
-    "fired_at": None,
+    "fired_occurrence": "2026-05-29T15:00:00Z",
+    "fired_at": "2026-05-29T14:00:00.120Z",
     "time_zone": "Europe/Berlin",
 }
 

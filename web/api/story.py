@@ -21,12 +21,41 @@ from .reminders import ReminderSeen
 from .services import Services
 
 _STEPS: list[Any] = [
-    {"at": "2026-06-01T12:00:00Z", "what": "happened", "after_ms": None},
+    {"at": "2026-06-01T12:00:00Z", "what": "happened"},
     {"at": "2026-06-01T12:00:00.004Z", "what": "written to the event log", "after_ms": 4},
     {"at": "2026-06-01T12:00:00.042Z", "what": "recorded in the audit trail", "after_ms": 38},
     {"at": "2026-06-01T12:00:00.044Z", "what": "mail todo_created begun", "after_ms": 2},
-    {"at": "2026-06-01T12:00:00.131Z", "what": "mail todo_created sent", "after_ms": 87},
+    {"at": "2026-06-01T12:00:00.131Z", "what": "mail todo_created postponed", "after_ms": 87},
 ]
+
+
+# Without null: FastAPI leaves that out of examples.
+_EXAMPLE: dict[str, Any] = {
+    "id": "6f9c0a1e-0d3b-4b57-9d7a-3d5e3c1f2a10",
+    "event": {
+        "sequence": 1042,
+        "type": "todo.created",
+        "todo_id": "todo-1",
+        "actor": "user:ana",
+        "time": "2026-06-01T12:00:00Z",
+        "recorded_at": "2026-06-01T12:00:00.042Z",
+    },
+    "steps": _STEPS,
+    "mail": {
+        "notice_id": "b1d0a3f2-7a55-5c0e-8f0b-2f6a4b9c7d13",
+        "kind": "todo_created",
+        "state": "postponed",
+        "attempts": 2,
+        "until": "2026-06-01T14:00:00Z",
+        "error": "MailNotSent: the server closed the connection",
+        "begun_at": "2026-06-01T12:00:00.044Z",
+        "changed_at": "2026-06-01T12:00:00.131Z",
+    },
+    "reminders": [],
+    "waiting": [],
+    "given_up": [],
+    "jobs_known": True,
+}
 
 
 class _Seen(BaseModel):
@@ -34,11 +63,14 @@ class _Seen(BaseModel):
 
 
 class StepSeen(_Seen):
-    """Something that happened, and how many ms after the step before; clocks of several machines."""
+    """Something that happened, and how many ms after the step before; clocks of several machines.
+
+    ``after_ms`` is null for the first.
+    """
 
     at: datetime
     what: str
-    after_ms: int | None
+    after_ms: int | None = None
 
 
 class EventSeen(_Seen):
@@ -109,10 +141,11 @@ class GivenUpSeen(_Seen):
 class StorySeen(BaseModel):
     """What an event caused. ``event`` is null while it is not recorded.
 
-    ``jobs_known`` is false if Kafka could not be read to the end in time: more jobs may wait, or be given up.
+    ``jobs_known`` is false if Kafka could not be read to the end in time, or if too many read it now: more
+    jobs may wait, or be given up.
     """
 
-    model_config = ConfigDict(json_schema_extra={"example": {"id": "6f9c0a1e-…", "steps": _STEPS}})
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     id: str
     event: EventSeen | None

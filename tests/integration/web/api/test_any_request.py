@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck
+from jsonschema import Draft202012Validator, FormatChecker
 
 from tasks.storage.database import Database
 from tasks.stories.story import Jobs
@@ -82,6 +83,23 @@ def _resolved(content: Any, document: Any) -> Any:
     text = json.dumps(content)
     schemas = document["components"]["schemas"]
     return [content, *(schema for name, schema in schemas.items() if f'/schemas/{name}"' in text)]
+
+
+def test_each_example_is_as_its_schema_says(app: FastAPI) -> None:
+    document = app.openapi()
+    described = [schema for schema in document["components"]["schemas"].values() if "example" in schema]
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    bodies = [body for one in operations for body in (one.get("requestBody", {}), *one["responses"].values())]
+    contents = [content for body in bodies for content in body.get("content", {}).values()]
+    examples = [(schema, schema["example"]) for schema in described]
+    for content in contents:
+        given = [content["example"]] if "example" in content else []
+        given += [one["value"] for one in content.get("examples", {}).values()]
+        examples += [(content["schema"], one) for one in given]
+    assert len(examples) > len(OPERATIONS)
+    for schema, example in examples:
+        whole = {**schema, "components": document["components"]}
+        Draft202012Validator(whole, format_checker=FormatChecker()).validate(example)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
