@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from workers.measures import metrics
 from workers.operations.queue_status import DelayedStatus
 from workers.serving.queue_gauges import gauges
 
+ALERTS = REPOSITORY / "tests" / "unit" / "deploy" / "alerts.yaml"
 RULES = REPOSITORY / "deploy" / "prometheus" / "rules.yaml"
 DASHBOARD = REPOSITORY / "deploy" / "grafana" / "todo-workers.json"
 
@@ -31,12 +33,13 @@ def panels() -> Iterator[Mapping[str, Any]]:
     return (panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row")
 
 
-def test_the_rules_pass_the_check_of_promtool() -> None:
+@pytest.mark.parametrize(("task", "file"), [("check", RULES), ("test", ALERTS)])
+def test_the_rules_are_sound_and_fire_when_they_should_by_promtool(task: str, file: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed; Debian's package prometheus has it")
-    checked = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
+    checked = subprocess.run([promtool, task, "rules", file], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_each_alert_says_what_to_do() -> None:
