@@ -95,7 +95,8 @@ class Parts:
         """The parts of the living processes, and the counts of those that have ended. Raises OSError."""
         with self._guarded():
             ended = self._settle()
-            parts = [_part(path) for path in sorted(self._folder.glob("*.json")) if path.name != _ENDED]
+            locks = sorted(self._folder.glob("*.lock"))  # those that are left are held
+            parts = [_part(path.with_suffix(".json")) for path in locks]
             return [part for part in parts if part is not None], ended
 
     def _settle(self) -> list[Family]:
@@ -114,12 +115,14 @@ class Parts:
             present = {path.stem for path in dead}
             self._replace(_ENDED, {"names": sorted(present), "families": to_json(ended)})
         for path in dead:
-            path.with_suffix(".json").unlink(missing_ok=True)
+            for left in self._folder.glob(f"{path.stem}.*"):
+                if left != path:
+                    left.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
         return ended
 
     def _replace(self, name: str, content: Any) -> None:
-        file, temporary = tempfile.mkstemp(dir=self._folder, prefix="new-")
+        file, temporary = tempfile.mkstemp(dir=self._folder, prefix=f"{self._name}.", suffix=".new")
         try:
             with os.fdopen(file, "w") as opened:
                 json.dump(content, opened)

@@ -84,10 +84,39 @@ def test_a_worker_that_starts_alone_begins_anew(tmp_path: Path) -> None:
 def test_a_part_that_cannot_be_read_does_not_hide_the_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    torn, newer = entered(tmp_path, 2), entered(tmp_path, 3)
+    (tmp_path / f"{torn._name}.json").write_text('{"pid": 1, "fam')
+    (tmp_path / f"{newer._name}.json").write_text('{"process": 1}')
     one = entered(tmp_path, 1)
-    (tmp_path / "torn.json").write_text('{"pid": 1, "fam')
-    (tmp_path / "newer.json").write_text('{"process": 1}')
     living, _ = one.read()
     assert [value(part.families, "jobs_total") for part in living] == [1]
     assert "measures cannot be read" in caplog.text
     assert "measures of another version left out" in caplog.text
+
+
+def test_a_process_that_was_killed_while_it_wrote_leaves_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = entered(tmp_path, 1), entered(tmp_path, 20)
+    with monkeypatch.context() as patched:
+
+        def dies(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(Path, "replace", dies)
+        patched.setattr(Path, "unlink", dies)
+        with pytest.raises(KeyboardInterrupt):
+            two.write(figures(21), ready=True)
+    two.leave()
+    assert value(one.read()[1], "jobs_total") == 20
+    assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {one._name, "ended", "guard"}
+
+
+def test_a_part_without_a_lock_is_of_nobody_who_lives(tmp_path: Path) -> None:
+    one, two = entered(tmp_path, 1), entered(tmp_path, 20)
+    two.leave()
+    one.read()
+    two.write(figures(20), ready=True)
+    living, ended = one.read()
+    assert [value(part.families, "jobs_total") for part in living] == [1]
+    assert value(ended, "jobs_total") == 20
