@@ -30,39 +30,48 @@ export function Chat() {
   return <p className="empty">{failed || "Signing in …"}</p>;
 }
 
-/** The key of what is kept when the page is left: the stories, and the cursor of the last event in them. */
-const KEPT = "todo-chatbot";
-const kept = (): { stories: Story[]; cursor: string | undefined } =>
-  JSON.parse(sessionStorage.getItem(KEPT) ?? '{"stories": []}');
+/** The key of what is kept of a user when the page is left: the stories, and the cursor of the last event in them. */
+const keyOf = (user: string) => `todo-chatbot ${user}`;
+const kept = (user: string): { stories: Story[]; cursor: string | undefined } =>
+  JSON.parse(sessionStorage.getItem(keyOf(user)) ?? '{"stories": []}');
 
 function Conversation({ who }: { who: Session }) {
-  const [before] = useState(kept);
+  const [before] = useState(() => kept(who.user));
   const [stories, setStories] = useState(before.stories);
+  // In step with the cursor, which may be ahead of what React has rendered.
+  const latest = useRef(before.stories);
+  const change = (to: (stories: Story[]) => Story[]) => {
+    latest.current = to(latest.current);
+    setStories(latest.current);
+  };
   const { state, live } = useTodoEvents({
     url: "/live",
     user: who.user,
     ...(before.cursor && { cursor: before.cursor }),
     token: async () => (await session()).token,
     // There is no service to load todos from here: the page goes on with those that it knows.
-    on: { "*": (event) => setStories((stories) => told(stories, event, Date.now())) },
+    on: { "*": (event) => change((stories) => told(stories, event, Date.now())) },
   });
 
   useEffect(() => {
-    const keep = () => sessionStorage.setItem(KEPT, JSON.stringify({ stories, cursor: live?.cursor }));
+    const keep = () => {
+      const kept = { stories: latest.current, cursor: live?.cursor ?? before.cursor };
+      sessionStorage.setItem(keyOf(who.user), JSON.stringify(kept));
+    };
     addEventListener("pagehide", keep);
     return () => removeEventListener("pagehide", keep);
-  }, [stories, live]);
+  }, [live, who.user, before.cursor]);
 
   const send = (type: "todo.created" | "todo.completed", story: Story) =>
     publish(who, type, { id: story.id, title: story.title, due: story.due }).catch((error: Error) =>
-      setStories((all) => all.map((one) => (one.id === story.id ? { ...one, failed: error.message } : one))),
+      change((all) => all.map((one) => (one.id === story.id ? { ...one, failed: error.message } : one))),
     );
 
   const say = (title: string, remindIn: number) => {
     const now = Date.now();
     const due = remindIn ? new Date(now + remindIn).toISOString() : null;
     const story = said(crypto.randomUUID(), title, now, due);
-    setStories((stories) => [...stories, story]);
+    change((stories) => [...stories, story]);
     void send("todo.created", story);
   };
 
@@ -75,13 +84,13 @@ function Conversation({ who }: { who: Session }) {
           {STATES[state]}
         </p>
       </header>
-      <Stories stories={stories} complete={(story) => void send("todo.completed", story)} />
+      <Stories stories={stories} complete={(story) => send("todo.completed", story)} />
       <Composer say={say} />
     </div>
   );
 }
 
-function Stories({ stories, complete }: { stories: Story[]; complete: (story: Story) => void }) {
+function Stories({ stories, complete }: { stories: Story[]; complete: (story: Story) => Promise<void> }) {
   const end = useRef<HTMLLIElement>(null);
   const lines = stories.reduce((sum, { lines }) => sum + lines.length, stories.length);
   useEffect(() => {
@@ -107,7 +116,13 @@ function Stories({ stories, complete }: { stories: Story[]; complete: (story: St
   );
 }
 
-function Todo({ story, complete }: { story: Story; complete: () => void }) {
+function Todo({ story, complete }: { story: Story; complete: () => Promise<void> }) {
+  const [isSending, setSending] = useState(false);
+  const done = async () => {
+    setSending(true);
+    await complete();
+    setSending(false);
+  };
   return (
     <li className="story">
       <div className="said">
@@ -128,7 +143,7 @@ function Todo({ story, complete }: { story: Story; complete: () => void }) {
         ))}
       </ul>
       {story.lines.length > 0 && !story.isDone && (
-        <button type="button" onClick={complete} aria-label={`Done: ${story.title}`}>
+        <button type="button" onClick={done} disabled={isSending} aria-label={`Done: ${story.title}`}>
           Done
         </button>
       )}

@@ -12,16 +12,21 @@ export async function session(): Promise<Session> {
 }
 
 /**
- * Publish an event, and try again until it is known to be published: with the same id it is the same event.
+ * Publish an event, and try again until it is known to be published. A todo has one event of a type here, whose id is
+ * made of both: who publishes it again, as after a failure, publishes the same event.
  * Throws an error with the server's words if it is refused.
  *
  * The demo's token may publish. In production a chatbot's own service does that, with a token that no page has.
  */
-export async function publish({ user, name, token }: Session, type: string, todo: { id: string; title: string; due: string | null }) {
+export async function publish(
+  { user, name, token }: Session,
+  type: string,
+  todo: { id: string; title: string; due: string | null },
+): Promise<void> {
   const owner = { name, email: user, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone, language: "en" };
   const event = {
     specversion: "1.0",
-    id: crypto.randomUUID(),
+    id: `${type} ${todo.id}`,
     source: "/todo-chatbot",
     type,
     subject: todo.id,
