@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..broker.kafka_broker import KafkaBroker
 from ..delays.due_soon import due_soon
-from ..errors import NotAuthorized, TopicsMissing
+from ..errors import NotAuthorized, WorkersError
 from .queue_status import QueueStatus, StatusReader
 
 #: A pod takes so long to start: what becomes due meanwhile counts.
@@ -23,12 +23,12 @@ def startable(queue: QueueStatus, paused: Collection[str]) -> int:
     return 0 if queue.queue in paused else max(0, queue.waiting - queue.held_up)
 
 
-def paused_queues(broker: KafkaBroker) -> Collection[str]:
-    """The queues that are paused now; none where this user may not know. Raises KafkaUnreachable."""
+def paused_queues(broker: KafkaBroker) -> Collection[str] | None:
+    """The queues that are paused now; None where this user may not know. Raises KafkaUnreachable."""
     try:
         return broker.controls.state().paused(time.time() * 1000).keys()
-    except (NotAuthorized, TopicsMissing):
-        return ()
+    except NotAuthorized:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,30 @@ class Scaling:
         self._lock = threading.Lock()
         self._read_at: float | None = None
         self._scales: dict[str, Scale] = {}
+        self._failure: WorkersError | None = None
 
     def of(self, queue: str) -> Scale:
         """The scale of a queue, a few seconds old at most. Blocks while it is read.
+
+        So is a failure: while Kafka is away, whoever waited and whoever asks next gets it at once.
 
         Raises UnknownQueue, KafkaUnreachable or NotAuthorized.
         """
         self._broker.require_queue(queue)
         with self._lock:
             if self._read_at is None or self._clock() - self._read_at >= _FRESH_S:
-                self._scales = self._read()
-                self._read_at = self._clock()
+                self._look()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
             return self._scales[queue]
+
+    def _look(self) -> None:
+        self._failure = None
+        try:
+            self._scales = self._read()
+        except WorkersError as exc:
+            self._failure = exc
+        self._read_at = self._clock()
 
     def _read(self) -> dict[str, Scale]:
         broker = self._broker
@@ -74,7 +86,7 @@ class Scaling:
         soon = due_soon(
             broker.cluster, broker.topics, broker.delay_tiers, within_s=_POD_STARTS_S, now_ms=now_ms
         )
-        paused = paused_queues(broker)
+        paused = paused_queues(broker) or ()  # where nobody may know, more workers do no harm
         return {one.queue: scale(one, soon[one.queue], paused) for one in queues}
 
 

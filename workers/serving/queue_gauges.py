@@ -8,16 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
-from ..errors import WorkersError
+from ..errors import NotAuthorized, WorkersError
 from ..measures.families import Family
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
 from ..operations.scaling import paused_queues, startable
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Figures younger than this are not read anew.
 _FRESH_S = 10.0
@@ -43,6 +45,7 @@ class QueueGauges:
     """The gauges of a broker's queues. Safe for any thread.
 
     All figures are the same for whichever process reads them, so queries take the maximum of the processes.
+    What this user may not read is left out, as the dead letters with the rights of a worker.
     """
 
     def __init__(self, broker: KafkaBroker, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,7 +58,8 @@ class QueueGauges:
         self._families: Sequence[Family] = ()
         self._reader: StatusReader | None = None
         self._counts = Counts(broker.cluster, broker.topics.dead_letters)
-        self._dead_letters: Counter[str] = Counter()
+        self._dead_letters: Counter[str] | None = None
+        self._refused: set[str] = set()
         self._count_at = 0.0
 
     def families(self) -> Sequence[Family]:
@@ -95,13 +99,24 @@ class QueueGauges:
             broker = self._broker
             self._reader = StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of)
             self._reader.__enter__()
-        queues = self._reader.read(sorted(self._broker.queues))
-        delayed = self._reader.read_delayed()
+        reader, names = self._reader, sorted(self._broker.queues)
+        queues = self._unless_refused("queues", lambda: reader.read(names))
+        delayed = self._unless_refused("delayed jobs", reader.read_delayed)
         started = self._clock()
         if started >= self._count_at:
-            self._dead_letters = self._counts.count()
+            self._dead_letters = self._unless_refused("dead letters", self._counts.count)
             self._count_at = self._clock() + _COUNT_SHARE * (self._clock() - started)
-        return gauges(queues, delayed, self._dead_letters, paused_queues(self._broker))
+        return gauges(queues or (), delayed, self._dead_letters, paused_queues(self._broker))
+
+    def _unless_refused(self, what: str, read: Callable[[], T]) -> T | None:
+        """What is read; None, and once a warning, if this user may not."""
+        try:
+            return read()
+        except NotAuthorized as exc:
+            if what not in self._refused:
+                self._refused.add(what)
+                logger.warning("no figures of the %s here, the others are shown: %s", what, exc)
+            return None
 
     def _disconnect(self) -> None:
         reader, self._reader = self._reader, None
@@ -112,29 +127,33 @@ class QueueGauges:
 
 def gauges(
     queues: Sequence[QueueStatus],
-    delayed: DelayedStatus,
-    dead_letters: Mapping[str, int],
-    paused: Collection[str],
+    delayed: DelayedStatus | None,
+    dead_letters: Mapping[str, int] | None,
+    paused: Collection[str] | None,
 ) -> list[Family]:
-    """The families of these figures. Pure."""
-    startables = {(one.queue,): startable(one, paused) for one in queues}
+    """The families of these figures, without those that are None. Pure."""
     found = [
         _gauge(f"workers_queue_{name}", text, ("queue",), {(one.queue,): value(one) for one in queues})
         for name, (text, value) in _GAUGES.items()
     ]
-    by_queue = {(one.queue,): float(dead_letters.get(one.queue, 0)) for one in queues}
-    by_queue |= {(queue,): float(count) for queue, count in dead_letters.items()}
+    if paused is not None:
+        found += _of_paused(queues, paused)
+    if delayed is not None:
+        text = "Jobs that wait for their time."
+        found.append(_gauge("workers_delayed_jobs", text, (), {(): float(delayed.jobs)}))
+    if dead_letters is not None:
+        by_queue = {(one.queue,): 0 for one in queues} | {(name,): n for name, n in dead_letters.items()}
+        text = "Dead letters that nobody has decided about."
+        found.append(_gauge("workers_dead_letters", text, ("queue",), by_queue))
+    return found
+
+
+def _of_paused(queues: Sequence[QueueStatus], paused: Collection[str]) -> list[Family]:
+    startables = {(one.queue,): startable(one, paused) for one in queues}
+    are_paused = {(one.queue,): one.queue in paused for one in queues}
     return [
-        *found,
         _gauge("workers_queue_startable", "Jobs that a free thread could start.", ("queue",), startables),
-        _gauge(
-            "workers_queue_paused",
-            "1 while the queue is paused.",
-            ("queue",),
-            {(one.queue,): one.queue in paused for one in queues},
-        ),
-        _gauge("workers_delayed_jobs", "Jobs that wait for their time.", (), {(): float(delayed.jobs)}),
-        _gauge("workers_dead_letters", "Dead letters that nobody has decided about.", ("queue",), by_queue),
+        _gauge("workers_queue_paused", "1 while the queue is paused.", ("queue",), are_paused),
     ]
 
 

@@ -93,6 +93,7 @@ class FakeKafka:
         monkeypatch.setattr(stats_reader, "TopicReader", lambda *_: FakeReader(fake, []))
         monkeypatch.setattr(action_log, "TopicReader", lambda *_: FakeReader(fake, self.actions))
         monkeypatch.setattr(Controls, "watch", lambda _: FakeWatch(fake))
+        monkeypatch.setattr(Controls, "state", lambda _: FakeWatch(fake).__enter__().state)
         monkeypatch.setattr(Controls, "_write", lambda _, record: self._decide(record))
         monkeypatch.setattr(DurableProducer, "deliver", lambda _, *place: self._deliver(*place))
         monkeypatch.setattr(DurableProducer, "send", lambda _, *place, **__: self._send(*place))
