@@ -7,8 +7,12 @@ would then be acked, and its follow-up would never happen. So the job itself bec
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import dramatiq
+
+from ..partitions.taken_message import TakenMessage
+from .signals import SignallingBroker
 
 
 class FollowUps:
@@ -49,3 +53,28 @@ class FollowUps:
     @property
     def _job(self) -> dramatiq.MessageProxy | None:
         return getattr(self._finishing, "message", None)
+
+
+class FollowUpBroker(SignallingBroker):
+    """A broker whose jobs are given up if their follow-up is lost; who enqueues tells `_follow_ups`."""
+
+    def __init__(self, middleware: list[dramatiq.Middleware] | None = None) -> None:
+        super().__init__(middleware)
+        self._follow_ups = FollowUps()
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Emit a signal as dramatiq does, unless something would be lost by that.
+
+        A job that another worker runs instead was not skipped: the Results middleware would store None for
+        it. A job whose follow-up could not be sent becomes a dead letter, see :class:`FollowUps`.
+        """
+        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].handed_back:
+            return
+        if signal != "process_message":
+            super().emit_after(signal, *args, **kwargs)
+            return
+        self._follow_ups.begin(args[0])
+        try:
+            super().emit_after(signal, *args, **kwargs)
+        finally:
+            self._follow_ups.end(failed=kwargs.get("exception") is not None)

@@ -23,18 +23,16 @@ from ..measures.catalogue import ENQUEUE_DURATION
 from ..middleware.installation import add_own, defaults
 from ..middleware.retries import Retries
 from ..outbox.session import AnySession
-from ..partitions.taken_message import TakenMessage
 from ..records.envelope import Record
 from ..records.sources import Decode, Source
 from ..topics import Topics, TopicSpec, log_config
 from .batch import Batch
 from .consumers import ConsumerOptions, Consumers
 from .emptying import Emptying
-from .follow_ups import FollowUps
+from .follow_ups import FollowUpBroker
 from .outgoing import Delay, Outgoing
 from .provisioning import Provisioning
 from .sending import Sending
-from .signals import SignallingBroker
 from .storing import give_send_in, store
 from .unknown_queue import unknown_queue
 from .url import parse
@@ -42,7 +40,7 @@ from .url import parse
 Message = dramatiq.Message[Any]
 
 
-class KafkaBroker(SignallingBroker):
+class KafkaBroker(FollowUpBroker):
     """Sends and consumes dramatiq messages on Kafka.
 
     Constructing it, declaring actors and importing them does no I/O; clients are made at first use, anew in
@@ -113,7 +111,6 @@ class KafkaBroker(SignallingBroker):
         self.sources_of = self._provisioning.sources_of
         self.sending = Sending(self.producer, self._provisioning, self.queues)
         self._emptying = Emptying(self.producer, self.topics, self.delay_tiers)
-        self._follow_ups = FollowUps()
         times = (commit_interval_ms, revoke_timeout_ms, trim_interval_ms, keep_done_ms, session_timeout_ms)
         options = ConsumerOptions(*times, consumer_options or {})
         #: Pauses queues, sets switches, and says what is decided.
@@ -122,8 +119,7 @@ class KafkaBroker(SignallingBroker):
             self.producer, self.topics, self.delay_tiers, self._provisioning, options, gate=self.controls.gate
         )
         self.memberships = self._consumers.memberships
-        own = {"run_mover": run_mover, "record_stats": record_stats}
-        add_own(self, self._consumers, health_dir=health_dir, **own)
+        add_own(self, self._consumers, run_mover=run_mover, record_stats=record_stats, health_dir=health_dir)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -291,23 +287,6 @@ class KafkaBroker(SignallingBroker):
         self.require_queue(queue_name)
         self.prepare()
         self._emptying.wait(queue_name, self.topics_of(queue_name), timeout)
-
-    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Emit a signal as dramatiq does, unless something would be lost by that.
-
-        A job that another worker runs instead was not skipped: the Results middleware would store None for
-        it. A job whose follow-up could not be sent becomes a dead letter, see :class:`FollowUps`.
-        """
-        if signal == "skip_message" and isinstance(args[0], TakenMessage) and args[0].handed_back:
-            return
-        if signal != "process_message":
-            super().emit_after(signal, *args, **kwargs)
-            return
-        self._follow_ups.begin(args[0])
-        try:
-            super().emit_after(signal, *args, **kwargs)
-        finally:
-            self._follow_ups.end(failed=kwargs.get("exception") is not None)
 
     def outgoing(self, message: Message, delay: Delay) -> tuple[str, Record]:
         """A message's topic and record, after dramatiq's hooks before it is enqueued. Raises as `enqueue`."""

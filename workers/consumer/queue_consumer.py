@@ -21,7 +21,6 @@ consumer that does not poll is put out of its group. So a job may run for hours.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -49,6 +48,7 @@ from .polling import KEEP_ALIVE_S, Poller
 from .shared import Shared
 from .still_running import EarlierJobs
 from .suspects import Suspects
+from .turns import Turns
 
 #: Pause between two looks at what is due besides handing out jobs.
 _CHORES_INTERVAL_S = 0.01
@@ -113,8 +113,7 @@ class QueueConsumer(dramatiq.Consumer):
             on_dropped=self._earlier.leave,
             clock=clock,
         )
-        #: Partitions with fetched records; the first one's turn lasts until its records are handed out.
-        self._ready: deque[OwnedPartition] = deque()
+        self._turns = Turns()
         self._in_hand_count = 0
         #: Whether records are there, but none may be handed out just now.
         self._held_up = False
@@ -169,21 +168,17 @@ class QueueConsumer(dramatiq.Consumer):
     def _take(self, now: float) -> TakenMessage | None:
         self._held_up = False
         if self._is_paused():
-            self._suspects.settle(self._commit_first)
+            self._suspects.stand_back(self._commit_first)
             return None
         if self._suspects.are_waiting:
             suspect = self._suspects.take(self._commit_first)
             if suspect is not None:
                 self._in_hand_count += 1
                 return self._messages.of(*suspect)
-        for _ in range(len(self._ready)):
-            owned = self._ready[0]
+        for owned in self._turns:
             taken = self._take_from(owned, now)
             if taken is not None or self._in_hand_count >= self._prefetch or self._held_up:
                 return taken
-            self._ready.popleft()
-            if owned.buffer:
-                self._ready.append(owned)
         return None
 
     def _take_from(self, owned: OwnedPartition, now: float) -> TakenMessage | None:
@@ -256,11 +251,7 @@ class QueueConsumer(dramatiq.Consumer):
         owned = self._assignment.owned(partition, records[0].offset)
         owned.buffer.extend(records)
         self._earlier.expect(partition)
-        self._make_ready(owned)
-
-    def _make_ready(self, owned: OwnedPartition) -> None:
-        if owned.buffer and owned not in self._ready:
-            self._ready.append(owned)
+        self._turns.add(owned)
 
     def _read_inbox(self) -> None:
         left = 0
@@ -273,7 +264,7 @@ class QueueConsumer(dramatiq.Consumer):
         """Note an ack; returns how many jobs that did not run alone are no longer in hand."""
         if isinstance(ack, PassedOn):
             self._passing_on.note(ack)
-            self._make_ready(ack.owned)
+            self._turns.add(ack.owned)
             self._assignment.unsaved = True
             return 0
         if isinstance(ack, NotWritten) or (isinstance(ack, TakenMessage) and ack.given_up):
@@ -285,7 +276,7 @@ class QueueConsumer(dramatiq.Consumer):
                 return 0
             if ack.put_back:
                 owned.give_back(ack.record)
-                self._make_ready(owned)
+                self._turns.add(owned)
                 self._suspects.put_back(owned, offset)
         elif not owned.done(offset):
             return 0

@@ -22,6 +22,8 @@ class Suspects:
         self._waiting: deque[tuple[OwnedPartition, ConsumedRecord]] = deque()
         #: Not its object: the partition may be lost and come back while the job runs.
         self._running: tuple[TopicPartition, int] | None = None
+        #: Whether other jobs of the process are kept from starting, so that one of these can.
+        self._makes_room = False
         #: Whether a job has run alone and no commit says yet that it is done.
         self._ended = False
 
@@ -47,8 +49,10 @@ class Suspects:
             self._waiting.popleft()
             self._run_alone.abandon()
             return None
+        self._makes_room = True
         if not self._run_alone.enter_alone():
             return None
+        self._makes_room = False
         owned.crashes.plan_alone(record.offset)
         if not commit():
             owned.crashes.unplan_alone(record.offset)
@@ -62,6 +66,13 @@ class Suspects:
             record.offset,
         )
         return owned, record
+
+    def stand_back(self, commit: Callable[[], bool]) -> None:
+        """Let other jobs start, as none of these may for now; one that waits asks for room again later."""
+        self.settle(commit)
+        if self._makes_room:  # once: another consumer may be making room for its own
+            self._makes_room = False
+            self._run_alone.abandon()
 
     def settle(self, commit: Callable[[], bool]) -> None:
         """Let other jobs start again once ``commit`` has recorded that the one that ran alone is done."""

@@ -56,6 +56,23 @@ def test_a_suspect_of_a_paused_queue_is_put_back_and_has_its_turn_again() -> Non
     assert suspects.take(lambda: True) is not None
 
 
+def test_a_suspect_of_a_paused_queue_makes_no_room_until_it_may_start() -> None:
+    room, owned = RunAlone(), partition()
+    suspects, others = Suspects(room), Suspects(room)
+    assert room.enter()
+    suspects.add(owned, Consumed(key=None, value=b"", offset=5))
+    assert suspects.take(lambda: True) is None
+    assert not room.enter(), "others wait"
+    suspects.stand_back(lambda: True)
+    assert room.enter(), "its queue is paused"
+    others.add(partition(1), Consumed(key=None, value=b"", offset=5))
+    assert others.take(lambda: True) is None
+    suspects.stand_back(lambda: True)
+    assert not room.enter(), "the room that another queue makes is left alone"
+    room.leave(2)
+    assert others.take(lambda: True) is not None
+
+
 def test_a_consumer_that_closes_lets_other_jobs_of_the_process_start() -> None:
     for ended in (False, True):
         room, owned = RunAlone(), partition()
