@@ -167,8 +167,7 @@ class KafkaBroker(FollowUpBroker):
 
     def topics_of(self, queue_name: str) -> list[str]:
         """The topics that a queue's group reads: its own first, then its sources."""
-        sources = self._provisioning.sources_of(queue_name)
-        return [self.topics.jobs(queue_name), *(source.topic for source in sources)]
+        return [self.topics.jobs(queue_name), *(source.topic for source in self.sources_of(queue_name))]
 
     def enqueue(self, message: Message, *, delay: Delay = None) -> Message:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.

@@ -88,6 +88,7 @@ class QueueConsumer(dramatiq.Consumer):
         self._trimmer = trimmer
         self._run_alone = shared.run_alone
         self._is_paused = partial(shared.gate.is_paused, queue_name)
+        self._paused = False
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
         self._commit_interval_s = commit_interval_ms / 1000
@@ -128,6 +129,7 @@ class QueueConsumer(dramatiq.Consumer):
         deadline = self._clock() + self._timeout_s
         while True:
             now = self._clock()
+            self._paused = self._is_paused()  # once for all that follows: it is asked before each job
             self._read_inbox()
             if now >= self._chores_at:
                 self._do_chores(now)
@@ -167,7 +169,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _take(self, now: float) -> TakenMessage | None:
         self._held_up = False
-        if self._is_paused():
+        if self._paused:
             self._suspects.stand_back(self._commit_first)
             return None
         if self._suspects.are_waiting:
@@ -229,7 +231,7 @@ class QueueConsumer(dramatiq.Consumer):
         longest_s = deadline - now
         if to_come or self._assignment.is_saving:
             longest_s = min(longest_s, self._commit_interval_s)
-        if self._is_paused():
+        if self._paused:
             self._poller.stay(longest_s)
             return
         may_start_none = self._in_hand_count >= self._prefetch or self._held_up
@@ -291,5 +293,5 @@ class QueueConsumer(dramatiq.Consumer):
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._assignment.committed_positions())
         self._blocked.look_if_due(self._assignment.partitions.values(), now)
-        if not self._is_paused():  # its jobs wait where they are
+        if not self._paused:  # its jobs wait where they are
             self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count)

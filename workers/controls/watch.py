@@ -6,12 +6,16 @@ import time
 from types import TracebackType
 from typing import Self
 
-from ..fleet.process import Fleet, Process
+from ..fleet.cluster_clock import ClusterClock
+from ..fleet.process import REPORT_S, Fleet, Process
 from ..kafka import Cluster
 from ..kafka.topic_reader import TopicReader
 from ..records.consumed import ConsumedRecord
 from ..topics import Topics
 from .state import State
+
+#: How long is listened for a process that reports: longer than from one report to the next.
+_LISTEN_S = REPORT_S + 1
 
 
 class Watch:
@@ -24,7 +28,10 @@ class Watch:
         self._topics = topics
         self._reader = TopicReader(cluster, topics.control, topics.fleet)
         self._fleet = Fleet()
+        self._clock = ClusterClock()
+        self._has_read = False
         self.state = State()
+        self._has_listened = False
         #: The offset behind the last record of the control topic.
         self.end = 0
 
@@ -32,6 +39,7 @@ class Watch:
         try:
             self._reader.open()
             self.refresh()
+            self._has_read = True
         except BaseException:
             self._reader.close()
             raise
@@ -55,20 +63,43 @@ class Watch:
         return bool(records)
 
     def processes(self, now_ms: float | None = None) -> list[Process]:
-        """The worker processes that run; ``now_ms`` is the time by the cluster's clock, if that is known."""
-        return self._fleet.living(_now(now_ms))
+        """The worker processes that run; ``now_ms`` is the time by the cluster's clock, if that is known.
+
+        If it is not, and all seem silent, they are listened to for a few seconds first, once: it may be the
+        own clock that is wrong. Raises KafkaUnreachable.
+        """
+        return self._fleet.living(self._now(now_ms))
 
     def silent(self, now_ms: float | None = None) -> list[Process]:
-        """The worker processes that have ended without a word in the last hour, or stand still."""
-        return self._fleet.silent(_now(now_ms))
+        """The worker processes that have ended without a word in the last hour, or stand still.
+
+        As for :meth:`processes`.
+        """
+        return self._fleet.silent(self._now(now_ms))
+
+    def _now(self, now_ms: float | None) -> float:
+        if now_ms is not None:
+            return now_ms
+        if not self._has_listened:
+            self._has_listened = True
+            self._listen()
+        return self._clock.now_ms()
+
+    def _listen(self) -> None:
+        deadline = time.monotonic() + _LISTEN_S
+        while self._all_seem_silent() and (left_s := deadline - time.monotonic()) > 0:
+            self.follow(left_s)
+
+    def _all_seem_silent(self) -> bool:
+        now_ms = self._clock.now_ms()
+        return bool(
+            not self._clock.is_heard and self._fleet.silent(now_ms) and not self._fleet.living(now_ms)
+        )
 
     def _take_in(self, record: ConsumedRecord) -> None:
         if record.topic == self._topics.fleet:
             self._fleet.take_in([record])
+            self._clock.note(record.timestamp, is_new=self._has_read)
         else:
             self.state = self.state.after([record])
             self.end = record.offset + 1
-
-
-def _now(now_ms: float | None) -> float:
-    return time.time() * 1000 if now_ms is None else now_ms
