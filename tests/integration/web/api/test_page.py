@@ -16,11 +16,13 @@ from httpx2 import Response
 from tasks.audit.trail import AuditStore
 from tasks.notifications.delivery_store import DeliveryStore
 from tasks.notifications.notice import notice_of
+from tasks.notifications.unsubscribe_links import signed
 from tasks.reminders.by_hand import RemindersByHand
 from tasks.storage.database import Database
 from tests.helpers.pages import blocks
 from tests.helpers.reminder_world import World, event
 from tests.helpers.samples import an_event
+from tests.integration.web.api.conftest import UNSUBSCRIBE_SECRET
 from tests.integration.web.conftest import token_of
 
 _HOST = "http://127.0.0.1:8000"
@@ -80,7 +82,7 @@ def values(database: Database) -> dict[str, str]:
         "SERVICE": token_of("shop@example.com", roles=["publisher"]),
         "ANA": token_of("ana@example.com"),
         "REMINDER": RemindersByHand(database).find(limit=1)[0][0].id,
-        "NOTICE": str(notice.id),
+        "LINK": signed(notice.id, UNSUBSCRIBE_SECRET),
     }
 
 
