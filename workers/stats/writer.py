@@ -14,6 +14,7 @@ from ..kafka.producer import DurableProducer
 from ..measures.families import Labels
 from ..threads import RestartingThread
 from .figures import Counts, since, so_far
+from .history import is_shown
 from .record import Part, encode
 from .recorder import Recorder
 
@@ -28,7 +29,7 @@ _LAST_S = 2.0
 class StatsWriter(RestartingThread):
     """A thread that writes each process's part, every ten seconds while there is something new.
 
-    A record that cannot be written is replaced by the next; no job waits for it.
+    A part that Kafka has not confirmed is sent again, or its next version; no job waits for it.
     """
 
     def __init__(self, producer: DurableProducer, topic: str, process: str) -> None:
@@ -45,6 +46,8 @@ class StatsWriter(RestartingThread):
         #: Of an earlier worker of this process; it has written that.
         self._earlier = so_far()
         self._is_refused = False
+        #: The parts that are not confirmed, by the key of their record, and what their last sending comes to.
+        self._open: dict[bytes, tuple[Part, Any]] = {}
 
     def _write_all(self, stopping: threading.Event) -> None:
         while not stopping.wait(self._recorder.wait_s(time.time())):
@@ -61,9 +64,21 @@ class StatsWriter(RestartingThread):
         return since(so_far(), self._earlier)
 
     def _send(self, parts: Sequence[Part], deadline: float | None = None) -> list[Any]:
+        self._open |= {encode(part).key or b"": (part, None) for part in parts}
+        now_s = time.time()
+        self._open = {
+            key: (part, future)
+            for key, (part, future) in self._open.items()
+            if is_shown(part, now_s) and not (future is not None and future.succeeded())
+        }
         try:
-            return [self._producer.send(self._topic, encode(part), deadline=deadline) for part in parts]
+            for key, (part, future) in self._open.items():
+                if future is None or future.failed():
+                    sent = self._producer.send(self._topic, encode(part), deadline=deadline)
+                    self._open[key] = part, sent
+            return [future for _, future in self._open.values()]
         except (NotAuthorized, TopicsMissing) as exc:
+            self._open.clear()
             if not self._is_refused:
                 self._is_refused = True
                 logger.warning("this process is missing in the history, jobs run all the same: %s", exc)
