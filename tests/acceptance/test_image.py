@@ -71,7 +71,7 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
 
 
 def test_the_image_runs_workers_routes_and_bridge(app: Path, tmp_path: Path) -> None:
-    parts = "import psycopg, prometheus_client, opentelemetry, tasks, web.app; print(tasks.__file__)"
+    parts = "import psycopg, prometheus_client, tasks, web.app; print(tasks.__file__)"
     assert run([app / "bin" / "python", "-c", parts], tmp_path).startswith(str(app))
     assert "todo-workers " in run([app / "bin" / "todo-workers", "--version"], tmp_path)
     command = json.loads(dict(instructions())["CMD"])
