@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from datetime import date, time, timedelta
+from decimal import Decimal
+from types import NoneType
 from typing import Any
+from uuid import UUID
 
 from markupsafe import Markup, escape
 
@@ -18,6 +22,8 @@ _HIDDEN = re.compile(
 SHORT, LONG = 300, 100_000
 #: What stands for the value of a masked field.
 MASK = "••••••"
+#: Types of values whose text has no fields.
+_PLAIN = (str, int, float, NoneType, date, time, timedelta, Decimal, UUID)
 
 
 def visible(text: str) -> str:
@@ -56,7 +62,10 @@ def as_json(value: Any) -> str:
 
 
 def masked(value: Any, fields: Collection[str], depth: int = 60) -> Any:
-    """The value with those of the named fields hidden, in any case; below a depth that nobody reads, all."""
+    """The value with those of the named fields hidden, in any case; below a depth that nobody reads, all.
+
+    If any field is to be hidden, so are values of types that JSON has not: their ``repr`` may show it.
+    """
     if depth == 0:
         return MASK
     if isinstance(value, dict):
@@ -66,7 +75,7 @@ def masked(value: Any, fields: Collection[str], depth: int = 60) -> Any:
         }
     if isinstance(value, list | tuple):
         return [masked(inner, fields, depth - 1) for inner in value]
-    return value
+    return MASK if fields and not isinstance(value, _PLAIN) else value
 
 
 def _repr(value: Any) -> str:

@@ -84,10 +84,14 @@ class Controls:
         Once all workers have confirmed, none starts. Nothing is rewritten and no attempt is used. Raises
         InvalidName for a name that no queue can have, WrongUsage for a length of time that is none.
         """
+        self.check_pause(queue, for_s)
+        return self._write(encode(Pause(queue, _note(who, why, for_s))))
+
+    def check_pause(self, queue: str, for_s: float | None) -> None:
+        """Raise what :meth:`pause` would raise for these. No I/O."""
         self._topics.jobs(queue)
         if for_s is not None and not 0 < for_s <= _MAX_PAUSE_S:
             raise WrongUsage(f"a pause of {for_s:g} s is none: leave the length out, or give one above 0")
-        return self._write(encode(Pause(queue, _note(who, why, for_s))))
 
     def resume(self, queue: str, *, who: str, why: str = "") -> Change:
         """Let the jobs of a queue start again; does nothing for one that is not paused."""
@@ -99,6 +103,12 @@ class Controls:
         Each becomes a dead letter with the reason ``held``, or is dropped. Raises WrongUsage for a filter
         that matches every job, or asks for what only dead letters have.
         """
+        kind = self.check_switch(where, then)
+        made = Switch(secrets.token_hex(4), where, kind, _note(who, why))
+        return made, self._write(encode(made))
+
+    def check_switch(self, where: Filter, then: Then | str) -> Then:
+        """What is to happen to the jobs; raises what :meth:`switch` would raise for these. No I/O."""
         try:
             sound = filter_from(as_json(where))
             kind = Then(then)
@@ -108,8 +118,7 @@ class Controls:
             raise WrongUsage(
                 "the switch cannot be set: a job that has not run has no reason, error or end yet"
             )
-        made = Switch(secrets.token_hex(4), sound, kind, _note(who, why))
-        return made, self._write(encode(made))
+        return kind
 
     def lift(self, switch_id: str, *, who: str, why: str = "") -> Change:
         """End a switch; what it holds stays dead letters, see `workers.operations.switches`."""

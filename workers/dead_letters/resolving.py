@@ -56,11 +56,13 @@ def resolve(
     *,
     rate_per_s: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
+    wait: Callable[[float], object] = time.sleep,
 ) -> None:
     """Revive each entry's job, then end the entry; ``resolution`` is right even if this is interrupted.
 
     An entry that cannot be revived, for whatever reason, stays as it is and stops no other. It ends early
-    if Kafka is away. Raises KafkaUnreachable only from reading ``entries``.
+    if Kafka is away. ``wait`` waits so many seconds to keep the rate; what it raises ends everything. Raises
+    KafkaUnreachable only from reading ``entries``.
     """
 
     def job(entry: Entry) -> list[Any]:
@@ -72,7 +74,7 @@ def resolve(
         partition = entry.record.partition
         return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
 
-    for batch in _paced(entries, rate_per_s):
+    for batch in _paced(entries, rate_per_s, wait):
         revived = _confirmed(producer.cluster, batch, job, resolution)
         resolution.done += len(_confirmed(producer.cluster, revived, tombstones, resolution))
         progress(len(batch))
@@ -106,13 +108,15 @@ def _ours(error: Exception) -> WorkersError:
     return error if isinstance(error, WorkersError) else WorkersError(f"{type(error).__name__}: {error}")
 
 
-def _paced(entries: Iterable[Entry], rate_per_s: float | None) -> Iterator[list[Entry]]:
+def _paced(
+    entries: Iterable[Entry], rate_per_s: float | None, wait: Callable[[float], object]
+) -> Iterator[list[Entry]]:
     """Batches, so that no more than ``rate_per_s`` entries come in a second."""
     size = _BATCH if rate_per_s is None else max(1, min(_BATCH, int(rate_per_s / 4)))
     iterator = iter(entries)
     due = time.monotonic()
     while batch := list(itertools.islice(iterator, size)):
         if rate_per_s is not None:
-            time.sleep(max(0.0, due - time.monotonic()))
+            wait(max(0.0, due - time.monotonic()))
             due = max(due, time.monotonic()) + len(batch) / rate_per_s
         yield batch

@@ -96,11 +96,12 @@ def act(
     *,
     rate_per_s: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
+    wait: Callable[[float], object] = time.sleep,
     order: Callable[[Entry], Any] | None = None,
 ) -> None:
     """Do it to exactly those of the selection; ``resolution`` is right even if this is interrupted.
 
-    With ``order``, a key to sort by, all of them are in memory at once.
+    ``wait`` is as in :func:`.resolve`. With ``order``, a key to sort by, all of them are in memory at once.
     """
     topic = broker.topics.dead_letters
     entries = search.chosen(selection)
@@ -113,6 +114,7 @@ def act(
             resolution,
             rate_per_s=rate_per_s,
             progress=progress,
+            wait=wait,
         )
     except KafkaUnreachable as exc:
         resolution.away = exc

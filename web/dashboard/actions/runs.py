@@ -36,6 +36,8 @@ FULL_RATE = 5_000
 #: How many letters of a replay are checked against their actor: that takes a millisecond each.
 _CHECKED = 1_000
 _KEPT = 50
+#: How long the runs have to stop when the application does.
+_CLOSE_S = 10.0
 
 
 class Phase(StrEnum):
@@ -156,11 +158,14 @@ class Runs:
         run.stopping.set()
 
     def close(self) -> None:
-        """Stop all, and wait for that."""
+        """Stop all, and wait for that; not for ever, as Kafka may be away."""
         for run in self.newest():
             self.stop(run)
+        deadline = time.monotonic() + _CLOSE_S
         for thread in list(self._threads):
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                logger.warning("dashboard.run_goes_on thread=%s after %g s", thread.name, _CLOSE_S)
 
     def _start(self, run: Run, work: object) -> None:
         thread = threading.Thread(
@@ -189,6 +194,10 @@ class Runs:
         selection = self._search(run).select(
             run.wanted, run.limit, lambda entry: self._weigh(run, action, entry)
         )
+        asked = run.asked.get("id")
+        if asked is not None and any(one.id != asked for one in selection.named):
+            # The letter itself is gone: its id must not hit another one, which begins like that.
+            raise WorkersError(f"no dead letter has the id {asked}: it was replayed or discarded meanwhile")
         now_ms = time.time() * 1000
         pauses = self._broker.controls.state().paused(now_ms) if run.verb == "replay" else {}
         run.paused = {queue: run.queues[queue] for queue in pauses if run.queues[queue]}
@@ -231,7 +240,10 @@ class Runs:
     def _do(self, run: Run, selection: Selection) -> None:
         def progress(_count: int) -> None:
             self._letters.want()  # what others resolve meanwhile must be known
-            if run.stopping.is_set():
+            wait(0)
+
+        def wait(seconds: float) -> None:
+            if run.stopping.wait(seconds):
                 raise _Stopped
 
         act(
@@ -242,6 +254,7 @@ class Runs:
             run.resolution,
             rate_per_s=run.rate_per_s,
             progress=progress,
+            wait=wait,
         )
 
     @contextmanager

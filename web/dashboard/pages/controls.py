@@ -28,6 +28,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         desk.broker.require_queue(name)
         until = form.get("for", "").strip()
         for_s = parse_length(until).total_seconds() if until else None
+        controls.check_pause(name, for_s)
         desk.actions.write(who, "pause", {"queue": name, "for": until, "why": form.get("why", "")})
         controls.pause(name, who=who, why=form.get("why", ""), for_s=for_s)
         return desk.to(request, f"/queues/{name}")
@@ -49,6 +50,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     def add(request: Request) -> Response:
         form, who, _ = _asked(request)
         where = _where(form)
+        controls.check_switch(where, form.get("then", ""))
         desk.actions.write(who, "switch off", {**form, "then": form.get("then", "")})
         controls.switch(where, form.get("then", ""), who=who, why=form.get("why", ""))
         return desk.to(request, "/switches")

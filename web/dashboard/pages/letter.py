@@ -28,6 +28,8 @@ from ..text import MASK, as_json, masked
 
 #: Longer arguments are shown, and not mended in a form.
 _MAX_EDITED_CHARS = 200_000
+#: What is shown of bytes that cannot be read, and so cannot be masked.
+_UNREADABLE = "Bytes that cannot be read are hidden from you: a masked field may be in them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
             status,
             letter=letter,
             arguments=list(arguments_of(desk.broker, letter, hidden)),
-            content=_content(letter, hidden),
+            content=_content(desk.broker, letter, hidden),
             given=values.get("given", {}),
             problem=values.get("problem"),
         )
@@ -165,12 +167,30 @@ def _parameters(broker: KafkaBroker, actor: str) -> list[str]:
         return []
 
 
-def _content(letter: DeadLetter, hidden: frozenset[str]) -> str:
-    """The whole job for people; the beginning of bytes that cannot be read."""
+def _content(broker: KafkaBroker, letter: DeadLetter, hidden: frozenset[str]) -> str:
+    """The whole job for people; the beginning of bytes that cannot be read, if nothing is hidden."""
     found = read(letter.value)
     if found is None:
-        return repr((letter.value or b"")[:10_000])
-    return as_json(masked(found if isinstance(found, dict | list) else vars_of(found), hidden))
+        return _UNREADABLE if hidden else repr((letter.value or b"")[:10_000])
+    content = found if isinstance(found, dict | list) else vars_of(found)
+    return as_json(masked(_without_positional(broker, content, hidden), hidden))
+
+
+def _without_positional(broker: KafkaBroker, value: Any, hidden: frozenset[str], depth: int = 60) -> Any:
+    """The value with the hidden positional arguments of the job masked, and of the jobs in its options."""
+    if depth == 0:
+        return MASK
+    if isinstance(value, list | tuple):
+        return [_without_positional(broker, inner, hidden, depth - 1) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _without_positional(broker, inner, hidden, depth - 1) for name, inner in value.items()}
+    if isinstance(found.get("args"), list):
+        names = _parameters(broker, str(found.get("actor_name")))
+        for at, name in enumerate(names[: len(found["args"])]):
+            if name.casefold() in hidden:
+                found["args"][at] = MASK
+    return found
 
 
 def vars_of(value: Any) -> Any:

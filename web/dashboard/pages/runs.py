@@ -108,6 +108,6 @@ def _rate(text: str) -> float | None:
         rate = float(text)
     except ValueError:
         rate = 0.0
-    if not 0 < rate <= 1_000_000:
-        raise WrongUsage(f"{text[:40]!r} is no number of jobs a second")
+    if not 1 <= rate <= 1_000_000:
+        raise WrongUsage(f"{text[:40]!r} is no number of jobs a second, which is at least 1")
     return rate
