@@ -14,14 +14,17 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
 from ..threads import RestartingThread
+from .errors import database_errors
 from .table import CHANNEL
 
 logger = logging.getLogger(__name__)
 
 #: Marks a session with an added row, in its dictionary.
 _ADDED = "todo_workers.outbox.added"
-#: How long a thread that listens takes to see that it is to stop, and waits after an error.
-_PAUSE_S = 0.5
+#: How long a thread that listens takes to see that it is to stop.
+_LISTEN_S = 0.5
+#: Until it listens again after an error; rows are looked for each second meanwhile.
+_AGAIN_S = 5.0
 
 
 class Wake:
@@ -79,21 +82,26 @@ class Listener(RestartingThread):
 
     def __init__(self, engine: Engine, wake: Wake) -> None:
         self._engine = engine
+        self._name = engine.url.set(query={}).render_as_string(hide_password=True)
         self._wake = wake
         super().__init__(
             "outbox-listener",
             self._listen,
-            pause_s=_PAUSE_S,
+            pause_s=_AGAIN_S,
             logger=logger,
             failure="outbox.not_notified, rows are looked for each second; listening again",
         )
 
     def _listen(self, stopping: threading.Event) -> None:
+        with database_errors(self._name, self._engine.dialect.loaded_dbapi.Error):
+            self._listen_until(stopping)
+
+    def _listen_until(self, stopping: threading.Event) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"LISTEN {CHANNEL}"))
             self._wake.rows_may_have_come()  # while nobody listened
             driver: Any = connection.connection.driver_connection
             while not stopping.is_set():
-                for _ in driver.notifies(timeout=_PAUSE_S, stop_after=1):
+                for _ in driver.notifies(timeout=_LISTEN_S, stop_after=1):
                     self._wake.rows_may_have_come()
             connection.invalidate()  # one that listens is not for others

@@ -15,11 +15,15 @@ class OutboxUnavailable(WorkersError):
 
 
 @contextmanager
-def database_errors(name: str) -> Iterator[None]:
-    """Turn what SQLAlchemy raises inside the block into an error of ours that names the database."""
+def database_errors(name: str, *drivers: type[Exception]) -> Iterator[None]:
+    """Turn what SQLAlchemy raises inside the block into an error of ours that names the database.
+
+    ``drivers``: errors of a driver that is used beside SQLAlchemy, likewise.
+    """
+    caught: tuple[type[Exception], ...] = (SQLAlchemyError, *drivers)
     try:
         yield
-    except SQLAlchemyError as exc:
+    except caught as exc:
         cause = exc.orig if isinstance(exc, DBAPIError) else exc
         reason = " ".join(str(cause).split())
         raise OutboxUnavailable(f"The outbox in {name} cannot be used: {reason}") from exc

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, text
+
+from .errors import OutboxUnavailable
 
 T = TypeVar("T")
 
@@ -61,12 +63,9 @@ def lead_of(engine: Engine, reads: Engine | None = None) -> Lead:
 
 
 def has_leader(engine: Engine) -> bool:
-    """Whether a relay works, in any process."""
+    """Whether a relay works, in any process. Makes no file. Raises OutboxUnavailable."""
     if engine.dialect.name == "sqlite":
-        lock = FileLock(_lock_file(engine))
-        is_free = lock.take()
-        lock.release()
-        return not is_free
+        return FileLock(_lock_file(engine)).is_taken()
     held = text(
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = :lock "
         "AND objid::bigint = hashtext(current_schema())::bigint & 4294967295 "
@@ -173,23 +172,47 @@ class FileLock:
         self._descriptor: int | None = None
 
     def take(self) -> bool:
-        """Take the lock; False if another one has it."""
-        if self._descriptor is not None:
-            return True
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
+        """Take the lock; False if another one has it, or looks at it just now. Raises OutboxUnavailable."""
+        if self._descriptor is None:
+            with self._errors():
+                self._descriptor = self._locked(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+        return self._descriptor is not None
+
+    def is_taken(self) -> bool:
+        """Whether anybody has the lock. Leaves no trace. Raises OutboxUnavailable."""
+        with self._errors():
+            try:
+                descriptor = self._locked(os.O_RDONLY, fcntl.LOCK_SH)  # others may look at the same time
+            except FileNotFoundError:
+                return False
+            if descriptor is not None:
+                os.close(descriptor)
+            return descriptor is None
 
     def release(self) -> None:
         if self._descriptor is not None:
             with suppress(OSError):
                 os.close(self._descriptor)
             self._descriptor = None
+
+    def _locked(self, flags: int, kind: int) -> int | None:
+        descriptor = os.open(self._file, flags | os.O_CLOEXEC, 0o660)
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(descriptor)
+            if isinstance(exc, BlockingIOError):
+                return None
+            raise
+        return descriptor
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            reason = f"{exc.strerror}; check who owns it"
+            raise OutboxUnavailable(f"The outbox's lock {self._file} cannot be used: {reason}") from exc
 
 
 def _lock_file(engine: Engine) -> Path:

@@ -150,6 +150,10 @@ class Writing:
         while now >= self._pause_until and (row := self._in_hand.take(now)) is not None:
             try:
                 topic, record = _record(row, self._target)
+            except Exception as exc:  # noqa: BLE001 - whatever somebody has put into the table
+                self._failed(row.id, exc)
+                continue
+            try:
                 if topic not in self._found:
                     self._look_up(row, topic)
                     continue
@@ -228,7 +232,7 @@ class Writing:
 def _record(row: Row, target: Target) -> tuple[str, Record]:
     """A row's record, and its topic: a delayed job's depends on how long it has to wait from now on.
 
-    Raises ValueError or TypeError for a row that no program of ours has written.
+    Raises any Exception for a row that no program of ours has written.
     """
     headers = [(str(name), value.encode("latin-1")) for name, value in json.loads(row.headers)]
     record = Record(bytes(row.key), bytes(row.value), headers, not row.is_ordered)

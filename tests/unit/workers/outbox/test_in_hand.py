@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.outbox.in_hand import InHand, Row
+from workers.outbox.in_hand import MAX_BYTES, InHand, Row
 
 
 def a_row(number: int, key: str | None = "todo-1", *, topic: str = "events", size: int = 100) -> Row:
@@ -106,6 +106,64 @@ def test_there_is_room_again_when_half_of_the_rows_are_gone() -> None:
     assert (in_hand.room, in_hand.free_bytes) == (0, 0)
 
 
+def test_rows_that_failed_and_those_behind_them_leave_the_room_to_others() -> None:
+    in_hand = InHand(max_rows=4, max_bytes=1_000)
+    in_hand.add([a_row(1), a_row(2), a_row(3, "todo-2"), a_row(4, "todo-3", size=500)])
+    assert taken(in_hand) == [1, 3, 4]
+    assert (in_hand.room, in_hand.free_bytes) == (0, 200)
+    for number in (1, 3, 4):
+        in_hand.again(number, at=5.0)
+    in_hand.add([a_row(5)])
+    assert (in_hand.room, in_hand.free_bytes) == (4, 1_000)
+    in_hand.add([a_row(6, "todo-4")])
+    assert taken(in_hand) == [6]
+    assert in_hand.room == 3
+    # Those that failed are tried two at a time, and count again as soon as their turn works.
+    assert taken(in_hand, now=5.0) == [1, 3]
+    assert in_hand.due_in(5.0) is None
+    in_hand.done(1)
+    assert in_hand.room == 0
+    assert taken(in_hand, now=5.0) == [2, 4]
+
+
+def test_there_is_a_bound_to_the_rows_that_failed() -> None:
+    in_hand = InHand(max_rows=4, max_failed_rows=3)
+    for number in range(1, 4):
+        assert in_hand.room == 4
+        in_hand.add([a_row(number, None)])
+        assert taken(in_hand) == [number]
+        in_hand.again(number, at=5.0)
+    assert in_hand.room == 0
+    assert taken(in_hand, now=5.0) == [1, 2]
+    in_hand.done(1)
+    assert in_hand.room == 4
+
+
+def test_rows_that_failed_are_forgotten_with_their_topic() -> None:
+    in_hand = InHand(max_rows=4)
+    in_hand.add([a_row(1), a_row(2), a_row(3, "todo-2")])
+    assert taken(in_hand) == [1, 3]
+    in_hand.again(1, at=5.0)
+    in_hand.hold(3, until=9.0)
+    assert (in_hand.ids, in_hand.room) == ([], 4)
+    in_hand.add([a_row(number, None) for number in range(4, 8)])
+    assert in_hand.room == 0
+
+
+def test_nothing_is_due_while_a_refused_row_has_to_be_alone() -> None:
+    in_hand = InHand()
+    in_hand.add([a_row(1), a_row(2, "todo-2"), a_row(3, "todo-3")])
+    assert taken(in_hand) == [1, 2, 3]
+    in_hand.again(1, at=5.0)
+    in_hand.refused(2)
+    assert (taken(in_hand, now=6.0), in_hand.due_in(6.0)) == ([], None)
+    in_hand.done(3)
+    assert (taken(in_hand, now=6.0), in_hand.due_in(6.0)) == ([2], None)
+    in_hand.done(2)
+    assert in_hand.due_in(6.0) == 0.0
+    assert taken(in_hand, now=6.0) == [1]
+
+
 _KEYS = st.sampled_from(["a", "b", None])
 _STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=80)
 
@@ -114,7 +172,7 @@ class _Relayed:
     """Writes rows, and has some fail, as a relay would."""
 
     def __init__(self) -> None:
-        self.in_hand = InHand()
+        self.in_hand = InHand(max_rows=4)
         self.now = 0.0
         self.under_way: list[Row] = []
         self.written: dict[Hashable, list[int]] = {}
@@ -164,6 +222,7 @@ def test_whatever_happens_the_first_writes_of_a_key_are_in_order_and_all_are_wri
         relayed.write()
         assert relayed.under_way
         relayed.confirm(relayed.under_way[0])
+    assert (relayed.in_hand.room, relayed.in_hand.free_bytes) == (4, MAX_BYTES)
     numbers = [number for written in relayed.written.values() for number in written]
     assert sorted(numbers) == [*range(1, len(keys) + 1)]
     assert all(written == sorted(written) for written in relayed.written.values())

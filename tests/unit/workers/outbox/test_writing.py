@@ -1,0 +1,85 @@
+"""What a relay writes while it leads: rows that nobody can understand stop no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine, MetaData, create_engine, insert, text
+
+from tests.helpers.waiting import wait_for
+from workers import Cluster
+from workers.outbox.changes import Wake
+from workers.outbox.leading import lead_of
+from workers.outbox.outbox import Outbox
+from workers.outbox.table import ROWS, outbox_table
+from workers.outbox.writing import RelayCounts, Writing
+from workers.records.envelope import Record
+
+
+class Confirms:
+    """Stands in for a producer, and confirms each record at once."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes | None] = []
+
+    def prepare(self, topic: str) -> None: ...
+
+    def send(self, topic: str, record: Record) -> Confirms:
+        self.values.append(record.value)
+        return self
+
+    def add_callback(self, call: Callable[..., object], *args: object) -> None:
+        call(*args, None)
+
+    def add_errback(self, call: Callable[..., object], *args: object) -> None: ...
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path}/todo.db")
+    metadata = MetaData()
+    outbox_table(metadata)
+    metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+def add_row(engine: Engine, name: str, headers: str) -> None:
+    row = {"topic": "events", "key": b"todo-1", "is_ordered": True, "value": name.encode(), "headers": []}
+    with engine.begin() as connection:
+        connection.execute(insert(ROWS).values(**row, name=name, about="todo.created", size=10, added_ms=0))
+        connection.execute(
+            text("UPDATE outbox SET headers = :headers WHERE name = :name"),
+            {"headers": headers, "name": name},
+        )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ['[["a", null]]', '[["a", 5]]', '[["a"]]', "5", "null", '[["a", {}]]', "[", '[["eta", "soon"]]'],
+)
+def test_a_row_that_nobody_can_understand_is_set_aside_and_stops_no_other(
+    engine: Engine, headers: str
+) -> None:
+    add_row(engine, "strange", headers)
+    add_row(engine, "later", "[]")
+    producer, counts, wake, stopping = Confirms(), RelayCounts(), Wake(), threading.Event()
+    target = SimpleNamespace(cluster=Cluster(("localhost:1",)), topics=None, delay_tiers=())
+    with lead_of(engine) as lead:
+        writing = Writing(cast(Any, target), cast(Any, producer), lead, wake, counts)
+        thread = threading.Thread(target=writing.run, args=(stopping,), daemon=True)
+        thread.start()
+        try:
+            wait_for(lambda: (counts.published, counts.set_aside) == (1, 1) or not thread.is_alive())
+        finally:
+            stopping.set()
+            wake.set()
+            thread.join(10)
+    assert producer.values == [b"later"]
+    (row,) = Outbox(engine).rows(aside=True, limit=10)
+    assert row["name"] == "strange"
