@@ -1,4 +1,4 @@
-"""Write to Kafka what transactions have left in the outbox, and look into it."""
+"""Send what transactions left in the outbox, or look at it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.errors import WrongUsage
 app = typer.Typer(
     **LOOK,
     invoke_without_command=True,
-    help="Write to Kafka what transactions have left in the outbox, and look into it.",
+    help="Send what transactions left in the outbox, or look at it.",
 )
 
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers, as list shows them.")]

@@ -107,7 +107,7 @@ def stats(
         bool, typer.Option("--json", help="JSON, with a slot for each minute, or with --days each hour.")
     ] = False,
 ) -> None:
-    """Show what the workers did: jobs done, tried again and given up, and how long they waited and ran."""
+    """Show what the workers did: jobs done, tried again, given up."""
     from .stats import show
 
     show(app, grain="coarse" if days else "detail", queue=queue, actor=actor, as_json=json)

@@ -102,6 +102,8 @@ def test_each_example_is_as_its_schema_says(app: FastAPI) -> None:
         Draft202012Validator(whole, format_checker=FormatChecker()).validate(example)
 
 
+# The threads of Kafka's clients use `random`, too, and Hypothesis takes that for a strategy's doing.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_request_makes_the_server_fail(app: FastAPI, operation: str) -> None:
     method, path = operation.split()
