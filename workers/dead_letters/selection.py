@@ -83,6 +83,10 @@ class Selection:
         """The ascending offsets of the letters by partition."""
         return self._offsets
 
+    def forget_places(self) -> None:
+        """Free the memory of each letter, once nothing is to be done to them any more."""
+        self._offsets.clear()
+
     def __contains__(self, entry: Entry) -> bool:
         offsets = self._offsets.get(entry.record.partition, ())
         at = bisect_left(offsets, entry.record.offset)

@@ -10,10 +10,19 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from ..errors import KafkaUnreachable, TopicsMissing
 from ..records.consumed import ConsumedRecord
-from . import Cluster, KafkaConsumer, TopicPartition, connect_consumer, kafka_errors, unreadable_places
+from . import (
+    Cluster,
+    KafkaConsumer,
+    TopicPartition,
+    connect_consumer,
+    kafka_errors,
+    topic_ids,
+    unreadable_places,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +110,11 @@ class TopicReader:
             starts = self._client.beginning_offsets(self._partitions)
             ends = self._client.end_offsets(self._partitions)
         return {partition: (starts[partition], ends[partition]) for partition in sorted(self._partitions)}
+
+    def topic_id(self, topic: str) -> UUID | None:
+        """The id of a topic, as it was when this was opened; None if there was none, or Kafka is too old."""
+        assert self._client is not None, "not open"
+        return topic_ids(self._client, [topic])[topic]
 
     def read_partition(
         self, partition: TopicPartition, end: int, *, start: int | None = None

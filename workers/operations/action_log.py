@@ -28,6 +28,8 @@ from ..topics import Topics, actions_spec
 _GENESIS = bytes(32)
 #: How many of the last actions are kept to be shown.
 _KEPT = 500
+#: After how long a topic that does not exist is looked for again.
+_MISSING_S = 2.0
 #: Longest text of an action's facts.
 _MAX_CHARS = 500
 
@@ -106,6 +108,7 @@ class ActionLog:
         self._producer = producer
         self._reader: TopicReader | None = None
         self._has_topic = False
+        self._looked_at = 0.0
         self.chain = Chain()
 
     def __enter__(self) -> Self:
@@ -114,6 +117,7 @@ class ActionLog:
         try:
             self._reader.open()
             self._has_topic = bool(self._reader.sizes())
+            self._looked_at = time.monotonic()
             self.chain = Chain()
             self._read()
         except BaseException:
@@ -129,8 +133,13 @@ class ActionLog:
             self._reader = None
 
     def follow(self, timeout_ms: int) -> None:
-        """Take in what comes within this time. Raises KafkaUnreachable."""
+        """Take in what comes within this time; a topic that others make is found after some seconds.
+
+        Raises KafkaUnreachable or NotAuthorized.
+        """
         assert self._reader is not None, "not entered"
+        if not self._has_topic and time.monotonic() - self._looked_at >= _MISSING_S:
+            self._open_anew()
         for record in self._reader.read(timeout_ms) if self._has_topic else ():
             self.chain.take(record.value)
 
@@ -139,12 +148,15 @@ class ActionLog:
         assert self._reader is not None, "not entered"
         if not self._has_topic:
             create_missing_topics(self._cluster, [actions_spec(self._topics)])
-            self.__exit__(None, None, None)
-            self.__enter__()
+            self._open_anew()
         self._read()
         value = self.chain.value(who, did, about, int(time.time() * 1000))
         self._producer.deliver(self._topics.actions, Record(b"actions", value, []))
         self._read()
+
+    def _open_anew(self) -> None:
+        self.__exit__(None, None, None)
+        self.__enter__()
 
     def _read(self) -> None:
         assert self._reader is not None

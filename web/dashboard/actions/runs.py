@@ -23,7 +23,7 @@ from workers.dead_letters.filter import Filter
 from workers.dead_letters.reader import Advance, Entry
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
-from workers.errors import WorkersError
+from workers.errors import WorkersError, WrongUsage
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
 
 from ..reading.actions import Actions
@@ -38,6 +38,8 @@ _CHECKED = 1_000
 _KEPT = 50
 #: How long the runs have to stop when the application does.
 _CLOSE_S = 10.0
+#: The most letters that a limit can be: to find the oldest ones takes some 500 bytes for each.
+MAX_LIMIT = 100_000
 
 
 class Phase(StrEnum):
@@ -135,7 +137,15 @@ class Runs:
             return self._runs.get(run_id)
 
     def look(self, run: Run) -> None:
-        """Begin to look which letters a run is about; one that is to act at once then does."""
+        """Begin to look which letters a run is about; one that is to act at once then does.
+
+        Raises WrongUsage for too high a limit.
+        """
+        if run.limit is not None and run.limit > MAX_LIMIT:
+            raise WrongUsage(
+                f"the oldest {run.limit:,} cannot be picked, {MAX_LIMIT:,} at most; "
+                "a time can pick more, or all that match"
+            )
         with self._lock:
             self._runs[run.id] = run
             for old in list(self._runs.values())[:-_KEPT]:
@@ -235,6 +245,8 @@ class Runs:
                 phase = Phase.STOPPED
             ended = {"run": run.id, "done": run.resolution.done, "failed": run.resolution.failed}
             self._log.write(run.who, f"{run.verb}: {'stopped' if phase is Phase.STOPPED else 'ended'}", ended)
+            if phase is Phase.DONE:
+                run.selection.forget_places()
             run.phase = phase
 
     def _do(self, run: Run, selection: Selection) -> None:

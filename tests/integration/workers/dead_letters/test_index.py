@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.helpers.waiting import wait_for
 from tests.unit.workers.dead_letters.index.test_table import a_letter
 from workers import Cluster, KafkaBroker
 from workers.dead_letters.filter import Filter
@@ -13,7 +14,9 @@ from workers.dead_letters.index.following import IndexedLetters
 from workers.dead_letters.index.lookup import IndexLetters
 from workers.dead_letters.letter_record import encode
 from workers.dead_letters.selection import Search
+from workers.kafka import connect_admin, create_missing_topics
 from workers.records.envelope import Record
+from workers.topics import dead_letters_spec
 
 
 @pytest.fixture
@@ -55,3 +58,33 @@ def test_it_finds_what_a_whole_reading_finds_as_letters_come_and_go(broker: Kafk
         letters.catch_up()
     assert [entry.letter.id for entry in search.chosen(selection)] == ["m8"]
     letters.close()
+
+
+def test_a_topic_that_comes_later_and_one_made_anew_are_noticed(cluster: Cluster, namespace: str) -> None:
+    broker = KafkaBroker(cluster, namespace=namespace)
+    topic = broker.topics.dead_letters
+    now = 0.0
+    letters = IndexedLetters(cluster, topic, clock=lambda: now)
+
+    def make(*ids: str) -> None:
+        create_missing_topics(cluster, [dead_letters_spec(broker.topics, 1, None)])
+        for one in ids:
+            broker.producer.deliver(topic, encode(a_letter(message_id=one)))
+
+    def known() -> set[str]:
+        letters.step(200)
+        return {row.id for row in letters.index.newest(Filter(), 10)}
+
+    with letters:
+        assert not letters.has_topic
+        make("one")
+        now += 60
+        wait_for(lambda: known() == {"one"})
+    with connect_admin(cluster) as admin:
+        admin.delete_topics([topic])
+        wait_for(lambda: topic not in admin.list_topics())
+    make("two", "three")
+    with letters:
+        wait_for(lambda: known() == {"two", "three"})
+    letters.close()
+    broker.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
+from uuid import UUID
 
 import pytest
 
@@ -205,6 +206,9 @@ class FakeReader:
     def close(self) -> None: ...
     def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
         return {TopicPartition(TOPIC, 0): (0, len(self._log))}
+
+    def topic_id(self, _topic: str) -> UUID | None:
+        return None
 
     def go_to(self, positions: Mapping[TopicPartition, int]) -> None:
         self._at = next(iter(positions.values()))

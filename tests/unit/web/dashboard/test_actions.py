@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import TOPIC, FakeKafka
 from tests.unit.web.dashboard.forms import begin, fields_of, followed, told
 from web.dashboard import text
+from workers.dead_letters.selection import Search, Selection
 from workers.operations.action_log import Chain
 
 
@@ -53,6 +55,33 @@ def test_the_oldest_go_first_and_then_the_rest(client: Client, kafka: FakeKafka)
     begin(browser, page)
     sent = {json.loads(record.value or b"")["message_id"] for _, record in kafka.sent}
     assert sent == {f"m{number}" for number in range(20, 30)}
+
+
+def test_a_limit_that_needs_much_memory_is_refused(client: Client, kafka: FakeKafka) -> None:
+    form = {"action": "replay", "queue": "mail", "limit": "2000000"}
+    answer = client("operator").post("/runs", data=form)
+    assert answer.status_code == 400
+    assert "100,000 at most" in answer.text
+
+
+def test_a_run_that_is_done_keeps_its_counts_and_not_its_letters(
+    client: Client, kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selections: list[Selection] = []
+    select = Search.select
+
+    def noted(search: Search, *given: Any) -> Selection:
+        selections.append(select(search, *given))
+        return selections[-1]
+
+    monkeypatch.setattr(Search, "select", noted)
+    kafka.add("one")
+    browser = client("operator")
+    page = followed(browser, browser.post("/runs", data={"action": "replay", "queue": "mail"}))
+    assert selections[0].places
+    assert "1 of 1" in begin(browser, page)
+    assert not selections[0].places
+    assert selections[0].total == 1
 
 
 def test_a_letter_whose_arguments_do_not_fit_is_told_before(client: Client, kafka: FakeKafka) -> None:
