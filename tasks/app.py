@@ -32,10 +32,6 @@ from .updates.records import RETENTION_MS, Update
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
-    from workers.outbox.outbox import Outbox
-    from workers.outbox.relay import Relay
-    from workers.outbox.writing import Target
-
     from .audit.trail import AuditStore
     from .effects.engine import EffectsEngine
     from .effects.event_in_hand import Effect
@@ -62,8 +58,6 @@ _CANNOT_IMPORT = 2
 
 #: Connections to the database for the threads of the effects, besides those of the worker's threads.
 _OWN_CONNECTIONS = 2
-#: Those of a relay: one to work with, one that listens, and one to look with.
-_RELAY_CONNECTIONS = 3
 #: How many mails may be on their way before events wait, for each connection to the mail server.
 EVENT_MAILS_PER_CONNECTION = 6
 
@@ -180,32 +174,6 @@ def sessions() -> sessionmaker[Session]:
 
     with database().reading():
         return sessionmaker(database().engine)
-
-
-@once
-def outbox_database() -> Database:
-    """Return this process's way to the outbox, in OUTBOX_DATABASE_URL or else DATABASE_URL."""
-    from .storage.database import Database
-
-    url = settings.outbox_database_url or settings.database_url
-    return Database(url.get_secret_value(), pool_size=_RELAY_CONNECTIONS)
-
-
-def outbox() -> Outbox:
-    """Return a look into the outbox. Does no I/O."""
-    from workers.outbox.outbox import Outbox
-
-    return Outbox(outbox_database().engine, outbox_database().readers)
-
-
-def outbox_relay(target: Target = broker) -> Relay:
-    """Make a relay of the outbox; ``target`` is the broker of the application whose messages are in it."""
-    from workers.outbox.relay import Relay
-
-    found = outbox_database()
-    # Another application's database has a schema of its own.
-    prepare = found.prepare if settings.outbox_database_url is None else (lambda: None)
-    return Relay(target, found.engine, found.readers, prepare=prepare)
 
 
 @once

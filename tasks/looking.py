@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workers.cli.times import length_of_time
 from workers.errors import WorkersError
 
-from .app import outbox, outbox_database
+from .outbox import outbox, outbox_database
 
 if TYPE_CHECKING:
     from workers.outbox.outbox import OutboxStatus

@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from settings import Settings, load_settings
-from tasks.app import broker, event_log, outbox_relay, update_log
+from tasks.app import broker, event_log, update_log
+from tasks.outbox import outbox_relay
 from workers.from_settings import cluster_from
 from workers.serving.queue_gauges import QueueGauges
 

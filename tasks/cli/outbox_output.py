@@ -22,7 +22,8 @@ from workers.outbox.outbox import Outbox
 from workers.outbox.relay import Relay
 from workers.outbox.statements import COUNT_LIMIT
 
-from ..app import broker, outbox, outbox_relay
+from ..app import broker
+from ..outbox import outbox, outbox_relay
 
 _SHOW_EVERY_S = 1.0
 

@@ -42,7 +42,7 @@ def test_where_all_is_well_each_check_has_its_line_and_nothing_is_made(
     assert {line["check"]: line["ok"] for line in found} == dict.fromkeys(
         (
             *("settings", "application", "reachable", "login", "topics", "rights"),
-            *("access", "bridge", "database", "smtp"),
+            *("access", "bridge", "database", "outbox", "smtp"),
         ),
         True,
     )
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_made_is_wrong(doctor: Doctor, tmp_path: Path, now
     shown = doctor(
         KAFKA_BOOTSTRAP_SERVERS=nowhere, DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder/todo.db"
     )
-    (line,) = (line for line in shown.stdout.splitlines() if " database " in line)
+    (line,) = (line for line in shown.stdout.splitlines() if line.split()[1] == "database")
     assert line.startswith("WRONG")
     assert "is no folder that can be written to" in line
 

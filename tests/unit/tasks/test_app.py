@@ -33,6 +33,7 @@ def test_importing_the_chatbot_loads_nothing_that_only_a_worker_needs_and_prints
     assert (result.returncode, result.stderr, result.stdout.count("\n")) == (0, "", 1)
     loaded = result.stdout.split()
     assert "tasks.actors.events" in loaded
+    assert "tasks.outbox" not in loaded
     assert (HEAVY | RARE).isdisjoint(name.partition(".")[0] for name in loaded)
     assert len(loaded) < MAX_MODULES
 
