@@ -12,6 +12,8 @@ from workers.errors import WrongUsage
 #: The names of the fields; ``id`` is that of one letter, or how it begins.
 FIELDS = ("queue", "actor", "reason", "exception", "kind", "text", "since", "until", "id")
 MAX_CHARS = 500
+#: The exception of letters that have none; no class has a space in its name.
+NO_EXCEPTION = "no exception"
 
 
 class Fields(dict[str, str]):
@@ -41,7 +43,7 @@ def filter_of(fields: Mapping[str, str], now_ms: int) -> Filter:
         queue=fields.get("queue"),
         actor=fields.get("actor"),
         reason=_reason(fields.get("reason")),
-        exception=fields.get("exception"),
+        exception="" if fields.get("exception") == NO_EXCEPTION else fields.get("exception"),
         kind=fields.get("kind"),
         text=fields.get("text"),
         since_ms=parse_time(since, now_ms) if since else None,

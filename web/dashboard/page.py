@@ -33,6 +33,7 @@ def environment(folders: tuple[Path, ...] = ()) -> Environment:
     )
     made.filters |= {
         "long": text.long,
+        "field": text.field,
         "number": lambda value: f"{value:,}",
         "ago": ago,
         "moment": moment,
@@ -64,5 +65,6 @@ def moment(ms: int | float | None) -> Markup:
 
 
 def query(values: Mapping[str, Any]) -> Markup:
-    """The values that are set, as the query of a URL; half a surrogate pair becomes ``?``."""
-    return escape(urlencode({name: value for name, value in values.items() if value}, errors="replace"))
+    """The values but None, as the query of a URL; half a surrogate pair becomes ``?``."""
+    set_ = {name: value for name, value in values.items() if value is not None}
+    return escape(urlencode(set_, errors="replace"))

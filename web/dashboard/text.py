@@ -18,6 +18,8 @@ from markupsafe import Markup, escape
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
+#: Those of them that no reference in HTML stands for, or that a form sends as others.
+_EXCHANGED = re.compile("[\x00\r\x7f-\x9f\ud800-\udfff]")
 #: How many characters of a text are shown where nothing else is said, and where there is room.
 SHORT, LONG = 300, 100_000
 #: What stands for the value of a masked field.
@@ -48,6 +50,16 @@ def finalize(value: Any) -> Any:
 def long(text: str) -> Markup:
     """Text that may be long, such as a traceback."""
     return escape(visible(cut(text, LONG)))
+
+
+def field(text: str) -> Markup:
+    """Text of a form's field, whole: a browser sends it back as it is.
+
+    Hidden characters are references. Those that a browser would exchange for others are written out.
+    """
+    shown = _EXCHANGED.sub(lambda found: visible(found[0]), text.replace("\r\n", "\n"))
+    sent = _HIDDEN.sub(lambda found: f"&#x{ord(found[0]):x};", str(escape(shown)))
+    return Markup(sent)  # noqa: S704 - it is escaped
 
 
 def as_json(value: Any) -> str:

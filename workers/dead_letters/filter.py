@@ -76,6 +76,7 @@ class Filter:
     queue: str | None = None
     actor: str | None = None
     reason: Reason | None = None
+    #: A name; the empty one is that of letters without an exception.
     exception: str | None = None
     #: Errors of one kind, see :mod:`.kinds`.
     kind: str | None = None
@@ -131,6 +132,8 @@ class Filter:
 
 
 def _is_named(full_name: str | None, wanted: str) -> bool:
+    if not wanted:
+        return not full_name
     return full_name is not None and wanted in {full_name, full_name.rpartition(".")[2]}
 
 

@@ -24,10 +24,8 @@ from workers.errors import WrongUsage
 from ..actions.runs import Run
 from ..desk import Desk, Viewer
 from ..sessions.rights import Permission
-from ..text import MASK, as_json, masked
+from ..text import LONG, MASK, as_json, masked
 
-#: Longer arguments are shown, and not mended in a form.
-_MAX_EDITED_CHARS = 200_000
 #: What is shown of bytes that cannot be read, and so cannot be masked.
 _UNREADABLE = "Bytes that cannot be read are hidden from you: a masked field may be in them."
 
@@ -148,7 +146,8 @@ def _check(broker: KafkaBroker, letter: DeadLetter, edits: Sequence[Edit]) -> No
 def _argument(place: tuple[str, str], name: str, value: Any, hidden: frozenset[str]) -> Argument:
     shown = MASK if name.casefold() in hidden else masked(value, hidden)
     text = as_json(shown)
-    can = "." not in place[1] and len(text) <= _MAX_EDITED_CHARS and _is_json(value)
+    # A longer one is cut where it is shown, and too much to mend in a form.
+    can = "." not in place[1] and len(text) <= LONG and _is_json(value)
     return Argument(place, name, text, can)
 
 

@@ -1,7 +1,8 @@
 // The pages work without this script. With it they stay up to date, and ages count on.
 // No build: one module, served as it is.
 
-const STATE = { live: null, version: null, paused: sessionStorage.getItem("paused") === "yes", asking: false };
+// `named` is the version that the stream has named last, `shown` the one that the page shows.
+const STATE = { live: null, named: null, shown: null, paused: sessionStorage.getItem("paused") === "yes", asking: false };
 const asOf = document.querySelector("#as-of");
 const pause = document.querySelector("[data-pause]");
 
@@ -29,19 +30,24 @@ function say(kind, text) {
 
 // Ask for the page anew and put in the regions that have changed. What somebody types stays.
 async function refresh() {
-  if (STATE.asking) return;
+  // A page whose content is not live would only read Kafka again.
+  if (STATE.asking || !document.querySelector("[data-region]:not(#problems)")) return;
   STATE.asking = true;
+  const version = STATE.named;
   try {
     const answer = await fetch(location.href, { headers: { "x-live": "1" }, credentials: "same-origin" });
     if (answer.redirected) { location.reload(); return; }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (STATE.paused) return;
     for (const region of document.querySelectorAll("[data-region]")) replace(region, page.getElementById(region.id));
+    STATE.shown = version;
     countAges();
   } catch {
     // The stream says that the server is away.
   } finally {
     STATE.asking = false;
+    if (STATE.named !== version && !STATE.paused) refresh(); // something changed meanwhile
   }
 }
 
@@ -68,10 +74,8 @@ function open() {
   STATE.live.onmessage = (message) => {
     const { version, at } = JSON.parse(message.data);
     say("live", at ? `live, read ${new Date(at * 1000).toLocaleTimeString()}` : "live, nothing read yet");
-    if (version !== STATE.version) {
-      STATE.version = version;
-      refresh();
-    }
+    STATE.named = version;
+    if (version !== STATE.shown) refresh();
   };
   STATE.live.onerror = () => say("away", "the server does not answer");
 }
@@ -92,7 +96,7 @@ if (document.body.dataset.live && pause) {
   pause.addEventListener("click", () => {
     STATE.paused = !STATE.paused;
     sessionStorage.setItem("paused", STATE.paused ? "yes" : "no");
-    if (STATE.paused) close(); else { STATE.version = null; open(); }
+    if (STATE.paused) close(); else { STATE.shown = null; open(); }
     showPaused();
   });
   document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });

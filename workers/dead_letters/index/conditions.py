@@ -39,7 +39,9 @@ def _conditions(wanted: Filter) -> Iterator[tuple[Any, ...]]:
     ):
         if text is not None:
             yield f"{column} = ({named})", text
-    if wanted.exception is not None:
+    if wanted.exception == "":
+        yield f"(exception IS NULL OR exception = ({named}))", ""
+    elif wanted.exception is not None:
         ending = "substr(text, -length(?) - 1) = '.' || ? AND instr(?, '.') = 0"
         yield (
             f"exception IN (SELECT number FROM texts WHERE text = ? OR ({ending}))",

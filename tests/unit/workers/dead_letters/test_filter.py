@@ -52,6 +52,7 @@ def test_a_letter_that_meets_the_conditions_matches(fits: dict[str, Any]) -> Non
         {"actor": "send"},
         {"reason": Reason.CRASHED},
         {"exception": "Refused"},
+        {"exception": ""},
         {"text": "bob"},
         {"since_ms": NOW_MS + 1},
         {"until_ms": NOW_MS - 1},

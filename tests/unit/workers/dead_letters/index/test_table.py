@@ -92,6 +92,7 @@ LETTERS = [
     a_letter(message_id="one%", queue="mail", actor="send", time_ms=20, exception_type="smtp.ValueError"),
     a_letter(message_id="tw_o", queue="audit", time_ms=30, reason=Reason.CRASHED, exception_message="row 7"),
     a_letter(message_id="two", time_ms=40, exception_type="ValueError", exception_message="row 8\nmore"),
+    a_letter(message_id="none", exception_type="", exception_message="row 9"),
     a_letter(message_id="\ud800", queue="\udfff", exception_message="no 'x' for ann@example.com"),
 ]
 FILTERS = [
@@ -105,6 +106,8 @@ FILTERS = [
     Filter(exception="ValueError"),
     Filter(exception="smtp.ValueError"),
     Filter(exception="Error"),
+    Filter(exception=""),
+    Filter(exception="", kind="row N"),
     Filter(kind="row N"),
     Filter(kind="no '…' for …@…"),
     Filter(ids=("one",)),
