@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -118,9 +119,14 @@ FILTERS = [
 ]
 
 
+@pytest.fixture
+def index() -> Iterator[Index]:
+    with closing(Index()) as index:
+        yield index
+
+
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
-def test_its_filters_match_as_those_of_the_commands_do(wanted: Filter) -> None:
-    index = Index()
+def test_its_filters_match_as_those_of_the_commands_do(index: Index, wanted: Filter) -> None:
     index.take([consumed(letter, offset) for offset, letter in enumerate(LETTERS)], {0})
     matching = {offset for offset, letter in enumerate(LETTERS) if wanted.matches(letter)}
     assert {row.offset for row in index.newest(wanted, 100)} == matching
@@ -129,8 +135,7 @@ def test_its_filters_match_as_those_of_the_commands_do(wanted: Filter) -> None:
     assert sum(group.count for group in index.groups(wanted, 100)) == len(matching)
 
 
-def test_pages_of_the_list_hold_each_letter_once_the_newest_first() -> None:
-    index = Index()
+def test_pages_of_the_list_hold_each_letter_once_the_newest_first(index: Index) -> None:
     letters = [a_letter(message_id=str(number), time_ms=number // 3) for number in range(20)]
     index.take([consumed(letter, offset) for offset, letter in enumerate(letters)], {0})
     seen: list[int] = []
@@ -141,8 +146,7 @@ def test_pages_of_the_list_hold_each_letter_once_the_newest_first() -> None:
     assert seen == sorted(range(20), key=lambda offset: (letters[offset].time_ms, offset), reverse=True)
 
 
-def test_a_letter_that_fails_again_is_one_entry_with_its_last_error() -> None:
-    index = Index()
+def test_a_letter_that_fails_again_is_one_entry_with_its_last_error(index: Index) -> None:
     again = a_letter(message_id="one", exception_type="E", exception_message="second 2", queue="q")
     index.take([consumed(a_letter(message_id="one"), 0), consumed(again, 1)], {0})
     (row,) = index.newest(Filter(), 10)
