@@ -32,6 +32,15 @@ class Read:
     value: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What to write: records in their order, compressed, and in a transaction if it ends in some way."""
+
+    records: Sequence[Sent]
+    codec: str | None = None
+    transaction: Transaction | None = None
+
+
 class Client:
     """A client; one that lacks something says so by its attributes."""
 
@@ -46,15 +55,7 @@ class Client:
     #: Whether keys and values may be any bytes, of several lines.
     has_any_bytes = True
 
-    def write(
-        self,
-        servers: str,
-        topic: str,
-        records: Sequence[Sent],
-        codec: str | None = None,
-        transaction: Transaction | None = None,
-        /,
-    ) -> None:
+    def write(self, servers: str, topic: str, batch: Batch) -> None:
         """Write the records, in order, each to the partition that Java's client would take for its key."""
         raise NotImplementedError
 
@@ -66,30 +67,22 @@ class Client:
 class Confluent(Client):
     """confluent-kafka, that is librdkafka."""
 
-    def write(
-        self,
-        servers: str,
-        topic: str,
-        records: Sequence[Sent],
-        codec: str | None = None,
-        transaction: Transaction | None = None,
-        /,
-    ) -> None:
+    def write(self, servers: str, topic: str, batch: Batch) -> None:
         options: dict[str, Any] = {
             "bootstrap.servers": servers,
             "acks": "all",
             "partitioner": "murmur2_random",
-            "compression.type": codec or "none",
+            "compression.type": batch.codec or "none",
             "message.max.bytes": 2_000_000,
         }
-        if transaction:
+        if batch.transaction:
             options["transactional.id"] = f"confluent-{topic}"
         producer = Producer(options)
         failures: list[object] = []
-        if transaction:
+        if batch.transaction:
             producer.init_transactions(_SECONDS)
             producer.begin_transaction()
-        for record in records:
+        for record in batch.records:
             producer.produce(
                 topic,
                 record.value,
@@ -99,9 +92,9 @@ class Confluent(Client):
             )
         assert producer.flush(_SECONDS) == 0
         assert failures == []
-        if transaction == "commit":
+        if batch.transaction == "commit":
             producer.commit_transaction(_SECONDS)
-        elif transaction:
+        elif batch.transaction:
             producer.abort_transaction(_SECONDS)
 
     def read(self, servers: str, topic: str, count: int) -> list[Read]:
@@ -130,34 +123,26 @@ class Aiokafka(Client):
 
     has_null_headers = False  # its encoder wants bytes
 
-    def write(
-        self,
-        servers: str,
-        topic: str,
-        records: Sequence[Sent],
-        codec: str | None = None,
-        transaction: Transaction | None = None,
-        /,
-    ) -> None:
+    def write(self, servers: str, topic: str, batch: Batch) -> None:
         async def write() -> None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=servers,
                 acks="all",
-                compression_type=codec,
+                compression_type=batch.codec,
                 max_request_size=2_000_000,
-                transactional_id=f"aiokafka-{topic}" if transaction else None,
+                transactional_id=f"aiokafka-{topic}" if batch.transaction else None,
             )
             await producer.start()
             try:
-                if transaction:
+                if batch.transaction:
                     await producer.begin_transaction()
-                for record in records:
+                for record in batch.records:
                     await producer.send_and_wait(
                         topic, record.value, record.key, headers=list(record.headers)
                     )
-                if transaction == "commit":
+                if batch.transaction == "commit":
                     await producer.commit_transaction()
-                elif transaction:
+                elif batch.transaction:
                     await producer.abort_transaction()
             finally:
                 await producer.stop()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from jgo.maven import MavenContext, PythonResolver
 
-from interop.clients import Client, Read, Sent, Transaction
+from interop.clients import Batch, Client, Read, Sent
 from interop.programs import run
 from workers.local_kafka.jars import KAFKA_VERSION, REPOSITORY_VARIABLE, default_cache_dir
 from workers.local_kafka.java import find_java
@@ -51,15 +50,7 @@ class Console(Client):
     has_null_headers = False
     has_empty_keys = False
 
-    def write(
-        self,
-        servers: str,
-        topic: str,
-        records: Sequence[Sent],
-        codec: str | None = None,
-        _transaction: Transaction | None = None,
-        /,
-    ) -> None:
+    def write(self, servers: str, topic: str, batch: Batch) -> None:
         properties = {
             "parse.key": "true",
             "parse.headers": "true",
@@ -71,8 +62,13 @@ class Console(Client):
         }
         told = [f"--reader-property={name}={value}" for name, value in properties.items()]
         command = ["org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", servers, "--topic", topic]
-        more = ["--command-property", "max.request.size=2000000", "--compression-codec", codec or "none"]
-        lines = b"".join(map(_line, records))
+        more = [
+            "--command-property",
+            "max.request.size=2000000",
+            "--compression-codec",
+            batch.codec or "none",
+        ]
+        lines = b"".join(map(_line, batch.records))
         run([*_java(), *command, *more, *told], lines)
 
     def read(self, servers: str, topic: str, count: int) -> list[Read]:

@@ -13,7 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-from interop.clients import Client, Read, Sent, Transaction
+from interop.clients import Batch, Client, Read
 
 NODE = Path(__file__).with_name("node")
 _SECONDS = 60
@@ -27,29 +27,21 @@ class Node(Client):
         self._program = NODE / f"{name}.mjs"
         self.codecs = codecs
 
-    def write(
-        self,
-        servers: str,
-        topic: str,
-        records: Sequence[Sent],
-        codec: str | None = None,
-        transaction: Transaction | None = None,
-        /,
-    ) -> None:
+    def write(self, servers: str, topic: str, batch: Batch) -> None:
         coded = [
             {
                 "key": _coded(one.key),
                 "value": _coded(one.value),
                 "headers": [(name, _coded(value)) for name, value in one.headers],
             }
-            for one in records
+            for one in batch.records
         ]
         self._run(
             action="write",
             servers=servers,
             topic=topic,
-            codec=codec,
-            transaction=transaction,
+            codec=batch.codec,
+            transaction=batch.transaction,
             records=coded,
         )
 
@@ -70,20 +62,12 @@ class Kcat(Client):
     has_empty_keys = False
     has_any_bytes = False
 
-    def write(
-        self,
-        servers: str,
-        topic: str,
-        records: Sequence[Sent],
-        codec: str | None = None,
-        _transaction: Transaction | None = None,
-        /,
-    ) -> None:
-        for record in records:
+    def write(self, servers: str, topic: str, batch: Batch) -> None:
+        for record in batch.records:
             options = ["-P", "-b", servers, "-t", topic, "-X", "partitioner=murmur2_random", "-D", "\x01"]
             options += ["-X", "message.max.bytes=2000000"]
-            if codec:
-                options += ["-z", codec]
+            if batch.codec:
+                options += ["-z", batch.codec]
             if record.key:
                 options += ["-k", record.key.decode()]
             for name, value in record.headers:

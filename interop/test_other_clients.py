@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from interop.clients import Client, Sent
+from interop.clients import Batch, Client, Sent
 from interop.conftest import Log
 from tasks.events.cloud_events import record_of
 from tests.helpers.kafka_reading import letters_of, read_topic
@@ -59,15 +59,14 @@ def test_both_modes_with_each_codec(client: Client, log: Log) -> None:
         wanted = ids(2 * len(KEYS))
         records = [structured(one, key) for one, key in zip(wanted, KEYS, strict=False)]
         records += [binary(one, key) for one, key in zip(wanted[len(KEYS) :], KEYS, strict=True)]
-        client.write(log.servers, log.topic, records, codec)
+        client.write(log.servers, log.topic, Batch(records, codec))
         expect(log, wanted)
     assert letters_of(log.broker) == []
 
 
 def test_its_keys_have_the_partitions_of_ours(client: Client, log: Log) -> None:
-    client.write(
-        log.servers, log.topic, [structured(one, key) for one, key in zip(ids(6), KEYS, strict=True)]
-    )
+    records = [structured(one, key) for one, key in zip(ids(6), KEYS, strict=True)]
+    client.write(log.servers, log.topic, Batch(records))
     for record in read_topic(log.broker.cluster, log.topic):
         assert record.partition == partition_of(set(range(8)), record.key)
 
@@ -83,17 +82,14 @@ def test_odd_keys_and_headers(client: Client, log: Log) -> None:
         odd = structured(without, "k")
         records.append(Sent(odd.key, odd.value, [*odd.headers, ("empty", None)]))
         wanted.append(without)
-    client.write(log.servers, log.topic, records)
+    client.write(log.servers, log.topic, Batch(records))
     expect(log, wanted)
 
 
 def test_what_is_no_event_is_a_dead_letter_and_stops_nothing(client: Client, log: Log) -> None:
     [good] = ids(1)
-    client.write(
-        log.servers,
-        log.topic,
-        [Sent(b"k", None, [STRUCTURED]), Sent(b"k", b"not JSON", [STRUCTURED]), structured(good, "k")],
-    )
+    wrong = [Sent(b"k", None, [STRUCTURED]), Sent(b"k", b"not JSON", [STRUCTURED])]
+    client.write(log.servers, log.topic, Batch([*wrong, structured(good, "k")]))
     expect(log, [good])
     wait_for(lambda: len(letters_of(log.broker)) == 2, timeout_s=30)
     assert {letter.reason for letter in letters_of(log.broker)} == {Reason.UNDECODABLE}
@@ -105,8 +101,8 @@ def test_a_transaction_counts_once_it_is_committed_and_never_if_it_is_aborted(
     if not client.has_transactions:
         pytest.skip("it has no transactions")
     aborted, committed = ids(2)
-    client.write(log.servers, log.topic, [structured(aborted, "k")], None, "abort")
-    client.write(log.servers, log.topic, [structured(committed, "k")], None, "commit")
+    client.write(log.servers, log.topic, Batch([structured(aborted, "k")], transaction="abort"))
+    client.write(log.servers, log.topic, Batch([structured(committed, "k")], transaction="commit"))
     expect(log, [committed])
     assert aborted not in log.got
 
