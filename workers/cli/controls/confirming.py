@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ...broker.kafka_broker import KafkaBroker
@@ -60,10 +61,10 @@ def tell(found: Confirmation) -> int:
     """Print the count, and who is missing; returns the exit status."""
     print(found)
     if found.missing:
-        complain(f"not confirmed: {_names(found.missing)}; they have the last state that they read")
+        complain(f"not confirmed: {names(found.missing)}; they have the last state that they read")
     if found.silent:
         rest = "" if found.ignores_silent else "; if they are dead, repeat this with --ignore-silent"
-        complain(f"not heard of for a while, dead or standing still: {_names(found.silent)}{rest}")
+        complain(f"not heard of for a while, dead or standing still: {names(found.silent)}{rest}")
     return int(not found.is_complete)
 
 
@@ -77,6 +78,7 @@ def as_values(found: Confirmation) -> dict[str, Any]:
     }
 
 
-def _names(workers: tuple[str, ...]) -> str:
+def names(workers: Sequence[str]) -> str:
+    """Some workers for a line, and how many more there are."""
     shown = ", ".join(workers[:_NAMED])
     return f"{shown} and {len(workers) - _NAMED} more" if len(workers) > _NAMED else shown

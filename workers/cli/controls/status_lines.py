@@ -16,10 +16,8 @@ from ...controls.watch import Watch
 from ...errors import NotAuthorized
 from ...fleet.process import Process
 from ..times import length_of_time, timestamp
+from .confirming import names
 from .queues import as_values
-
-#: The most workers that are named in one line.
-_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +43,16 @@ class Found:
         yield from map(str, self.state.problems)
         yield self._workers()
         if self.silent:
-            yield f"workers not heard of, dead or standing still: {_names(self.silent)}"
+            silent = names([one.worker for one in self.silent])
+            yield f"workers not heard of, dead or standing still: {silent}"
 
     def _workers(self) -> str:
         if not self.workers:
             return "workers: none"
         versions = Counter(one.version for one in self.workers)
         told_versions = ", ".join(f"{count} of version {version}" for version, count in versions.items())
-        behind = [one for one in self.workers if self.end and not one.has_applied(self.end - 1)]
-        rest = f"; not yet in step with the controls: {_names(behind)}" if behind else ""
+        behind = [one.worker for one in self.workers if self.end and not one.has_applied(self.end - 1)]
+        rest = f"; not yet in step with the controls: {names(behind)}" if behind else ""
         running = sum(one.running for one in self.workers)
         return f"workers: {told_versions}; {running} jobs run{rest}"
 
@@ -107,9 +106,3 @@ def told(note: Note, now_ms: float) -> str:
 def now_ms() -> float:
     """The time, in ms."""
     return time.time() * 1000
-
-
-def _names(processes: list[Process] | tuple[Process, ...]) -> str:
-    shown = ", ".join(one.worker for one in processes[:_NAMED])
-    left = len(processes) - _NAMED
-    return f"{shown} and {left} more" if left > 0 else shown
