@@ -15,7 +15,7 @@ _SWITCHES = 100
 
 def _pause(kit: Kit) -> Readings:
     found: dict[str, float] = isolated(
-        "bench.systems.pause:pause",
+        "bench.systems.controls.pause:pause",
         address=kit.kafka,
         namespace=kit.namespace(),
         processes=_PROCESSES,
@@ -27,7 +27,7 @@ def _pause(kit: Kit) -> Readings:
 
 def _switches(kit: Kit, count: int) -> Readings:
     rate = isolated(
-        "bench.systems.switches:noop_rate_with",
+        "bench.systems.controls.switches:noop_rate_with",
         address=kit.kafka,
         namespace=kit.namespace(),
         jobs=kit.amount(30_000, 6_000),

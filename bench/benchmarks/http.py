@@ -9,7 +9,7 @@ from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most,
 
 def _fast(kit: Kit) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.http_publishing:as_fast_as_it_goes",
+        "bench.systems.publishing.over_http:as_fast_as_it_goes",
         address=kit.kafka,
         namespace=kit.namespace(),
         count=kit.amount(20_000, 2_000),
@@ -19,7 +19,7 @@ def _fast(kit: Kit) -> Readings:
 
 def _at_rate(kit: Kit) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.http_publishing:at_rate",
+        "bench.systems.publishing.over_http:at_rate",
         address=kit.kafka,
         namespace=kit.namespace(),
         per_s=500,
@@ -30,7 +30,7 @@ def _at_rate(kit: Kit) -> Readings:
 
 def _bare(kit: Kit) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.publish_async:at_rate",
+        "bench.systems.publishing.in_process:at_rate",
         address=kit.kafka,
         namespace=kit.namespace(),
         per_s=500,

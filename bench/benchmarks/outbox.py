@@ -11,7 +11,7 @@ from ..model import Benchmark, Contestant, Readings, at_least, at_most, reading
 
 def _drain(kit: Kit, database: str) -> Readings:
     found: Readings = isolated(
-        "bench.systems.outbox:drain",
+        "bench.systems.publishing.outbox:drain",
         address=kit.kafka,
         namespace=kit.namespace(),
         database=database,
@@ -22,7 +22,7 @@ def _drain(kit: Kit, database: str) -> Readings:
 
 def _delay(kit: Kit, database: str) -> Readings:
     found: Readings = isolated(
-        "bench.systems.outbox:delay",
+        "bench.systems.publishing.outbox:delay",
         address=kit.kafka,
         namespace=kit.namespace(),
         database=database,

@@ -9,7 +9,7 @@ from ..model import Benchmark, Contestant, Readings, at_least, at_most, reading
 
 def _fast(kit: Kit) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.publish_async:as_fast_as_it_goes",
+        "bench.systems.publishing.in_process:as_fast_as_it_goes",
         address=kit.kafka,
         namespace=kit.namespace(),
         events=kit.amount(20_000, 2_000),
@@ -19,7 +19,7 @@ def _fast(kit: Kit) -> Readings:
 
 def _at_rate(kit: Kit) -> Readings:
     readings: Readings = isolated(
-        "bench.systems.publish_async:at_rate",
+        "bench.systems.publishing.in_process:at_rate",
         address=kit.kafka,
         namespace=kit.namespace(),
         per_s=1_000,

@@ -1,0 +1,1 @@
+"""Paused queues and switches."""

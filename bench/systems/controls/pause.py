@@ -16,8 +16,8 @@ import dramatiq
 from workers import Cluster, KafkaBroker
 from workers.controls.controls import Change
 
-from ..errors import NotMeasured
-from .worker_processes import worker_processes
+from ...errors import NotMeasured
+from ..worker_processes import worker_processes
 
 #: The environment variables that name Kafka, and the folder where each process notes when its jobs start.
 _ADDRESS, _NAMESPACE, _FOLDER = "BENCH_ADDRESS", "BENCH_NAMESPACE", "BENCH_FOLDER"

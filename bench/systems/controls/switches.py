@@ -5,7 +5,7 @@ from __future__ import annotations
 from workers.controls.then import Then
 from workers.dead_letters.filter import Filter, parse_place
 
-from .dramatiq_kafka import broker_at, noop_rate
+from ..dramatiq_kafka import broker_at, noop_rate
 
 
 def noop_rate_with(address: str, namespace: str, jobs: int, switches: int) -> float:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import uvloop
 
 from ...errors import NotMeasured
+from ..web_server import free_port
 from .client import Client, require_files
-from .load import SINGLE, Writer, free_port, hello, served
+from .load import SINGLE, Writer, hello, served
 
 #: How many clients connect at a time.
 _AT_ONCE = 100

@@ -6,9 +6,7 @@ import asyncio
 import http.client
 import json
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,12 +24,12 @@ from workers.kafka.producer import DurableProducer
 from workers.records.envelope import Record
 
 from ...errors import NotMeasured
+from ..web_server import free_port, started
 from .client import Client, framed, require_files
 from .server import FOR_ALL, KEY
 
 #: How many connections are being made at a time.
 _AT_ONCE = 100
-_START_S = 60.0
 #: How long all clients may take to get a text.
 _PATIENCE_S = 30.0
 _TEXT_BYTES = 500
@@ -241,13 +239,6 @@ def _post(port: int, number: int) -> None:
     connection.close()
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @contextmanager
 def served(
     kind: str, address: str, namespace: str, port: int | None = None
@@ -255,25 +246,5 @@ def served(
     """Start a server, and wait until it is ready; it is killed at the end."""
     port = port or free_port()
     command = [sys.executable, "-m", "bench.systems.live.server", kind, str(port), address, namespace]
-    program = subprocess.Popen(command)
-    try:
-        deadline = time.monotonic() + _START_S
-        while not _is_ready(port):
-            if program.poll() is not None or time.monotonic() > deadline:
-                raise NotMeasured(f"the {kind} did not start")
-            time.sleep(0.1)
-        yield port, psutil.Process(program.pid)
-    finally:
-        program.kill()
-        program.wait()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-        connection.request("GET", "/readyz")
-        status = connection.getresponse().status
-        connection.close()
-    except OSError:
-        return False
-    return status == 200
+    with started(command, port, f"the {kind}") as process:
+        yield port, process

@@ -1,0 +1,1 @@
+"""Ways to publish an event: in process, over HTTP, with a transaction."""

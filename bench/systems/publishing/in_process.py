@@ -26,7 +26,7 @@ def as_fast_as_it_goes(address: str, namespace: str, events: int) -> dict[str, f
         await _in_tasks(publish, made[:_WARM_UP])
         cpu_s, began = time.process_time(), time.monotonic()
         taken = await _in_tasks(publish, made[_WARM_UP:])
-        return _readings(taken, time.process_time() - cpu_s, time.monotonic() - began)
+        return readings(taken, time.process_time() - cpu_s, time.monotonic() - began)
 
     return asyncio.run(main())
 
@@ -39,7 +39,7 @@ def at_rate(address: str, namespace: str, per_s: int, seconds: int) -> dict[str,
         await _in_tasks(publish, made[:_WARM_UP])
         cpu_s, began = time.process_time(), time.monotonic()
         taken = await _at_times(publish, made[_WARM_UP:], per_s)
-        return _readings(taken, time.process_time() - cpu_s, time.monotonic() - began)
+        return readings(taken, time.process_time() - cpu_s, time.monotonic() - began)
 
     return asyncio.run(main())
 
@@ -82,7 +82,8 @@ async def _at_times(publish: Publish, events: Sequence[Any], per_s: int) -> list
     return taken
 
 
-def _readings(taken_s: Sequence[float], cpu_s: float, took_s: float) -> dict[str, float]:
+def readings(taken_s: Sequence[float], cpu_s: float, took_s: float) -> dict[str, float]:
+    """The figures of events that took so long each, and all of them ``took_s`` and ``cpu_s``."""
     return {
         "per_s": len(taken_s) / took_s,
         "publish_ms": 1000 * statistics.median(taken_s),

@@ -26,8 +26,8 @@ from workers.outbox.relay import Relay
 from workers.outbox.table import ROWS, outbox_table
 from workers.records.envelope import size_of
 
-from ..errors import NotMeasured
-from .pipeline.events import planned
+from ...errors import NotMeasured
+from ..pipeline.events import planned
 
 _TODOS = 1_000
 _PATIENCE_S = 300.0

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import os
-import socket
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,13 +16,14 @@ import uvloop
 
 from tasks.events.cloud_events import CONTENT_TYPE, record_of
 
-from ..errors import NotMeasured
-from .pipeline.events import events
+from ...errors import NotMeasured
+from ..pipeline.events import events
+from ..web_server import free_port, started
+from .in_process import readings
 
 _CONNECTIONS = 64
 #: Events that are not counted, while the server warms up.
 _WARM_UP = 400
-_START_S = 60.0
 _ACCEPTED = b"HTTP/1.1 202"
 _KEY = "a key of thirty-two bytes or more"
 
@@ -49,7 +45,7 @@ async def _fast(port: int, process: psutil.Process, requests: Sequence[bytes]) -
     await _in_turn(clients, requests[:_WARM_UP])
     cpu_s, began = _cpu_s(process), time.monotonic()
     taken = await _in_turn(clients, requests[_WARM_UP:])
-    return _readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
+    return readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
 
 
 async def _in_turn(clients: Sequence[_Client], requests: Sequence[bytes]) -> list[float]:
@@ -87,7 +83,7 @@ async def _at_rate(
             if (wait_s := began + number / per_s - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
             group.create_task(one(number, request))
-    return _readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
+    return readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
 
 
 class _Client(asyncio.Protocol):
@@ -147,15 +143,6 @@ def _requests(count: int) -> list[bytes]:
     return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
 
 
-def _readings(taken_s: Sequence[float], cpu_s: float, took_s: float) -> dict[str, float]:
-    return {
-        "per_s": len(taken_s) / took_s,
-        "publish_ms": 1000 * statistics.median(taken_s),
-        "publish_p99_ms": 1000 * statistics.quantiles(taken_s, n=100)[98],
-        "cpu_ms": 1000 * cpu_s / len(taken_s),
-    }
-
-
 def _cpu_s(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
@@ -164,9 +151,7 @@ def _cpu_s(process: psutil.Process) -> float:
 @contextmanager
 def _served(address: str, namespace: str) -> Iterator[tuple[int, psutil.Process]]:
     """Start `todo-workers web`, and wait until it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": address,
         "KAFKA_NAMESPACE": namespace,
@@ -174,25 +159,6 @@ def _served(address: str, namespace: str) -> Iterator[tuple[int, psutil.Process]
         "WEB_JWT_SECRET": _KEY,
         "WEB_DRAIN": "0s",
     }
-    program = subprocess.Popen([sys.executable, "-m", "workers", "web"], env=os.environ | settings)
-    try:
-        deadline = time.monotonic() + _START_S
-        while not _is_ready(port):
-            if program.poll() is not None or time.monotonic() > deadline:
-                raise NotMeasured("todo-workers web did not start")
-            time.sleep(0.1)
-        yield port, psutil.Process(program.pid)
-    finally:
-        program.kill()
-        program.wait()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-        connection.request("GET", "/readyz")
-        status = connection.getresponse().status
-        connection.close()
-    except OSError:
-        return False
-    return status == 200
+    command = [sys.executable, "-m", "workers", "web"]
+    with started(command, port, "todo-workers web", settings) as process:
+        yield port, process
