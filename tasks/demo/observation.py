@@ -11,7 +11,7 @@ from typing import Self
 from sqlalchemy import create_engine, inspect, select
 
 from tasks import broker
-from workers.dead_letters.letter_record import decode
+from workers.dead_letters.topic.letter_record import decode
 from workers.kafka.topic_reader import TopicReader
 
 from ..audit.trail import audit_trail

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import WrongUsage
 from ..records.envelope import Record
-from .letter_record import decode
 from .reader import Entry
+from .topic.letter_record import decode
 
 
 def to_line(entry: Entry) -> str:

@@ -20,8 +20,8 @@ from ..kafka.topic_reader import TopicReader
 from ..records.consumed import ConsumedRecord
 from .keys import id_of, older_keys
 from .letter import DeadLetter
-from .letter_record import decode
-from .stray_tombstones import Strays, is_ended, latest, note_stray
+from .topic.letter_record import decode
+from .topic.stray_tombstones import Strays, is_ended, latest, note_stray
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from ..records.consumed import ConsumedRecord
 from ..records.decoding import source_of
 from .cause import error_fields, reason_of
 from .identity import told_by
-from .kept_record import kept_of
 from .keys import id_of
 from .letter import DeadLetter, Origin, Reason
-from .letter_record import encode
+from .topic.kept_record import kept_of
+from .topic.letter_record import encode
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ...kafka import Cluster, TopicPartition
 from ...kafka.topic_reader import TopicReader
 from ..filter import Filter
-from ..letter_record import decode
 from ..reader import Advance, Entry
+from ..topic.letter_record import decode
 from .table import Index
 
 

@@ -21,8 +21,8 @@ from ..filter import Filter
 from ..keys import generation_of, id_of, key_of
 from ..kinds import kind_of
 from ..letter import DeadLetter
-from ..letter_record import decode
-from ..stray_tombstones import Strays, is_ended, note_stray
+from ..topic.letter_record import decode
+from ..topic.stray_tombstones import Strays, is_ended, note_stray
 from .conditions import condition_of, storable
 
 #: Memory of the database, in KB; texts that are kept by number; characters of an error in a list.

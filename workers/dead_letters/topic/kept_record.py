@@ -6,10 +6,10 @@ from typing import Any
 
 import dramatiq
 
-from ..records import envelope
-from ..records.consumed import ConsumedRecord
-from ..records.envelope import Record
-from ..records.headers import (
+from ...records import envelope
+from ...records.consumed import ConsumedRecord
+from ...records.envelope import Record
+from ...records.headers import (
     BATCH_HEADER,
     OWN_HEADERS,
     SOURCE_HEADER,
@@ -17,7 +17,7 @@ from ..records.headers import (
     Headers,
     job_headers_of,
 )
-from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
+from ...topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 
 #: The longest record that is kept whole.
 _MAX_KEPT_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES

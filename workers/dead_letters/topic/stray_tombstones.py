@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from ..kafka import partition_of
-from ..records.consumed import ConsumedRecord
-from .keys import id_of
+from ...kafka import partition_of
+from ...records.consumed import ConsumedRecord
+from ..keys import id_of
 
 #: The times of stray tombstones by key: the last one of each, in ms since 1970. Some 200 bytes each.
 Strays = dict[bytes, int]

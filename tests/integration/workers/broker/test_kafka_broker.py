@@ -16,8 +16,8 @@ from tests.helpers.kafka_reading import committed_position, read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import DeadLetter, Reason
-from workers.dead_letters.letter_record import decode
 from workers.dead_letters.reader import Counts
+from workers.dead_letters.topic.letter_record import decode
 from workers.errors import MessageTooLarge, UnknownQueue
 from workers.kafka import connect_admin
 from workers.records import envelope

@@ -20,8 +20,8 @@ from workers.cli.dead_letters import files as dead_letter_files
 from workers.cli.dead_letters import replay_and_discard as dead_letter_actions
 from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import encode
 from workers.dead_letters.selection import Picked, Search, Selection
+from workers.dead_letters.topic.letter_record import encode
 from workers.errors import WorkersError, WrongUsage
 from workers.operations.dead_letters import discarding
 

@@ -18,7 +18,7 @@ from workers import KafkaBroker, application
 from workers.cli.dead_letters import commands
 from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import encode
+from workers.dead_letters.topic.letter_record import encode
 
 WHEN = datetime(2026, 6, 5, 12, 30, tzinfo=UTC)
 RAW = b"\xff\x00raw"

@@ -12,8 +12,8 @@ from workers import Cluster, KafkaBroker
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.index.following import IndexedLetters
 from workers.dead_letters.index.lookup import IndexLetters
-from workers.dead_letters.letter_record import encode
 from workers.dead_letters.selection import Search
+from workers.dead_letters.topic.letter_record import encode
 from workers.kafka import connect_admin, create_missing_topics
 from workers.records.envelope import Record
 from workers.topics import dead_letters_spec

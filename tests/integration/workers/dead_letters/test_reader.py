@@ -16,10 +16,10 @@ from workers.dead_letters import reader as dead_letter_reader
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.keys import id_of
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import encode
 from workers.dead_letters.reader import Counts
 from workers.dead_letters.resolving import Resolution, resolve
 from workers.dead_letters.selection import Search
+from workers.dead_letters.topic.letter_record import encode
 from workers.errors import KafkaUnreachable, NotAuthorized, UnknownQueue
 from workers.kafka import partition_of
 from workers.records.envelope import Record

@@ -25,7 +25,7 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker, application
 from workers.cli.dead_letters import commands
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import encode
+from workers.dead_letters.topic.letter_record import encode
 from workers.kafka import OffsetAndMetadata, TopicPartition, connect_consumer
 from workers.partitions import commit_metadata
 from workers.partitions.crash_counts import CrashCounts

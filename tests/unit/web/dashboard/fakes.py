@@ -16,7 +16,7 @@ from workers.controls.state import State
 from workers.dead_letters import reader
 from workers.dead_letters.index import following, lookup
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import encode
+from workers.dead_letters.topic.letter_record import encode
 from workers.errors import WorkersError
 from workers.fleet.process import Process
 from workers.kafka import TopicPartition

@@ -10,9 +10,9 @@ import dramatiq
 import pytest
 
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import decode as decode_letter
-from workers.dead_letters.letter_record import encode
 from workers.dead_letters.replay import revived
+from workers.dead_letters.topic.letter_record import decode as decode_letter
+from workers.dead_letters.topic.letter_record import encode
 from workers.errors import WrongUsage
 from workers.records.envelope import decode
 from workers.topics import Topics

@@ -16,7 +16,7 @@ from workers.dead_letters import reader
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.index.table import Index
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import encode
+from workers.dead_letters.topic.letter_record import encode
 from workers.kafka import TopicPartition
 
 PARTITIONS = 2

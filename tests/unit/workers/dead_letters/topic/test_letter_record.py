@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.helpers.records import Consumed
 from workers.dead_letters.cause import error_fields
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.letter_record import decode, encode
+from workers.dead_letters.topic.letter_record import decode, encode
 from workers.records.headers import ID_HEADER, ORIGIN_HEADER, job_headers_of
 from workers.topics import DEAD_LETTER_ROOM_BYTES
 

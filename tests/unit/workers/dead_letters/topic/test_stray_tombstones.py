@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.records import Consumed
 from workers.dead_letters import reader
-from workers.dead_letters.stray_tombstones import is_ended
+from workers.dead_letters.topic.stray_tombstones import is_ended
 
 
 @pytest.mark.parametrize("times", [(10, 30), (30, 10)])
