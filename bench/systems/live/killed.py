@@ -11,7 +11,7 @@ from collections.abc import Callable
 import uvloop
 
 from ...errors import NotMeasured
-from ..web_server import free_port
+from ...web_server import free_port
 from .client import Client, require_files
 from .load import SINGLE, Writer, hello, served
 

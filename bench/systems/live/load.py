@@ -24,7 +24,7 @@ from workers.kafka.producer import DurableProducer
 from workers.records.envelope import Record
 
 from ...errors import NotMeasured
-from ..web_server import free_port, started
+from ...web_server import free_port, started
 from .client import Client, framed, require_files
 from .server import FOR_ALL, KEY
 

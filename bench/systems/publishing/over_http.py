@@ -17,8 +17,8 @@ import uvloop
 from tasks.events.cloud_events import CONTENT_TYPE, record_of
 
 from ...errors import NotMeasured
+from ...web_server import free_port, started
 from ..pipeline.events import events
-from ..web_server import free_port, started
 from .in_process import readings
 
 _CONNECTIONS = 64

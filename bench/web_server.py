@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from ..errors import NotMeasured
+from .errors import NotMeasured
 
 _START_S = 60.0
 
