@@ -11,6 +11,8 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
+from .traces import active
+
 Format = Literal["plain", "json"]
 
 _preferred: Format = "plain"
@@ -80,8 +82,10 @@ class JsonFormatter(logging.Formatter):
                 "queue": job.queue_name,
                 "attempt": job.attempt,
             }
-            if (trace_id := job.trace_id) is not None:
-                fields["trace_id"] = trace_id
+        if (ids := active.ids()) is not None:
+            fields["trace_id"], fields["span_id"] = ids
+        elif job is not None and (trace_id := job.trace_id) is not None:
+            fields["trace_id"] = trace_id
         if record.exc_info and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
             fields["traceback"] = self.formatException(record.exc_info)

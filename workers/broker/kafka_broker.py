@@ -16,7 +16,6 @@ from ..controls.controls import Controls
 from ..delays.mover import Mover
 from ..delays.read_ahead import MAX_AHEAD_BYTES
 from ..delays.tiers import TIERS, Tier
-from ..errors import InvalidName
 from ..kafka import Cluster
 from ..kafka.producer import DurableProducer
 from ..measures.catalogue import ENQUEUE_DURATION
@@ -24,7 +23,7 @@ from ..middleware.installation import add_own, defaults
 from ..middleware.retries import Retries
 from ..outbox.session import AnySession
 from ..records.envelope import Record
-from ..records.sources import Decode, Source
+from ..records.sources import Decode, FindContext, Source
 from ..topics import Topics, TopicSpec, log_config
 from .batch import Batch
 from .consumers import ConsumerOptions, Consumers
@@ -141,20 +140,24 @@ class KafkaBroker(FollowUpBroker):
         self.emit_after("declare_queue", queue_name)
 
     def add_source(
-        self, queue_name: str, topic: str, decode: Decode, *, retention_ms: int | None = None
+        self,
+        queue_name: str,
+        topic: str,
+        decode: Decode,
+        *,
+        retention_ms: int | None = None,
+        find_context: FindContext | None = None,
     ) -> None:
         """Let a queue read ``topic`` as well: ``decode`` turns each of its records into a job, or into None.
 
-        The topic belongs to others: nothing is deleted from it, and a job's retry or delay goes through the
-        queue's own topic. A new group, or one that was away for longer than Kafka keeps its position, starts
-        at the earliest record. A topic that does not exist is created with ``retention_ms``, or with the
-        cluster's default if that is None. Does no I/O. Raises InvalidName, also for a topic read already.
+        The topic belongs to others: nothing is deleted from it, and retries and delays go through the queue's
+        own. A new group, or one that was away for longer than Kafka keeps its position, starts at the
+        earliest record. A missing topic is created with ``retention_ms``, or with the cluster's default. For
+        traces, ``find_context`` reads what others do not write as headers. No I/O. Raises InvalidName.
         """
         self.declare_queue(queue_name)
-        if topic in self.topics_of(queue_name):
-            raise InvalidName(f"queue {queue_name} reads topic {topic} already")
         config = {} if retention_ms is None else log_config(retention_ms)
-        self._provisioning.add_source(queue_name, Source(topic, decode, config))
+        self._provisioning.add_source(queue_name, Source(topic, decode, config, find_context))
 
     def set_prefetch(self, queue_name: str, jobs: int) -> None:
         """Let a process have at most so many jobs of a queue in hand, whatever its number of threads.
@@ -216,8 +219,7 @@ class KafkaBroker(FollowUpBroker):
     def enqueue_in(self, session: AnySession, message: Message, *, delay: Delay = None) -> Message:
         """Have the message sent if the session's transaction is committed; see :mod:`workers.outbox`.
 
-        Does no I/O. ``delay`` counts from now on, and dramatiq's enqueue hooks run now. Raises as
-        :meth:`enqueue`, but nothing about Kafka.
+        ``delay`` counts from now, when dramatiq's hooks run. No I/O: no error of :meth:`enqueue` about Kafka.
         """
         return store(self, session, message, delay)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..delays.tiers import Tier
+from ..errors import InvalidName
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.shared_attempt import SharedAttempt
 from ..records.sources import Source
@@ -51,7 +52,10 @@ class Provisioning:
         self._attempt = SharedAttempt(cluster, "look up topics", self._create_missing)
 
     def add_source(self, queue: str, source: Source) -> None:
-        """Let a queue read one more topic."""
+        """Let a queue read one more topic. Raises InvalidName for one that it reads already."""
+        known = (self._topics.jobs(queue), *(one.topic for one in self.sources_of(queue)))
+        if source.topic in known:
+            raise InvalidName(f"queue {queue} reads topic {source.topic} already")
         self._sources.setdefault(queue, []).append(source)
         self._prepared.discard(queue)
 

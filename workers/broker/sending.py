@@ -15,8 +15,10 @@ from ..kafka.producer import DurableProducer
 from ..measures.catalogue import ENQUEUE_DURATION
 from ..records.envelope import Record
 from ..topics import log_config
+from ..traces import active
 from .batch import Batch
 from .provisioning import Provisioning
+from .traced_producer import Producer, TracedProducer
 
 
 class Written(NamedTuple):
@@ -35,6 +37,9 @@ class Sending:
         self._producer = producer
         self._provisioning = provisioning
         self._queues = queues
+        #: What writes jobs and events. Whether they are traced is decided when the first is sent: a provider
+        #: is there by then, and to ask each time would cost all those who have none.
+        self._writer: Producer | None = None
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
 
     def add_log(self, topic: str, *, retention_ms: int) -> None:
@@ -51,7 +56,8 @@ class Sending:
             return
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)
-        batch.add(message, self._producer.send(topic, record, deadline=deadline))
+        writer = self._writer or self._choose_writer()
+        batch.add(message, writer.send(topic, record, deadline=deadline))
 
     def deliver(self, topic: str, record: Record) -> None:
         """Write a record to one of the broker's topics and wait until all in-sync replicas have it.
@@ -60,7 +66,8 @@ class Sending:
         """
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)
-        self._producer.deliver(topic, record, deadline=deadline)
+        writer = self._writer or self._choose_writer()
+        writer.deliver(topic, record, deadline=deadline)
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has. Blocks only until it is known. Raises KafkaUnreachable."""
@@ -79,7 +86,8 @@ class Sending:
         """Do as :meth:`deliver` does without blocking the event loop; returns where the record is."""
         deadline = self._producer.deadline()
         await self._provisioning.prepare_async(self._queues, deadline)
-        return _written(await self._producer.deliver_async(topic, record, deadline=deadline))
+        writer = self._writer or self._choose_writer()
+        return _written(await writer.deliver_async(topic, record, deadline=deadline))
 
     async def deliver_each_async(self, topic: str, records: Iterable[Record]) -> list[Written | WorkersError]:
         """Write records in their order and wait for all at once, without blocking the event loop.
@@ -89,7 +97,8 @@ class Sending:
         """
         deadline = self._producer.deadline()
         await self._provisioning.prepare_async(self._queues, deadline)
-        answers = await self._producer.deliver_each_async(topic, records, deadline=deadline)
+        writer = self._writer or self._choose_writer()
+        answers = await writer.deliver_each_async(topic, records, deadline=deadline)
         return [answer if isinstance(answer, WorkersError) else _written(answer) for answer in answers]
 
     @contextmanager
@@ -102,6 +111,12 @@ class Sending:
         finally:
             self._batch.reset(token)
             batch.wait()
+
+    def _choose_writer(self) -> Producer:
+        spans = active.spans()
+        writer = self._producer if spans is None else TracedProducer(self._producer, spans)
+        self._writer = writer
+        return writer
 
 
 def _written(metadata: Any) -> Written:

@@ -20,6 +20,7 @@ from .retries import Retries
 from .revocation_guard import RevocationGuard
 from .runs_mover import RunsMover
 from .stops_once import StopsOnce
+from .traces_jobs import TracesJobs
 
 
 def defaults(retries: Retries) -> list[dramatiq.Middleware]:
@@ -51,6 +52,7 @@ def add_own(
     broker.add_middleware(controls)
     broker.add_middleware(StopsOnce())
     broker.add_middleware(MeasuresSending())
+    broker.add_middleware(TracesJobs())
     broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
     if record_stats:
         broker.add_middleware(RecordsStats())

@@ -54,6 +54,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "started",
         "started_at",
         "taken_out",
+        "when_done",
         "withdrawn",
     )
 
@@ -98,6 +99,8 @@ class TakenMessage(dramatiq.MessageProxy):
         self.given_up: Exception | None = None
         #: Of a job that is held: has an item until the thread or `release` has finished with it.
         self._held: list[None] | None = None
+        #: Called once the job has ended, on the thread that ends it, with the outcome and the error.
+        self.when_done: Callable[[Outcome, BaseException | None], object] | None = None
 
     @property
     def _message(self) -> dramatiq.Message[Any]:
@@ -179,6 +182,8 @@ class TakenMessage(dramatiq.MessageProxy):
                 return
         if self.running:
             self._measure()
+        if self.when_done is not None:
+            self._tell(self.when_done)
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
         self.acked = self.given_up is None
         self.inbox.put(self)
@@ -189,6 +194,12 @@ class TakenMessage(dramatiq.MessageProxy):
             JOBS.ended(self, self._outcome(), since_ms)
         except Exception:  # without its ack, a job would hold up its partition for ever
             logger.exception("job not measured %s", self)
+
+    def _tell(self, when_done: Callable[[Outcome, BaseException | None], object]) -> None:
+        try:
+            when_done(self._outcome(), self.given_up or self._exception)
+        except Exception:  # as above
+            logger.exception("end of job not told %s", self)
 
     @property
     def trace_id(self) -> str | None:

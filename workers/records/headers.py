@@ -7,8 +7,9 @@ others, such as ``traceparent``, stay with the job through retries, dead letters
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from ..traces.names import TRACEPARENT, TRACESTATE
 from .consumed import ConsumedRecord
 
 Headers = list[tuple[str, bytes]]
@@ -35,6 +36,9 @@ DELAY_HEADER = "delay"
 
 #: A ``traceparent`` of the W3C, whatever its version adds.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+#: One whose span is not recorded, as it is among the bytes of a record: name and value behind their lengths.
+_UNRECORDED = re.compile(rb"\x16traceparent\x6e00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
 
 #: Headers that are made anew for each record, or that are of no job; all others ride along through retries.
 OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_HEADER, SOURCE_HEADER})
@@ -72,8 +76,26 @@ def due_ms(record: ConsumedRecord) -> int:
 
 def trace_id_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """The trace that a ``traceparent`` names, in hexadecimal; None without one that makes sense."""
-    found = _TRACEPARENT.match(text_of("traceparent", headers) or "")
+    found = _TRACEPARENT.match(text_of(TRACEPARENT, headers) or "")
     return found[1] if found else None
+
+
+def with_context(headers: Headers, fields: Mapping[str, str]) -> Headers:
+    """The headers with those of a span's context, unless there are some already."""
+    if not fields or any(name == TRACEPARENT for name, _ in headers):
+        return headers
+    return [*headers, *((name, value.encode()) for name, value in fields.items())]
+
+
+def context_in(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """The headers that have the context of the span which sent a record; empty without one."""
+    texts = texts_of(headers)
+    return {name: texts[name] for name in (TRACEPARENT, TRACESTATE) if name in texts}
+
+
+def is_unrecorded(record: ConsumedRecord) -> bool:
+    """Whether a fetched record came from a span that is not recorded; quick, and no if in doubt."""
+    return _UNRECORDED.search(getattr(record, "raw_headers", b"")) is not None
 
 
 def filled(headers: Iterable[tuple[str, bytes | None]]) -> Headers:

@@ -33,6 +33,9 @@ class Incoming(NamedTuple):
 #: becomes a dead letter.
 Decode = Callable[[Incoming], dramatiq.Message[Any] | None]
 
+#: Finds the headers ``traceparent`` and ``tracestate`` in the job of a record that has none itself.
+FindContext = Callable[[dramatiq.MessageProxy], Mapping[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -41,3 +44,4 @@ class Source:
     topic: str
     decode: Decode
     config: Mapping[str, str] = field(default_factory=dict)
+    find_context: FindContext | None = None
