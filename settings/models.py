@@ -33,7 +33,7 @@ from settings.formats import (
     normal_database_url,
 )
 from settings.kafka import KafkaSettings
-from settings.section import Count, Duration, ExistingFile, Port, Seconds, Section
+from settings.section import Count, Days, Duration, ExistingFile, Port, Seconds, Section
 from settings.web import OnOff, WebSettings
 
 SmtpTls = Literal["none", "starttls", "tls"]
@@ -104,6 +104,16 @@ class SmtpSettings(Section):
         return value
 
 
+class DeliverySettings(Section):
+    """The record of the mails that were sent."""
+
+    kept_days: Days = Field(
+        default=90.0,
+        description="Days for which it is kept that a mail was sent, so that it is not sent again: longer"
+        " than the event log keeps its events.",
+    )
+
+
 class WorkerSettings(Section):
     """How the worker processes run. The Procfile reads the first two as well."""
 
@@ -150,6 +160,11 @@ class ReminderSettings(Section):
         default=timedelta(hours=1),
         description="How often alarms that may be lost are set again: those of twice that time ahead.",
     )
+    kept_days: Days = Field(
+        default=90.0,
+        description="Days for which reminders without an alarm are kept, and what fired; reminders at least"
+        " as long as DELIVERY_KEPT_DAYS.",
+    )
 
 
 class EventSettings(Section):
@@ -170,6 +185,7 @@ class Settings(BaseModel):
 
     kafka: KafkaSettings = KafkaSettings()
     smtp: SmtpSettings = SmtpSettings()
+    delivery: DeliverySettings = DeliverySettings()
     worker: WorkerSettings = WorkerSettings()
     reminder: ReminderSettings = ReminderSettings()
     event: EventSettings = EventSettings()

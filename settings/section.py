@@ -10,6 +10,7 @@ from settings.formats import existing_file, parse_duration
 
 Seconds = Annotated[float, Field(gt=0)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Days = Annotated[float, Field(gt=0, le=36_500)]
 Count = Annotated[int, Field(ge=1)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Port = Annotated[int, Field(ge=1, le=65535)]

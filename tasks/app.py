@@ -94,6 +94,8 @@ reminder_policy = LatePolicy(
     skips=settings.reminder.missed == "skip", grace_s=settings.reminder.grace.total_seconds()
 )
 reconcile_every = settings.reminder.reconcile_every
+#: For how many days deliveries and reminders are kept; see `tasks.pruning`.
+kept_days = {"delivery_days": settings.delivery.kept_days, "reminder_days": settings.reminder.kept_days}
 max_delay = settings.worker.max_delay
 
 if settings.log_format == "json":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .app import database, mail_server, sender
+from .app import broker, database, event_log, kept_days, mail_server, sender
 
 if TYPE_CHECKING:
     from .storage.database import Database
@@ -31,6 +31,27 @@ def check_smtp() -> str:
     asyncio.run(server.check(address))
     login = f"takes {server.username}" if server.username else "answers, no login is set"
     return f"{server.host}:{server.port} {login}; it takes mails from {address}"
+
+
+def check_pruning() -> str:
+    """Say how long it is kept what was done of an event. Raises WorkersError if events stay for longer."""
+    from workers.errors import WorkersError
+    from workers.operations.topic_check import check
+    from workers.topics import TopicSpec, log_config
+
+    (checked,) = check(broker.cluster, [TopicSpec(event_log, 1, config=log_config(0))])
+    config = checked.found.config if checked.found else None
+    days = kept_days["delivery_days"]
+    kept = f"deliveries are kept for {days:g} days"
+    if config is None or "retention.ms" not in config:
+        return f"{kept}; how long {event_log} keeps its events is not known"
+    log_days = int(config["retention.ms"]) / 86_400_000
+    if 0 <= log_days < days:
+        return f"{kept}, events in {event_log} for {log_days:g}"
+    raise WorkersError(
+        f"{kept}, but events in {event_log} {f'for {log_days:g}' if log_days > 0 else 'for ever'}: one that "
+        "comes again later than that is mailed again; set DELIVERY_KEPT_DAYS, or the topic's retention.ms"
+    )
 
 
 def check_outbox() -> str:
@@ -61,5 +82,6 @@ def _check_file(found: Database) -> str:
 doctor_checks: Mapping[str, Callable[[], str]] = {
     "database": check_database,
     "outbox": check_outbox,
+    "pruning": check_pruning,
     "smtp": check_smtp,
 }

@@ -13,7 +13,7 @@ import dramatiq
 
 from workers.middleware.runs_thread import RunsThread
 
-from ..app import broker, database, max_delay, reconcile_every, reminder_policy, reminder_store
+from ..app import broker, database, kept_days, max_delay, reconcile_every, reminder_policy, reminder_store
 from ..events.fields import Part
 from ..events.models import read_event
 from ..notifications.notice import Notice
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ..reminders.outcomes import AlarmToSet
 
 logger = logging.getLogger(__name__)
+
+#: For how long the database is pruned at a time; what is left then is for the next time.
+_PRUNE_S = 60.0
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")
@@ -61,9 +64,22 @@ def fire_reminder(reminder_id: str, version: int) -> None:
 
 @dramatiq.actor(broker=broker, queue_name="reminders", time_limit=3_600_000)
 def reconcile_reminders() -> None:
-    """Set the alarms and send the notices that are missing, however they were lost."""
-    done = keeper().reconcile(datetime.now(UTC))
-    logger.info("reminders.reconciled alarms=%d notices=%d", done.alarms, done.notices)
+    """Set the alarms and send the notices that are missing, however they were lost; prune the database."""
+    try:
+        done = keeper().reconcile(datetime.now(UTC))
+        logger.info("reminders.reconciled alarms=%d notices=%d", done.alarms, done.notices)
+    finally:  # a notice that is not valid would keep it off for ever
+        _prune()
+
+
+def _prune() -> None:
+    from ..pruning import prune
+    from ..storage.portions import Portions
+
+    pruned = prune(database(), datetime.now(UTC), **kept_days, portions=Portions(_PRUNE_S))
+    if pruned:
+        counts = (pruned.deliveries, pruned.firings, pruned.todos)
+        logger.info("database.pruned deliveries=%d firings=%d todos=%d", *counts)
 
 
 def keeper() -> ReminderKeeper:

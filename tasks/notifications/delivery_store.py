@@ -84,7 +84,7 @@ deliveries = Table(
     Column("claim", Text),
     Column("until", UtcDateTime),
     Column("error", Text),
-    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "recipient", "updated_at"),
 )

@@ -15,7 +15,7 @@ from workers.errors import WorkersError
 from ..storage.database import Database
 from .known_todo import todo_of
 from .outcomes import AlarmToSet, FiringOutcome, ReminderState
-from .tables import reminded_todos, reminder_firings, reminders
+from .tables import OWNER, reminded_todos, reminder_firings, reminders
 
 _R = reminders.c
 _T = reminded_todos.c
@@ -192,11 +192,9 @@ class RemindersByHand:
     def _both(self, owner: str | None = None) -> Any:
         """Select reminders with their todos, of ``owner``, and of the owner that this object is for."""
         wanted = select(reminders, _T.todo).join(reminded_todos, _T.todo_id == _R.todo_id)
-        email = _T.todo["owner"]["email"].as_string()
         for one in (owner, self._owner):
             if one is not None:
-                # SQLite folds only the case of ASCII letters.
-                wanted = wanted.where((func.lower(email) == one.lower()) | (email == one))
+                wanted = wanted.where(OWNER.is_of(one))
         return wanted
 
 

@@ -16,8 +16,6 @@ from .store import Fired, ReminderStore
 
 #: The job that claimed an alarm has this long to send its notice, before `reconcile` sends it.
 _SENDING_TIME = timedelta(minutes=1)
-#: Firings are kept this long for operators to look at.
-_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,6 @@ class ReminderKeeper:
         while page := self._store.unsent(fired_until=now - _SENDING_TIME):
             self._send(page, now)
             notices += len(page)
-        self._store.forget_firings(now - _KEPT)
         return Reconciled(count, notices)
 
     def set_alarms(self, alarms: Sequence[AlarmToSet], now: datetime) -> Sequence[AlarmToSet]:

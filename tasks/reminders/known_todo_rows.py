@@ -49,9 +49,11 @@ class KnownTodoRows:
         """
         by_id = {event.todo.id: event for event in sorted(events, key=lambda event: event.todo.id)}
         first = {todo_id: learn(None, event) for todo_id, event in by_id.items()}
-        connection.execute(self._insert, [_values(todo_id, one) for todo_id, one in first.items()])
-        found = connection.execute(_LOCKED, {"todo_ids": list(by_id)})
-        before = {row.todo_id: _known(row) for row in found}
+        before: dict[str, KnownTodo] = {}
+        while len(before) < len(by_id):  # again, if a row that was there is pruned before it is locked
+            connection.execute(self._insert, [_values(todo_id, one) for todo_id, one in first.items()])
+            found = connection.execute(_LOCKED, {"todo_ids": list(by_id)})
+            before = {row.todo_id: _known(row) for row in found}
         known = {todo_id: learn(before[todo_id], event) for todo_id, event in by_id.items()}
         changed = [
             _values(todo_id, one) | {"own_id": todo_id}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 
 from workers.measures.metrics import Histogram
 
@@ -155,12 +155,6 @@ class ReminderStore:
         done = update(reminder_firings).where(_F.id.in_(firings)).values(sent_at=now, notice=None)
         with self._database.writing() as connection:
             connection.execute(done)
-
-    def forget_firings(self, before: datetime) -> int:
-        """Delete the firings before a time whose notices were sent; returns how many."""
-        old = delete(reminder_firings).where(_F.fired_at < before, _F.sent_at.is_not(None))
-        with self._database.writing() as connection:
-            return connection.execute(old).rowcount
 
     def _note_firing(self, connection: Connection, firing: dict[str, Any]) -> bool:
         """Store a firing; False if it is there already."""

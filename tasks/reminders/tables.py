@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Index, String, Table, Text
 
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
+from .owner_address import OwnerAddress
 
 #: One row for each todo that has had reminders. ``events`` has all events that are known of it, as
 #: `seen_events` remembers them. The others follow from it: ``todo`` is the todo after the newest event; the
@@ -13,12 +14,16 @@ reminded_todos = Table(
     "reminded_todos",
     metadata,
     Column("todo_id", Text, primary_key=True),
-    Column("newest_event", Text, nullable=False),
+    Column("newest_event", Text, nullable=False, index=True),
     Column("opening_event", Text, nullable=True),
     Column("closing_event", Text, nullable=True),
     Column("todo", ExactJson, nullable=False),
     Column("events", ExactJson, nullable=True),
 )
+
+#: The address of a todo's owner.
+OWNER = OwnerAddress(reminded_todos.c.todo)
+Index("ix_reminded_todos_owner", OWNER)
 
 #: One row for each offset of a todo. It stays when the reminder is cancelled, so that its version only ever
 #: grows. ``occurrence`` is the due time that it reminds of; ``moved`` says whether ``alarm_at`` was set by

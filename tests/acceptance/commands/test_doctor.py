@@ -37,16 +37,20 @@ def test_where_all_is_well_each_check_has_its_line_and_nothing_is_made(
     assert doctor(command="topics").returncode == 0
     with SmtpServer() as server:
         shown = doctor("--json", SMTP_PORT=str(server.port))
+        too_short = doctor("--json", SMTP_PORT=str(server.port), DELIVERY_KEPT_DAYS="30")
     assert shown.returncode == 0, shown.stdout
     found = json.loads(shown.stdout)
     assert {line["check"]: line["ok"] for line in found} == dict.fromkeys(
         (
             *("settings", "application", "reachable", "login", "topics", "rights"),
-            *("access", "bridge", "database", "outbox", "smtp"),
+            *("access", "bridge", "database", "outbox", "pruning", "smtp"),
         ),
         True,
     )
     assert not (tmp_path / "todo.db").exists()
+    assert too_short.returncode == 1
+    (line,) = (line for line in json.loads(too_short.stdout) if not line["ok"])
+    assert (line["check"], "kept for 30 days, but events in" in line["text"]) == ("pruning", True)
 
 
 def test_each_wrong_setting_is_a_line_and_no_crash(doctor: Doctor) -> None:

@@ -12,8 +12,9 @@ def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     sections = {
         "kafka": 20,
         "smtp": 14,
+        "delivery": 1,
         "worker": 9,
-        "reminder": 3,
+        "reminder": 4,
         "event": 1,
         "web": 23,
         "log": 1,
@@ -36,6 +37,7 @@ def test_the_documentation_has_the_table_of_settings() -> None:
             (
                 "| `KAFKA_",
                 "| `SMTP_",
+                "| `DELIVERY_",
                 "| `WORKER_",
                 "| `REMINDER_",
                 "| `EVENT_",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import sqlalchemy
+from sqlalchemy import select, text
 
 from tasks.cli import reminders_output as commands
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand
 from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, ReminderState
+from tasks.reminders.tables import reminded_todos, reminders
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, NOW, World, at, event, later
 from tests.helpers.samples import an_owner
@@ -68,6 +72,47 @@ def test_the_reminders_of_one_owner_are_all_that_there_is(world: World, database
         with pytest.raises(NoSuchReminder) as caught:
             do()
         assert hers.id[:-1] not in str(caught.value).replace(f"has the id {hers.id}", "")
+
+
+def test_the_list_of_an_owner_reads_only_the_rows_of_that_owner(world: World, database: Database) -> None:
+    world.sync(event())
+    copy_for_others(database, 3_000)
+    with database.writing() as connection:
+        connection.execute(text("ANALYZE"))
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    sqlalchemy.event.listen(database.readers, "before_cursor_execute", note)
+    hers = RemindersByHand(database, owner="ANA@example.com")
+    assert hers.find(limit=10)[1] == 2
+    (first,), _ = hers.find(limit=1)
+    assert hers.one(first.id) == first
+    sqlalchemy.event.remove(database.readers, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
+    with database.reading() as connection:
+        for statement, parameters in asked:
+            steps = connection.exec_driver_sql(explain + statement, parameters).all()
+            plan = "\n".join(str(step[-1]) for step in steps)
+            assert "ix_reminded_todos_owner" in plan
+            # "SCAN reminders", "Seq Scan on reminders"; the count of what was found scans a subquery.
+            assert "Seq Scan" not in plan
+            assert not any(f"SCAN {table}" in plan for table in ("reminders", "reminded_todos"))
+
+
+def copy_for_others(database: Database, count: int) -> None:
+    """Add so many todos of other owners, each with two reminders, like the one that is there."""
+    with database.writing() as connection:
+        todo = connection.execute(select(reminded_todos)).mappings().one()
+        own = connection.execute(select(reminders)).mappings().all()
+        others, theirs = [], []
+        for number in range(count):
+            owner = todo["todo"]["owner"] | {"email": f"{number}@example.com"}
+            others.append({**todo, "todo_id": f"other-{number}", "todo": todo["todo"] | {"owner": owner}})
+            theirs += [{**one, "id": str(uuid4()), "todo_id": f"other-{number}"} for one in own]
+        connection.execute(reminded_todos.insert(), others)
+        connection.execute(reminders.insert(), theirs)
 
 
 def test_an_id_that_is_not_there_is_answered_with_near_ones(world: World, by_hand: RemindersByHand) -> None:

@@ -415,15 +415,6 @@ def test_a_notice_that_cannot_be_sent_holds_up_no_other_and_no_alarm(world: Worl
     assert at("2026-06-06 16:00") in {alarm.at for alarm in world.alarms_set}
 
 
-def test_what_fired_long_ago_is_forgotten(world: World) -> None:
-    world.sync(event())
-    world.fire(at("2026-06-05 16:00"))
-    world.keeper.reconcile(DUE + timedelta(days=89))
-    assert len(world.firings()) == 1
-    world.keeper.reconcile(DUE + timedelta(days=91))
-    assert world.firings() == []
-
-
 def test_two_workers_that_fire_the_same_alarm_at_once_tell_once(world: World, database_url: str) -> None:
     # Engines of their own, as in two processes: on SQLite, threads of one process queue for its connection.
     others = [Database(database_url) for _ in range(4)]
