@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ from workers.records.sources import Incoming
 
 from ..app import broker, effects_engine, event_log, once, settings
 from ..effects.event_in_hand import Effect, EventInHand
+from ..events import dapr
 from ..events.cloud_events import event_of
 from ..events.models import AnyEvent, TodoEvent, read_any_event
 from . import updates
@@ -28,6 +30,8 @@ from .reminders import keeper, sync_reminder
 if TYPE_CHECKING:
     from ..effects.engine import EffectsEngine
     from ..effects.later import Alarms, Left
+
+logger = logging.getLogger(__name__)
 
 #: Whose job brings about an effect that is left.
 EFFECT_ACTORS: dict[Effect, EventActor] = {
@@ -135,6 +139,10 @@ class FinishesEffects(dramatiq.Middleware):
 def job_of(record: Incoming) -> dramatiq.Message[None]:
     """The job of a record of the event log, whoever wrote it. Raises Undecodable."""
     event = event_of(record, max_ahead=settings.event.max_ahead)
+    if event["type"] == dapr.DEFAULT_TYPE:
+        logger.warning(
+            "event.untyped id=%s source=%s: %s", event["event_id"], event["cloudevent"]["source"], dapr.ADVICE
+        )
     subject = event["cloudevent"].get("subject") or event.get("subject")
     key = subject or (record.key or b"").decode(errors="replace") or event["event_id"]
     message = handle_event.message_with_options(args=(event,), key=str(key))

@@ -14,6 +14,11 @@ from .models import EVENT_TYPES
 
 #: The type of an envelope whose publisher named none.
 DEFAULT_TYPE = "com.dapr.event.sent"
+#: What to do about an event of that type.
+ADVICE = (
+    "Dapr was not told its type, so only an audit row comes of it: publish with the metadata "
+    "cloudevent.type, such as todo.created, or send a whole CloudEvent"
+)
 
 
 def wrapped_event(attributes: Mapping[str, Any], data: Any) -> dict[str, Any] | None:

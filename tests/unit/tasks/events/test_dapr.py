@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tasks.actors.events import job_of
 from tasks.events.cloud_events import event_of, record_of
 from tasks.events.models import parse_any_event
 from tests.helpers.samples import KINDS, an_event
@@ -94,3 +95,14 @@ def test_a_wrong_event_in_an_envelope_is_an_error_with_words(form: Any, wrong: d
     with pytest.raises(Exception, match=r"\w") as caught:
         parse_any_event(read(ENVELOPE | form(an_event().model_dump(mode="json") | wrong)))
     assert type(caught.value).__name__ in {"InvalidEvent", "Undecodable"}
+
+
+@pytest.mark.parametrize(("named", "told"), [({}, True), ({"type": "shop.sold"}, False)])
+def test_an_event_whose_type_dapr_was_not_told_is_logged_with_what_to_do(
+    caplog: pytest.LogCaptureFixture, named: dict[str, str], told: bool
+) -> None:
+    envelope = ENVELOPE | as_json({"actor": "user:ana"}) | named
+    job = job_of(Incoming(b"k", json.dumps(envelope).encode(), [], 1_780_500_000_000))
+    assert job.args[0]["type"] == envelope["type"]
+    advice = "event.untyped id=5929aaac-a5e2-4ca1-859c-edfe73f11565 source=chatbot"
+    assert (advice in caplog.text and "cloudevent.type" in caplog.text) is told
