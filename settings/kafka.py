@@ -67,7 +67,9 @@ class KafkaSettings(Section):
     )
     partitions: Count = Field(default=8, description="Partitions of a new topic.")
     replication_factor: Annotated[int, Field(ge=1, le=32767)] | None = Field(
-        default=None, description="Copies of a new topic; without it, the cluster's default."
+        default=None,
+        description="Copies of a new topic; without it, 3 where there are 3 brokers or more, else the"
+        " cluster's default.",
     )
     connect_timeout_s: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")
     send_timeout_s: Seconds = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from .errors import InvalidName
@@ -23,6 +23,9 @@ MAX_JOB_BYTES = 1_048_588
 MAX_DEAD_LETTER_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES + DEAD_LETTER_ROOM_BYTES
 #: Partitions of a delay topic at most: there are many such topics, and one group shares them all.
 MAX_DELAY_PARTITIONS = 4
+#: Copies of a topic on a cluster that can have them, and how many have a record before it is confirmed.
+COPIES, MIN_COPIES = 3, 2
+_MIN_COPIES = "min.insync.replicas"
 #: How long the history is kept: thirty days, and the day that goes on.
 _STATS_MS = 31 * 24 * 3_600_000
 _STATS_SEGMENT_BYTES = 4 * 1024 * 1024
@@ -33,7 +36,7 @@ _FLEET_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it should be on the cluster; a replication factor of None is the cluster's default.
+    """A topic as it should be; a replication factor of None is chosen by the cluster, see :meth:`on`.
 
     ``is_source``: others own it, so workers write nothing into it and delete nothing from it.
     ``is_optional``: workers run without it, if they may not create it.
@@ -50,6 +53,17 @@ class TopicSpec:
     def is_log(self) -> bool:
         """Whether Kafka deletes its records by their age, so that workers need not."""
         return self.config.get("retention.ms", "-1") != "-1"
+
+    def on(self, brokers: int) -> TopicSpec:
+        """The topic as it should be on a cluster of so many brokers.
+
+        It gets three copies where there are three brokers or more, and else the cluster's default. Of three
+        copies, two must have a record before it is confirmed.
+        """
+        copies = self.replication_factor or (COPIES if brokers >= COPIES else None)
+        if copies is None or copies < COPIES:
+            return replace(self, replication_factor=copies)
+        return replace(self, replication_factor=copies, config={_MIN_COPIES: str(MIN_COPIES), **self.config})
 
 
 @dataclass(frozen=True, slots=True)

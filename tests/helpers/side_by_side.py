@@ -14,7 +14,10 @@ from tests.helpers.repository import REPOSITORY
 #: Tests that share what takes seconds to make run in the process that has made it, by what they share.
 SHARING = {
     "a wheel": ["acceptance/test_wheel.py"],
-    "three brokers": ["acceptance/survival/test_three_brokers.py"],
+    "three brokers": [
+        "acceptance/survival/test_three_brokers.py",
+        "acceptance/survival/test_three_brokers_command.py",
+    ],
     "brokers with results": ["contract/test_features.py"],
     "a Kafka that goes away": ["integration/web/test_kafka_away.py"],
     "a Kafka with certificates": ["integration/workers/kafka/test_secure_connections.py"],

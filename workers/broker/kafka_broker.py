@@ -50,7 +50,7 @@ class KafkaBroker(FollowUpBroker):
         url: the same in one line, with namespace and partitions, instead of ``cluster``; see :mod:`.url`.
         namespace: first part of the names of all topics and consumer groups.
         partitions, replication_factor: for topics that do not exist yet; a replication factor of None is
-            the cluster's default.
+            3 where there are three brokers or more, else the cluster's default.
         commit_interval_ms: shortest time between two commits of a consumer.
         revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker. A job
             that takes longer runs a second time there.

@@ -51,11 +51,17 @@ def kafka(
         Path | None,
         typer.Option(help="Directory that keeps topics and messages; without it they are dropped."),
     ] = None,
+    brokers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=9, help="How many: 1, or 3 and more, of which one may die. Ports follow --port."
+        ),
+    ] = 1,
 ) -> None:
     """Run a real Apache Kafka on this machine until Ctrl-C."""
     from .local_kafka import run_in_foreground
 
-    raise typer.Exit(run_in_foreground(port=port or None, data_dir=data))
+    raise typer.Exit(run_in_foreground(port=port or None, data_dir=data, brokers=brokers))
 
 
 @app.command()

@@ -38,6 +38,7 @@ def manifests(broker: KafkaBroker, kafka: str) -> str:
 
 
 def _topic(spec: TopicSpec, kafka: str) -> Mapping[str, Any]:
+    spec = spec.on(0)
     replicas = {} if spec.replication_factor is None else {"replicas": spec.replication_factor}
     return {
         "apiVersion": _API,

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from .administration import (
+    brokers_of,
     cluster_rights,
     create_missing_topics,
     delete_all_records,
@@ -74,6 +75,7 @@ __all__ = [
     "TopicPartition",
     "abandon_producer",
     "awaited",
+    "brokers_of",
     "cluster_rights",
     "commit_now",
     "commit_on_io_thread",

@@ -36,7 +36,8 @@ def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[
         present = {topic["name"] for topic in described if topic["error_code"] == 0}
         missing = sorted(wanted.keys() - present)
         if missing:
-            return _create_topics(admin, cluster, [wanted[name] for name in missing])
+            brokers = brokers_of(admin)
+            return _create_topics(admin, cluster, [wanted[name].on(brokers) for name in missing])
     return missing
 
 
@@ -72,6 +73,14 @@ def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicS
     if created:
         admin.wait_for_topics(created, timeout_ms=int(cluster.send_timeout_s * 1000))
     return created
+
+
+def brokers_of(admin: KafkaAdminClient) -> int:
+    """How many brokers the cluster has, those that are down just now included, if it tells them.
+
+    Raises kafka-python's errors.
+    """
+    return len(admin.describe_cluster()["brokers"])
 
 
 def cluster_rights(cluster: Cluster) -> frozenset[str] | None:

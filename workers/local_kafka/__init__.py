@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cluster import LocalCluster
 from .server import LocalKafka
 
-__all__ = ["LocalKafka"]
+__all__ = ["LocalCluster", "LocalKafka"]

@@ -25,22 +25,24 @@ _ERROR_LINES, _ERROR_WIDTH = 3, 300
 
 _SCRAM_MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 
-#: Small and quick: one replica, few internal partitions, no wait for more group members.
+#: Small and quick: few internal partitions, no wait for more group members.
 _QUICK = {
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "log.dirs": LOG_DIR,
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
-    "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "2",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "2",
     "log.cleaner.dedupe.buffer.size": "2097152",
     # Not a record every half a second that says nothing: a third of what an idle broker costs.
     "metadata.max.idle.interval.ms": "0",
 }
+#: Kafka's own topics, each in so many copies, of which so many must have a record.
+_COPIES = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+_MIN_COPIES = ("transaction.state.log.min.isr", "share.coordinator.state.topic.min.isr")
+_HOST = "127.0.0.1"
 
 
 class Ports(NamedTuple):
@@ -53,30 +55,49 @@ class Ports(NamedTuple):
 
 def server_properties(ports: Ports, users: Mapping[str, str]) -> str:
     """The text of ``server.properties``; with ``users``, clients log in and ``admin`` may do everything."""
-    address = "127.0.0.1"
     listeners = {"CLIENT": ports.client, "CONTROLLER": ports.controller}
     protocols = dict.fromkeys(("CLIENT", "CONTROLLER", "BROKER"), "PLAINTEXT")
     if users:
         listeners["BROKER"] = ports.broker
         protocols["CLIENT"] = "SASL_PLAINTEXT"
-    properties = _QUICK | {
-        "process.roles": "broker,controller",
+    properties = _QUICK | _copies(1, 1)
+    properties |= {
         "node.id": "1",
-        "controller.listener.names": "CONTROLLER",
-        "controller.quorum.bootstrap.servers": f"{address}:{ports.controller}",
-        "listeners": _joined(f"{name}://{address}:{port}" for name, port in listeners.items()),
+        "controller.quorum.bootstrap.servers": f"{_HOST}:{ports.controller}",
+        "listeners": _joined(f"{name}://{_HOST}:{port}" for name, port in listeners.items()),
         "advertised.listeners": _joined(
-            f"{name}://{address}:{port}" for name, port in listeners.items() if name != "CONTROLLER"
+            f"{name}://{_HOST}:{port}" for name, port in listeners.items() if name != "CONTROLLER"
         ),
         "listener.security.protocol.map": _joined(
             f"{name}:{protocol}" for name, protocol in protocols.items()
         ),
         "inter.broker.listener.name": "BROKER" if users else "CLIENT",
-        "log.dirs": LOG_DIR,
     }
     if users:
         properties |= _login(users)
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
+    return _text(properties)
+
+
+def member_properties(node: int, members: Mapping[int, Ports]) -> str:
+    """The text of ``server.properties`` of one of several brokers, each of which is a controller as well.
+
+    A topic gets as many copies as whoever creates it says, one by default, as with Kafka's own defaults.
+    """
+    ports = members[node]
+    return _text(
+        _QUICK
+        | _copies(3, 2)
+        | {
+            "node.id": str(node),
+            "controller.quorum.voters": _joined(
+                f"{each}@{_HOST}:{of.controller}" for each, of in members.items()
+            ),
+            "listeners": f"CLIENT://{_HOST}:{ports.client},CONTROLLER://{_HOST}:{ports.controller}",
+            "advertised.listeners": f"CLIENT://{_HOST}:{ports.client}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "CLIENT",
+        }
+    )
 
 
 def scram_arguments(users: Mapping[str, str]) -> list[str]:
@@ -132,6 +153,16 @@ def _login(users: Mapping[str, str]) -> dict[str, str]:
         # The broker's and the controller's own connections are anonymous, and on loopback.
         "super.users": "User:admin;User:ANONYMOUS",
     }
+
+
+def _copies(replicas: int, in_sync: int) -> dict[str, str]:
+    return {f"{topic}.replication.factor": str(replicas) for topic in _COPIES} | dict.fromkeys(
+        _MIN_COPIES, str(in_sync)
+    )
+
+
+def _text(properties: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -2,8 +2,10 @@
 
 `python guard.py TEMPORARY COMMAND ...`: its standard input is a pipe from the starting process. Any byte in
 it, its end, the death of the starting process or a SIGTERM mean: stop. The command then gets a SIGTERM, and
-10 s later a SIGKILL with all of its process group. The guard exits with the command's status. If the starting
-process is gone, the guard removes the directory TEMPORARY in its place; an empty TEMPORARY names none.
+10 s later a SIGKILL with all of its process group. The guard exits with the command's status.
+
+If there is a directory TEMPORARY, which may be empty for none, the command's data is thrown away: it gets the
+SIGKILL at once. If the starting process is gone, the guard removes the directory in its place.
 
 It is run as a file, without site-packages: it needs nothing of the project, and is up in 20 ms.
 """
@@ -52,18 +54,18 @@ def main(temporary: str, command: list[str]) -> int:
         # A process that the parent forked can hold the pipe open after the parent's death.
         if readable or os.getppid() != parent:
             break
-    _end(child)
+    _end(child, 0.0 if temporary else _TERMINATE_TIMEOUT_S)
     if temporary and os.getppid() != parent:
         shutil.rmtree(temporary, ignore_errors=True)
     return child.returncode
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes], grace_s: float) -> None:
     """End the command and whatever it has left in its process group."""
     with suppress(subprocess.TimeoutExpired):
-        if child.poll() is None:
+        if grace_s and child.poll() is None:
             child.terminate()
-            child.wait(_TERMINATE_TIMEOUT_S)
+            child.wait(grace_s)
     with suppress(ProcessLookupError, PermissionError):  # no process is left; macOS raises the second one
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

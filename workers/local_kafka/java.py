@@ -18,8 +18,10 @@ from .jars import KAFKA_VERSION, MISSING_EXTRA, class_path
 #: Writing the archive takes some 6 s on two processors.
 _ARCHIVE_TIMEOUT_S = 120.0
 
+#: The heap of a broker in MiB, at most; the JVM takes some 150 MiB besides.
+HEAP_MIB = 384
+
 _OPTIONS = (
-    "-Xmx384m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-Djava.net.preferIPv4Stack=true",
@@ -50,9 +52,10 @@ class Java:
     def recording(self) -> Path:
         return self.archive.with_suffix(".recording")
 
-    def command(self, *, record: bool = False) -> list[str]:
+    def command(self, *, record: bool = False, heap_mib: int = HEAP_MIB) -> list[str]:
         """The start of a command line, up to the name of the main class."""
-        return self._command(*self._record_options() if record else self._archive_options())
+        options = self._record_options() if record else self._archive_options()
+        return self._command(f"-Xmx{heap_mib}m", *options)
 
     def write_archive(self) -> None:
         """Turn the recording into the archive; it appears complete or not at all. Raises LocalKafkaError."""

@@ -9,8 +9,18 @@ from ..errors import LocalKafkaError
 from .config import Ports
 
 
+class PortTaken(LocalKafkaError):
+    """A port that cannot be used."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} of 127.0.0.1 is in use or not allowed; choose another, or 0 for a free one"
+        )
+        self.port = port
+
+
 def free_ports(chosen: int | None) -> Ports:
-    """Ports that are free now, the first one ``chosen`` if that is given. Raises LocalKafkaError."""
+    """Ports that are free now, the first one ``chosen`` if that is given. Raises PortTaken."""
     sockets = [socket.socket(), socket.socket(), socket.socket()]
     try:
         for sock, port in zip(sockets, (chosen or 0, 0, 0), strict=True):
@@ -19,16 +29,9 @@ def free_ports(chosen: int | None) -> Ports:
                 sock.bind(("127.0.0.1", port))
             except OSError as exc:
                 if exc.errno in (errno.EADDRINUSE, errno.EACCES):
-                    raise port_error(port) from exc
+                    raise PortTaken(port) from exc
                 raise
         return Ports(*(sock.getsockname()[1] for sock in sockets))
     finally:
         for sock in sockets:
             sock.close()
-
-
-def port_error(port: int) -> LocalKafkaError:
-    """The error for a port that cannot be used."""
-    return LocalKafkaError(
-        f"Port {port} of 127.0.0.1 is in use or not allowed; choose another, or 0 for a free one"
-    )

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..kafka import Cluster, ConfigResource, KafkaAdminClient, connect_admin, is_unauthorized, kafka_errors
+from ..kafka import (
+    Cluster,
+    ConfigResource,
+    KafkaAdminClient,
+    brokers_of,
+    connect_admin,
+    is_unauthorized,
+    kafka_errors,
+)
 from ..topics import TopicSpec
 
 #: Rights that a user needs on a topic, to send, to work and to trim.
@@ -30,11 +38,13 @@ class Checked:
     spec: TopicSpec
     found: Found | None
     hidden: bool = False
+    #: How many brokers the cluster has.
+    brokers: int = 1
 
     @property
     def differences(self) -> list[str]:
         """The settings that differ from those the broker would create. More partitions are no difference."""
-        return [] if self.found is None else compare(self.spec, self.found)
+        return [] if self.found is None else compare(self.spec, self.found, self.brokers)
 
     @property
     def missing_rights(self) -> list[str]:
@@ -51,20 +61,33 @@ class Checked:
         return [right for right in NEEDED_RIGHTS if right not in has | unneeded]
 
 
-def compare(spec: TopicSpec, found: Found) -> list[str]:
-    """The settings of ``found`` that differ from ``spec``, in words."""
+def compare(spec: TopicSpec, found: Found, brokers: int = 1) -> list[str]:
+    """The settings of ``found`` that differ from ``spec`` on a cluster of so many brokers, in words.
+
+    More copies than the pool would choose are no difference, unless a number was asked for.
+    """
+    wanted = spec.on(brokers)
     differences = []
-    if found.partitions < spec.partitions:
-        differences.append(f"partitions {found.partitions}, wanted {spec.partitions}")
-    if spec.replication_factor is not None and found.replication_factor != spec.replication_factor:
-        differences.append(f"replication {found.replication_factor}, wanted {spec.replication_factor}")
+    if found.partitions < wanted.partitions:
+        differences.append(f"partitions {found.partitions}, wanted {wanted.partitions}")
+    copies, wanted_copies = found.replication_factor, wanted.replication_factor
+    if wanted_copies is not None and (
+        copies < wanted_copies if spec.replication_factor is None else copies != wanted_copies
+    ):
+        differences.append(f"replication {copies}, wanted {wanted_copies}")
     if found.config is not None:
         differences += [
             f"{name}={found.config.get(name, 'unknown')}, wanted {value}"
-            for name, value in spec.config.items()
-            if found.config.get(name) != value
+            for name, value in wanted.config.items()
+            if not _fits(name, found.config.get(name), value)
         ]
     return differences
+
+
+def _fits(name: str, value: str | None, wanted: str) -> bool:
+    if name == "min.insync.replicas" and value is not None and value.isdecimal():
+        return int(value) >= int(wanted)
+    return value == wanted
 
 
 def check(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Checked]:
@@ -73,12 +96,14 @@ def check(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Checked]:
         described = admin.describe_topics([spec.name for spec in specs])
         present = {topic["name"]: topic for topic in described if topic["error_code"] == 0}
         hidden = {topic["name"] for topic in described if is_unauthorized(topic["error_code"])}
-        configs = _configs(admin, [spec for spec in specs if spec.name in present])
+        brokers = brokers_of(admin)
+        configs = _configs(admin, [spec.on(brokers) for spec in specs if spec.name in present])
     return [
         Checked(
             spec,
             _found(present[spec.name], configs.get(spec.name)) if spec.name in present else None,
             spec.name in hidden,
+            brokers,
         )
         for spec in specs
     ]

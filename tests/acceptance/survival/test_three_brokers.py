@@ -73,8 +73,8 @@ class Load:
 
 
 @pytest.fixture(scope="module")
-def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeBrokers]:
-    with ThreeBrokers(tmp_path_factory.mktemp("brokers")) as brokers:
+def brokers() -> Iterator[ThreeBrokers]:
+    with ThreeBrokers() as brokers:
         yield brokers
 
 

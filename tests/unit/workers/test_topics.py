@@ -50,3 +50,16 @@ def test_jobs_never_expire_and_dead_letters_are_compacted() -> None:
 def test_a_log_of_facts_expires_by_the_clock_of_the_cluster() -> None:
     """By a writer's stamp of 1970 a fact would be gone before a worker that was down has seen it."""
     assert log_config(1_000)["message.timestamp.type"] == "LogAppendTime"
+
+
+@pytest.mark.parametrize(
+    ("asked", "brokers", "copies", "in_two"),
+    [(None, 1, None, False), (None, 2, None, False), (None, 3, 3, True), (2, 9, 2, False), (5, 5, 5, True)],
+)
+def test_three_brokers_mean_three_copies_of_which_two_must_have_a_record(
+    asked: int | None, brokers: int, copies: int | None, in_two: bool
+) -> None:
+    made = jobs_spec(Topics("todo"), "audit", 8, asked).on(brokers)
+    assert made.replication_factor == copies
+    assert made.config.get("min.insync.replicas") == ("2" if in_two else None)
+    assert made.config["retention.ms"] == "-1"

@@ -288,9 +288,10 @@ def test_stop_is_quick_and_harmless_when_nothing_runs() -> None:
     kafka.start()
     folder = kafka.data_dir
     # It holds the pipe to the guard open, as any child does that is forked while Kafka runs.
-    assert kafka._guard is not None
-    assert kafka._guard.stdin is not None
-    child = subprocess.Popen(["sleep", "60"], pass_fds=[kafka._guard.stdin.fileno()])
+    guard = kafka._node.guard
+    assert guard is not None
+    assert guard.stdin is not None
+    child = subprocess.Popen(["sleep", "60"], pass_fds=[guard.stdin.fileno()])
     started = time.monotonic()
     kafka.stop()
     kafka.stop()
