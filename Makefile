@@ -21,10 +21,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo client client-if-node client-packages-if-node page-if-node example test tests beside-tests \
-	test-3.13 test-dapr interop-dapr storm bench interop deploy-check lint types imports schemas format lock clean
+	test-long test-3.13 tests-on-3.13 test-dapr interop-dapr storm bench interop deploy-check lint types imports schemas format \
+	lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## install everything into .venv (PYTHON=... chooses the interpreter)
 
@@ -64,29 +65,33 @@ $(CLIENT)/node_modules/.installed: $(CLIENT)/package-lock.json
 	@cd $(CLIENT) && npm ci --silent
 	@touch $@
 
-test: lint client-packages-if-node ## every check and every test; the central ones on Python 3.13 too, if it is found
-	@test -n "$(PYTHON_3_13)" || echo "No other Python 3.13 found: the tests run on .venv only."
+test: lint client-packages-if-node ## every check, and every test that does not take long
 	@$(MAKE) --no-print-directory --jobs 2 tests beside-tests
 
 tests:
-	$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not long" $(ARGS)
 
 # What it says comes at its end, in one piece.
 beside-tests:
 	@log=$$(mktemp); trap 'cat "$$log"; rm -f "$$log"' EXIT; { \
 		$(MAKE) --no-print-directory types && $(MAKE) --no-print-directory imports && \
-		$(MAKE) --no-print-directory client-if-node && \
-		{ test -z "$(PYTHON_3_13)" || $(MAKE) --no-print-directory test-3.13; }; \
+		$(MAKE) --no-print-directory client-if-node; \
 	} >"$$log" 2>&1
 
+# They are marked `long`; of each promise, `make test` has a test that is quick.
+test-long: .venv/.installed client-packages-if-node ## the other tests: brokers and workers die, storms, the whole demo
+	$(PY) -m pytest $(SIDE_BY_SIDE) -m long $(or $(ARGS),tests/acceptance tests/integration)
+
 # The tests whose outcome may depend on Python's version: the pure parts, dramatiq's contract, the broker, and the demo.
-# Hypothesis has tried its hundred examples on .venv. One process: it ends before the others do, and starts one Kafka.
-# `make test-3.13 ON_3_13=tests` runs all of them.
-ON_3_13 ?= tests/unit tests/contract tests/integration/workers/broker/test_kafka_broker.py \
+# Hypothesis has tried its hundred examples on .venv. `make test-3.13 ARGS=tests` runs all of them.
+ON_3_13 := tests/unit tests/contract tests/integration/workers/broker/test_kafka_broker.py \
 	tests/acceptance/commands/test_demo.py::test_everything_is_as_expected_and_nothing_is_left \
 	--ignore tests/unit/bench --ignore tests/unit/deploy --ignore tests/unit/docs --hypothesis-profile few-examples
 
-test-3.13: .venv-3.13/.installed
+test-3.13: .venv/.installed ## the tests whose outcome may depend on Python's version, on 3.13 if it is found
+	@$(if $(PYTHON_3_13),$(MAKE) --no-print-directory tests-on-3.13,echo "No other Python 3.13 found: nothing runs on it.")
+
+tests-on-3.13: .venv-3.13/.installed
 	.venv-3.13/bin/python -m pytest $(or $(ARGS),$(ON_3_13))
 
 # Dapr's own builds have a hundred components and take a quarter of an hour. This one has the three that the tests want; it

@@ -23,7 +23,7 @@ from xdist.remote import Producer
 from tasks.storage.database import Database
 from tasks.storage.engine import make_engine
 from tests.helpers.broken_kafka import jvm
-from tests.helpers.side_by_side import OneByOne
+from tests.helpers.side_by_side import LONGEST, OneByOne
 from workers import Cluster
 from workers.local_kafka.server import LocalKafka
 from workers.rights import ROLES
@@ -61,6 +61,10 @@ _work_in_memory()
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneByOne:
     return OneByOne(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")

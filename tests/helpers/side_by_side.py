@@ -31,6 +31,8 @@ SHARING = {
         "integration/workers/test_rights.py",
     ],
 }
+#: Takes minutes, in one process: it is begun first, as all others would be done long before it otherwise.
+LONGEST = "tests/acceptance/survival/test_three_brokers.py"
 _GROUPS = {f"tests/{file}": group for group, files in SHARING.items() for file in files}
 
 
@@ -38,7 +40,7 @@ class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
     """xdist's scheduler of whole groups, where most tests are a group of their own."""
 
     def schedule(self) -> None:
-        missing = [file for file in _GROUPS if not (REPOSITORY / file).exists()]
+        missing = [file for file in (*_GROUPS, LONGEST) if not (REPOSITORY / file).exists()]
         assert not missing, f"tests/helpers/side_by_side.py names files that are not there: {missing}"
         self.config.option.loadscopereorder = False
         super().schedule()

@@ -32,7 +32,7 @@ AXE = CLIENT / "node_modules/axe-core/axe.min.js"
 PICTURES = REPOSITORY / "docs/images"
 SCREENS = ("Queues", "Delayed", "Workers", "Switches", "Activity", "Reminders", "Notifications", "Audit")
 
-pytestmark = [needs_client, needs_chromium]
+pytestmark = [pytest.mark.long, needs_client, needs_chromium]
 
 
 if os.environ.get("DASHBOARD_PICTURES"):

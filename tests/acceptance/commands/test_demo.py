@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.helpers.programs import TODO_WORKERS, run_python
 from tests.helpers.waiting import wait_for
@@ -23,6 +24,7 @@ def demo(*options: str) -> list[str]:
     return [sys.executable, "-m", "workers", "demo", *options]
 
 
+@pytest.mark.long
 def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, tmp_path: Path) -> None:
     result = run_python(
         *TODO_WORKERS, "demo", "--json", env=environment(bootstrap_servers, tmp_path), timeout_s=200
@@ -49,6 +51,7 @@ def test_everything_is_as_expected_and_nothing_is_left(bootstrap_servers: str, t
     assert not list(tmp_path.glob("todo-workers-demo-*"))
 
 
+@pytest.mark.long
 def test_it_stays_when_told_to_keep_and_ends_everything_on_sigterm(
     bootstrap_servers: str, tmp_path: Path
 ) -> None:

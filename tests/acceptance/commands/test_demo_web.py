@@ -41,6 +41,7 @@ def demo(bootstrap_servers: str, tmp_path: Path) -> Iterator[subprocess.Popen[st
     assert not list(tmp_path.glob("todo-workers-demo-*"))
 
 
+@pytest.mark.long
 @needs_client
 @needs_chromium
 def test_a_person_types_a_todo_and_sees_what_becomes_of_it(demo: subprocess.Popen[str]) -> None:

@@ -67,6 +67,7 @@ def require_each_once(broker: KafkaBroker, database: Database, events: Sequence[
     assert letters_of(broker) == []
 
 
+@pytest.mark.long
 def test_a_worker_killed_at_random_leaves_each_event_with_one_row(
     broker: KafkaBroker, tmp_path: Path, database_url: str, database: Database
 ) -> None:

@@ -75,6 +75,7 @@ def test_a_mover_killed_between_produce_and_commit_loses_none_and_repeats_only_w
     assert len(repeated) < JOBS, "the mover was killed too late to show anything"
 
 
+@pytest.mark.long
 def test_delayed_jobs_and_unwritten_dead_letters_wait_for_a_kafka_that_restarts(
     namespace: str, tmp_path: Path
 ) -> None:

@@ -35,7 +35,7 @@ KILLS = 2 if CLIENTS < 100 else 8
 SECRET = "a secret of thirty-two bytes or more"
 PATIENCE_S = 120 + CLIENTS / 4
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * PATIENCE_S)]
 
 
 class Bridges:

@@ -32,7 +32,7 @@ PATIENCE_S = 120 + EVENTS / 10
 #: The jobs of an event that the test waits for.
 QUEUES = ("events", "audit", "notifications", "reminders")
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * PATIENCE_S)]
 
 
 @pytest.fixture

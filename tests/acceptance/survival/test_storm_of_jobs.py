@@ -32,7 +32,7 @@ THREADS = 4
 #: Generous for a machine that others use; the work itself is JOBS * PAUSE_MS / THREADS.
 PATIENCE_S = 60 + JOBS / 200
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * PATIENCE_S)]
 
 
 def send(broker: KafkaBroker, numbers: range) -> None:

@@ -33,7 +33,7 @@ TODOS = 5
 #: Generous for a machine that others use.
 PATIENCE_S = 120 + ROWS / 50
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * PATIENCE_S)]
 
 
 class Relays:

@@ -24,6 +24,8 @@ RATE = 20
 #: How long the cluster is left alone between two events.
 CALM_S = 1.0
 
+pytestmark = pytest.mark.long
+
 
 class Load:
     """Jobs that are sent and run all the time inside the block."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dramatiq
+import pytest
 
 from tests.helpers.broken_kafka import frozen, jvm
 from tests.helpers.kafka_reading import read_topic
@@ -99,6 +100,7 @@ def cluster_at(address: str) -> Cluster:
     return Cluster((address,), connect_timeout_s=1, send_timeout_s=SEND_TIMEOUT_S)
 
 
+@pytest.mark.long
 def test_a_warm_server_goes_on_while_kafka_is_frozen_killed_and_back(tmp_path: Path, namespace: str) -> None:
     kafka = LocalKafka(port=free_port(), data_dir=tmp_path / "kafka")
     kafka.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dramatiq
+import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.waiting import wait_for
@@ -14,8 +15,9 @@ JOBS = 2_000
 
 
 def send_numbers(broker: KafkaBroker, numbers: range, pause_ms: int = 2) -> None:
-    for number in numbers:
-        broker.enqueue(dramatiq.Message("default", "note", (number, pause_ms), {}, {}))
+    with broker.batch():
+        for number in numbers:
+            broker.enqueue(dramatiq.Message("default", "note", (number, pause_ms), {}, {}))
 
 
 def test_a_worker_killed_in_the_middle_of_2000_jobs_loses_none(broker: KafkaBroker, tmp_path: Path) -> None:
@@ -34,6 +36,7 @@ def test_a_worker_killed_in_the_middle_of_2000_jobs_loses_none(broker: KafkaBrok
     assert set(numbers) == set(range(JOBS))
 
 
+@pytest.mark.long
 def test_a_graceful_restart_repeats_nothing(broker: KafkaBroker, tmp_path: Path) -> None:
     send_numbers(broker, range(JOBS))
     with Fleet(broker, tmp_path) as fleet:

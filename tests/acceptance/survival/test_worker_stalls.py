@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import dramatiq
+import pytest
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import letters_of
@@ -37,6 +38,7 @@ def share_the_work(broker: KafkaBroker, one: Fleet, other: Fleet) -> int:
     return sent
 
 
+@pytest.mark.long
 def test_a_job_that_holds_pythons_lock_for_long_is_not_repeated_and_nor_are_its_neighbours(
     broker: KafkaBroker, tmp_path: Path
 ) -> None:

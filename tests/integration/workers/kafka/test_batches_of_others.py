@@ -125,6 +125,7 @@ def segment_of(kafka: LocalKafka, topic: str) -> Path:
     return kafka.data_dir / "log" / f"{topic}-0" / "00000000000000000000.log"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("length", [3, -5, 100_000_000])
 def test_a_log_that_kafka_itself_cannot_read_is_named_and_stops_no_other_partition(  # noqa: PLR0917
     own_kafka: LocalKafka,
@@ -179,6 +180,7 @@ def test_a_log_that_kafka_itself_cannot_read_is_named_and_stops_no_other_partiti
     broker.close()
 
 
+@pytest.mark.long
 def test_a_batch_that_is_damaged_on_the_disk_costs_its_own_records_alone(
     own_kafka: LocalKafka, namespace: str, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
