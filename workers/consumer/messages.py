@@ -36,6 +36,10 @@ class Messages:
             self._given_up.write(GivenUp(owned, record, Reason.CRASHED, error, message))
             return None
         taken = owned.in_hand[record.offset] = TakenMessage(
-            message, record, owned, self._inbox, is_of_source=self._decoder.is_of_source(record)
+            message,
+            record,
+            owned,
+            self._inbox,
+            is_of_source=self._decoder.has_sources and self._decoder.is_of_source(record),
         )
         return taken

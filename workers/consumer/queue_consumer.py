@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import partial
 from queue import Empty
 
 import dramatiq
@@ -87,7 +85,8 @@ class QueueConsumer(dramatiq.Consumer):
         self._dead_letters = dead_letters
         self._trimmer = trimmer
         self._run_alone = shared.run_alone
-        self._is_paused = partial(shared.gate.is_paused, queue_name)
+        self._gate = shared.gate
+        self._queue_name = queue_name
         self._paused = False
         self._prefetch = prefetch
         self._timeout_s = timeout_ms / 1000
@@ -129,8 +128,10 @@ class QueueConsumer(dramatiq.Consumer):
         deadline = self._clock() + self._timeout_s
         while True:
             now = self._clock()
-            self._paused = self._is_paused()  # once for all that follows: it is asked before each job
-            self._read_inbox()
+            # Once for all that follows: it is asked before each job.
+            self._paused = not self._gate.is_open and self._gate.is_paused(self._queue_name)
+            if not self._inbox.empty():
+                self._read_inbox()
             if now >= self._chores_at:
                 self._do_chores(now)
             taken = self._take(now)
@@ -172,7 +173,7 @@ class QueueConsumer(dramatiq.Consumer):
         if self._paused:
             self._suspects.stand_back(self._commit_first)
             return None
-        if self._suspects.are_waiting:
+        if self._suspects.have_come and self._suspects.are_waiting:
             suspect = self._suspects.take(self._commit_first)
             if suspect is not None:
                 self._in_hand_count += 1
@@ -184,7 +185,10 @@ class QueueConsumer(dramatiq.Consumer):
         return None
 
     def _take_from(self, owned: OwnedPartition, now: float) -> TakenMessage | None:
-        while self._in_hand_count < self._prefetch and not owned.full and self._reserve(owned):
+        while owned.buffer and self._in_hand_count < self._prefetch and not owned.full:
+            if (owned.must_commit_first() and not self._commit_first()) or not self._run_alone.enter():
+                self._held_up = True
+                return None
             record = owned.take(now)
             if record is None:
                 self._run_alone.leave()
@@ -194,16 +198,8 @@ class QueueConsumer(dramatiq.Consumer):
                 return taken
         return None
 
-    def _reserve(self, owned: OwnedPartition) -> bool:
-        """Reserve a slot for the next job; False if none may start yet, or a commit must come first."""
-        if not owned.buffer:
-            return False
-        may_start = (not owned.must_commit_first() or self._commit_first()) and self._run_alone.enter()
-        self._held_up = not may_start
-        return may_start
-
     def _hand_out(self, owned: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
-        job = self._earlier.job_of(owned, record)
+        job = self._earlier.job_of(owned, record) if self._earlier.jobs else None
         if job is not None:
             self._take_over(owned, job)
             return None
@@ -246,8 +242,11 @@ class QueueConsumer(dramatiq.Consumer):
         self._poller.poll(longest_s, full)
 
     def _wait_for_ack(self, timeout_s: float) -> None:
-        with suppress(Empty):
-            self._run_alone.leave(self._note(self._inbox.get(timeout=timeout_s)))
+        try:
+            ack = self._inbox.get(timeout=timeout_s)
+        except Empty:
+            return
+        self._run_alone.leave(self._note(ack))
 
     def _take_in(self, partition: TopicPartition, records: Sequence[ConsumedRecord]) -> None:
         owned = self._assignment.owned(partition, records[0].offset)
@@ -257,7 +256,7 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _read_inbox(self) -> None:
         left = 0
-        while not self._inbox.empty():
+        for _ in range(self._inbox.qsize()):
             left += self._note(self._inbox.get_nowait())
         if left:
             self._run_alone.leave(left)
@@ -284,7 +283,7 @@ class QueueConsumer(dramatiq.Consumer):
             return 0
         self._in_hand_count -= 1
         self._assignment.unsaved = True
-        return 0 if self._suspects.note_done(owned, offset) else 1
+        return 0 if self._suspects.have_come and self._suspects.note_done(owned, offset) else 1
 
     def _do_chores(self, now: float) -> None:
         self._chores_at = now + _CHORES_INTERVAL_S

@@ -39,22 +39,23 @@ class EarlierJobs:
 
     def __init__(self, still_running: StillRunning) -> None:
         self._still_running = still_running
-        self._jobs: dict[TopicPartition, dict[int, TakenMessage]] = {}
+        #: By partition and offset.
+        self.jobs: dict[TopicPartition, dict[int, TakenMessage]] = {}
 
     def expect(self, partition: TopicPartition) -> None:
         """Take over the jobs that were left of a partition, as records of it have come."""
         if jobs := self._still_running.take(partition):
-            self._jobs[partition] = jobs
+            self.jobs[partition] = jobs
 
     def has(self, partition: TopicPartition, offset: int) -> bool:
         """Whether the job of a record that may come again runs, or has run."""
-        return offset in self._jobs.get(partition, ())
+        return offset in self.jobs.get(partition, ())
 
     def job_of(self, owned: OwnedPartition, record: ConsumedRecord) -> TakenMessage | None:
         """The job that runs, or has run, for a record that has come again."""
-        if owned.partition not in self._jobs:
+        if owned.partition not in self.jobs:
             return None
-        job = self._jobs[owned.partition].pop(record.offset, None)
+        job = self.jobs[owned.partition].pop(record.offset, None)
         # In a log that has lost its end, another record may have the offset.
         is_same = job is not None and (job.record.timestamp, job.record.key) == (record.timestamp, record.key)
         return job if is_same else None
@@ -73,7 +74,7 @@ class EarlierJobs:
 
     def leave(self, owned: OwnedPartition) -> None:
         """Leave the running jobs of a partition that was taken away to the consumer that gets it back."""
-        jobs = self._jobs.pop(owned.partition, {})
+        jobs = self.jobs.pop(owned.partition, {})
         for offset, job in owned.in_hand.items():
             if isinstance(job, TakenMessage) and job.running:
                 jobs[offset] = job

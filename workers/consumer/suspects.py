@@ -26,6 +26,8 @@ class Suspects:
         self._makes_room = False
         #: Whether a job has run alone and no commit says yet that it is done.
         self._ended = False
+        #: Whether there has been one. Without, there is nothing to ask here.
+        self.have_come = False
 
     @property
     def are_waiting(self) -> bool:
@@ -35,6 +37,7 @@ class Suspects:
     def add(self, owned: OwnedPartition, record: ConsumedRecord) -> None:
         """Let a job wait for its turn."""
         self._waiting.append((owned, record))
+        self.have_come = True
 
     def take(self, commit: Callable[[], bool]) -> tuple[OwnedPartition, ConsumedRecord] | None:
         """Take the next job, once nothing else is in hand in this process and ``commit`` has recorded that.

@@ -29,6 +29,8 @@ class Gate:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        #: Whether nothing is paused and no switch is set, so that there is nothing to ask before a job.
+        self.is_open = True
         self.state = State()
         self._pauses: dict[str, Pause] = {}
         self._board: Switchboard | None = None
@@ -49,6 +51,7 @@ class Gate:
         self._pauses = dict(state.pauses)
         self._board = Switchboard(state.switches.values(), self._tell) if state.switches else None
         self._has_told = False
+        self.is_open = not state.pauses and not state.switches
 
     def is_paused(self, queue: str) -> bool:
         """Whether no job of the queue may start now."""

@@ -1,6 +1,6 @@
 """Measures the jobs of this process: how many ended and how, how long they waited and ran, which run now.
 
-It is in the path of every job, so all figures of a job are noted at once, in one and a half microseconds.
+It is in the path of every job, so all figures of a job are noted at once, in about a microsecond.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ class Job(Protocol):
 
     queue_name: str
     actor_name: str
-    #: When it started, by ``time.perf_counter``.
+    #: When it started, by ``time.perf_counter``; set by :meth:`JobMeasures.started`.
     began_at: float
+    #: Where it is counted; the same.
+    cells: Cells | None
 
 
 class Figures(NamedTuple):
@@ -50,14 +52,17 @@ class Figures(NamedTuple):
     wait_sum_s: float
 
 
-class _Cells:
-    __slots__ = ("duration_sum", "durations", "outcomes", "wait_sum", "waits")
+class Cells:
+    """What is counted of one actor of a queue."""
+
+    __slots__ = ("duration_sum", "durations", "outcomes", "running", "wait_sum", "waits")
 
     def __init__(self) -> None:
         self.outcomes = [0] * len(Outcome)
         self.durations = [0] * (len(SECONDS) + 1)
         self.waits = [0] * (len(SECONDS) + 1)
         self.duration_sum = self.wait_sum = 0.0
+        self.running = 0
 
 
 class JobMeasures:
@@ -65,27 +70,27 @@ class JobMeasures:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cells: dict[Labels, _Cells] = {}
-        #: By identity: dramatiq's messages have no hash.
-        self._running: dict[int, Job] = {}
+        self._cells: dict[Labels, Cells] = {}
 
     def started(self, job: Job) -> None:
         """Note that a job begins to run."""
+        labels = job.queue_name, job.actor_name
+        cells = job.cells = self._cells.get(labels) or self._new(labels)
+        with self._lock:
+            cells.running += 1
         job.began_at = time.perf_counter()
-        self._running[id(job)] = job  # atomic, as is the pop
 
     def ended(self, job: Job, outcome: Outcome, due_ms: float) -> None:
         """Note that a job that was started has ended. ``due_ms`` is since when it could have started.
 
         It counts as not having waited if that is no time of a record: Kafka says -1 where it knows none.
         """
-        self._running.pop(id(job), None)
         duration = time.perf_counter() - job.began_at
         wait = max(0.0, time.time() - duration - due_ms / 1000) if due_ms > 0 else 0.0
-        cells = self._cells.get((job.queue_name, job.actor_name))
+        cells = job.cells
+        assert cells is not None, "not started"
         with self._lock:
-            if cells is None:
-                cells = self._new((job.queue_name, job.actor_name))
+            cells.running -= 1
             cells.outcomes[outcome] += 1
             cells.durations[bisect_left(SECONDS, duration)] += 1
             cells.duration_sum += duration
@@ -94,7 +99,8 @@ class JobMeasures:
 
     def running(self) -> Counter[Labels]:
         """How many jobs run now, by queue and actor."""
-        return Counter((job.queue_name, job.actor_name) for job in list(self._running.values()))
+        with self._lock:
+            return Counter({labels: cells.running for labels, cells in self._cells.items() if cells.running})
 
     def figures(self) -> dict[Labels, Figures]:
         """What was counted since the process started, by queue and actor."""
@@ -120,12 +126,8 @@ class JobMeasures:
         }
         durations = {labels: (*one.durations, one.duration_sum_s) for labels, one in figures.items()}
         waits = {labels: (*one.waits, one.wait_sum_s) for labels, one in figures.items()}
-        # One that runs none shows as 0, not as missing.
-        running = {
-            labels: (count,)
-            for labels, count in (Counter(dict.fromkeys(figures, 0)) | self.running()).items()
-        }
-        running |= {labels: (0,) for labels in figures if labels not in running}
+        now = self.running()
+        running = {labels: (now[labels],) for labels in figures}  # one that runs none shows as 0
         return [
             Family("workers_jobs_total", "counter", "Jobs that ended.", (*_LABELS, "outcome"), outcomes),
             Family(
@@ -147,8 +149,9 @@ class JobMeasures:
             Family("workers_jobs_running", "gauge", "Jobs that run now.", _LABELS, running),
         ]
 
-    def _new(self, labels: Labels) -> _Cells:
-        return self._cells.setdefault(bounded(labels, len(self._cells)), _Cells())
+    def _new(self, labels: Labels) -> Cells:
+        with self._lock:
+            return self._cells.setdefault(bounded(labels, len(self._cells)), Cells())
 
 
 #: The jobs of this process.

@@ -48,15 +48,15 @@ class Retries(DramatiqRetries):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
+        if exception is None:
+            return
         if isinstance(exception, TypeError):
             exception = self._explained(broker, message, exception)
-        if isinstance(exception, InvalidArguments) or (
-            exception is not None and self._is_permanent(exception)
-        ):
+        if isinstance(exception, InvalidArguments) or self._is_permanent(exception):
             logger.info("job not retried id=%s error=%s", message.message_id, type(exception).__name__)
             message.fail()
             return
-        if exception is not None and isinstance(message, TakenMessage):
+        if isinstance(message, TakenMessage):
             message.expected = _is_expected(broker, message, exception)
         super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call]
 

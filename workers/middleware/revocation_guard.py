@@ -54,10 +54,10 @@ class RevocationGuard(dramatiq.Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
         if not isinstance(message, TakenMessage):
             return
-        if not message.start(self._gate.is_paused):
+        gate = self._gate
+        if not message.start(gate):
             raise SkipMessage("the job was taken back before it started")
-        switch = self._gate.switch_for(message)
-        if switch is not None:
+        if not gate.is_open and (switch := gate.switch_for(message)) is not None:
             _take_out(message, switch)
 
     def after_skip_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002

@@ -65,6 +65,7 @@ class CrashCounter:
         "_if_it_dies_now",
         "_planned_until",
         "_presumed_left",
+        "is_calm",
     )
 
     def __init__(self, inherited: CrashCounts) -> None:
@@ -76,6 +77,8 @@ class CrashCounter:
         #: All jobs with recorded deaths are below this offset.
         self._careful_until = max(inherited.deaths, default=-1) + 1
         self._planned_until = self._committed_until = -1
+        #: Whether no job has seen a death, and none needs a commit before it starts. It stays so, once it is.
+        self.is_calm = False
 
     def deaths_of(self, offset: int) -> int:
         """The deaths that a job has seen; right only once the job's window is planned."""
@@ -118,6 +121,8 @@ class CrashCounter:
     def committed(self) -> None:
         """Note that Kafka has stored a commit of all that was planned."""
         self._committed_until = self._planned_until
+        may_come = self._presumed_left > 0 or self._careful_until > 0
+        self.is_calm = self._committed_until >= 0 and not (may_come or self._deaths or self._if_it_dies_now)
 
     def done(self, offset: int) -> None:
         """Forget a job that is done."""

@@ -45,13 +45,14 @@ class Ledger:
     markers) count as done. So it holds only the open offsets, however many are done.
     """
 
-    __slots__ = ("_inherited", "_inherited_undone", "_last_done", "_next", "_open")
+    __slots__ = ("_inherited", "_inherited_undone", "_last_done", "_open", "next_offset")
 
     def __init__(self, inherited: Progress) -> None:
         """Start where the partition's last owner stopped; receive from ``inherited.position`` on."""
         self._inherited = inherited
         self._inherited_undone = frozenset(inherited.undone)
-        self._next = inherited.position
+        #: The first offset that was not received yet.
+        self.next_offset = inherited.position
         self._last_done = inherited.position - 1
         #: A dict, because it keeps the order in which they came, which is rising.
         self._open: dict[int, None] = {}
@@ -61,26 +62,21 @@ class Ledger:
 
         Offsets come in rising order. Raises ValueError for one that does not.
         """
-        if offset < self._next:
-            raise ValueError(f"offset {offset} received after {self._next - 1}")
-        if offset > self._next:
+        if offset < self.next_offset:
+            raise ValueError(f"offset {offset} received after {self.next_offset - 1}")
+        if offset > self.next_offset:
             self._last_done = offset - 1
-        self._next = offset + 1
-        if self.was_done(offset):
+        self.next_offset = offset + 1
+        if offset < self._inherited.end and self.was_done(offset):
             self._last_done = offset
             return False
         self._open[offset] = None
         return True
 
-    @property
-    def next_offset(self) -> int:
-        """The first offset that was not received yet."""
-        return self._next
-
     def skip_to(self, offset: int) -> None:
         """Note that the log has no record below ``offset`` that was not received."""
-        if offset > self._next:
-            self._next = offset
+        if offset > self.next_offset:
+            self.next_offset = offset
             self._last_done = offset - 1
 
     def was_done(self, offset: int) -> bool:
@@ -108,10 +104,10 @@ class Ledger:
 
         ``brief``: leaves out the open offsets above the last one that is done, as if not received yet.
         """
-        if self._next < self._inherited.end:
-            ahead = (offset for offset in self._inherited.undone if offset >= self._next)
+        if self.next_offset < self._inherited.end:
+            ahead = (offset for offset in self._inherited.undone if offset >= self.next_offset)
             return Progress((*self._open, *ahead), self._inherited.end)
         if not brief:
-            return Progress(tuple(self._open), self._next)
+            return Progress(tuple(self._open), self.next_offset)
         end = self._last_done + 1
         return Progress(tuple(takewhile(end.__gt__, self._open)), end)

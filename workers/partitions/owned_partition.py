@@ -81,12 +81,14 @@ class OwnedPartition:
 
     def take(self, now: float) -> ConsumedRecord | None:
         """Take the next record to run; those that an earlier owner has done are left out."""
+        ledger = self.ledger
         while self.buffer:
             record = self.buffer.popleft()
-            if self._is_given_back(record.offset) or self.ledger.receive(record.offset):
+            offset = record.offset
+            if (offset < ledger.next_offset and self._is_given_back(offset)) or ledger.receive(offset):
                 if not self.in_hand:
                     self._moved_at = now
-                self.in_hand[record.offset] = None
+                self.in_hand[offset] = None
                 return record
         return None
 
@@ -98,20 +100,19 @@ class OwnedPartition:
 
     def must_commit_first(self) -> bool:
         """Whether a commit must come before the next record is handed out; plans what it will say."""
-        if (
-            self.crashes is None
-            or not self.buffer
-            or not self.crashes.must_commit_before(self.buffer[0].offset)
-        ):
+        crashes = self.crashes
+        if crashes is None or crashes.is_calm or not self.buffer:
+            return False
+        if not crashes.must_commit_before(self.buffer[0].offset):
             return False
         waiting = (record.offset for record in self.buffer)
-        self.crashes.plan_window(offset for offset in waiting if not self.ledger.was_done(offset))
+        crashes.plan_window(offset for offset in waiting if not self.ledger.was_done(offset))
         return True
 
     def done(self, offset: int) -> bool:
         """Note that a job is done; False for a repeated ack."""
         self.in_hand.pop(offset, None)
-        if self.crashes is not None:
+        if self.crashes is not None and not self.crashes.is_calm:
             self.crashes.done(offset)
         return self.ledger.done(offset)
 

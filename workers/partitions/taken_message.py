@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import dramatiq
 
@@ -16,6 +15,16 @@ from ..records.headers import due_ms, trace_id_of
 from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
+
+
+class Pauses(Protocol):
+    """The queues whose jobs must wait."""
+
+    #: Whether there is none, nor anything else that keeps a job from starting.
+    is_open: bool
+
+    def is_paused(self, queue: str) -> bool:
+        """Whether no job of the queue may start now."""
 
 
 class TakenMessage(dramatiq.MessageProxy):
@@ -36,6 +45,7 @@ class TakenMessage(dramatiq.MessageProxy):
         "args",
         "attempt",
         "began_at",
+        "cells",
         "expected",
         "failed",
         "given_up",
@@ -94,7 +104,7 @@ class TakenMessage(dramatiq.MessageProxy):
         self.handed_back = False
         #: Whether it failed with an exception that its actor throws on purpose.
         self.expected = False
-        self.attempt = attempt_of(message)
+        self.attempt = attempt_of(message) if message.options else 1
         #: The error of a job that was released with one.
         self.given_up: Exception | None = None
         #: Of a job that is held: has an item until the thread or `release` has finished with it.
@@ -122,22 +132,20 @@ class TakenMessage(dramatiq.MessageProxy):
         """For logs: dramatiq's own would show the arguments, and with them names and addresses of people."""
         return f"{self.actor_name} {self.message_id}"
 
-    def start(self, is_paused: Callable[[str], bool] = lambda _: False) -> bool:
-        """Note that a worker thread is about to run the job; False if it must not any more.
-
-        ``is_paused`` says whether jobs of a queue must wait.
-        """
+    def start(self, pauses: Pauses | None = None) -> bool:
+        """Note that a worker thread is about to run the job; False if it must not any more."""
         self.started_at = time.time()
         # In this order: either the thread sees the partition closed, or the closing sees the job started; and
         # either it sees the pause, or the report that confirms the pause names the job.
         self.started = True
         self.handed_back = self.owned.closed or not self._decide()
-        if not self.handed_back and is_paused(self.queue_name):
-            self.put_back = self.handed_back = True
-        self.running = not self.handed_back
-        if self.running:
-            JOBS.started(self)
-        return self.running
+        if pauses is not None and not pauses.is_open and not self.handed_back:
+            self.put_back = self.handed_back = pauses.is_paused(self.queue_name)
+        if self.handed_back:
+            return False
+        self.running = True
+        JOBS.started(self)
+        return True
 
     @property
     def is_at_work(self) -> bool:
@@ -154,7 +162,7 @@ class TakenMessage(dramatiq.MessageProxy):
     def release(self, error: Exception | None = None) -> None:
         """End :meth:`hold`, from any thread, once: the job is done, or a dead letter if there is an error."""
         self.given_up = error
-        self._finish()
+        self.ack()
 
     def withdraw(self) -> bool:
         """Keep worker threads from running the job; False if one does already."""
@@ -170,9 +178,6 @@ class TakenMessage(dramatiq.MessageProxy):
 
     def ack(self) -> None:
         """Note that a worker thread has finished with it."""
-        self._finish()
-
-    def _finish(self) -> None:
         if self._held:
             try:
                 self._held.pop()
@@ -191,7 +196,14 @@ class TakenMessage(dramatiq.MessageProxy):
     def _measure(self) -> None:
         try:
             since_ms = self.record.timestamp if self._is_of_source else due_ms(self.record)
-            JOBS.ended(self, self._outcome(), since_ms)
+            outcome = Outcome.DONE
+            if self.failed or self.given_up is not None:
+                outcome = Outcome.DEAD
+            elif self._exception is not None:
+                outcome = Outcome.RETRIED
+            elif self.skipped:
+                outcome = Outcome.SKIPPED
+            JOBS.ended(self, outcome, since_ms)
         except Exception:  # without its ack, a job would hold up its partition for ever
             logger.exception("job not measured %s", self)
 
@@ -205,13 +217,6 @@ class TakenMessage(dramatiq.MessageProxy):
     def trace_id(self) -> str | None:
         """The trace that the job belongs to, in hexadecimal; None if no header names one."""
         return trace_id_of(self.record.headers)
-
-    def _outcome(self) -> Outcome:
-        if self.failed or self.given_up is not None:
-            return Outcome.DEAD
-        if self._exception is not None:
-            return Outcome.RETRIED
-        return Outcome.SKIPPED if self.skipped else Outcome.DONE
 
 
 def attempt_of(message: dramatiq.Message[Any]) -> int:

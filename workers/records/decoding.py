@@ -20,6 +20,7 @@ class QueueDecoder:
     def __init__(self, queue: str, sources: Iterable[Source] = ()) -> None:
         self._queue = queue
         self._decoders = {source.topic: source.decode for source in sources}
+        self.has_sources = bool(self._decoders)
 
     @property
     def topics(self) -> frozenset[str]:
@@ -28,7 +29,7 @@ class QueueDecoder:
 
     def is_of_source(self, record: ConsumedRecord) -> bool:
         """Whether others wrote the record: then its headers are theirs."""
-        return bool(self._decoders) and source_of(record, self._decoders) is not None
+        return self.has_sources and source_of(record, self._decoders) is not None
 
     def decode(self, record: ConsumedRecord) -> dramatiq.Message[Any] | None:
         """The message of a record; None if a source says that it is no job.

@@ -44,6 +44,16 @@ def test_a_paused_queue_is_paused_until_the_pause_ends() -> None:
     assert (gate.is_paused("mail"), gate.is_paused("other")) == (False, True)
 
 
+def test_it_is_open_while_nothing_is_decided() -> None:
+    gate = Gate()
+    assert gate.is_open
+    for state in (State({"mail": Pause("mail")}), State(switches={"s": switch("s", queue="mail")})):
+        gate.apply(state)
+        assert not gate.is_open
+        gate.apply(State())
+        assert gate.is_open
+
+
 @pytest.mark.parametrize(
     ("wanted", "matching", "others"),
     [

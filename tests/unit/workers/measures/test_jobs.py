@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from workers.measures.jobs import JobMeasures, Outcome
+from workers.measures.jobs import Cells, JobMeasures, Outcome
 from workers.measures.metrics import MAX_SERIES, OTHER, SECONDS
 
 
@@ -15,6 +15,7 @@ class Job:
     queue_name: str = "letters"
     actor_name: str = "write"
     began_at: float = 0.0
+    cells: Cells | None = None
 
 
 def run(

@@ -85,7 +85,7 @@ def test_the_pause_is_looked_at_after_the_job_is_seen_as_started(job: TakenMessa
         seen.append(job.is_at_work)
         return False
 
-    assert job.start(is_paused)
+    assert job.start(SimpleNamespace(is_open=False, is_paused=is_paused))
     assert seen == [True]
 
 

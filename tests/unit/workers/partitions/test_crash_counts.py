@@ -16,6 +16,8 @@ def hand_out(counter: CrashCounter, offsets: Iterable[int]) -> dict[int, int]:
     """Commit and hand out as a consumer does, all jobs staying in hand; returns the deaths each has seen."""
     waiting, seen = list(offsets), {}
     while waiting:
+        if counter.is_calm:  # then nobody asks further
+            assert (counter.must_commit_before(waiting[0]), counter.deaths_of(waiting[0])) == (False, 0)
         if counter.must_commit_before(waiting[0]):
             counter.plan_window(waiting)
             counter.committed()
@@ -27,7 +29,9 @@ def hand_out(counter: CrashCounter, offsets: Iterable[int]) -> dict[int, int]:
 def test_a_partition_that_was_handed_over_suspects_nobody() -> None:
     counter = CrashCounter(CrashCounts())
     assert counter.must_commit_before(10)  # it is to be held from now on
+    assert not counter.is_calm
     assert set(hand_out(counter, range(10, 2_000)).values()) == {0}
+    assert counter.is_calm
     assert counter.to_commit(held=True) == CrashCounts(held=True)
     assert counter.to_commit(held=False) == CrashCounts()
 

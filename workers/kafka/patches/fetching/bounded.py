@@ -46,7 +46,7 @@ class BoundedFetcher(LostRecordsFetcher):
             for partition, records in more.items():
                 found.setdefault(partition, []).extend(records)
                 got += len(records)
-                size += sum(len(record.value or b"") for record in records)
+                size += sum([len(record.value or b"") for record in records])  # a list: no call for each
             if got < asked:
                 break
             left -= got
