@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -196,14 +197,7 @@ class TakenMessage(dramatiq.MessageProxy):
     def _measure(self) -> None:
         try:
             since_ms = self.record.timestamp if self._is_of_source else due_ms(self.record)
-            outcome = Outcome.DONE
-            if self.failed or self.given_up is not None:
-                outcome = Outcome.DEAD
-            elif self._exception is not None:
-                outcome = Outcome.RETRIED
-            elif self.skipped:
-                outcome = Outcome.SKIPPED
-            JOBS.ended(self, outcome, since_ms)
+            JOBS.ended(self, self._outcome(), since_ms)
         except Exception:  # without its ack, a job would hold up its partition for ever
             logger.exception("job not measured %s", self)
 
@@ -217,6 +211,13 @@ class TakenMessage(dramatiq.MessageProxy):
     def trace_id(self) -> str | None:
         """The trace that the job belongs to, in hexadecimal; None if no header names one."""
         return trace_id_of(self.record.headers)
+
+    def _outcome(self) -> Outcome:
+        if self.failed or self.given_up is not None:
+            return Outcome.DEAD
+        if self._exception is not None:
+            return Outcome.RETRIED
+        return Outcome.SKIPPED if self.skipped else Outcome.DONE
 
 
 def attempt_of(message: dramatiq.Message[Any]) -> int:
