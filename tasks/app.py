@@ -23,6 +23,7 @@ from settings import Settings, SettingsError, load_settings
 from workers import logs
 from workers.from_settings import broker_from
 from workers.records.envelope import Record
+from workers.traces import environment
 
 from .reminders.outcomes import LatePolicy
 from .retry_policy import retries
@@ -77,6 +78,7 @@ settings = _load_settings()
 logs.prefer(settings.log_format)
 if _IN_WORKER:
     logs.set_up()
+    environment.start()
 
 broker = broker_from(settings, retries=retries())
 dramatiq.set_broker(broker)

@@ -10,11 +10,13 @@ import email_validator  # noqa: F401 - loaded with this, not by the first event:
 from workers.broker.sending import Written
 from workers.errors import WorkersError
 from workers.outbox.session import AnySession
-from workers.records.envelope import Record, require_size
+from workers.records.envelope import Record, require_size, with_headers
+from workers.traces.active import creating
 
 from .app import broker, event_log
 from .events.cloud_events import record_of
 from .events.models import Event, TodoEvent, parse_event
+from .events.trace_context import in_context
 
 
 def publish(event: TodoEvent | Mapping[str, Any], *, session: AnySession | None = None) -> Event:
@@ -31,21 +33,23 @@ def publish(event: TodoEvent | Mapping[str, Any], *, session: AnySession | None 
         InvalidEvent: it does not validate; nothing was written.
         workers.errors.WorkersError: Kafka did not take it; the text says why.
     """
-    parsed, record = _checked(event)
-    if session is not None:
+    with creating(event_log) as context:
+        parsed, record = _checked(event, context)
+        if session is None:
+            broker.sending.deliver(event_log, record)
+            return parsed
         from workers.outbox.adding import add
 
         add(session, event_log, record, name=str(parsed.event_id), about=parsed.type)
         return parsed
-    broker.sending.deliver(event_log, record)
-    return parsed
 
 
 async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
     """As `publish`, for asyncio code: the event loop keeps running until Kafka confirms."""
-    parsed, record = _checked(event)
-    await broker.sending.deliver_async(event_log, record)
-    return parsed
+    with creating(event_log) as context:
+        parsed, record = _checked(event, context)
+        await broker.sending.deliver_async(event_log, record)
+        return parsed
 
 
 async def write_events(records: Sequence[Record]) -> Sequence[Written | WorkersError]:
@@ -57,9 +61,10 @@ async def write_events(records: Sequence[Record]) -> Sequence[Written | WorkersE
     return await broker.sending.deliver_each_async(event_log, records)
 
 
-def _checked(event: TodoEvent | Mapping[str, Any]) -> tuple[Event, Record]:
+def _checked(event: TodoEvent | Mapping[str, Any], context: Mapping[str, str]) -> tuple[Event, Record]:
     # A model is validated again, as `model_copy` and `model_construct` validate nothing.
     parsed = parse_event(event.model_dump(warnings=False) if isinstance(event, TodoEvent) else event)
-    record = record_of(parsed)
+    parsed, headers = in_context(parsed, context)
+    record = with_headers(record_of(parsed), headers)
     require_size(record, f"the event {parsed.event_id}")
     return parsed, record

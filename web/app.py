@@ -6,13 +6,14 @@ It is the only module of `web` that imports `tasks` as a whole, whose broker it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
 from settings import Settings, load_settings
@@ -20,6 +21,7 @@ from tasks.app import broker, event_log, update_log
 from tasks.outbox import outbox_relay
 from workers.from_settings import cluster_from
 from workers.serving.queue_gauges import QueueGauges
+from workers.traces.environment import flush
 
 from .access import Access, DevelopmentKey, access_from
 from .api import kafka_router
@@ -34,6 +36,21 @@ from .relaying import relay_router
 
 #: The applications: all parts, or the live events alone.
 Kind = Literal["web", "bridge"]
+
+
+def _is_untraced(scope: Mapping[str, Any]) -> bool:
+    """Whether a request has no span: all but those that publish, as addresses of others tell of people."""
+    return scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", "/events")
+
+
+#: What FastAPI does about OpenTelemetry once there is a provider. A request is one span; its events follow.
+_TRACES: TelemetryConfig = {
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+    "exclude": _is_untraced,
+}
 
 
 @dataclass(frozen=True)
@@ -121,8 +138,9 @@ def _bare_app(parts: Parts) -> FastAPI:
             await parts.bridge.stop()
             await asyncio.to_thread(parts.dashboard.close)
             await asyncio.to_thread(broker.close)
+            await asyncio.to_thread(flush)
 
-    app = FastAPI(title="todo-workers", lifespan=lifespan)
+    app = FastAPI(title="todo-workers", lifespan=lifespan, telemetry=_TRACES)
     app.state.access = parts.access
     add_problems(app)
     add_health(app, parts.bridge)

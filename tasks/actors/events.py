@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,12 +15,14 @@ from dramatiq.middleware import CurrentMessage
 
 from workers.partitions.taken_message import TakenMessage
 from workers.records.sources import Incoming
+from workers.traces.active import within
 
 from ..app import broker, effects_engine, event_log, once, settings
 from ..effects.event_in_hand import Effect, EventInHand
 from ..events import dapr
 from ..events.cloud_events import event_of
 from ..events.models import AnyEvent, TodoEvent, read_any_event
+from ..events.trace_context import context_in
 from . import updates
 from .arguments import EventData
 from .audit import record_audit
@@ -30,6 +33,7 @@ from .reminders import keeper, sync_reminder
 if TYPE_CHECKING:
     from ..effects.engine import EffectsEngine
     from ..effects.later import Alarms, Left
+    from ..reminders.outcomes import AlarmToSet
 
 logger = logging.getLogger(__name__)
 
@@ -95,12 +99,17 @@ def effects() -> EffectsEngine:
 def _enqueue(left: Sequence[Left]) -> None:
     with broker.batch():
         for one in left:
-            for job in jobs_for(one.event.event, one.event.data, [EFFECT_ACTORS[one.effect]]):
-                broker.enqueue(job)
+            with within(one.event.context):
+                for job in jobs_for(one.event.event, one.event.data, [EFFECT_ACTORS[one.effect]]):
+                    broker.enqueue(job)
 
 
 def _set_alarms(work: Sequence[Alarms]) -> None:
-    now_set = set(keeper().set_alarms([alarm for one in work for alarm in one.alarms], datetime.now(UTC)))
+    now_set: set[AlarmToSet] = set()
+    for context, group in groupby(work, key=lambda one: one.event.context):
+        with within(context):
+            alarms = [alarm for one in group for alarm in one.alarms]
+            now_set.update(keeper().set_alarms(alarms, datetime.now(UTC)))
     for one in work:
         assert isinstance(one.event.event, TodoEvent)
         updates.reminders_set(one.event.event, now_set.intersection(one.alarms))
@@ -136,6 +145,11 @@ class FinishesEffects(dramatiq.Middleware):
             effects().close()
 
 
+def context_of(message: dramatiq.MessageProxy) -> dict[str, str]:
+    """The context that an event of the log has as attributes of its CloudEvent, as headers."""
+    return context_in(message.args[0].get("cloudevent") or {})
+
+
 def job_of(record: Incoming) -> dramatiq.Message[None]:
     """The job of a record of the event log, whoever wrote it. Raises Undecodable."""
     event = event_of(record, max_ahead=settings.event.max_ahead)
@@ -152,4 +166,10 @@ def job_of(record: Incoming) -> dramatiq.Message[None]:
 broker.add_middleware(CurrentMessage())
 broker.add_middleware(FinishesEffects())
 broker.set_prefetch(handle_event.queue_name, IN_HAND)
-broker.add_source(handle_event.queue_name, event_log, job_of, retention_ms=EVENT_LOG_RETENTION_MS)
+broker.add_source(
+    handle_event.queue_name,
+    event_log,
+    job_of,
+    retention_ms=EVENT_LOG_RETENTION_MS,
+    find_context=context_of,
+)

@@ -6,10 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from ..events.models import AnyEvent, Context, TodoDeleted, TodoUpdated
+from ..events.trace_context import TRACE_ATTRIBUTES
 from .chain import AuditEntry
 
 #: The fields of an event that have a column of their own.
 _COLUMNS = ("event_id", "type", "time", "actor")
+
+#: What is left of the CloudEvent of an event that we publish.
+_OUR_CONTEXT = Context().model_dump(mode="json")
 
 _SIDES = ("before", "after")
 
@@ -46,11 +50,16 @@ def entry_of(event: AnyEvent) -> AuditEntry:
 
 def says_the_same(one: AuditEntry, other: AuditEntry) -> bool:
     """Whether two entries are of the same event, which may have been published twice, at two places."""
-    return _without_place(one) == _without_place(other)
+    return _content(one) == _content(other)
 
 
-def _without_place(entry: AuditEntry) -> AuditEntry:
-    return replace(entry, details={k: v for k, v in entry.details.items() if k != LOG_POSITION})
+def _content(entry: AuditEntry) -> AuditEntry:
+    """The entry without what differs when the same event is published again: its place, and its trace."""
+    details = {k: v for k, v in entry.details.items() if k not in (LOG_POSITION, "cloudevent")}
+    context = {k: v for k, v in entry.details.get("cloudevent", {}).items() if k not in TRACE_ATTRIBUTES}
+    if context not in ({}, _OUR_CONTEXT):
+        details["cloudevent"] = context
+    return replace(entry, details=details)
 
 
 def _what_changed(event: AnyEvent, data: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:

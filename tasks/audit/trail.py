@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +11,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, Index, Row, String, Table, Text, bindparam, func, select, union_all
 
 from workers.measures.metrics import Counter
+from workers.traces.active import here, note
+from workers.traces.names import AUDIT_APPEND, AUDIT_OUTCOME
 
 from ..events.models import AnyEvent
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
@@ -77,7 +80,9 @@ class AuditStore:
         Raises:
             DatabaseError: the database did not take the row.
         """
+        began_ns = time.time_ns()
         recorded = self._append((entry_of(event), recorded_at))
+        note(AUDIT_APPEND, here(), began_ns, {AUDIT_OUTCOME: recorded.value})
         note_rows([recorded])
         return recorded
 

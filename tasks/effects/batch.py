@@ -7,6 +7,7 @@ job. Where the transaction fails, each effect is tried in one of its own, and le
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
+
+from workers.traces.active import note
+from workers.traces.names import AUDIT_APPEND, AUDIT_OUTCOME
 
 from ..audit.entries import entry_of
 from ..audit.trail import Recording, append, note_rows
@@ -78,6 +82,8 @@ class _Written:
     """What a transaction that is committed has made of each effect."""
 
     at: datetime
+    #: When it began, by `time.time_ns`.
+    began_ns: int
     recorded: Sequence[tuple[EventInHand, Recording]]
     alarms: Sequence[tuple[EventInHand, Sequence[AlarmToSet]]]
     #: With the token of each claim, and the row that was in its way.
@@ -216,7 +222,7 @@ class Batch:
         to_remind: Sequence[EventInHand],
         composed: Sequence[_Composed],
     ) -> _Written:
-        now = self._parts.clock()
+        now, began_ns = self._parts.clock(), time.time_ns()
         entries = [(entry_of(one.event), now) for one in to_record]
         claims = [claim_of(mail.notice, now=now, lease=self._parts.lease) for mail in composed]
         # In this order: what is locked last is the end of the audit trail, which every process wants.
@@ -227,6 +233,7 @@ class Batch:
         tokens = [claim["claim"] for claim in claims]
         return _Written(
             now,
+            began_ns,
             list(zip(to_record, recorded, strict=True)),
             list(zip(to_remind, alarms, strict=True)),
             list(zip(composed, tokens, found, strict=True)),
@@ -235,13 +242,14 @@ class Batch:
     def _note(self, written: _Written) -> None:
         note_rows(recording for _, recording in written.recorded)
         for one, recording in written.recorded:
-            self._note_recorded(one, recording)
+            self._note_recorded(one, recording, written.began_ns)
         for one, alarms in written.alarms:
             self._note_in_step(one, alarms)
         for mail, token, row in written.claims:
             self._note_claimed(mail, token, written.at, row)
 
-    def _note_recorded(self, one: EventInHand, recording: Recording) -> None:
+    def _note_recorded(self, one: EventInHand, recording: Recording, began_ns: int) -> None:
+        note(AUDIT_APPEND, one.context, began_ns, {AUDIT_OUTCOME: recording.value})
         if recording is Recording.DIFFERS:
             ids = (one.event.event_id, one.event.type, one.event.todo_id)
             logger.warning("audit.differs event_id=%s type=%s todo_id=%s", *ids)

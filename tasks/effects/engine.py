@@ -8,6 +8,8 @@ import time
 from collections import deque
 from queue import Empty, SimpleQueue
 
+from workers.traces.active import within
+
 from ..smtp.mailer import Mailer
 from .batch import Batch, Parts
 from .event_in_hand import Effect, EventInHand
@@ -108,7 +110,8 @@ class EffectsEngine:
             self._settle()
         batch.commit()
         for claimed in batch.mails:
-            self._mails.hand_over(claimed)
+            with within(claimed.event.context):
+                self._mails.hand_over(claimed)
 
     def _wait(self) -> bool:
         """Wait until there is something to do; False if everything is done and the thread is to end."""

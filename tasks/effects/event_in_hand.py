@@ -8,6 +8,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
+from workers.traces.active import here, within
+
 from ..events.models import AnyEvent, ReadEvent, TodoEvent
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class EventInHand:
         raises, that is logged: what is done stays done.
         """
         self.read = read
+        #: The context of the job, for its traces: the effects are brought about on other threads.
+        self.context = here()
         self.event: AnyEvent = read.event
         self.data = data
         #: The effects that nobody has decided about. For the engine's thread.
@@ -68,7 +72,8 @@ class EventInHand:
             f"{effect}={self._outcomes[effect]}" for effect in Effect if effect in self._outcomes
         )
         ids = (self.event.event_id, self.event.type, self.event.todo_id)
-        logger.info("event.handled event_id=%s type=%s todo_id=%s %s", *ids, outcomes)
+        with within(self.context):
+            logger.info("event.handled event_id=%s type=%s todo_id=%s %s", *ids, outcomes)
         self._finish(self._error)
 
     def failed(self, effect: Effect, error: Exception) -> None:

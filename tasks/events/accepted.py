@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from settings.spelling import did_you_mean
 from workers.errors import Undecodable
-from workers.records.envelope import Record, require_size
+from workers.records.envelope import Record, require_size, with_headers
 from workers.records.sources import Incoming
 
 from .cloud_events import event_of, record_of
 from .models import EVENT_TYPES, Event, InvalidEvent, OtherEvent, parse_any_event
+from .trace_context import in_context
 
 #: Types that begin like this are ours: one that is not known is a mistake.
 _OUR_TYPES = "todo."
@@ -24,11 +26,12 @@ class Accepted:
     record: Record
 
 
-def accept(sent: Incoming) -> Accepted:
+def accept(sent: Incoming, context: Mapping[str, str] | None = None) -> Accepted:
     """Read an event in binary or structured mode, and make the record that publishes it.
 
     A todo event must be valid as a whole. One of another type is handed on as it is: it is recorded in the
-    audit trail, and has no other effect. An event without a time has that of ``sent``.
+    audit trail, and has no other effect. An event without a time has that of ``sent``. ``context`` has the
+    headers of the span that publishes it, if there is one.
 
     Raises:
         Undecodable: it is no CloudEvent.
@@ -41,7 +44,9 @@ def accept(sent: Incoming) -> Accepted:
         raise Undecodable(
             "the record is no event that can be handled: its JSON is nested too deep", b""
         ) from exc
+    event, headers = in_context(event, context or {})
     record = _as_it_is(event, sent) if isinstance(event, OtherEvent) else record_of(event)
+    record = with_headers(record, headers)
     require_size(record, f"the event {event.event_id}")
     return Accepted(event, record)
 

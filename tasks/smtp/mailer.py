@@ -23,6 +23,8 @@ import weakref
 from concurrent.futures import Future
 
 from workers.measures.metrics import Counter, Histogram
+from workers.traces.active import begin
+from workers.traces.names import SERVER_ADDRESS, SERVER_PORT, SMTP_SEND
 
 from .mail import Mail, MailRefused
 from .mail_thread import MailThread
@@ -77,9 +79,10 @@ class Mailer:
         Raises:
             OSError, RuntimeError: the mailer's thread cannot start; ``answered`` is never called.
         """
+        span = begin(SMTP_SEND, {SERVER_ADDRESS: self._server.host, SERVER_PORT: self._server.port})
         with self._lock:
             # Counted last: without a file descriptor or a thread it raises, and nothing is in hand.
-            self._running().put(Submission(mail, answered, hold))
+            self._running().put(Submission(mail, answered, hold, span=span))
             self._in_hand += 1
 
     def settled(self, *mails: Mail) -> None:
@@ -139,6 +142,8 @@ class Mailer:
     def _answer(self, submission: Submission, error: Exception | None) -> None:
         _ATTEMPTS.add("sent" if error is None else "refused" if isinstance(error, MailRefused) else "failed")
         _DURATION.observe(time.monotonic() - submission.submitted_at)
+        if submission.span is not None:
+            submission.span.end(error)
         with self._lock:
             self._in_hand -= 1
             # A refusal is about the mail: the server itself is well.

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .mail import Mail
+
+if TYPE_CHECKING:
+    from workers.traces.spans import Work
 
 #: Called with None when the server has taken a mail, else with the error.
 Answered = Callable[[Exception | None], None]
@@ -22,3 +26,5 @@ class Submission:
     hold: bool = False
     #: By the monotonic clock.
     submitted_at: float = field(default_factory=time.monotonic)
+    #: What it is in the trace of whoever submits it, if there is one.
+    span: Work | None = None

@@ -17,6 +17,7 @@ from tasks.events.accepted import Accepted, accept
 from workers.broker.sending import Written
 from workers.errors import WorkersError
 from workers.records.sources import Incoming
+from workers.traces.active import creating
 
 from ..access import Access
 from .asking import PUBLISHER, Asking
@@ -109,7 +110,7 @@ def add_events(router: APIRouter, services: Services, access: Access) -> None:
             return JSONResponse(DaprStatus(status=await _take_from_dapr(request, services)).model_dump())
         # Not as a dependency: to solve one takes FastAPI as long as to check the event.
         await publisher(request)
-        accepted = await _accepted(request)
+        accepted = await _accepted(request, services.event_log)
         places = await services.write_events([one.record for one in accepted])
         published = _published(accepted, places)
         if is_batch(request.headers.get("content-type", "")):
@@ -133,14 +134,17 @@ def _is_of_dapr(request: Request, token: str | None) -> bool:
     return bool(token and given) and secrets.compare_digest(str(given).encode(), str(token).encode())
 
 
-async def _accepted(request: Request) -> Sequence[Accepted]:
-    """Read and check the events of a request. Raises ProblemError, and what :func:`accept` raises."""
+async def _accepted(request: Request, event_log: str) -> Sequence[Accepted]:
+    """Read and check the events of a request, which are for the event log.
+
+    Raises ProblemError, and what :func:`accept` raises.
+    """
     body = await _body(request)
     headers = dict(request.headers)
     now_ms = int(time.time() * 1000)
     if len(body) <= _QUICK_BYTES:
-        return _checked(headers, body, now_ms)
-    return await asyncio.to_thread(_checked, headers, body, now_ms)
+        return _checked(headers, body, now_ms, event_log)
+    return await asyncio.to_thread(_checked, headers, body, now_ms, event_log)
 
 
 async def _body(request: Request) -> bytes:
@@ -162,7 +166,7 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _checked(headers: Mapping[str, str], body: bytes, now_ms: int) -> Sequence[Accepted]:
+def _checked(headers: Mapping[str, str], body: bytes, now_ms: int, event_log: str) -> Sequence[Accepted]:
     try:
         sent = events_in(headers, body, now_ms)
     except WrongContentType as exc:
@@ -171,19 +175,20 @@ def _checked(headers: Mapping[str, str], body: bytes, now_ms: int) -> Sequence[A
         raise ProblemError(400, str(exc)) from exc
     except TooMany as exc:
         raise ProblemError(413, str(exc)) from exc
-    if not is_batch(headers.get("content-type", "")):
-        return [accept(sent[0])]
-    return _all_or_none(sent)
+    with creating(event_log) as context:
+        if not is_batch(headers.get("content-type", "")):
+            return [accept(sent[0], context)]
+        return _all_or_none(sent, context)
 
 
-def _all_or_none(sent: Sequence[Incoming]) -> Sequence[Accepted]:
+def _all_or_none(sent: Sequence[Incoming], context: Mapping[str, str]) -> Sequence[Accepted]:
     """Check a batch. Raises ProblemError, which says which of its events are wrong, and why."""
     accepted: list[Accepted] = []
     wrong: list[dict[str, Any]] = []
     status = 0
     for index, one in enumerate(sent):
         try:
-            accepted.append(accept(one))
+            accepted.append(accept(one, context))
         except WorkersError as exc:
             status = status or status_of(exc)
             wrong.append({"index": index, "detail": str(exc)})
@@ -220,7 +225,7 @@ def _published(
 async def _take_from_dapr(request: Request, services: Services) -> str:
     """Publish what Dapr delivers, and return the status that it knows: nothing is dropped unlogged."""
     try:
-        accepted = await _accepted(request)
+        accepted = await _accepted(request, services.event_log)
         for one in accepted:
             if (one.event.cloudevent.model_extra or {}).get("topic") == services.event_log:
                 logger.warning("dapr.dropped id=%s: it comes from the event log itself", one.event.event_id)

@@ -15,6 +15,7 @@ import uvloop
 from settings import Settings, load_settings
 from workers import logs
 from workers.serving.parts import folder_for
+from workers.traces import environment
 
 from .server import Server, listen
 
@@ -45,6 +46,7 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
     from ..access import DevelopmentKey  # noqa: PLC0415 - with the settings, in this process
     from ..app import make_app, make_parts  # noqa: PLC0415
 
+    environment.start()
     settings = load_settings()
     key = DevelopmentKey(development_secret) if development_secret else None
     folder = folder_for(f"{kind}-{settings.web.host}-{port_of(kind, settings)}".replace(":", "_"))

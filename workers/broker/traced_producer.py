@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import WorkersError
-from ..records.envelope import Record
-from ..records.headers import with_context
+from ..records.envelope import Record, with_headers
 from ..traces import names
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class TracedProducer:
         if any(name == names.TRACEPARENT for name, _ in record.headers):
             return record, None
         work = self._spans.send(topic, record.headers)
-        return record._replace(headers=with_context(record.headers, work.fields)), work
+        return with_headers(record, work.fields), work
 
 
 def _end(works: Iterable[Work | None], error: BaseException | None = None) -> None:

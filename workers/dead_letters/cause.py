@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import Any
 
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
+from ..error_text import kind_of, message_of, traceback_of
 from ..errors import HeldBySwitch, InvalidArguments
-from .letter import Reason, encoded, short_name
+from .letter import Reason, short_name
 
 #: The most bytes of an error that a header keeps; with these limits a dead letter always fits its topic.
 MAX_MESSAGE_BYTES = 4 * 1024
@@ -33,33 +33,12 @@ def error_fields(exception: BaseException | None, *, with_traceback: bool) -> di
     """The fields of a DeadLetter that describe an exception, cut to their limits."""
     if exception is None:
         return {}
-    kind = type(exception)
     if isinstance(exception, HeldBySwitch):
         return {"held_by": exception.switch_id, "exception_message": str(exception)}
     fields = {
-        "exception_type": short_name(f"{kind.__module__}.{kind.__qualname__}"),
-        "exception_message": _beginning(_said(exception), MAX_MESSAGE_BYTES),
+        "exception_type": short_name(kind_of(exception)),
+        "exception_message": message_of(exception, MAX_MESSAGE_BYTES),
     }
     if with_traceback:
-        trace = "".join(traceback.format_exception(exception))
-        # The end of a traceback says more than its beginning.
-        fields["traceback"] = _ending(trace, MAX_TRACEBACK_BYTES)
+        fields["traceback"] = traceback_of(exception, MAX_TRACEBACK_BYTES)
     return fields
-
-
-def _said(exception: BaseException) -> str:
-    try:
-        return str(exception)
-    except Exception as exc:  # noqa: BLE001 - a job's own exception may be broken in any way
-        return f"<its text could not be read: {type(exc).__name__}>"
-
-
-def _beginning(text: str, limit: int) -> str:
-    """The first ``limit`` bytes of a text, as text that UTF-8 can write."""
-    data = encoded(text)
-    return data.decode() if len(data) <= limit else data[:limit].decode(errors="ignore") + "..."
-
-
-def _ending(text: str, limit: int) -> str:
-    data = encoded(text)
-    return data.decode() if len(data) <= limit else "..." + data[-limit:].decode(errors="ignore")

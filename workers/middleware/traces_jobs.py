@@ -15,6 +15,7 @@ from ..records.headers import context_in, is_unrecorded
 from ..records.sources import Source
 from ..topics import Topics
 from ..traces import active, names
+from ..traces.environment import flush
 from .revocation_guard import RevocationGuard
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 #: A job that starts later than this after it was created begins a trace of its own, with a link: hardly any
 #: tool shows a trace that lasts for days, and many have decided about its parts by then.
 SAME_TRACE_MS = 3_600_000
-#: How long the end of a worker waits until its last spans are sent.
-_FLUSH_MS = 2_000
 
 
 class HasSources(Protocol):
@@ -49,10 +48,7 @@ class TracesJobs(dramatiq.Middleware):
             broker.add_middleware(JobSpans(spans, broker.topics, broker.sources_of), after=RevocationGuard)
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        spans = active.spans()
-        if spans is not None:
-            # A process of dramatiq's command ends without Python's exit handlers.
-            spans.flush(_FLUSH_MS)
+        flush()  # a process of dramatiq's command ends without Python's exit handlers, where SDKs do it
 
 
 class _Running(threading.local):

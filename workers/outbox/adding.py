@@ -6,7 +6,10 @@ import time
 
 from sqlalchemy.orm import registry
 
-from ..records.envelope import Record, size_of
+from ..records.envelope import Record, size_of, with_headers
+from ..records.headers import text_of
+from ..traces.active import creating
+from ..traces.names import TRACEPARENT
 from .changes import note_added
 from .session import AnySession
 from .table import ROWS
@@ -32,6 +35,9 @@ def add(session: AnySession, topic: str, record: Record, *, name: str, about: st
     """
     assert record.key is not None, "a record of ours has a key"
     assert record.value is not None, "a tombstone needs no transaction"
+    if text_of(TRACEPARENT, record.headers) is None:
+        with creating(topic) as context:
+            record = with_headers(record, context)
     row = AddedRow(
         topic=topic,
         key=record.key,

@@ -6,6 +6,7 @@ never in ``message.options``: a message received equals the message sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import dramatiq
@@ -50,6 +51,12 @@ def encode(message: dramatiq.Message[Any], eta_ms: int | None = None) -> Record:
     if eta_ms is not None:
         headers.append(("eta", str(eta_ms).encode()))
     return Record(str(key or message.message_id).encode(), message_json.write(message), headers, not key)
+
+
+def with_headers(record: Record, headers: Mapping[str, str]) -> Record:
+    """The record with these headers too."""
+    added = [(name, value.encode()) for name, value in headers.items()]
+    return record._replace(headers=[*record.headers, *added]) if added else record
 
 
 def decode(value: bytes | None, queue: str | None) -> dramatiq.Message[Any]:

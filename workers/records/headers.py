@@ -7,7 +7,7 @@ others, such as ``traceparent``, stay with the job through retries, dead letters
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..traces.names import TRACEPARENT, TRACESTATE
 from .consumed import ConsumedRecord
@@ -78,13 +78,6 @@ def trace_id_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """The trace that a ``traceparent`` names, in hexadecimal; None without one that makes sense."""
     found = _TRACEPARENT.match(text_of(TRACEPARENT, headers) or "")
     return found[1] if found else None
-
-
-def with_context(headers: Headers, fields: Mapping[str, str]) -> Headers:
-    """The headers with those of a span's context, unless there are some already."""
-    if not fields or any(name == TRACEPARENT for name, _ in headers):
-        return headers
-    return [*headers, *((name, value.encode()) for name, value in fields.items())]
 
 
 def context_in(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:

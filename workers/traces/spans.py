@@ -24,10 +24,14 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from ..error_text import kind_of, message_of, traceback_of
 from . import names
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NO_PARENT = Context()
+#: The most bytes of an error that a span keeps.
+_MAX_MESSAGE_BYTES = 1024
+_MAX_TRACEBACK_BYTES = 8 * 1024
 
 
 class Work:
@@ -206,10 +210,14 @@ def _fields(context: Context) -> Mapping[str, str]:
 
 
 def _fail(span: Span, error: BaseException) -> None:
-    kind = type(error)
-    span.set_attribute(names.ERROR_TYPE, f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."))
-    span.record_exception(error)
-    span.set_status(StatusCode.ERROR, str(error))
+    kind, message = kind_of(error), message_of(error, _MAX_MESSAGE_BYTES)
+    span.set_attribute(names.ERROR_TYPE, kind)
+    # Not by `record_exception`, which has no limits, and trusts that an exception can be asked for its text.
+    told = {names.EXCEPTION_TYPE: kind, names.EXCEPTION_MESSAGE: message}
+    span.add_event(
+        names.EXCEPTION, {**told, names.EXCEPTION_TRACEBACK: traceback_of(error, _MAX_TRACEBACK_BYTES)}
+    )
+    span.set_status(StatusCode.ERROR, message)
 
 
 def _follows_unrecorded(provider: TracerProvider) -> bool:
