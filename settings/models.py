@@ -167,6 +167,22 @@ class ReminderSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """The archive of the audit trail, which `todo-workers audit archive` writes."""
+
+    archive_dir: Path | None = Field(
+        default=None, description="Folder that whole months of the audit trail are moved to."
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file with the Ed25519 key that signs what is archived."
+    )
+    public_keys_file: Path | None = Field(
+        default=None,
+        description="PEM file with the public keys that archives are checked with; without it, that of"
+        " AUDIT_KEY_FILE.",
+    )
+
+
 class EventSettings(Section):
     """How the event log is read."""
 
@@ -189,6 +205,7 @@ class Settings(BaseModel):
     worker: WorkerSettings = WorkerSettings()
     reminder: ReminderSettings = ReminderSettings()
     event: EventSettings = EventSettings()
+    audit: AuditSettings = AuditSettings()
     web: WebSettings = WebSettings()
     log_format: LogFormat = Field(
         default="plain",

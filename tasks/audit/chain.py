@@ -105,11 +105,15 @@ def chained(entry: AuditEntry, head: Head, recorded_at: datetime) -> dict[str, A
 
 def hash_of(row: Mapping[str, Any]) -> str:
     """Compute the hash that ``row`` must have; the module's docstring says how."""
+    return hashlib.sha256(text_of(row).encode()).hexdigest()
+
+
+def text_of(row: Mapping[str, Any]) -> str:
+    """Write the text that is hashed."""
     values = {name: row[name] for name in HASHED}
     for name in ("time", "recorded_at"):
         values[name] = values[name].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def flaw(row: Mapping[str, Any], head: Head) -> str | None:

@@ -33,8 +33,8 @@ _TIME = audit_trail.c.time
 class AuditFilter:
     """The rows that match everything set here.
 
-    ``since`` and ``until`` are times of the event, inclusive; ``below`` is a sequence, exclusive. An event
-    has one of ``types``.
+    ``since`` and ``until`` are times of the event, inclusive; ``above`` and ``below`` are sequences,
+    exclusive. An event has one of ``types``.
     """
 
     todo_id: str | None = None
@@ -45,6 +45,7 @@ class AuditFilter:
     event_id: str | None = None
     below: int | None = None
     types: tuple[str, ...] | None = None
+    above: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same as conditions of SQL."""
@@ -62,9 +63,23 @@ class AuditFilter:
             found.append(columns.time <= self.until)
         if self.below is not None:
             found.append(columns.sequence < self.below)
+        if self.above is not None:
+            found.append(columns.sequence > self.above)
         if self.types is not None:
             found.append(columns.type.in_(self.types))
         return found
+
+    def matches(self, row: Row) -> bool:
+        """Whether a row has all that is set, as `conditions` asks the database."""
+        equal = ("todo_id", "actor", "type", "event_id")
+        return (
+            all(getattr(self, name) in (None, row[name]) for name in equal)
+            and (self.since is None or row["time"] >= self.since)
+            and (self.until is None or row["time"] <= self.until)
+            and (self.below is None or row["sequence"] < self.below)
+            and (self.above is None or row["sequence"] > self.above)
+            and (self.types is None or row["type"] in self.types)
+        )
 
 
 def newest(

@@ -22,11 +22,15 @@ _BATCH_SIZE = 500
 
 @dataclass(slots=True)
 class Rebuilt:
-    """The result of a rebuild. ``problems`` counts the records of the event log that have no row."""
+    """The result of a rebuild. ``problems`` counts the records of the event log that have no row.
+
+    ``archived`` counts those whose row is archived.
+    """
 
     records: int = 0
     outcomes: Counter[Recording] = field(default_factory=Counter)
     problems: int = 0
+    archived: int = 0
 
 
 def rebuild(
@@ -36,12 +40,14 @@ def rebuild(
     now: Callable[[], datetime],
     max_ahead: timedelta = MAX_AHEAD,
     tell: Callable[[str], object],
+    is_archived: Callable[[str, int], bool] = lambda _event_id, _written_ms: False,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Rebuilt:
     """Record the event of each of ``records``; rows that are there already stay as they are.
 
     For each record that gets no row, ``tell`` is called at once with its place and the reason: there may be
-    any number. ``max_ahead`` must be the one that the workers use, else rows differ. ``progress`` is called
+    any number. ``max_ahead`` must be the one that the workers use, else rows differ. ``is_archived`` is asked
+    with the id of an event and when the log got it, see `ArchivedEvents.has`. ``progress`` is called
     with the number of records since its last call.
 
     Raises:
@@ -53,7 +59,7 @@ def rebuild(
         rebuilt.problems += 1
         tell(text)
 
-    places = iter(_decoded(records, max_ahead, rebuilt, without_row))
+    places = iter(_decoded(records, max_ahead, rebuilt, without_row, is_archived))
     while batch := list(islice(places, _BATCH_SIZE)):
         outcomes = store.record_all([event for event, _ in batch], recorded_at=now())
         rebuilt.outcomes.update(outcomes)
@@ -69,6 +75,7 @@ def _decoded(
     max_ahead: timedelta,
     rebuilt: Rebuilt,
     without_row: Callable[[str], None],
+    is_archived: Callable[[str, int], bool],
 ) -> Iterator[tuple[AnyEvent, str]]:
     for record in records:
         rebuilt.records += 1
@@ -79,6 +86,11 @@ def _decoded(
             without_row(f"{place}: {record.unreadable}")
             continue
         try:
-            yield read_any_event(event_of(incoming, max_ahead=max_ahead)).event, place
+            event = read_any_event(event_of(incoming, max_ahead=max_ahead)).event
         except (Undecodable, InvalidEvent) as exc:
             without_row(f"{place}: {exc}")
+            continue
+        if is_archived(str(event.event_id), record.timestamp):
+            rebuilt.archived += 1
+        else:
+            yield event, place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,9 @@ from sqlalchemy import Connection, Select, select
 
 from ..storage.database import Database
 from ..storage.engine import DatabaseError
+from .archive.folder import ArchiveError, ArchiveFolder
+from .archive.manifest import Manifest
+from .archive.registry import archived
 from .chain import Head, flaw
 from .reading import PAGE_SIZE, AuditFilter, Row, pages, read_rows
 from .trail import audit_trail
@@ -20,9 +23,13 @@ MAX_TOLD = 20
 
 @dataclass(slots=True)
 class Verdict:
-    """The result of a walk. ``head`` is the end of the chain: an operator may keep it, and compare later."""
+    """The result of a walk. ``head`` is the end of the chain: an operator may keep it, and compare later.
+
+    ``rows`` are all that were read, ``archived`` those of them that are in files.
+    """
 
     rows: int = 0
+    archived: int = 0
     head: Head = field(default_factory=Head)
     flaws: int = 0
     told: list[str] = field(default_factory=list)
@@ -44,8 +51,9 @@ def verify(
     progress: Callable[[int], object] = lambda _: None,
     *,
     page_size: int = PAGE_SIZE,
+    folder: ArchiveFolder | None = None,
 ) -> Verdict:
-    """Walk all rows, also while others are added, in memory that does not grow.
+    """Walk all rows, also while others are added, in memory that does not grow; first those in ``folder``.
 
     With ``expected``, an earlier head, it also finds that the end was cut off, or that rows were written
     anew with hashes that fit. ``progress`` is called with the number of rows since its last call.
@@ -54,19 +62,52 @@ def verify(
         DatabaseError: the database cannot be read. What a row holds is never an error, but a flaw.
     """
     verdict = Verdict()
-    for row in pages(database, AuditFilter(), page_size=page_size, read=_read_what_can_be_read):
+    for month in archived(database):
+        for row in _archived_rows(month, folder, verdict):
+            _take(row, verdict, expected)
+            progress(1)
+        verdict.head = month.head
+    verdict.archived = verdict.rows
+    # Rows that are archived and still there are deleted by the next `audit archive`.
+    wanted = AuditFilter(above=verdict.head.sequence)
+    for row in pages(database, wanted, page_size=page_size, read=_read_what_can_be_read):
         wrong = row["unreadable"] if "unreadable" in row else _flaw(row, verdict.head)
         if wrong:
             verdict.add(wrong)
-        verdict.rows += 1
-        verdict.head = Head(row["sequence"], row["hash"])
-        if expected and row["sequence"] == expected.sequence and row["hash"] != expected.hash:
-            verdict.add(f"row {expected.sequence} has not the hash that is expected: it was written anew")
+        _take(row, verdict, expected)
         progress(1)
     last = verdict.head.sequence
     if expected and last < expected.sequence:
         verdict.add(f"the trail was cut off: it ends at row {last}, row {expected.sequence} is expected")
     return verdict
+
+
+def _take(row: Row, verdict: Verdict, expected: Head | None) -> None:
+    verdict.rows += 1
+    verdict.head = Head(row["sequence"], row["hash"])
+    if expected and row["sequence"] == expected.sequence and row["hash"] != expected.hash:
+        verdict.add(f"row {expected.sequence} has not the hash that is expected: it was written anew")
+
+
+def _archived_rows(month: Manifest, folder: ArchiveFolder | None, verdict: Verdict) -> Iterator[Row]:
+    """Yield the rows of an archived month; what is wrong with its files is added to the verdict."""
+    if month.before != verdict.head:
+        verdict.add(f"{month.month} does not continue row {verdict.head.sequence}: a month is missing")
+    if folder is None:
+        rows = f"rows {month.first_sequence} to {month.last_sequence}"
+        verdict.add(f"{rows} of {month.month} are archived, and nothing says where: set AUDIT_ARCHIVE_DIR")
+        return
+    try:
+        found = folder.manifest(month.month)
+        if found == month:
+            yield from folder.rows(month, verdict.add)
+        else:
+            verdict.add(
+                f"audit-{month.month}.json is not the one that was written: it is of {found.month}, rows "
+                f"{found.first_sequence} to {found.last_sequence}"
+            )
+    except ArchiveError as exc:
+        verdict.add(str(exc))
 
 
 def _flaw(row: Row, head: Head) -> str | None:

@@ -1,4 +1,4 @@
-"""Look at the audit trail, verify it, or add what it lacks."""
+"""Look at the audit trail, verify it, add what it lacks, or archive months of it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from workers.cli.times import parse_time
 from workers.errors import WrongUsage
 
 from ..app import broker, database, event_log, settings
+from ..archive import archive_folder, archived_until, folder_to_write
+from ..audit.archive.listing import month_of_archive
 from ..audit.chain import Head
-from ..audit.reading import AuditFilter
+from ..audit.reading import AuditFilter, newest
+from . import archive_output as archive_commands
 from . import audit_output as commands
+from .archive_output import say_what_is_archived
 
-app = command_group("Look at the audit trail, verify it, or add what it lacks.")
+app = command_group("Look at the audit trail, verify it, add what it lacks, or archive months of it.")
 
 _Zone = Annotated[
     str, typer.Option("--time-zone", metavar="ZONE", help="Show times as they are there: Europe/Berlin.")
@@ -35,6 +39,9 @@ def list_(
         str | None, typer.Option(metavar="TIME", help="Only what happened since then: 2h, 3d, or ISO.")
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Only what happened until then.")] = None,
+    month: Annotated[
+        str | None, typer.Option(metavar="2026-01", help="Of this archived month, the oldest first.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to show, the newest first.")] = 50,
     all_: Annotated[bool, typer.Option("--all", help="Show all, however many.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON, one object per line.")] = False,
@@ -47,11 +54,16 @@ def list_(
     at_most = None if all_ else limit
     if json and (csv or excel):
         raise WrongUsage(f"--json or --{'csv' if csv else 'excel'}, not both")
+    source = newest if month is None else month_of_archive(archive_folder(), month)
     if json:
-        raise typer.Exit(commands.show_json(database(), wanted, limit=at_most))
-    if csv or excel:
-        raise typer.Exit(commands.show_csv(database(), wanted, limit=at_most, for_excel=excel))
-    raise typer.Exit(commands.show_table(database(), wanted, limit=at_most, zone=_zone(zone)))
+        status = commands.show_json(database(), wanted, limit=at_most, source=source)
+    elif csv or excel:
+        status = commands.show_csv(database(), wanted, limit=at_most, for_excel=excel, source=source)
+    else:
+        status = commands.show_table(database(), wanted, limit=at_most, zone=_zone(zone), source=source)
+    if month is None:
+        say_what_is_archived(database(), "--month shows one")
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -60,7 +72,9 @@ def history(
     zone: _Zone = "UTC",
 ) -> None:
     """Tell what happened to a todo, the oldest first."""
-    raise typer.Exit(commands.tell_history(database(), todo, zone=_zone(zone)))
+    status = commands.tell_history(database(), todo, zone=_zone(zone))
+    say_what_is_archived(database(), "audit list --month ... --todo ... shows what was before")
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -72,14 +86,35 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Walk the chain of hashes, and exit 1 where it is broken. Keep the head it prints somewhere else."""
-    raise typer.Exit(commands.check(database(), _head(expect), as_json=json))
+    expected = _head(expect)
+    raise typer.Exit(commands.check(database(), expected, as_json=json, folder=archive_folder()))
+
+
+@app.command()
+def archive(
+    older_than: Annotated[
+        int, typer.Option(min=1, metavar="MONTHS", help="Months that stay in the database, at least.")
+    ] = 12,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which months would be moved.")] = False,
+) -> None:
+    """Move whole months into signed files in AUDIT_ARCHIVE_DIR; `verify` goes on checking them there.
+
+    Call it again if it was interrupted: no row is lost or there twice.
+    """
+    now = datetime.now(UTC)
+    until = archived_until(now, older_than)
+    if dry_run:
+        raise typer.Exit(archive_commands.show_plan(database(), until))
+    raise typer.Exit(archive_commands.move(database(), folder_to_write(), until=until, now=now))
 
 
 @app.command()
 def rebuild() -> None:
-    """Record every event of the event log that has no row yet."""
-    max_ahead = settings.event.max_ahead
-    raise typer.Exit(commands.add_missing(database(), broker.cluster, event_log, max_ahead=max_ahead))
+    """Record every event of the event log that has no row yet, neither here nor in the archive."""
+    max_ahead, folder = settings.event.max_ahead, archive_folder()
+    status = commands.add_missing(database(), broker.cluster, event_log, max_ahead=max_ahead, folder=folder)
+    say_what_is_archived(database(), "their events are not added again")
+    raise typer.Exit(status)
 
 
 def _time(text: str | None) -> datetime | None:

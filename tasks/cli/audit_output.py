@@ -21,6 +21,10 @@ from workers.kafka import Cluster
 from workers.kafka.topic_reader import TopicReader
 from workers.progress import counting
 
+from ..audit.archive.folder import ArchiveFolder
+from ..audit.archive.known_events import ArchivedEvents
+from ..audit.archive.listing import Source
+from ..audit.archive.registry import archived
 from ..audit.chain import Head
 from ..audit.reading import AuditFilter, history, newest
 from ..audit.rebuild import rebuild
@@ -39,9 +43,11 @@ _DROPPED = ("\t", "\r", "\n")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zone: ZoneInfo) -> int:
-    """Print the rows that match, the newest first, as a table."""
-    found = newest(database, wanted, None if limit is None else limit + 1)
+def show_table(
+    database: Database, wanted: AuditFilter, *, limit: int | None, zone: ZoneInfo, source: Source = newest
+) -> int:
+    """Print the rows of the source that match, as a table."""
+    found = source(database, wanted, None if limit is None else limit + 1)
     rows = list(islice(found, limit))
     if not rows:
         print("no audit rows" if wanted == AuditFilter() else "no audit rows match")
@@ -54,19 +60,26 @@ def show_table(database: Database, wanted: AuditFilter, *, limit: int | None, zo
         table.add_row(*(Text(cell) for cell in cells))
     console().print(table)
     if next(found, None) is not None:
-        print(f"the newest {len(rows)}; --limit or --all shows more")
+        print(f"the {'newest' if source is newest else 'first'} {len(rows)}; --limit or --all shows more")
     return 0
 
 
-def show_json(database: Database, wanted: AuditFilter, *, limit: int | None) -> int:
-    """Print the rows that match, the newest first, one JSON object a line."""
-    for row in newest(database, wanted, limit):
+def show_json(database: Database, wanted: AuditFilter, *, limit: int | None, source: Source = newest) -> int:
+    """Print the rows of the source that match, one JSON object a line."""
+    for row in source(database, wanted, limit):
         print(json.dumps(_plain(row), ensure_ascii=False))
     return 0
 
 
-def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None, for_excel: bool = False) -> int:
-    """Print the rows that match, the newest first, as CSV with a header; JSON values are JSON in their cells.
+def show_csv(
+    database: Database,
+    wanted: AuditFilter,
+    *,
+    limit: int | None,
+    for_excel: bool = False,
+    source: Source = newest,
+) -> int:
+    """Print the rows of the source that match, as CSV with a header; JSON values are JSON in their cells.
 
     With ``for_excel`` a byte order mark goes first: without it Excel reads UTF-8 as an old code page.
     """
@@ -76,7 +89,7 @@ def show_csv(database: Database, wanted: AuditFilter, *, limit: int | None, for_
         sys.stdout.write(_BYTE_ORDER_MARK)
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(_COLUMNS)
-    for row in newest(database, wanted, limit):
+    for row in source(database, wanted, limit):
         out.writerow(map(_cell, _plain(row).values()))
     return 0
 
@@ -105,10 +118,12 @@ def tell_history(database: Database, todo_id: str, *, zone: ZoneInfo) -> int:
     return 0
 
 
-def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
+def check(
+    database: Database, expected: Head | None, *, as_json: bool, folder: ArchiveFolder | None = None
+) -> int:
     """Walk the chain and print the verdict; returns 1 if the chain is broken."""
     with counting("verifying") as advance:
-        verdict = verify(database, expected, advance)
+        verdict = verify(database, expected, advance, folder=folder)
     if as_json:
         print(json.dumps(_verdict(verdict)))
         return int(not verdict.is_whole)
@@ -120,31 +135,41 @@ def check(database: Database, expected: Head | None, *, as_json: bool) -> int:
         print(f"{database.name}: no audit rows, nothing to verify; check DATABASE_URL if there should be")
         return 0
     state = "whole" if verdict.is_whole else f"BROKEN, in {verdict.flaws} places"
-    print(f"{database.name}: {verdict.rows} audit rows, {state}")
+    of_these = f" ({verdict.archived} of them archived)" if verdict.archived else ""
+    print(f"{database.name}: {verdict.rows} audit rows{of_these}, {state}")
     print(f"head {verdict.head}")
     return int(not verdict.is_whole)
 
 
-def add_missing(database: Database, cluster: Cluster, topic: str, *, max_ahead: timedelta = MAX_AHEAD) -> int:
+def add_missing(
+    database: Database,
+    cluster: Cluster,
+    topic: str,
+    *,
+    max_ahead: timedelta = MAX_AHEAD,
+    folder: ArchiveFolder | None = None,
+) -> int:
     """Add the rows that the trail lacks of the event log; returns 1 if a record has no row."""
     with closing(TopicReader(cluster, topic)) as reader:
         reader.open()
         if not reader.sizes():
             print(f"there is no topic {topic}", file=sys.stderr)
             return 1
-        with counting("rebuilding") as advance:
+        with counting("rebuilding") as advance, closing(ArchivedEvents(archived(database), folder)) as known:
             rebuilt = rebuild(
                 AuditStore(database),
                 reader.read_to_end(),
                 now=lambda: datetime.now(UTC),
                 max_ahead=max_ahead,
                 tell=_say,
+                is_archived=known.has,
                 progress=advance,
             )
     counts = rebuilt.outcomes
+    are_archived = f"{rebuilt.archived} are archived, " if rebuilt.archived else ""
     print(
         f"{rebuilt.records} records in {topic}: {counts[Recording.RECORDED]} added, "
-        f"{counts[Recording.REPEATED]} were there, {rebuilt.problems} without a row"
+        f"{counts[Recording.REPEATED]} were there, {are_archived}{rebuilt.problems} without a row"
     )
     return int(rebuilt.problems > 0)
 
@@ -162,6 +187,7 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     head = {"sequence": verdict.head.sequence, "hash": verdict.head.hash}
     return {
         "rows": verdict.rows,
+        "archived": verdict.archived,
         "whole": verdict.is_whole,
         "flaws": verdict.flaws,
         "told": verdict.told,

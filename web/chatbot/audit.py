@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tasks.app import database
+from tasks.archive import archive_folder
 from tasks.audit.reading import AuditFilter, history, newest
 from tasks.audit.story import story, summary
 from tasks.audit.verify import verify
@@ -57,7 +58,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
 
     @on_database
     def check(request: Request) -> Response:
-        return desk.render(request, "audit_check.html", verdict=verify(database()))
+        return desk.render(request, "audit_check.html", verdict=verify(database(), folder=archive_folder()))
 
     view = desk.open_to(Permission.VIEW)
     return [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +62,40 @@ def test_the_options_choose_rows_and_how_they_are_shown(tmp_path: Path) -> None:
     wrong = run(database_url, "audit", "verify", "--expect", f"2:{head.partition(':')[2]}")
     assert wrong.returncode == 1
     assert "row 2 has not the hash that is expected" in wrong.stdout
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_months_are_archived_and_openssl_checks_them(tmp_path: Path) -> None:
+    database_url = f"sqlite:///{tmp_path}/todo.db"
+    database, store_at = Database(database_url), (datetime(2025, 1, 31, tzinfo=UTC), datetime.now(UTC))
+    for recorded_at in store_at:
+        AuditStore(database).record(an_event(), recorded_at=recorded_at)
+    database.dispose()
+    key, public, folder = tmp_path / "audit.pem", tmp_path / "audit.pub", tmp_path / "archive"
+    folder.mkdir()
+    env = {"DATABASE_URL": database_url, "AUDIT_ARCHIVE_DIR": str(folder)}
+    refused = todo_workers("audit", "archive", env=env)
+    assert (refused.returncode, "set AUDIT_KEY_FILE" in refused.stderr) == (1, True)
+    openssl("genpkey", "-algorithm", "ed25519", "-out", str(key))
+    openssl("pkey", "-in", str(key), "-pubout", "-out", str(public))
+    archived = todo_workers("audit", "archive", env=env | {"AUDIT_KEY_FILE": str(key)})
+    assert archived.stdout == f"2025-01: 1 rows, 1 to 1 moved to {folder}\n", archived.stderr
+
+    env["AUDIT_PUBLIC_KEYS_FILE"] = str(public)
+    verified = todo_workers("audit", "verify", env=env)
+    assert (verified.returncode, "2 audit rows (1 of them archived), whole" in verified.stdout) == (0, True)
+    month = todo_workers("audit", "list", "--month", "2025-01", "--json", env=env)
+    assert json.loads(month.stdout)["sequence"] == 1
+    listed = todo_workers("audit", "list", "--json", env=env)
+    assert json.loads(listed.stdout)["sequence"] == 2
+    assert listed.stderr == "rows 1 to 1 (2025-01) are archived: --month shows one\n"
+    manifest = folder / "audit-2025-01.json"
+    check = ["-verify", "-pubin", "-inkey", str(public), "-rawin", "-in", str(manifest)]
+    assert "Verified Successfully" in openssl("pkeyutl", *check, "-sigfile", f"{manifest}.sig")
+
+
+def openssl(*words: str) -> str:
+    return subprocess.run(["openssl", *words], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize(

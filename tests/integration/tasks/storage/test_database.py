@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from tasks.audit.archive.registry import audit_archives
 from tasks.audit.trail import audit_trail
 from tasks.cli.database import show_schema, upgrade_schema
 from tasks.notifications.delivery_store import deliveries
@@ -31,6 +32,7 @@ from tasks.todos.table import outbox, todos
 from tests.helpers import warm
 
 TABLES = {
+    audit_archives,
     audit_trail,
     deliveries,
     outbox,
