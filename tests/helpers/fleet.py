@@ -97,7 +97,12 @@ class Fleet:
 
     def kill_a_worker(self) -> None:
         """SIGKILL one worker process; dramatiq's main process then ends the others and itself."""
-        os.kill(wait_for(lambda: self.worker_pids, timeout_s=60)[0], signal.SIGKILL)
+        os.kill(wait_for(self._worker_pids_in_log, timeout_s=60)[0], signal.SIGKILL)
+
+    def _worker_pids_in_log(self) -> list[int]:
+        """Those that have logged something: a process that only forks the workers would not."""
+        log = self.log()
+        return [pid for pid in self.worker_pids if f"[PID {pid}]" in log]
 
     def has_ended(self) -> bool:
         """Whether the whole command has ended."""

@@ -86,7 +86,7 @@ def _run(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    # It is the fork server's here, and each program that starts processes would start a fork server of its own.
+    # Left as it is here, each program that starts processes would start a fork server for them.
     multiprocessing.set_start_method(None, force=True)
     os.environ.clear()
     os.environ.update(env)

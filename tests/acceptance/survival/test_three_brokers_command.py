@@ -15,6 +15,8 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster
 from workers.kafka import connect_admin
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def command() -> Iterator[StartedProgram]:

@@ -62,6 +62,7 @@ def test_a_kept_directory_keeps_topics_and_another_broker_is_not_disturbed(
     assert "kept" not in topics_of(bootstrap_servers)
 
 
+@pytest.mark.long
 def test_a_kept_directory_keeps_its_users(tmp_path: Path) -> None:
     users = {"admin": "admin-secret"}
     kept = LocalKafka(data_dir=tmp_path, scram_users=users)
@@ -79,6 +80,7 @@ def test_a_kept_directory_keeps_its_users(tmp_path: Path) -> None:
                 assert set(admin.list_topics()) == set(topics)
 
 
+@pytest.mark.long
 def test_a_free_port_that_somebody_else_takes_first_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as faster:
 
@@ -159,6 +161,7 @@ input()
 """
 
 
+@pytest.mark.long
 def test_no_broker_survives_a_parent_that_is_killed() -> None:
     parent = subprocess.Popen([sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
@@ -176,7 +179,7 @@ def test_no_broker_survives_a_parent_that_is_killed() -> None:
     assert not Path(data_dir.decode()).exists()
 
 
-@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_the_command_runs_until_it_is_told_to_stop(stop_signal: signal.Signals) -> None:
     command = subprocess.Popen(
         [sys.executable, "-m", "workers", "kafka", "--port", "0"],
@@ -241,6 +244,7 @@ def resolve(cache: Path, **env: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 def test_two_processes_that_need_the_jars_download_them_once(
     tmp_path: Path, mirror: tuple[str, Counter[str], set[str]]
 ) -> None:
@@ -282,6 +286,7 @@ def test_a_jar_that_is_not_what_was_published_is_refused(
     assert out.strip() == str(len(pinned_jars())), err
 
 
+@pytest.mark.long
 def test_stop_is_quick_and_harmless_when_nothing_runs() -> None:
     LocalKafka().stop()
     kafka = LocalKafka()
