@@ -17,6 +17,7 @@ from workers import logs
 from workers.serving.parts import folder_for
 from workers.traces import environment
 
+from .collections import make_collections_rare
 from .server import Server, listen
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
         await server.serve(sockets=[listening])
         shown.cancel()
 
+    make_collections_rare()
     # uvicorn raises the signal again that ended it.
     with suppress(KeyboardInterrupt):
         uvloop.run(main())

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import cast
 
+from web.running.collections import make_collections_rare
+
 _REQUEST = (
     b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -75,8 +77,12 @@ class Client(asyncio.Protocol):
         return data
 
 
-def require_files(count: int) -> None:
-    """Raise OSError if so many connections need more files than this process may open."""
+def ready_for(count: int) -> None:
+    """Make this process ready for so many connections. Raises OSError if it may not open so many files.
+
+    From now on it is not held up by looks at all of its objects, as their times would count as the server's.
+    """
+    make_collections_rare()
     import resource  # noqa: PLC0415 - not on every system
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

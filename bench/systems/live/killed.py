@@ -12,7 +12,7 @@ import uvloop
 
 from ...errors import NotMeasured
 from ...web_server import free_port
-from .client import Client, require_files
+from .client import Client, ready_for
 from .load import SINGLE, Writer, hello, served
 
 #: How many clients connect at a time.
@@ -25,7 +25,7 @@ def killed(address: str, namespace: str, connections: int, missed: int) -> dict[
 
     Raises NotMeasured if an event is lost, or is shown twice.
     """
-    require_files(connections)
+    ready_for(connections)
     return uvloop.run(_measure(address, namespace, connections, missed))
 
 

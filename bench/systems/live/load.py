@@ -25,7 +25,7 @@ from workers.records.envelope import Record
 
 from ...errors import NotMeasured
 from ...web_server import free_port, started
-from .client import Client, framed, require_files
+from .client import Client, framed, ready_for
 from .server import FOR_ALL, KEY
 
 #: How many connections are being made at a time.
@@ -41,7 +41,7 @@ def bridge(
     address: str, namespace: str, connections: int, fan_outs: int, singles_s: float
 ) -> dict[str, float]:
     """Measure the bridge. See `_Load.readings`, and `singles` for the times to a single user."""
-    require_files(connections)
+    ready_for(connections)
     with served("bridge", address, namespace) as (port, process):
         load = _Load(port, process, connections)
         writer = Writer(address, namespace)
@@ -53,7 +53,7 @@ def bridge(
 
 def bare(connections: int, fan_outs: int) -> dict[str, float]:
     """Measure the plain application."""
-    require_files(connections)
+    ready_for(connections)
     with served("bare", "", "") as (port, process):
         load = _Load(port, process, connections)
         return uvloop.run(load.measure(lambda number: _post(port, number), fan_outs))

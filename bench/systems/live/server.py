@@ -23,6 +23,7 @@ from web.live.bridge import Bridge, Limits
 from web.live.connections.admission import Admission
 from web.live.connections.routes import add_health, add_live
 from web.live.views import VIEWS, Views, owner_and_watchers
+from web.running.collections import make_collections_rare
 from web.running.server import Server, listen
 from workers import Cluster
 from workers.kafka import create_missing_topics
@@ -36,6 +37,7 @@ _MANY = 1_000_000
 
 def bridge_server(address: str, namespace: str) -> Server:
     """The bridge, as `todo-workers bridge` runs it, with an event that everybody may see."""
+    make_collections_rare()
     cluster = Cluster((address,))
     topics = [f"{namespace}.events", f"{namespace}.updates"]
     specs = [TopicSpec(topic, 8, None, log_config(86_400_000)) for topic in topics]
