@@ -6,7 +6,6 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from itertools import islice
@@ -150,8 +149,7 @@ def add_missing(
     folder: ArchiveFolder | None = None,
 ) -> int:
     """Add the rows that the trail lacks of the event log; returns 1 if a record has no row."""
-    with closing(TopicReader(cluster, topic)) as reader:
-        reader.open()
+    with TopicReader(cluster, topic) as reader:
         if not reader.sizes():
             print(f"there is no topic {topic}", file=sys.stderr)
             return 1

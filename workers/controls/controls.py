@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from ..dead_letters.filter import Filter
@@ -126,8 +125,7 @@ class Controls:
 
     def state(self) -> State:
         """What is decided now, by the control topic alone. Raises KafkaUnreachable or NotAuthorized."""
-        with closing(TopicReader(self._producer.cluster, self._topics.control)) as reader:
-            reader.open()
+        with TopicReader(self._producer.cluster, self._topics.control) as reader:
             return State().after(reader.read_to_end())
 
     def fleet(self) -> list[Process]:

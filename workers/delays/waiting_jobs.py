@@ -42,16 +42,12 @@ def read(cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> Iterator[De
     """
     tier_of = {topics.delay(tier.name): tier.name for tier in tiers}
     progress = _progress(cluster, topics.movers)
-    reader = TopicReader(cluster, *tier_of)
-    try:
-        reader.open()
+    with TopicReader(cluster, *tier_of) as reader:
         for record in reader.read_to_end():
             if _is_open(record.offset, progress.get(TopicPartition(record.topic, record.partition))):
                 job = _job(record, tier_of[record.topic])
                 if job is not None:
                     yield job
-    finally:
-        reader.close()
 
 
 def delete(

@@ -9,7 +9,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import UUID
 
 from ..errors import KafkaUnreachable, TopicsMissing
@@ -33,7 +34,10 @@ _LEAP = 2_000
 
 
 class TopicReader:
-    """Reads all partitions of some topics from their beginning. For one thread; nothing is committed."""
+    """Reads all partitions of some topics from their beginning. For one thread; nothing is committed.
+
+    A context manager: it connects when it is entered, as by :meth:`open`.
+    """
 
     def __init__(self, cluster: Cluster, *topics: str, **options: Any) -> None:
         """``options`` are those of kafka-python's consumer."""
@@ -44,18 +48,34 @@ class TopicReader:
         self._client: KafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
 
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
     def open(self) -> None:
-        """Connect. Raises KafkaUnreachable."""
+        """Connect. Raises KafkaUnreachable; then it is closed."""
         self._client = connect_consumer(self._cluster, None, **self._options)
+        try:
+            self._assign(self._client)
+        except BaseException:
+            self.close()
+            raise
+
+    def _assign(self, client: KafkaConsumer) -> None:
         with kafka_errors(self._cluster, self._doing):
             self._partitions = [
                 TopicPartition(topic, partition)
                 for topic in self._topics
-                for partition in sorted(self._client.partitions_for_topic(topic) or ())
+                for partition in sorted(client.partitions_for_topic(topic) or ())
             ]
-            self._client.assign(self._partitions)
+            client.assign(self._partitions)
             if self._partitions:  # a topic that does not exist has none
-                self._client.seek_to_beginning()
+                client.seek_to_beginning()
 
     def read(self, timeout_ms: int) -> list[ConsumedRecord]:
         """The records that come within ``timeout_ms``, partition by partition. Raises KafkaUnreachable."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -194,8 +193,7 @@ def _in_queues(broker: KafkaBroker, job_id: str) -> Iterator[_Found]:
     for queue in sorted(broker.queues):
         logs = _logs(broker, queue)
         decoder = QueueDecoder(queue, broker.sources_of(queue))
-        with closing(TopicReader(broker.cluster, *broker.topics_of(queue))) as reader:
-            reader.open()
+        with TopicReader(broker.cluster, *broker.topics_of(queue)) as reader:
             for partition, log in logs.items():
                 start = log.first_undone if partition.topic in decoder.topics else log.start
                 records = reader.read_partition(partition, log.end, start=start) if start < log.end else ()

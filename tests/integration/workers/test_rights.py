@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import dramatiq
 import pytest
@@ -81,14 +80,12 @@ def replay(broker: KafkaBroker) -> int:
 
 
 def first_offset(broker: KafkaBroker, topic: str) -> int:
-    with closing(TopicReader(broker.cluster, topic)) as reader:
-        reader.open()
+    with TopicReader(broker.cluster, topic) as reader:
         return min(first for first, _ in reader.sizes().values())
 
 
 def records_in(broker: KafkaBroker, topic: str) -> list[bytes | None]:
-    with closing(TopicReader(broker.cluster, topic)) as reader:
-        reader.open()
+    with TopicReader(broker.cluster, topic) as reader:
         return [record.value for record in reader.read_to_end()]
 
 

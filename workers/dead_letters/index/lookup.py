@@ -40,14 +40,10 @@ class IndexLetters:
         if not places:
             return
         index = self._index()
-        reader = TopicReader(self._cluster, self._topic)
-        try:
-            reader.open()
+        with TopicReader(self._cluster, self._topic) as reader:
             for partition, offsets in places.items():
                 for record in reader.read_at(TopicPartition(self._topic, partition), offsets):
                     if record.key is None or not index.holds(partition, record.offset, record.key):
                         continue
                     letter = decode(record.value or b"", record.headers)
                     yield Entry(letter, record, index.older(partition, record.key))
-        finally:
-            reader.close()

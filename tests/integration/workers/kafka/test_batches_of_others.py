@@ -196,10 +196,8 @@ def test_a_batch_that_is_damaged_on_the_disk_costs_its_own_records_alone(
     assert b"778" in (entry.letter.value or b"")
     wait_for(lambda: numbers.waiting() == 0)
     # Whoever else reads the log goes on as well, and says what it could not read.
-    reader = TopicReader(broker.cluster, numbers.log)
-    reader.open()
-    offsets = [(r.first_offset, r.offset) for r in reader.read_to_end()]
-    reader.close()
+    with TopicReader(broker.cluster, numbers.log) as reader:
+        offsets = [(r.first_offset, r.offset) for r in reader.read_to_end()]
     assert offsets == [(0, 0), (1, 1), (2, 3), (4, 4), (5, 5)]
     assert "its checksum is wrong" in caplog.text
     broker.close()

@@ -49,12 +49,8 @@ def not_done(broker: KafkaBroker) -> int:
 
 
 def read(numbers: Numbers) -> list[bytes | None]:
-    reader = TopicReader(numbers.broker.cluster, numbers.log)
-    reader.open()
-    try:
+    with TopicReader(numbers.broker.cluster, numbers.log) as reader:
         return [record.value for record in reader.read_to_end()]
-    finally:
-        reader.close()
 
 
 def test_what_was_rolled_back_is_no_job_and_leaves_nothing_behind(
