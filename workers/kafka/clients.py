@@ -139,7 +139,8 @@ def connect(cluster: Cluster, kind: Callable[..., T], **options: Any) -> T:
             )
         except BaseException:
             for client in made:
-                client.close()
+                with suppress(Exception):  # that may not have started yet when Ctrl-C came
+                    client.close()
             raise
 
 

@@ -1,7 +1,9 @@
-"""A write to a socket for each record that is sent, and warnings of a busy machine."""
+"""A write to a socket for each record that is sent, warnings of a busy machine, and a Ctrl-C that is lost."""
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
 from typing import Any
 
 from kafka.net.selector import NetworkSelector
@@ -15,6 +17,9 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
 
     It also warns of steps that took 0.1 s by the clock. On a busy machine that is the wait for a processor,
     or for Python's lock, and says nothing about the step.
+
+    And it takes its last steps on the thread that closes it. If that is the main thread, Ctrl-C can come in
+    one, and is logged there as an error of the step: whoever polls until Ctrl-C goes on.
     """
 
     DEFAULT_CONFIG = NetworkSelector.DEFAULT_CONFIG | {"slow_task_threshold_secs": 0}
@@ -25,6 +30,27 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
         if not self._woken:
             self._woken = True
             super().wakeup()
+
+    def close(self) -> None:
+        """Close it; the main thread, which alone is interrupted, has another one do it, and waits."""
+        if self._closed or threading.current_thread() is not threading.main_thread():
+            super().close()
+            return
+        closed: Future[None] = Future()
+        try:
+            threading.Thread(target=self._close, args=(closed,), name="kafka-close", daemon=True).start()
+        except RuntimeError:  # the interpreter ends, and starts no thread any more
+            super().close()
+        else:
+            closed.result()
+
+    def _close(self, closed: Future[None]) -> None:
+        try:
+            super().close()
+        except BaseException as exc:  # noqa: BLE001 - the thread that waits gets it
+            closed.set_exception(exc)
+        else:
+            closed.set_result(None)
 
     def _process_events(self, event_list: Any) -> None:
         is_woken = any(key.fileobj is self._wakeup_r for key, _ in event_list)

@@ -1,9 +1,10 @@
-"""The thread of a client is woken once, and each time it must be."""
+"""The thread of a client is woken once, and each time it must be; Ctrl-C is heard while it ends."""
 
 from __future__ import annotations
 
 import itertools
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -72,3 +73,14 @@ def test_a_step_that_a_busy_machine_holds_up_is_no_news(
         net.poll(timeout_ms=0)
     net.close()
     assert caplog.text == ""
+
+
+swallowed = pytest.mark.xfail(reason="kafka-python logs it", raises=pytest.fail.Exception)
+
+
+@pytest.mark.parametrize("kind", [CoalescingSelector, pytest.param(NetworkSelector, marks=swallowed)])
+def test_an_interrupt_that_comes_in_the_last_steps_is_not_lost(kind: Any) -> None:
+    net = kind()
+    net.call_soon(lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        net.close()
