@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo client client-if-node client-packages-if-node page-if-node example test tests beside-tests \
-	test-long test-3.13 tests-on-3.13 test-dapr interop-dapr storm bench interop deploy-check lint types imports schemas format \
+	test-long test-3.13 tests-on-3.13 test-dapr interop-dapr storm soak bench interop deploy-check lint types imports schemas format \
 	lock clean
 
 help: ## list the targets
@@ -123,6 +123,9 @@ storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka ar
 		tests/acceptance/survival/test_storm_of_events.py \
 		tests/acceptance/survival/test_storm_of_relays.py \
 		tests/acceptance/survival/test_storm_of_bridges.py $(ARGS)
+
+soak: .venv/.installed ## 30 minutes (HOURS=8, SOAK_MINUTES=2) at 10,000 events a minute while all services are killed in turn
+	$(PY) -m bench.soak --minutes $(if $(HOURS),$$(( 60 * $(HOURS) )),$(or $(SOAK_MINUTES),30)) $(ARGS)
 
 bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)

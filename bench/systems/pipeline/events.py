@@ -38,23 +38,23 @@ class Planned:
 
 def planned(count: int) -> list[Planned]:
     """Make so many events and their records."""
-    return [
-        Planned(
-            record_of(event),
-            str(event.event_id),
-            f"{job_id(event.event_id, send_notification)}@todo-workers",
-        )
-        for event in itertools.islice(events(), count)
-    ]
+    return list(itertools.islice(endless(), count))
 
 
-def events() -> Iterator[Event]:
-    """Yield todos that are created, changed and completed; every tenth has a reminder in some days."""
-    due = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=3)
+def endless(due_in: timedelta = timedelta(days=3)) -> Iterator[Planned]:
+    """Make events and their records, each when it is asked for; their todos are due after so long."""
+    for event in events(due_in):
+        message_id = f"{job_id(event.event_id, send_notification)}@todo-workers"
+        yield Planned(record_of(event), str(event.event_id), message_id)
+
+
+def events(due_in: timedelta = timedelta(days=3)) -> Iterator[Event]:
+    """Yield todos that are created, changed and completed; every tenth has a reminder a while before."""
     for first in itertools.count(0, _AT_ONCE):
+        due = datetime.now(UTC).replace(second=0, microsecond=0) + due_in
         todos = [_todo(number, due) for number in range(first, first + _AT_ONCE)]
         actors = [f"user:{todo.owner.email.partition('@')[0]}" for todo in todos]
-        later = due + timedelta(days=1)
+        later = due + due_in / 3
         change = Change(before=due.isoformat(), after=later.isoformat())
         moved = [todo.model_copy(update={"due": later}) for todo in todos]
         yield from (TodoCreated(actor=actor, todo=todo) for actor, todo in zip(actors, todos, strict=True))
@@ -69,6 +69,6 @@ def _todo(number: int, due: datetime) -> Todo:
         title=f"Book flights to Lisbon, number {number}",
         description="Aisle seats, one piece of luggage each.\nAsk Tom about the hotel before.",
         due=due,
-        reminders=("-1h",) if number % 10 == 0 else (),
+        reminders=("-1m",) if number % 10 == 0 else (),
         owner=_OWNERS[number % len(_OWNERS)],
     )

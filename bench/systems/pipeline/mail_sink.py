@@ -1,4 +1,6 @@
-"""An SMTP server that takes every mail and notes it: ``python -m bench.systems.pipeline.mail_sink FILE``.
+"""An SMTP server that takes every mail and notes it.
+
+``python -m bench.systems.pipeline.mail_sink FILE [PORT]``
 
 It does as little as the protocol allows (RFC 5321, with PIPELINING of RFC 2920), so that the worker is what a
 benchmark measures and not its mail server. It prints its port. For each mail it adds a line to FILE before it
@@ -73,7 +75,7 @@ class Session(asyncio.Protocol):
         return _ANSWERS.get(verb, _UNKNOWN)
 
 
-async def _serve(file: str) -> None:
+async def _serve(file: str, port: int = 0) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def note(mail: bytes) -> None:
@@ -81,10 +83,10 @@ async def _serve(file: str) -> None:
         name = found[1].decode() if found else "none"
         os.write(descriptor, f"{time.monotonic()} {name}\n".encode())
 
-    server = await asyncio.get_running_loop().create_server(lambda: Session(note), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Session(note), "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1]))
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0))

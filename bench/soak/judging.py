@@ -1,0 +1,72 @@
+"""Judges a run: what was lost, what came twice, what grew. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .flatness import Bound, Verdict, judge
+from .run import Result
+
+_PROCESSES = Bound(share=0.1, more=5, warm_up_s=90, least_s=120)
+_MEMORY = Bound(share=0.1, more=8, warm_up_s=90, least_s=120)
+#: Retention and pruning must have had their first turns: Kafka looks every five minutes.
+_ROWS = Bound(share=0.3, more=500, warm_up_s=720, least_s=420)
+_COMPACTED_MB = Bound(share=0.3, more=5, warm_up_s=720, least_s=420)
+_BOUNDS = {
+    "memory, MB": _MEMORY,
+    "open files": _PROCESSES,
+    "connections": _PROCESSES,
+    "threads": _PROCESSES,
+    "rows": _ROWS,
+    "records": _ROWS,
+}
+#: Kafka and PostgreSQL take what they are allowed before they free any: heap, buffers, open files.
+_OTHERS = Bound(share=0.5, more=100, warm_up_s=180, least_s=180)
+_OF_OTHERS = ("kafka", "database")
+_OF_PROCESSES = ("memory, MB", "open files", "connections", "threads")
+#: Topics whose records have no count: Kafka compacts them.
+_COMPACTED = ("topic, MB: dead-letters", "topic, MB: control", "topic, MB: fleet", "topic, MB: stats")
+#: Mails that a worker process may have in hand, each of which a kill may repeat: SMTP_CONNECTIONS.
+_IN_HAND = 4
+_WORKERS = 2
+
+
+def verdicts(result: Result) -> list[Verdict]:
+    """Each figure that must be flat. Files of other topics and of tables are freed in large pieces.
+
+    Along the curve of a day, rows and records follow the load, so only the processes are judged.
+    """
+    is_steady = len(result.load.curve) == 1
+    bounds = _BOUNDS if is_steady else {name: _BOUNDS[name] for name in _OF_PROCESSES}
+    found = []
+    for name, points in sorted(result.samples.series.items()):
+        what, _, whose = name.partition(": ")
+        bound = _COMPACTED_MB if is_steady and name in _COMPACTED else bounds.get(what)
+        if whose in _OF_OTHERS:
+            bound = _OTHERS
+        if bound is not None:
+            found.append(judge(name, points, bound, result.load.length_s))
+    return found
+
+
+def repeats_allowed(result: Result) -> int:
+    """How many mails the kills explain: those whose answer was on its way when a process died."""
+    killed = [done.kill.target for done in result.kills]
+    workers = sum(target.startswith("worker") for target in killed)
+    return _IN_HAND * (workers + _WORKERS * killed.count("mail"))
+
+
+def failures(result: Result, found: Sequence[Verdict]) -> list[str]:
+    """Why the run has not passed; nothing if it has."""
+    outcome, allowed = result.outcome, repeats_allowed(result)
+    failed = list(result.problems)
+    if outcome.lost_rows or outcome.lost_mails:
+        failed.append(f"{outcome.lost_rows} audit rows and {outcome.lost_mails} mails are missing")
+    if outcome.repeated > allowed:
+        failed.append(f"{outcome.repeated} mails came again, the kills explain {allowed}")
+    failed += [
+        f"{one.name} grows by {one.growth:,.1f} in the run, {one.allowed:,.1f} are allowed"
+        for one in found
+        if not one.is_flat
+    ]
+    return failed

@@ -1,0 +1,127 @@
+"""What a soak decides: when services are killed, whether a figure grows, and what was lost."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+from bench.soak.chart import chart
+from bench.soak.flatness import Bound, Point, judge
+from bench.soak.judging import failures, verdicts
+from bench.soak.outcome import Outcome, compare
+from bench.soak.plan import DAY, TARGETS, Kill, Load, kills
+from bench.soak.report import page, summary
+from bench.soak.run import Done, Result
+from bench.soak.samples import Samples
+
+BOUND = Bound(share=0.1, more=5, warm_up_s=60, least_s=120)
+HALF_AN_HOUR_S = 1_800
+
+
+def points(per_s: float, *, lives_s: int = HALF_AN_HOUR_S, noise: float = 0.0) -> list[Point]:
+    """A sample each ten seconds; each process grows by so much and begins at 100."""
+    chance = random.Random(1)
+    return [
+        Point(at_s, 1 + at_s // lives_s, 100 + per_s * (at_s % lives_s) + chance.uniform(-noise, noise))
+        for at_s in range(0, HALF_AN_HOUR_S, 10)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("series", "is_flat"),
+    [
+        (points(0.0), True),
+        (points(0.0, noise=10), True),
+        (points(0.02), False),
+        (points(0.02, noise=10), False),
+        # A leak that each restart takes away is one all the same.
+        (points(0.02, lives_s=360), False),
+        (points(0.0, lives_s=360, noise=10), True),
+        # What a process needs to warm up is none.
+        ([Point(at, 1, 50.0 if at < 60 else 100.0) for at in range(0, HALF_AN_HOUR_S, 10)], True),
+        # Nor is what is off for a while, around a kill.
+        ([Point(at, 1, 900.0 if at % 600 < 120 else 100.0) for at in range(0, HALF_AN_HOUR_S, 10)], True),
+    ],
+)
+def test_what_grows_is_found_whatever_else_happens(series: list[Point], is_flat: bool) -> None:
+    assert judge("x", series, BOUND, HALF_AN_HOUR_S).is_flat is is_flat
+
+
+def test_a_run_that_is_too_short_is_not_judged() -> None:
+    assert judge("x", points(1.0)[:15], BOUND, 150).growth is None
+
+
+def test_the_same_seed_kills_the_same_and_each_round_kills_each_once() -> None:
+    found = kills(HALF_AN_HOUR_S, seed=17)
+    assert found == kills(HALF_AN_HOUR_S, seed=17) != kills(HALF_AN_HOUR_S, seed=18)
+    for first in range(0, len(found) - 4, 5):
+        assert sorted(kill.target for kill in found[first : first + 5]) == sorted(TARGETS)
+    gaps = [later.at_s - earlier.at_s for earlier, later in itertools.pairwise(found)]
+    assert min(gaps) >= 20
+    assert [kill.target for kill in kills(120, seed=17)]
+
+
+def test_a_day_has_its_events_and_its_busiest_hour() -> None:
+    load = Load.of_a_day(100_000, per_minute=20_000)
+    times = list(load.times())
+    assert times == sorted(times)
+    assert len(times) == pytest.approx(100_000, rel=0.001)
+    by_hour = [sum(load.slot(at) == hour for at in times) for hour in range(24)]
+    assert max(by_hour) == by_hour[DAY.index(1.0)]
+    assert max(by_hour) / (load.length_s / 24 / 60) == pytest.approx(20_000, rel=0.01)
+    steady = list(Load(600, 10).times())
+    assert len(steady) == 100
+    assert steady[1] == pytest.approx(0.1)
+
+
+def write(file: Path, *lines: str) -> Path:
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def test_what_is_lost_and_what_came_again_is_counted(tmp_path: Path) -> None:
+    published = write(
+        tmp_path / "p", "10.0 10.1 e1 m1", "11.0 11.2 e2 m2", "11.0 11.5 e2 m2", "12.0 12.1 e3 m3"
+    )
+    mails = write(tmp_path / "m", "10.5 m1", "10.7 m1", "11.25 m2", "12.0 reminder", "13.0")
+    outcome = compare(published, mails, ["e1", "e3", "e1"], lambda at_s: int(at_s > 0.5))
+    assert (outcome.events, outcome.mails, outcome.lost_rows, outcome.lost_mails) == (3, 4, 1, 1)
+    assert outcome.repeated == 1
+    assert outcome.mail_s == {0: [0.5], 1: [0.25]}
+    assert [round(one, 1) for one in outcome.publish_s[1]] == [0.2, 0.1]
+
+
+def a_result(*, repeated: int, lost_rows: int = 0) -> Result:
+    samples = Samples(0.0)
+    samples.series["memory, MB: worker-1"] = points(0.0)
+    samples.series["memory, MB: <leaky>"] = points(0.02)
+    outcome = Outcome(events=9, mails=9, repeated=repeated, lost_rows=lost_rows)
+    result = Result(Load(10_000, HALF_AN_HOUR_S), samples, outcome=outcome)
+    result.kills = [Done(Kill(100.0, "worker-1", 2.0), 5.0), Done(Kill(200.0, "mail", 2.0), 5.0)]
+    result.cpu_s = {"worker-1": 0.009}
+    return result
+
+
+def test_what_is_wrong_is_said_in_the_report_and_kills_explain_repeats() -> None:
+    result = a_result(repeated=12)
+    found = verdicts(result)
+    (grows,) = failures(result, found)
+    assert grows.startswith("memory, MB: <leaky> grows by 3")
+    html = page(result, found, [grows])
+    assert "&lt;leaky&gt; grows" in html
+    assert "worker-1 is killed" in html
+    assert html.count("<svg") == 1
+    assert "processor time: worker-1 1.00 ms an event" in summary(result, [])
+    assert summary(result, [])[-1] == "passed"
+    result = a_result(repeated=13, lost_rows=1)
+    assert failures(result, []) == [
+        "1 audit rows and 0 mails are missing",
+        "13 mails came again, the kills explain 12",
+    ]
+
+
+def test_a_new_process_begins_a_new_line() -> None:
+    assert chart("memory", {"memory: a": points(0.0, lives_s=600)}, []).count("<polyline") == 3
