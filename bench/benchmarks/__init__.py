@@ -18,6 +18,7 @@ from . import (
     send,
     short_jobs,
     start,
+    traces,
 )
 
 BENCHMARKS = (
@@ -39,4 +40,5 @@ BENCHMARKS = (
     delays.WAITING,
     controls.PAUSE,
     controls.SWITCHES,
+    traces.BENCHMARK,
 )

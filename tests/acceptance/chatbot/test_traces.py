@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tasks.events.cloud_events import record_of
 from tests.apps.traced_chatbot import CALLER, FOREIGN_TRACE, HTTP_TRACE
+from tests.helpers.chatbot import Chatbot
 from tests.helpers.programs import run_warm
 from tests.helpers.samples import a_todo, an_event
 from tests.helpers.smtp_server import SmtpServer
-from workers import Cluster
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
 
 SECRET = "a secret of thirty-two bytes or more"
 
@@ -100,3 +107,68 @@ def lines(spans: list[dict[str, Any]], trace: str) -> list[str]:
         return found
 
     return below(None, 0)
+
+
+def test_a_worker_sends_its_spans_if_the_environment_says_where(
+    cluster: Cluster, namespace: str, server: SmtpServer, tmp_path: Path
+) -> None:
+    event = an_event(time=datetime.now(UTC), cloudevent={"traceparent": f"00-{FOREIGN_TRACE}-{CALLER}-01"})
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=2)
+    with collector() as (endpoint, received):
+        chatbot = Chatbot(
+            broker,
+            tmp_path,
+            database_url=f"sqlite:///{tmp_path}/todo.db",
+            smtp_port=server.port,
+            threads=2,
+            options=("--queues", "events"),
+            OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
+            OTEL_BSP_SCHEDULE_DELAY="600000",  # so that they are sent because the worker ends
+        )
+        with chatbot:
+            chatbot.wait_until_ready()
+            broker.sending.add_log(f"{namespace}.events", retention_ms=60_000)
+            broker.sending.deliver(f"{namespace}.events", record_of(event))
+            wait_for(lambda: server.count)
+            wait_for(lambda: "event.handled" in chatbot.log())
+            chatbot.stop()
+    broker.close()
+    resources = [resource for request in received for resource in request.resource_spans]
+    names = {
+        span.name: span.trace_id.hex()
+        for resource in resources
+        for scope in resource.scope_spans
+        for span in scope.spans
+    }
+    assert names[f"process {namespace}.events"] == names["smtp send"] == FOREIGN_TRACE
+    attributes = {one.key: one.value.string_value for one in resources[0].resource.attributes}
+    assert attributes["service.name"] == "todo-workers"
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[Any]]]:
+    """Take what exporters send over HTTP; gives the address, and what came."""
+    received: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            received.append(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.server_port}", received
+    finally:
+        listening.shutdown()
+        thread.join()
+        listening.server_close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import dramatiq
@@ -134,6 +137,37 @@ def test_what_is_not_recorded_stays_so_all_the_way(
     assert [parent[:36] for parent in parents] == [f"00-{seen[0]}-"] * 2
     assert [int(parent[-2:], 16) & 1 for parent in parents] == [0, 0]
     assert parents[0] != parents[1]
+
+
+def test_without_a_provider_no_job_takes_notice(broker: KafkaBroker, start_worker: StartWorker) -> None:
+    seen: list[str] = []
+    called: set[str] = set()
+
+    @dramatiq.actor(broker=broker)
+    def noop() -> None:
+        seen.append("done")
+
+    def note(frame: FrameType, _event: str, _argument: object) -> None:
+        called.add(frame.f_code.co_filename)
+
+    noop.send()
+    threading.setprofile(note)
+    try:
+        start_worker(broker)
+    finally:
+        threading.setprofile(None)
+    wait_for(lambda: seen)
+    sys.setprofile(note)
+    try:
+        noop.send()
+    finally:
+        sys.setprofile(None)
+    wait_for(lambda: len(seen) == 2)
+    assert any(file.endswith("workers/partitions/taken_message.py") for file in called)
+    assert any(file.endswith("workers/broker/sending.py") for file in called)
+    assert [file for file in called if "/workers/traces/" in file or "/opentelemetry/" in file] == []
+    records = read_topic(broker.cluster, broker.topics.jobs("default"))
+    assert [dict(record.headers).get("traceparent") for record in records] == [None, None]
 
 
 def test_a_job_without_a_context_is_the_root_of_a_trace_with_its_retry(
