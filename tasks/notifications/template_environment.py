@@ -1,4 +1,8 @@
-"""Jinja's environment for the mails of one language: a sandbox with filters, the words compiled in."""
+"""Jinja's environment for the mails of one language: a sandbox with filters, the words compiled in.
+
+A template that is asked for to be rendered is put together as it is compiled (`flattening`). One that another
+template asks for, where it could not be put together, is compiled as it is written.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,36 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from gettext import NullTranslations
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from jinja2 import PackageLoader, StrictUndefined, Undefined, nodes, pass_context
+from jinja2 import PackageLoader, StrictUndefined, Template, Undefined, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..events.todos import Owner
 from ..text import one_line, paragraphs, shorten
+from .flattening.page import flattened
 from .languages import Language
 from .schedule_words import offset_words, rule_words
 from .translation import translate
+
+E = TypeVar("E", bound="_Environment")
 
 #: Longest value shown in a list of changes, in characters.
 MAX_CHANGE_LENGTH = 1_000
 
 
 @cache
-def environment_for(language: Language) -> SandboxedEnvironment:
+def environment_for(language: Language) -> FlatEnvironment:
     """The environment in which the mails of ``language`` are rendered; a template is compiled once in it."""
-    environment = _Environment(
+    environment = _environment(FlatEnvironment, language)
+    environment.as_written = _environment(_Environment, language)
+    return environment
+
+
+def _environment(kind: type[E], language: Language) -> E:
+    environment = kind(
         loader=PackageLoader("templates", ""),
         extensions=["jinja2.ext.i18n"],
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -48,6 +61,28 @@ class _Environment(SandboxedEnvironment):
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
         return super()._generate(translate(source, self.words), *args, **kwargs)
+
+
+class FlatEnvironment(_Environment):
+    """One that puts templates together; for what they still ask for there is another one."""
+
+    as_written: _Environment
+
+    def get_template(self, name: Any, parent: str | None = None, *args: Any, **kwargs: Any) -> Template:
+        """Called by the user without a parent, and by a template with its name."""
+        if parent is not None:
+            return self.as_written.get_template(name, parent, *args, **kwargs)
+        return super().get_template(name, parent, *args, **kwargs)
+
+    def _generate(self, source: nodes.Template, name: str | None, *args: Any, **kwargs: Any) -> str:
+        assert callable(self.autoescape)
+        whole = flattened(translate(source, self.words), self._parsed, self.autoescape, name or "")
+        return super()._generate(whole, name, *args, **kwargs)
+
+    def _parsed(self, name: str) -> nodes.Template:
+        assert self.loader is not None
+        source, filename, _ = self.loader.get_source(self, name)
+        return translate(self.parse(source, name, filename), self.words)
 
 
 def _filters(language: Language) -> dict[str, Callable[..., str]]:
