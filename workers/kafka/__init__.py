@@ -12,7 +12,6 @@ from kafka.structs import OffsetAndMetadata
 from .administration import (
     brokers_of,
     cluster_rights,
-    create_missing_topics,
     delete_all_records,
     delete_records_below,
     group_rights,
@@ -44,6 +43,7 @@ from .clients import (
     is_closed,
 )
 from .cluster import Cluster
+from .creation.topics import create_missing_topics
 from .damage import readable_from, unreadable_places
 from .error_translation import (
     awaited,

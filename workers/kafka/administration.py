@@ -1,8 +1,7 @@
-"""Creates topics, deletes records and asks for the user's rights, by requests to the cluster."""
+"""Deletes records and asks for brokers, partitions and the user's rights, by requests to the cluster."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,68 +10,10 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.protocol.consumer import IsolationLevel
 
-from ..errors import TopicsMissing
-from ..topics import TopicSpec
 from .calls import patiently
 from .clients import connect_admin
 from .cluster import Cluster
 from .error_translation import kafka_errors
-
-logger = logging.getLogger(__name__)
-
-
-def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[str]:
-    """Create the topics of ``specs`` that do not exist, and return their names; others are left as they are.
-
-    An optional topic that the user may not create is left out, and logged.
-
-    Raises:
-        TopicsMissing: the user may not create topics; the text names those that are missing.
-        KafkaUnreachable: no answer in time.
-    """
-    wanted = {spec.name: spec for spec in specs}
-    with connect_admin(cluster) as admin, kafka_errors(cluster, "look up topics"):
-        described = admin.describe_topics(sorted(wanted))
-        present = {topic["name"] for topic in described if topic["error_code"] == 0}
-        missing = sorted(wanted.keys() - present)
-        if missing:
-            brokers = brokers_of(admin)
-            return _create_topics(admin, cluster, [wanted[name].on(brokers) for name in missing])
-    return missing
-
-
-def _create_topics(admin: KafkaAdminClient, cluster: Cluster, specs: list[TopicSpec]) -> list[str]:
-    request = {
-        spec.name: {
-            "num_partitions": spec.partitions,
-            "replication_factor": spec.replication_factor or -1,
-            "configs": dict(spec.config),
-        }
-        for spec in specs
-    }
-    response = admin.create_topics(request, raise_errors=False)
-    refused: dict[str, str] = {}
-    lacks_right = False
-    for topic in response["topics"]:
-        error = kafka.errors.for_code(topic["error_code"])
-        # Another process may have created it in the same moment.
-        if error not in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError):
-            refused[topic["name"]] = f"{topic['name']} ({topic['error_message'] or error.__name__})"
-            lacks_right = lacks_right or issubclass(error, kafka.errors.AuthorizationError)
-    if refused:
-        how = "; create them, or grant Create on the cluster" if lacks_right else ""
-        text = (
-            f"Kafka at {cluster.address} lacks topics and {cluster.user} cannot create them: "
-            f"{', '.join(refused.values())}{how}"
-        )
-        optional = {spec.name for spec in specs if spec.is_optional}
-        if not lacks_right or refused.keys() - optional:
-            raise TopicsMissing(text)
-        logger.warning("optional topics not created: %s", text)
-    created = [spec.name for spec in specs if spec.name not in refused]
-    if created:
-        admin.wait_for_topics(created, timeout_ms=int(cluster.send_timeout_s * 1000))
-    return created
 
 
 def brokers_of(admin: KafkaAdminClient) -> int:

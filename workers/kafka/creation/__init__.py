@@ -1,0 +1,1 @@
+"""Makes the topics that are missing, also on a cluster that allows less than Kafka does."""
