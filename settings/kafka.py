@@ -12,7 +12,7 @@ from settings.formats import (
     check_token_url,
     split_commas,
 )
-from settings.section import Count, ExistingFile, Seconds, Section
+from settings.section import Count, Duration, ExistingFile, Seconds, Section
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"]
@@ -70,6 +70,11 @@ class KafkaSettings(Section):
         default=None,
         description="Copies of a new topic; without it, 3 where there are 3 brokers or more, else the"
         " cluster's default.",
+    )
+    jobs_retention: Duration | None = Field(
+        default=None,
+        description="Age at which Kafka deletes jobs, done or not, where workers cannot delete those that are"
+        " done; without it, never.",
     )
     connect_timeout_s: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")
     send_timeout_s: Seconds = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -40,6 +41,7 @@ def broker_from(settings: Settings, *, retries: Retries | None = None) -> KafkaB
         namespace=settings.kafka.namespace,
         partitions=settings.kafka.partitions,
         replication_factor=settings.kafka.replication_factor,
+        jobs_retention_ms=_ms(settings.kafka.jobs_retention),
         session_timeout_ms=int(settings.kafka.session_timeout_s * 1000),
         commit_interval_ms=settings.worker.commit_interval_ms,
         keep_done_ms=int(settings.worker.keep_done_hours * 3_600_000),
@@ -60,6 +62,10 @@ def _oauth_from(kafka: KafkaSettings) -> OAuth | None:
         kafka.oauth_scope,
         kafka.oauth_token_provider,
     )
+
+
+def _ms(length: timedelta | None) -> int | None:
+    return None if length is None else int(length.total_seconds() * 1000)
 
 
 def _path(file: Path | None) -> str | None:

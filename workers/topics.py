@@ -40,6 +40,7 @@ class TopicSpec:
 
     ``is_source``: others own it, so workers write nothing into it and delete nothing from it.
     ``is_optional``: workers run without it, if they may not create it.
+    ``has_jobs``: it holds what is to be done, so workers delete what is done from it.
     """
 
     name: str
@@ -48,11 +49,23 @@ class TopicSpec:
     config: Mapping[str, str] = field(default_factory=dict)
     is_source: bool = False
     is_optional: bool = False
+    has_jobs: bool = False
+
+    @property
+    def expires(self) -> bool:
+        """Whether Kafka deletes its records by their age."""
+        return self.config.get("retention.ms", "-1") != "-1"
 
     @property
     def is_log(self) -> bool:
-        """Whether Kafka deletes its records by their age, so that workers need not."""
-        return self.config.get("retention.ms", "-1") != "-1"
+        """Whether it holds facts that Kafka deletes by their age."""
+        return self.expires and not self.has_jobs
+
+    def kept_for(self, retention_ms: int | None) -> TopicSpec:
+        """The topic with records that Kafka deletes at this age; None leaves it as it is."""
+        if retention_ms is None:
+            return self
+        return replace(self, config={**self.config, "retention.ms": str(retention_ms)})
 
     def on(self, brokers: int) -> TopicSpec:
         """The topic as it should be on a cluster of so many brokers.
@@ -125,13 +138,14 @@ class Topics:
 
 def jobs_spec(topics: Topics, queue: str, partitions: int, replication_factor: int | None) -> TopicSpec:
     """A queue's own topic. It never expires: retention by time would delete jobs that nobody has run yet."""
-    return TopicSpec(topics.jobs(queue), partitions, replication_factor, _keeps_all())
+    return TopicSpec(topics.jobs(queue), partitions, replication_factor, _keeps_all(), has_jobs=True)
 
 
 def delay_spec(topics: Topics, tier: str, partitions: int, replication_factor: int | None) -> TopicSpec:
     """A delay topic, kept as a queue's. The cluster stamps what it appends, as the wait begins there."""
     config = _keeps_all() | {"message.timestamp.type": "LogAppendTime"}
-    return TopicSpec(topics.delay(tier), min(partitions, MAX_DELAY_PARTITIONS), replication_factor, config)
+    partitions = min(partitions, MAX_DELAY_PARTITIONS)
+    return TopicSpec(topics.delay(tier), partitions, replication_factor, config, has_jobs=True)
 
 
 def _keeps_all() -> dict[str, str]:

@@ -30,7 +30,7 @@ from .consumers import ConsumerOptions, Consumers
 from .emptying import Emptying
 from .follow_ups import FollowUpBroker
 from .outgoing import Delay, Outgoing
-from .provisioning import Provisioning
+from .provisioning import Layout, Provisioning
 from .sending import Sending
 from .storing import give_send_in, store
 from .unknown_queue import unknown_queue
@@ -49,8 +49,8 @@ class KafkaBroker(FollowUpBroker):
         cluster: where Kafka is; by default 127.0.0.1:9092.
         url: the same in one line, with namespace and partitions, instead of ``cluster``; see :mod:`.url`.
         namespace: first part of the names of all topics and consumer groups.
-        partitions, replication_factor: for topics that do not exist yet; a replication factor of None is
-            3 where there are three brokers or more, else the cluster's default.
+        partitions, replication_factor: of new topics; None: three copies, or the cluster's default.
+        jobs_retention_ms: how long Kafka keeps jobs, done or not; None keeps them until they are done.
         commit_interval_ms: shortest time between two commits of a consumer.
         revoke_timeout_ms: how long a running job may hold up a partition that goes to another worker. A job
             that takes longer runs a second time there.
@@ -77,6 +77,7 @@ class KafkaBroker(FollowUpBroker):
         namespace: str = "todo",
         partitions: int = 8,
         replication_factor: int | None = None,
+        jobs_retention_ms: int | None = None,
         commit_interval_ms: int = 300,
         revoke_timeout_ms: int = 3_000,
         trim_interval_ms: int = 60_000,
@@ -103,9 +104,8 @@ class KafkaBroker(FollowUpBroker):
         self.delay_tiers = tuple(delay_tiers)
         self._messages = Outgoing(self.topics, self.delay_tiers, max_delay_ms)
         self.producer = DurableProducer(self.cluster)
-        self._provisioning = Provisioning(
-            self.cluster, self.topics, self.delay_tiers, layout=(partitions, replication_factor)
-        )
+        layout = Layout(partitions, replication_factor, jobs_retention_ms)
+        self._provisioning = Provisioning(self.cluster, self.topics, self.delay_tiers, layout)
         #: The topics that a queue reads besides its own, with how their records are decoded.
         self.sources_of = self._provisioning.sources_of
         self.sending = Sending(self.producer, self._provisioning, self.queues)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ..delays.tiers import Tier
 from ..errors import InvalidName
@@ -24,8 +25,19 @@ from ..topics import (
 
 logger = logging.getLogger(__name__)
 
+#: A job that waits for its exact time waits for less than this.
+_SOON_MS = 60_000
 #: In the set of prepared queues: the topics that are of no queue exist.
 _COMMON = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many partitions and copies a new topic gets, and how long one of jobs keeps them."""
+
+    partitions: int
+    replication_factor: int | None
+    jobs_retention_ms: int | None = None
 
 
 class Provisioning:
@@ -36,10 +48,9 @@ class Provisioning:
         cluster: Cluster,
         topics: Topics,
         tiers: Sequence[Tier],
-        *,
-        layout: tuple[int, int | None],
+        layout: Layout,
     ) -> None:
-        """``layout`` says how many partitions and replicas a new topic gets."""
+        """Does no I/O."""
         self._cluster = cluster
         self._topics = topics
         self._tiers = tiers
@@ -96,7 +107,7 @@ class Provisioning:
     def prepare_foreign(self, queue: str) -> None:
         """Create the topic of a queue that another application declares, if it does not exist. Blocks."""
         if queue not in self._prepared:
-            create_missing_topics(self._cluster, [jobs_spec(self._topics, queue, *self._layout)])
+            create_missing_topics(self._cluster, [self._jobs(queue)])
             self._prepared.add(queue)
 
     def _create_missing(self) -> list[str]:
@@ -111,25 +122,38 @@ class Provisioning:
     def specs(self, queues: Iterable[str]) -> list[TopicSpec]:
         """The topics of these queues and all that goes with them, as they would be created."""
         names = list(queues)
-        jobs = [jobs_spec(self._topics, queue, *self._layout) for queue in names]
-        delayed = [delay_spec(self._topics, tier.name, *self._layout) for tier in self._tiers]
+        partitions, copies = self._layout.partitions, self._layout.replication_factor
+        jobs = [self._jobs(queue) for queue in names]
+        delayed = [self._delayed(tier) for tier in self._tiers]
         # Two queues may read the same source.
         sources = {
-            source.topic: TopicSpec(source.topic, *self._layout, source.config, is_source=True)
+            source.topic: TopicSpec(source.topic, partitions, copies, source.config, is_source=True)
             for queue in names
             for source in self.sources_of(queue)
         }
-        logs = [TopicSpec(name, *self._layout, config) for name, config in self._logs.items()]
+        logs = [TopicSpec(name, partitions, copies, config) for name, config in self._logs.items()]
         return [
             *sources.values(),
             *logs,
             *jobs,
             *delayed,
-            dead_letters_spec(self._topics, *self._layout),
-            control_spec(self._topics, self._layout[1]),
-            fleet_spec(self._topics, self._layout[1]),
-            stats_spec(self._topics, self._layout[1]),
+            dead_letters_spec(self._topics, partitions, copies),
+            control_spec(self._topics, copies),
+            fleet_spec(self._topics, copies),
+            stats_spec(self._topics, copies),
         ]
+
+    def _jobs(self, queue: str) -> TopicSpec:
+        layout = self._layout
+        spec = jobs_spec(self._topics, queue, layout.partitions, layout.replication_factor)
+        return spec.kept_for(layout.jobs_retention_ms)
+
+    def _delayed(self, tier: Tier) -> TopicSpec:
+        """A delay topic keeps a job for as long as it waits there, and then as a job topic does."""
+        layout = self._layout
+        spec = delay_spec(self._topics, tier.name, layout.partitions, layout.replication_factor)
+        kept_ms = layout.jobs_retention_ms
+        return spec.kept_for(None if kept_ms is None else max(tier.wait_ms, _SOON_MS) + kept_ms)
 
 
 def _left(deadline: float | None) -> float | None:

@@ -117,6 +117,7 @@ def _status_view(found: _Status) -> Group:
         if queue.held_up
     ]
     lines += [f"queue {queue.queue}: {place}" for queue in found.queues for place in queue.unreadable]
+    lines += [f"queue {queue.queue}: {record}" for queue in found.queues for record in queue.expiring]
     shown = {queue.queue for queue in found.queues}
     elsewhere = {queue: count for queue, count in found.dead_letters.items() if queue not in shown}
     if elsewhere:

@@ -166,6 +166,7 @@ def _damage(broker: KafkaBroker) -> Iterator[Finding]:
     with suppress(WorkersError), status as reader:  # other findings tell why it cannot be read
         for queue in reader.read(sorted(broker.queues)):
             yield from (Finding("logs", False, str(place)) for place in queue.unreadable)
+            yield from (Finding("retention", False, str(record)) for record in queue.expiring)
 
 
 def _rights(broker: KafkaBroker, checked: list[Checked]) -> str:

@@ -26,6 +26,7 @@ from ..partitions.lag import Partition, committed_by, read_partitions
 from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
+from .expiring import Expiring, Retentions, expiring
 
 #: How long reading the oldest jobs may take.
 _OLDEST_TIMEOUT_S = 5.0
@@ -82,6 +83,8 @@ class QueueStatus:
     #: Those of the waiting records that nobody gets before a transaction of their writer has ended.
     held_up: int = 0
     unreadable: Sequence[Unreadable] = ()
+    #: What is not done and will soon be deleted by Kafka.
+    expiring: Sequence[Expiring] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class StatusReader:
         self._tiers = tiers
         self._admin: Any = None
         self._consumer: KafkaConsumer | None = None
+        self._retentions = Retentions()
 
     def __enter__(self) -> Self:
         self._admin = connect_admin(self._cluster)
@@ -163,7 +167,9 @@ class StatusReader:
         partitions = own | {name: found for source in sources for name, found in source.items()}
         in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
         total = sum(partition.not_done for partition in partitions.values())
-        oldest, unreadable = self._oldest(partitions, has_members=bool(members))
+        busy = {name: partition for name, partition in partitions.items() if partition.not_done}
+        records, stuck = self._records({name: partition.first_undone for name, partition in busy.items()})
+        retention_s = self._retentions.of(self._admin, {record.topic for record in records})
         status = QueueStatus(
             queue=queue,
             partitions=len(partitions),
@@ -171,9 +177,10 @@ class StatusReader:
             running=in_hand,
             consumers=len(members),
             untrimmed=sum(partition.untrimmed for partition in own.values()),
-            oldest=oldest,
+            oldest=_oldest(records, busy, has_members=bool(members)),
             held_up=sum(partition.held_up for partition in partitions.values()),
-            unreadable=unreadable,
+            unreadable=self._unreadable(stuck, busy),
+            expiring=expiring(records, retention_s, time.time()),
         )
         return status, _partition_statuses(partitions, members)
 
@@ -190,14 +197,12 @@ class StatusReader:
             for name in sorted(found)
         }
 
-    def _oldest(
-        self, partitions: Mapping[TopicPartition, Partition], *, has_members: bool
-    ) -> tuple[OldestJob | None, list[Unreadable]]:
-        """The oldest of the partitions' first undone jobs, by its record's timestamp; what is unreadable."""
-        busy = {name: partition for name, partition in partitions.items() if partition.not_done}
-        records, stuck = self._records({name: partition.first_undone for name, partition in busy.items()})
+    def _unreadable(
+        self, stuck: Mapping[TopicPartition, tuple[int, str]], busy: Mapping[TopicPartition, Partition]
+    ) -> list[Unreadable]:
+        """The places that nothing can be read from, but those that only wait for a transaction's end."""
         with kafka_errors(self._cluster, "look for readable records"):
-            unreadable = [
+            return [
                 Unreadable(
                     name.topic,
                     name.partition,
@@ -208,21 +213,6 @@ class StatusReader:
                 for name, (offset, why) in stuck.items()
                 if busy[name].held_up < busy[name].end - offset
             ]
-        if not records:
-            return None, unreadable
-        record = min(records, key=lambda candidate: candidate.timestamp)
-        partition = busy[TopicPartition(record.topic, record.partition)]
-        headers = texts_of(record.headers)
-        oldest = OldestJob(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            message_id=headers.get("message-id"),
-            actor=headers.get("actor"),
-            age_s=max(0.0, time.time() - record.timestamp / 1000),
-            in_hand=has_members and partition.in_hand > 0,
-        )
-        return oldest, unreadable
 
     def _records(
         self, wanted: Mapping[TopicPartition, int]
@@ -253,6 +243,28 @@ class StatusReader:
                 if name not in read and reached.offset == wanted[name]:
                     stuck[name] = (wanted[name], f"it gives no record in {_OLDEST_TIMEOUT_S:g} s")
         return found, stuck
+
+
+def _oldest(
+    records: Sequence[ConsumedRecord],
+    busy: Mapping[TopicPartition, Partition],
+    *,
+    has_members: bool,
+) -> OldestJob | None:
+    """The oldest of the partitions' first undone jobs, by its record's timestamp."""
+    if not records:
+        return None
+    record = min(records, key=lambda candidate: candidate.timestamp)
+    headers = texts_of(record.headers)
+    return OldestJob(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        message_id=headers.get("message-id"),
+        actor=headers.get("actor"),
+        age_s=max(0.0, time.time() - record.timestamp / 1000),
+        in_hand=has_members and busy[TopicPartition(record.topic, record.partition)].in_hand > 0,
+    )
 
 
 def _partition_statuses(

@@ -56,7 +56,7 @@ class Checked:
         unneeded: set[str] = set()
         if self.spec.is_source:
             unneeded = {"WRITE", "DELETE"}
-        elif self.spec.config.get("cleanup.policy") == "compact" or self.spec.is_log:
+        elif self.spec.config.get("cleanup.policy") == "compact" or self.spec.expires:
             unneeded = {"DELETE"}
         return [right for right in NEEDED_RIGHTS if right not in has | unneeded]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from dramatiq import Worker
 
 from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.other_services import foreign_producer
 from tests.helpers.programs import Done, start_todo_workers, todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -209,3 +211,20 @@ def test_a_mover_of_its_own_moves_what_is_due_and_stops_when_told(
         wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("audit")), timeout_s=30)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_jobs_that_kafka_will_soon_delete_undone_are_told(run: Run, cluster: Cluster, namespace: str) -> None:
+    kept = {"KAFKA_JOBS_RETENTION": "8d"}
+    assert run("topics", **kept).returncode == 0
+    assert run("topics", "--check", **kept).returncode == 0
+    old = int(time.time() * 1000) - 7 * 86_400_000
+    job = dramatiq.Message("audit", "note", (), {}, {})
+    with foreign_producer(cluster) as producer:
+        producer.send(f"{namespace}.jobs.audit", job.encode(), partition=0, timestamp_ms=old).get(30)
+    told = "/0 at offset 0 is not done after 7.0 days, and Kafka deletes it in 24.0 hours"
+    assert f"queue audit: {namespace}.jobs.audit{told}" in run("status").stdout
+    (audit,) = (q for q in json.loads(run("status", "--json").stdout)["queues"] if q["queue"] == "audit")
+    assert [record["retention_s"] for record in audit["expiring"]] == [8 * 86_400]
+    examined = run("doctor", **kept)
+    assert examined.returncode == 1
+    assert told in examined.stdout

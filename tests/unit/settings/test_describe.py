@@ -10,7 +10,7 @@ from tests.helpers.settings import load
 def test_describe_lists_every_setting_with_a_default_that_can_be_set() -> None:
     rows = describe()
     sections = {
-        "kafka": 20,
+        "kafka": 21,
         "smtp": 14,
         "delivery": 1,
         "worker": 9,

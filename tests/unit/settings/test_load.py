@@ -56,6 +56,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "KAFKA_NAMESPACE": ("todo-2.test_A", "todo-2.test_A"),
     "KAFKA_PARTITIONS": ("3", 3),
     "KAFKA_REPLICATION_FACTOR": ("2", 2),
+    "KAFKA_JOBS_RETENTION": ("7d", timedelta(days=7)),
     "KAFKA_CONNECT_TIMEOUT_S": ("1.5", 1.5),
     "KAFKA_SEND_TIMEOUT_S": ("2.5", 2.5),
     "KAFKA_SESSION_TIMEOUT_S": ("12.5", 12.5),
