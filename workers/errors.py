@@ -68,6 +68,10 @@ class TopicsMissing(KafkaUnreachable):
     """Topics that the pool needs do not exist and cannot be created."""
 
 
+class NotSupported(WorkersError):
+    """The Kafka cluster cannot do what is asked."""
+
+
 class WorkerCannotStart(KafkaUnreachable, MiddlewareError):
     """The worker process cannot start: Kafka is away, or not as the pool needs it.
 

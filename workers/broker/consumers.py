@@ -8,6 +8,7 @@ from typing import Any
 
 import dramatiq
 
+from ..abilities import tell_lacks
 from ..consumer.at_work import AtWork
 from ..consumer.queue_consumer import QueueConsumer
 from ..consumer.run_alone import RunAlone
@@ -102,6 +103,10 @@ class Consumers:
         look = Look(self.memberships, self.at_work, self.gate, queues, worker.worker_threads)
         reporter = Reporter(self._producer, self._topics.fleet, look)
         return Follower(self._cluster, self._topics.control, self.gate, reporter)
+
+    def tell_lacks(self, worker: dramatiq.Worker) -> None:
+        """Log a line for each thing that Kafka does not do for a worker's topics. Blocks; never raises."""
+        tell_lacks(self._cluster, self._provisioning.specs(worker.broker.get_declared_queues()))
 
     def mover(self, max_ahead_bytes: int) -> Mover:
         """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""

@@ -50,19 +50,22 @@ _METADATA_MAX_AGE_MS = 8_000
 SESSION_TIMEOUT_MS = 45_000
 
 
-def connect_producer(cluster: Cluster) -> KafkaProducer:
-    """Connect a producer of durable records: acks from all replicas, idempotent.
+def connect_producer(cluster: Cluster, *, idempotent: bool = True) -> KafkaProducer:
+    """Connect a producer of durable records: acks from all replicas, in their order.
 
     A record that Kafka has not confirmed within ``send_timeout_s`` fails. Raises KafkaUnreachable.
     """
     timeout_ms = int(cluster.send_timeout_s * 1000)
+    # Without a producer id, Kafka puts requests that overtake one another in no order.
+    one_at_a_time = {} if idempotent else {"max_in_flight_requests_per_connection": 1}
     producer = connect(
         cluster,
         KafkaProducer,
         metrics_enabled=False,
         batch_size=_BATCH_BYTES,
         acks="all",
-        enable_idempotence=True,
+        enable_idempotence=idempotent,
+        **one_at_a_time,
         allow_auto_create_topics=False,
         max_block_ms=timeout_ms,
         delivery_timeout_ms=int(timeout_ms * _DELIVERY_SHARE),

@@ -17,6 +17,7 @@ from ..errors import (
     MessageTooLarge,
     NotAuthorized,
     NotDelivered,
+    NotSupported,
     TopicsMissing,
     WorkersError,
 )
@@ -105,6 +106,7 @@ _MEANINGS: tuple[_Meaning, ...] = (
         InvalidMessage,
         "cannot {doing}: Kafka refuses the record for good ({exc}); look at what its topic allows",
     ),
+    (kafka.errors.UnsupportedVersionError, NotSupported, "Kafka at {address} cannot {doing} ({exc})"),
     (
         kafka.errors.UnknownTopicOrPartitionError,
         TopicsMissing,

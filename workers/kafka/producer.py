@@ -26,7 +26,6 @@ from . import (
     KafkaProducer,
     abandon_producer,
     awaited,
-    connect_producer,
     discard_producer,
     is_closed,
     is_fatal,
@@ -37,6 +36,7 @@ from . import (
     translated,
     undelivered,
 )
+from .idempotence import connect_durable
 from .loop_answers import as_asyncio
 from .shared_attempt import SharedAttempt, again
 
@@ -205,7 +205,7 @@ class DurableProducer:
         producer = self._producer
         if producer is None:
             closings = self._closings
-            producer = connect_producer(self.cluster)
+            producer = connect_durable(self.cluster)
             with self._lock:
                 kept = closings == self._closings
                 if kept:

@@ -31,9 +31,17 @@ class BootCheck(dramatiq.Middleware):
     It ends with one line where Kafka is the cause, and with the traceback of any other error.
     """
 
-    def __init__(self, then: Callable[[dramatiq.Worker], object] = lambda _: None) -> None:
-        """``then`` gets the worker, does more that needs Kafka, and may fail in the same way."""
+    def __init__(
+        self,
+        then: Callable[[dramatiq.Worker], object] = lambda _: None,
+        tell: Callable[[dramatiq.Worker], object] = lambda _: None,
+    ) -> None:
+        """``then`` gets the worker, does more that needs Kafka, and may fail in the same way.
+
+        ``tell`` says what Kafka lacks; in dramatiq's command only, once for each process.
+        """
         self._then = then
+        self._tell = tell
         self._in_command = False
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002 - dramatiq's command calls it
@@ -44,6 +52,8 @@ class BootCheck(dramatiq.Middleware):
             with silent_library():
                 broker.prepare()
                 self._then(worker)
+                if self._in_command:
+                    self._tell(worker)
         except KafkaUnreachable as exc:
             if not self._in_command:
                 raise WorkerCannotStart(str(exc)) from exc

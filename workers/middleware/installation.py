@@ -37,6 +37,9 @@ class Controlled(Protocol):
     def follower(self, worker: dramatiq.Worker) -> Follower:
         """Make that of a worker."""
 
+    def tell_lacks(self, worker: dramatiq.Worker) -> None:
+        """Log what Kafka lacks for the topics of a worker."""
+
 
 def add_own(
     broker: dramatiq.Broker,
@@ -48,7 +51,7 @@ def add_own(
 ) -> None:
     """Add the middleware that the pool itself needs to a broker that has all other middleware."""
     controls = FollowsControls(controlled.follower)
-    broker.add_middleware(BootCheck(controls.load))
+    broker.add_middleware(BootCheck(controls.load, controlled.tell_lacks))
     broker.add_middleware(controls)
     broker.add_middleware(StopsOnce())
     broker.add_middleware(MeasuresSending())

@@ -16,6 +16,7 @@ from types import ModuleType
 
 from settings import SettingsError, load_settings
 
+from ..abilities import Lack, lacks
 from ..application import DOCTOR_GROUP, additions, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
@@ -94,8 +95,16 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
     except WorkersError as exc:
         yield Finding("topics", False, _words(exc))
         return
-    yield _found("topics", partial(_topics, cluster, checked))
+    try:
+        lacking = lacks(cluster, broker.topic_specs())
+    except WorkersError as exc:
+        lacking = [Lack(f"not tried: {_words(exc)}", is_made_up_for=False)]
+    refused = {lack.setting for lack in lacking}
+    yield _found("topics", partial(_topics, cluster, [topic.without(refused) for topic in checked]))
     yield _found("rights", partial(_rights, broker, checked))
+    yield from (Finding("abilities", lack.is_made_up_for, lack.text) for lack in lacking)
+    if not lacking:
+        yield Finding("abilities", True, "deletes records, stamps them, compacts topics, gives producer ids")
     yield from _damage(broker)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..kafka import (
@@ -45,6 +45,11 @@ class Checked:
     def differences(self) -> list[str]:
         """The settings that differ from those the broker would create. More partitions are no difference."""
         return [] if self.found is None else compare(self.spec, self.found, self.brokers)
+
+    def without(self, settings: Collection[str]) -> Checked:
+        """The same as if nobody wanted these settings of the topic."""
+        kept = {name: value for name, value in self.spec.config.items() if name not in settings}
+        return replace(self, spec=replace(self.spec, config=kept))
 
     @property
     def missing_rights(self) -> list[str]:

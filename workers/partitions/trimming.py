@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from ..errors import NotAuthorized, WorkersError
+from ..errors import NotAuthorized, NotSupported, WorkersError
 from ..kafka import Cluster, KafkaAdminClient, TopicPartition, connect_admin, kafka_errors
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Trimmer:
                 limits = self._limits(admin, committed)
                 if limits:
                     admin.delete_records(limits)
-        except NotAuthorized as exc:
+        except (NotAuthorized, NotSupported) as exc:
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
             logger.log(level, "job topic not trimmed, its disk use grows topic=%s: %s", self._topic, exc)

@@ -218,7 +218,7 @@ def test_jobs_that_kafka_will_soon_delete_undone_are_told(run: Run, cluster: Clu
     assert run("topics", **kept).returncode == 0
     assert run("topics", "--check", **kept).returncode == 0
     old = int(time.time() * 1000) - 7 * 86_400_000
-    job = dramatiq.Message("audit", "note", (), {}, {})
+    job: dramatiq.Message[None] = dramatiq.Message("audit", "note", (), {}, {})
     with foreign_producer(cluster) as producer:
         producer.send(f"{namespace}.jobs.audit", job.encode(), partition=0, timestamp_ms=old).get(30)
     told = "/0 at offset 0 is not done after 7.0 days, and Kafka deletes it in 24.0 hours"

@@ -55,7 +55,9 @@ def test_missing_topics_are_wrong_until_they_are_made(cluster: Cluster, applicat
     assert "more missing (run todo-workers topics, or start a worker)" in found["topics"].text
     module.broker.prepare()
     found = findings()
-    assert well(found) == dict.fromkeys(("application", "reachable", "login", "topics", "rights"), True)
+    assert well(found) == dict.fromkeys(
+        ("application", "reachable", "login", "topics", "rights", "abilities"), True
+    )
 
 
 def test_a_codec_that_is_missing_is_named(
@@ -132,6 +134,8 @@ def test_a_user_without_rights_is_told_which_are_missing_one_after_the_other(
     assert "lacks Delete on" in text
     assert "without Delete what is done stays on disk" in text
     assert f"{topics}dead-letters" not in text
+    assert not findings()["abilities"].ok
+    assert "jobs that are done stay, and their topics grow; grant Delete" in findings()["abilities"].text
     grant(admin, ResourceType.TOPIC, topics, ACLOperation.DELETE, prefixed=True)
     found = wait_for(lambda: found if (found := findings())["rights"].ok else None)
     assert "cannot be seen without the right DescribeConfigs" in found["topics"].text

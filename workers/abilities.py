@@ -1,0 +1,115 @@
+"""Tries what the pool needs of a Kafka cluster and some managed ones do not have, or do not allow.
+
+Nothing is changed by it: records are deleted below the first one, and topics are only validated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import NotAuthorized, NotSupported, WorkersError
+from .kafka import (
+    Cluster,
+    ConfigResource,
+    KafkaAdminClient,
+    TopicPartition,
+    connect_admin,
+    kafka_errors,
+)
+from .kafka.creation.plainer import accepts, consequence
+from .kafka.idempotence import why_not_idempotent
+from .topics import TopicSpec
+
+logger = logging.getLogger(__name__)
+
+#: Settings of topics that change what the pool does where they are not there.
+_SETTINGS = ("message.timestamp.type", "cleanup.policy")
+#: What is only validated is named like a topic of ours.
+_TRIED = "tried-by-doctor"
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a cluster does not do for this user, and what the pool does without it.
+
+    ``setting`` is that of a topic, or empty. ``is_made_up_for``: nothing is lost, and nothing grows for ever.
+    """
+
+    text: str
+    setting: str = ""
+    is_made_up_for: bool = True
+
+
+def tell_lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> None:
+    """Log a line for each thing that these topics lack, and that this user may know. Blocks; never raises."""
+    try:
+        with connect_admin(cluster) as admin, kafka_errors(cluster, "look at topics"):
+            found = [*_trimming(cluster, admin, specs), *_differing(admin, specs)]
+    except WorkersError as exc:
+        logger.debug("what the cluster lacks is not known: %s", exc)
+        return
+    for lack in found:
+        logger.warning("Kafka at %s: %s", cluster.address, lack.text)
+
+
+def lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Lack]:
+    """Try everything. Raises KafkaUnreachable or NotAuthorized."""
+    found: list[Lack] = []
+    with connect_admin(cluster) as admin, kafka_errors(cluster, "try what the cluster can do"):
+        found += _trimming(cluster, admin, specs)
+        found += _refused(admin, specs)
+    why = why_not_idempotent(cluster)
+    if why is not None:
+        text = "no producer ids are given: records may be written twice when an answer is lost"
+        found.append(Lack(f"{text} ({why})"))
+    return found
+
+
+def _trimming(cluster: Cluster, admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
+    jobs = {spec.name: spec for spec in specs if spec.has_jobs}
+    described = admin.describe_topics(sorted(jobs))
+    present = [topic["name"] for topic in described if topic["error_code"] == 0]
+    if not present:
+        return
+    try:
+        with kafka_errors(cluster, f"delete what is done from topic {present[0]}"):
+            admin.delete_records({TopicPartition(present[0], 0): 0})
+    except (NotAuthorized, NotSupported) as exc:
+        if jobs[present[0]].expires:
+            yield Lack(f"jobs are deleted by their age alone, done or not (KAFKA_JOBS_RETENTION): {exc}")
+        else:
+            text = "jobs that are done stay, and their topics grow; grant Delete, or set KAFKA_JOBS_RETENTION"
+            yield Lack(f"{text}: {exc}", is_made_up_for=False)
+
+
+def _differing(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
+    """What the topics that exist do not have, as far as this user may see their configuration."""
+    wanted = {name: [spec for spec in specs if name in spec.config] for name in _SETTINGS}
+    described = admin.describe_topics(sorted({spec.name for of in wanted.values() for spec in of}))
+    present = {topic["name"] for topic in described if topic["error_code"] == 0}
+    if not present:
+        return
+    resources = [ConfigResource("TOPIC", name, list(_SETTINGS)) for name in sorted(present)]
+    configs: Mapping[str, Mapping[str, Mapping[str, object]]] = admin.describe_configs(
+        resources, config_filter="all"
+    )["topic"]
+    for name, those in wanted.items():
+        lacking = [
+            spec.name
+            for spec in those
+            if (entry := configs.get(spec.name, {}).get(name)) and entry["value"] != spec.config[name]
+        ]
+        if lacking:
+            yield Lack(f"{', '.join(lacking)} without {name} as wanted: {consequence(name)}", name)
+
+
+def _refused(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
+    """The settings that no new topic could have. A user who may not create topics cannot know."""
+    for name in _SETTINGS:
+        for value in sorted({spec.config[name] for spec in specs if name in spec.config}):
+            of = next(spec for spec in specs if spec.config.get(name) == value)
+            tried = TopicSpec(f"{of.name}.{_TRIED}", 1, of.replication_factor, {name: value})
+            if accepts(admin, tried) is False:
+                yield Lack(f"{name}={value} is refused: {consequence(name)}", name)
