@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import tempfile
 import uuid
@@ -173,31 +174,64 @@ def _hurry(url: str) -> None:
     engine.dispose()
 
 
+def _new_postgresql(server: str, template: str) -> str:
+    """The URL of a new database, a copy of another."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = make_engine(server)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _upgrade(url: str) -> None:
+    database = Database(url)
+    database.upgrade()
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the schema: to copy it is quicker than to migrate a new one."""
+    file = tmp_path_factory.mktemp("database") / "todo.db"
+    _upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> str:
+    """The name of a database with the schema, to copy as well."""
+    url = _new_postgresql(postgresql_server, "template1")
+    _upgrade(url)
+    return str(make_url(url).database)
+
+
 @pytest.fixture
 def postgresql_url(postgresql_server: str) -> str:
     """A new PostgreSQL database of the test's own, without a schema."""
-    name = f"test_{uuid.uuid4().hex}"
-    engine = make_engine(postgresql_server)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+    return _new_postgresql(postgresql_server, "template1")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without a schema, for each kind of database; SQLite's file does not exist yet."""
+    """A database for each kind of database. It has no schema, unless the test wants `database_url`.
+
+    SQLite's file does not exist yet then.
+    """
+    has_schema = "database_url" in request.fixturenames
     if request.param == "sqlite":
+        if has_schema:
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "todo.db")
         return f"sqlite:///{tmp_path}/todo.db"
+    if has_schema:
+        template = request.getfixturevalue("migrated_postgresql")
+        return _new_postgresql(request.getfixturevalue("postgresql_server"), template)
     return str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
 def database_url(new_database_url: str) -> str:
     """A database with the schema, ready for any process, for each kind of database."""
-    database = Database(new_database_url)
-    database.upgrade()
-    database.dispose()
     return new_database_url
 
 

@@ -19,6 +19,8 @@ SHARING = {
         "acceptance/survival/test_three_brokers_command.py",
     ],
     "brokers with results": ["contract/test_features.py"],
+    "a browser": ["integration/web/test_dashboard_script.py"],
+    "a browser, and a page": ["integration/web/test_example_page.py"],
     "a Kafka that goes away": ["integration/web/test_kafka_away.py"],
     "a Kafka with certificates": ["integration/workers/kafka/test_secure_connections.py"],
     "a Kafka that is damaged": ["integration/workers/kafka/test_batches_of_others.py"],

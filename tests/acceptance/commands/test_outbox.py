@@ -7,7 +7,6 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
 from sqlalchemy.orm import Session
 
 from tasks.storage.database import Database
@@ -20,13 +19,8 @@ from workers.outbox.adding import add
 from workers.records.envelope import Record
 
 
-@pytest.fixture
-def new_database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/todo.db"
-
-
 def test_rows_are_relayed_and_what_is_set_aside_is_shown_and_decided_about(
-    cluster: Cluster, namespace: str, database: Database, tmp_path: Path
+    cluster: Cluster, namespace: str, sqlite: Database, tmp_path: Path
 ) -> None:
     env = os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": cluster.address,
@@ -34,7 +28,7 @@ def test_rows_are_relayed_and_what_is_set_aside_is_shown_and_decided_about(
         "DATABASE_URL": f"sqlite:///{tmp_path}/todo.db",
     }
     topic = f"{namespace}.events"
-    with Session(database.engine) as session, session.begin():
+    with Session(sqlite.engine) as session, session.begin():
         add(session, topic, Record(b"todo-1", b"x" * 1_300_000, []), name="id-1", about="todo.created")
         add(session, topic, Record(b"todo-2", b"{}", []), name="id-2", about="todo.created")
     status = output_of(todo_workers("status", env=env))

@@ -14,9 +14,11 @@ from typing import Any
 import jwt
 import pytest
 from fastapi import FastAPI
+from playwright.sync_api import Browser
 
 from tasks import Owner, Todo, TodoCreated
 from tasks.events.cloud_events import record_of
+from tests.helpers.browser import chromium
 from tests.helpers.live_client import LiveClient
 from tests.helpers.waiting import wait_for
 from web.access import Access
@@ -107,6 +109,13 @@ class RunningBridge:
         await self.bridge.start()
         yield
         await self.bridge.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for the tests of a file, which run one after the other in one process."""
+    with chromium() as browser:
+        yield browser
 
 
 Publish = Callable[..., None]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.helpers.browser import chromium, needs_chromium
+from tests.helpers.browser import needs_chromium
 from tests.helpers.repository import REPOSITORY
 from web.dashboard import text
 
@@ -35,7 +35,7 @@ window.EventSource = class {
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     def serve(route: Route) -> None:
         path = route.request.url.removeprefix(_ADDRESS)
         if path == "/dashboard.js":
@@ -44,8 +44,7 @@ def page() -> Iterator[Page]:
             content = '<div id="content" data-region>first</div>' if path == "/" else "<p>not live</p>"
             route.fulfill(body=_BODY % content, content_type="text/html")
 
-    with chromium() as browser:
-        page = browser.new_page()
+    with browser.new_page() as page:
         page.add_init_script(_SERVER)
         page.route(f"{_ADDRESS}/**", serve)
         yield page

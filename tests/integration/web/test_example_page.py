@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.helpers.browser import bundle_example, chromium, needs_chromium, needs_client
+from tests.helpers.browser import bundle_example, needs_chromium, needs_client
 
 _ADDRESS = "https://chat.example.com"
 #: Signs in who is named in the address. What is published waits for its `answer`; `tell` sends an event.
@@ -55,17 +55,22 @@ window.tellRecorded = () => {
 pytestmark = [needs_client, needs_chromium]
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page") / "built"
+    bundle_example(folder)
+    return folder
+
+
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+def page(browser: Browser, built: Path) -> Iterator[Page]:
     """A browser in which the page is at an address of its own."""
-    bundle_example(tmp_path / "built")
 
     def serve(route: Route) -> None:
         path = route.request.url.removeprefix(_ADDRESS).partition("?")[0]
-        route.fulfill(path=tmp_path / "built" / (path.lstrip("/") or "index.html"))
+        route.fulfill(path=built / (path.lstrip("/") or "index.html"))
 
-    with chromium() as browser:
-        page = browser.new_page()
+    with browser.new_page() as page:
         page.add_init_script(_SERVER)
         page.route(f"{_ADDRESS}/**", serve)
         yield page

@@ -52,20 +52,10 @@ def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
     broker.close()
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the schema: to copy it is quicker than to migrate a new one."""
-    file = tmp_path_factory.mktemp("database") / "todo.db"
-    database = Database(f"sqlite:///{file}")
-    database.upgrade()
-    database.dispose()
-    return file
-
-
 @pytest.fixture
-def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+def database(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Database]:
     """One kind of database is enough: what the routes call is tested on both."""
-    file = shutil.copy(empty_database, tmp_path)
+    file = shutil.copy(migrated_sqlite, tmp_path)
     database = Database(f"sqlite:///{file}")
     yield database
     database.dispose()
