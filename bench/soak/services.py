@@ -49,7 +49,16 @@ class Program:
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises NotMeasured."""
-        before = self._said()
+        before, deadline = self._said(), time.monotonic() + _START_S
+        self._spawn()
+        while self._ready and self._said() <= before:
+            if time.monotonic() > deadline:
+                raise NotMeasured(f"{self._command[2:4]} did not start: {self._log.read_text()[-500:]}")
+            if self.has_ended():  # as when Kafka is not quite there: a supervisor starts it again
+                self._spawn()
+            time.sleep(0.2)
+
+    def _spawn(self) -> None:
         with self._log.open("ab") as log:
             self._main = subprocess.Popen(
                 self._command,
@@ -59,14 +68,6 @@ class Program:
                 env=self._environment,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + _START_S
-        while self._ready and self._said() <= before:
-            if time.monotonic() > deadline:
-                raise NotMeasured(f"{self._command[2:4]} did not start; its log is {self._log}")
-            if self._main.poll() is not None:  # as when Kafka is away: its supervisor starts it again
-                return self.start()
-            time.sleep(0.1)
-        return None
 
     def processes(self) -> Sequence[psutil.Process]:
         """Its processes; of a worker those that do the jobs, not the one that watches them."""

@@ -24,6 +24,7 @@ from ..chain import Head
 from ..reading import AuditFilter, Row, pages
 from ..trail import audit_trail
 from .folder import ArchiveError, ArchiveFolder
+from .manifest import Manifest
 from .months import end_of, month_of, plus
 from .registry import archived, archived_head, register
 
@@ -95,7 +96,7 @@ def archive(
                 raise ArchiveError(
                     f"{folder.path} has a {month.name} of another trail, which is left as it is"
                 )
-            folder.require_whole(manifest)
+            _require_whole(folder, manifest)
             register(database, manifest, now=now)
             _delete(database, manifest.last_sequence)
             tell(month)
@@ -107,8 +108,15 @@ def _complete(database: Database, folder: ArchiveFolder) -> None:
         first = connection.execute(select(func.min(_SEQUENCE))).scalar_one()
     for manifest in archived(database):
         if first is not None and manifest.last_sequence >= first:
-            folder.require_whole(manifest)
+            _require_whole(folder, manifest)
             _delete(database, manifest.last_sequence)
+
+
+def _require_whole(folder: ArchiveFolder, manifest: Manifest) -> None:
+    try:
+        folder.require_whole(manifest)
+    except ArchiveError as exc:
+        raise ArchiveError(f"{exc}; the rows of {manifest.month} stay in the database") from exc
 
 
 def _times(database: Database, after: int) -> Iterator[Row]:

@@ -115,7 +115,7 @@ class ArchiveFolder:
         for _ in self.rows(wanted, flaws.append):
             pass
         if flaws:
-            raise ArchiveError(f"{flaws[0]}; the rows of {wanted.month} stay in the database")
+            raise ArchiveError(flaws[0])
 
     def _rows(self, month: str) -> Path:
         return self.path / f"audit-{month}.jsonl.gz"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dramatiq
 import psycopg
@@ -15,9 +16,12 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
+from tasks.notifications.delivery_store import DeliveryStore
 from tasks.reminders.by_hand import Reminder, RemindersByHand
+from tasks.reminders.firings import notice_for
 from tasks.reminders.outcomes import ReminderState
 from tasks.reminders.tables import reminders
+from tasks.schedules.alarms import Alarm
 from tasks.storage.database import Database
 from tests.helpers.fleet import Fleet
 from tests.helpers.programs import Done, todo_workers
@@ -166,6 +170,9 @@ def test_alarms_that_were_lost_with_their_topics_are_set_again_and_tell_that_the
     admin.delete_topics([*topics, chatbot.broker.topics.jobs("reminders")])
     admin.close()
     chatbot.let_the_time_come(ago_s=5)
+    long_ago = datetime.now(UTC) - timedelta(days=91)
+    notice = notice_for(str(uuid4()), a_todo(), Alarm(long_ago, long_ago), late=False)
+    DeliveryStore(chatbot.database).opt_out(notice, now=long_ago)
     with chatbot.fleet as fleet:
         wait_for(chatbot.subjects, timeout_s=90)
         assert fleet.stop() == 0
@@ -175,6 +182,7 @@ def test_alarms_that_were_lost_with_their_topics_are_set_again_and_tell_that_the
     assert text is not None
     assert "This reminder is late: it was set for" in " ".join(text.get_content().split())
     assert "reminders.reconciled" in chatbot.fleet.log()
+    assert "database.pruned deliveries=1 firings=0 todos=0" in chatbot.fleet.log()
 
 
 @on_postgresql
