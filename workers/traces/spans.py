@@ -66,17 +66,20 @@ class Work:
 
 
 class _Unrecorded(NonRecordingSpan):
-    """A span of another process that is not recorded. Its context is read when it is asked for.
+    """A span of another process that is not recorded. Its context is read when it is first asked for.
 
     Few jobs ask: those that send something.
     """
 
     def __init__(self, read_fields: Callable[[], Mapping[str, str]]) -> None:
         self._read_fields = read_fields
+        self._found: SpanContext | None = None
 
     def get_span_context(self) -> SpanContext:
-        parent = _PROPAGATOR.extract(self._read_fields(), _NO_PARENT)
-        return trace.get_current_span(parent).get_span_context()
+        if self._found is None:
+            parent = _PROPAGATOR.extract(self._read_fields(), _NO_PARENT)
+            self._found = trace.get_current_span(parent).get_span_context()
+        return self._found
 
 
 class Spans:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -100,9 +100,9 @@ def test_a_large_body_is_not_checked_on_the_event_loop(
 ) -> None:
     threads: list[str] = []
 
-    def note(sent: Incoming) -> Accepted:
+    def note(sent: Incoming, context: Mapping[str, str]) -> Accepted:
         threads.append(threading.current_thread().name)
-        return accept(sent)
+        return accept(sent, context)
 
     monkeypatch.setattr("web.api.events.accept", note)
     assert post(client, structured()).status_code == 202
