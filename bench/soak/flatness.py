@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
+_HOUR_S = 3_600.0
 #: At most so many samples of one process are paired: the pairs are the square of that.
 _MOST = 120
 
@@ -27,7 +28,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How much a figure may grow over the whole run: ``share`` of its median, and ``more``."""
+    """How much a figure may grow in a run, or in an hour: ``share`` of its median, and ``more``."""
 
     share: float
     more: float
@@ -39,7 +40,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``growth`` is what the slope makes of the time of the run; None if there are too few samples."""
+    """``growth`` is what the slope makes of the run, or of an hour; None if there are too few samples."""
 
     name: str
     median: float
@@ -58,7 +59,7 @@ def judge(name: str, points: Sequence[Point], bound: Bound, length_s: float) -> 
     median = statistics.median(values) if values else 0.0
     slope = _slope(_warm(points, bound.warm_up_s), bound.least_s)
     allowed = bound.share * median + bound.more
-    growth = None if slope is None else slope * max(0.0, length_s - bound.warm_up_s)
+    growth = None if slope is None else slope * min(_HOUR_S, max(0.0, length_s - bound.warm_up_s))
     return Verdict(name, median, max(values, default=0.0), growth, allowed)
 
 

@@ -26,7 +26,7 @@ from .plan import Load
 
 #: How many events may be on their way: while Kafka is away, the others wait for their turn.
 _MOST = 5_000
-_PAUSE_S = 0.5
+_PAUSE_S = 0.05
 #: A reminder of an event is due so soon that its alarm comes while the load goes on.
 _DUE_IN = timedelta(minutes=4)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 TARGETS = ("worker-1", "worker-2", "mail", "database", "kafka")
 #: Seconds between two kills, at least: the services come back within that.
 _LEAST_S = 20.0
-#: Minutes of a run for each round of kills.
-_ROUND_MINUTES = 8.0
+#: Rounds of kills: a few in half an hour, and in longer runs so few that processes grow old.
+_ROUNDS, _SHORT_MINUTES, _ROUND_MINUTES = 3, 20.0, 30.0
 #: How long a service is away, at most.
 _MOST_AWAY_S = 8.0
 
@@ -36,7 +36,8 @@ class Kill:
 def kills(length_s: float, seed: int) -> list[Kill]:
     """Rounds in which each service is killed once, in a random order; none in the last minute or so."""
     chance = random.Random(seed)  # noqa: S311 - it is to be the same each time
-    rounds = max(1, round(length_s / 60 / _ROUND_MINUTES))
+    minutes = length_s / 60
+    rounds = 1 if minutes < _SHORT_MINUTES else max(_ROUNDS, round(minutes / _ROUND_MINUTES))
     order = [target for _ in range(rounds) for target in chance.sample(TARGETS, len(TARGETS))]
     every_s = max(_LEAST_S, length_s / (len(order) + 1))
     found = [

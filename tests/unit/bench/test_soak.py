@@ -61,6 +61,8 @@ def test_the_same_seed_kills_the_same_and_each_round_kills_each_once() -> None:
         assert sorted(kill.target for kill in found[first : first + 5]) == sorted(TARGETS)
     gaps = [later.at_s - earlier.at_s for earlier, later in itertools.pairwise(found)]
     assert min(gaps) >= 20
+    assert len(found) == 15
+    assert len(kills(8 * 3600, seed=17)) == 80
     assert [kill.target for kill in kills(120, seed=17)]
 
 
@@ -97,7 +99,7 @@ def test_what_is_lost_and_what_came_again_is_counted(tmp_path: Path) -> None:
 def a_result(*, repeated: int, lost_rows: int = 0) -> Result:
     samples = Samples(0.0)
     samples.series["memory, MB: worker-1"] = points(0.0)
-    samples.series["memory, MB: <leaky>"] = points(0.02)
+    samples.series["memory, MB: <leaky>"] = points(0.05)
     outcome = Outcome(events=9, mails=9, repeated=repeated, lost_rows=lost_rows)
     result = Result(Load(10_000, HALF_AN_HOUR_S), samples, outcome=outcome)
     result.kills = [Done(Kill(100.0, "worker-1", 2.0), 5.0), Done(Kill(200.0, "mail", 2.0), 5.0)]
@@ -109,7 +111,7 @@ def test_what_is_wrong_is_said_in_the_report_and_kills_explain_repeats() -> None
     result = a_result(repeated=12)
     found = verdicts(result)
     (grows,) = failures(result, found)
-    assert grows.startswith("memory, MB: <leaky> grows by 3")
+    assert grows.startswith("memory, MB: <leaky> grows by 8")
     html = page(result, found, [grows])
     assert "&lt;leaky&gt; grows" in html
     assert "worker-1 is killed" in html
