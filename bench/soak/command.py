@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +17,14 @@ from .run import soak
 
 #: Events a minute: of a steady run, and of the busiest hour of a day.
 _STEADY, _BUSIEST = 10_000.0, 20_000.0
+_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a soak, write its report, and return the exit status: 1 if it has not passed."""
     options = _parser().parse_args(arguments)
+    # So that all services are ended then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     logging.disable(logging.WARNING)  # kafka-python tells of each kill, at length
     per_minute = options.per_minute or (_BUSIEST if options.day else _STEADY)
     load = Load.of_a_day(options.day, per_minute) if options.day else Load(per_minute, 60 * options.minutes)
