@@ -81,9 +81,15 @@ def trace_id_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
 
 
 def context_in(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """The headers that have the context of the span which sent a record; empty without one."""
-    texts = texts_of(headers)
-    return {name: texts[name] for name in (TRACEPARENT, TRACESTATE) if name in texts}
+    """The headers that have the context of the span which sent a record; empty without one.
+
+    The first of each name: an instrumentation of Kafka's client may append its own at every hop.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if name in (TRACEPARENT, TRACESTATE) and value is not None:
+            found.setdefault(name, value.decode(errors="replace"))
+    return found
 
 
 def is_unrecorded(record: ConsumedRecord) -> bool:

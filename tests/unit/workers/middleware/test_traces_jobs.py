@@ -76,6 +76,14 @@ def test_a_context_that_makes_no_sense_is_none(header: str | None) -> None:
     assert (span.parent, span.links) == (None, ())
 
 
+def test_the_first_context_counts() -> None:
+    job = a_job(f"00-{TRACE}-{SENDER}-01")
+    hop = ("traceparent", f"00-{'a' * 32}-{SENDER}-01".encode())
+    job.record = Consumed("todo.jobs.letters", headers=[*job.record.headers, hop])
+    (span,) = run(job).all
+    assert trace_id(span) == TRACE
+
+
 def test_a_source_can_have_its_context_elsewhere() -> None:
     def find(_: dramatiq.MessageProxy) -> dict[str, str]:
         return {"traceparent": f"00-{TRACE}-{SENDER}-01"}
