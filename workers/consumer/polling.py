@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from ..kafka import Cluster, KafkaConsumer, TopicPartition, is_joining, kafka_errors
+from ..kafka import Cluster, KafkaConsumer, TopicPartition, is_joining, kafka_errors, must_wait
 from ..records.consumed import ConsumedRecord
 
 #: How often Kafka is polled while no more jobs are wanted.
@@ -65,7 +65,7 @@ class Poller:
         # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what it holds
         # for a partition whose pausing flaps.
         self._client.pause(*self._client.assignment())
-        joining = is_joining(self._client)
+        joining = must_wait(self._client)
         self._poll(KEEP_ALIVE_S if joining else 0)
         if joining:
             self._keep_alive_at = self._clock()

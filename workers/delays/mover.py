@@ -30,7 +30,7 @@ from typing import Any
 from ..dead_letters.letter import Reason
 from ..dead_letters.writer import DeadLetterWriter
 from ..errors import InvalidName, MessageTooLarge, Undecodable, WorkersError
-from ..kafka import KafkaConsumer, Memberships, TopicPartition, is_joining, kafka_errors
+from ..kafka import KafkaConsumer, Memberships, TopicPartition, kafka_errors, must_wait
 from ..kafka.producer import DurableProducer
 from ..measures.catalogue import DELAYED_LATE
 from ..partitions.assignment import Assignment
@@ -55,7 +55,7 @@ _PAUSE_MS = 5  # before the next go down
 _TIER_INTERVAL_MS = 50
 #: If a partition's head is due later than this, none of its records are kept in memory.
 _SOON_MS = 5_000
-#: Longest wait in a poll while the group settles, see `is_joining`.
+#: Longest wait in a poll while the group settles, see `must_wait`.
 _JOIN_S = 0.1
 #: Pause between two polls while something is always due.
 _POLL_INTERVAL_S = 0.02
@@ -210,7 +210,7 @@ class Mover:
 
     def _poll(self, timeout_s: float) -> None:
         self._hold_back()
-        if is_joining(self._client):
+        if must_wait(self._client):
             timeout_s = max(timeout_s, _JOIN_S)  # also while something is always due
         with kafka_errors(self._producer.cluster, "read delayed jobs"):
             fetched = self._client.poll(timeout_ms=_whole_ms(timeout_s), max_records=_FETCH_RECORDS)

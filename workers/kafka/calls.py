@@ -31,13 +31,18 @@ async def sleep_on_io_thread(consumer: KafkaConsumer, seconds: float) -> None:
 
 
 def is_joining(consumer: KafkaConsumer) -> bool:
-    """Whether the consumer joins its group, or has to join it anew.
+    """Whether the consumer joins its group, or has to join it anew."""
+    joining: bool = consumer._coordinator.need_rejoin()
+    return joining
+
+
+def must_wait(consumer: KafkaConsumer) -> bool:
+    """Whether the consumer joins its group, and has no partitions that it could work on meanwhile.
 
     Such a consumer must wait inside ``poll``: kafka-python 3.0.12 throws away an assignment that comes
     between two polls and joins again, which makes all others join again.
     """
-    joining: bool = consumer._coordinator.need_rejoin()
-    return joining
+    return is_joining(consumer) and not consumer._coordinator.may_work_on()
 
 
 def missing_codecs() -> list[str]:

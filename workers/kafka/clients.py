@@ -102,6 +102,8 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     consumer._fetcher.is_rejoin_due = consumer._coordinator.need_rejoin
     consumer._fetcher.PartitionRecords = PartitionRecords
     consumer._coordinator.on_rejoin = consumer._fetcher.end_wait
+    consumer._coordinator.on_answer = consumer._fetcher.end_quiet
+    consumer._fetcher.is_answered = consumer._coordinator.is_answered
     consumer._cluster.add_listener(consumer._fetcher.note_metadata)
     return consumer
 

@@ -36,9 +36,9 @@ from ..kafka import (
     TopicPartition,
     commit_now,
     commit_on_io_thread,
-    is_joining,
     is_rebalance,
     kafka_errors,
+    must_wait,
     read_up_to,
     sleep_on_io_thread,
 )
@@ -215,7 +215,7 @@ class Assignment:
         committed = self.committed_positions()
         self._forget(list(self.partitions))
         # Its own request to leave would wait behind the one to join, which waits for all the others.
-        left = is_joining(self._client) and self._memberships.leave_now(self._client_id)
+        left = must_wait(self._client) and self._memberships.leave_now(self._client_id)
         try:
             with kafka_errors(self._cluster, f"leave the group of {self._name}"):
                 self._client.close(autocommit=False, timeout_ms=int(_LAST_COMMIT_S * 1000))

@@ -8,11 +8,10 @@ from typing import Any
 
 import kafka.errors
 from kafka import TopicPartition
-from kafka.coordinator.base import Generation
 from kafka.protocol.consumer import OffsetCommitRequest
 from kafka.structs import OffsetAndMetadata
 
-from .coordinator import PacedCoordinator
+from .joining import JoiningCoordinator
 
 _Topic = OffsetCommitRequest.OffsetCommitRequestTopic
 _Partition = _Topic.OffsetCommitRequestPartition
@@ -25,43 +24,23 @@ _TOO_LATE = (
 )
 
 
-class CommittingCoordinator(PacedCoordinator):
+class CommittingCoordinator(JoiningCoordinator):
     """Commits also while a join waits for other members, which may take as long as their jobs.
 
     Kafka takes commits of the old generation until all have joined. kafka-python 3.0.12 refuses them itself,
-    as Java's client does, so a member that leaves meanwhile could not commit what it had done. Kafka reads
-    nothing more from a connection until it has answered the join: such commits go by the one for fetches.
+    as Java's client does, so a member that leaves meanwhile could not commit what it had done.
     """
 
     config: dict[str, Any]
-    _generation: Generation
-    _manager: Any
-    #: The generation in which a join was begun that is not answered yet.
-    _left: Generation | None = None
-    #: Commits that are not answered yet. None may overtake another one, as none can on one connection.
-    _under_way = 0
-
-    async def _do_join_and_sync_async(self) -> Any:
-        self._left = self._generation
-        try:
-            return await super()._do_join_and_sync_async()
-        finally:
-            self._left = None
 
     async def _send_offset_commit_request(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> Any:
         """Send a commit; it is not sent again if a topic is gone, as one made again must not get it."""
-        early = self._waits_for_others()
-        if early and self._under_way:
-            raise kafka.errors.RebalanceInProgressError("another commit is under way")
-        self._under_way += 1
         try:
-            if early:
+            if self._waits_for_others():
                 return await self._commit_early(offsets)
             return await super()._send_offset_commit_request(offsets)
         except kafka.errors.UnknownTopicOrPartitionError as exc:
             raise kafka.errors.CommitFailedError(f"a topic is gone: {exc}") from exc
-        finally:
-            self._under_way -= 1
 
     def _waits_for_others(self) -> bool:
         """Whether a join is not answered yet, of a member that was in the group before."""
@@ -78,8 +57,7 @@ class CommittingCoordinator(PacedCoordinator):
             group_instance_id=self.config["group_instance_id"],
             topics=_topics(offsets),
         )
-        broker = int(str(self.coordinator_id).rpartition("-")[2])
-        response = await self._manager.send(request, node_id=broker)
+        response = await self._manager.send(request, node_id=self.coordinator_id)
         for _, partitions in response.topics:
             for _, code in partitions:
                 error = kafka.errors.for_code(code)

@@ -39,6 +39,8 @@ class WaitingFetcher(BoundedFetcher):
     _may_wait_long: bool
     #: Whether new metadata asks for a rebalance.
     is_rejoin_due: Callable[[], bool] = staticmethod(lambda: False)
+    #: Whether the group has answered a join, which a whole poll takes.
+    is_answered: Callable[[], bool] = staticmethod(lambda: False)
     #: By partition, the leader and its epoch when metadata last came.
     _leaders: dict[TopicPartition, tuple[Any, Any]]
     #: Polls have nothing to do before this time, unless something comes.
@@ -104,6 +106,8 @@ class WaitingFetcher(BoundedFetcher):
     ) -> Any:
         self._quiet_until = 0.0
         self._something_came.clear()  # before the look at what came
+        if self.is_answered():
+            self._something_came.set()
         records, more_at_hand = self.fetched_records(max_records, update_offsets)
         if not more_at_hand and self._is_anything_to_send():
             self.send_fetches()
