@@ -161,6 +161,7 @@ def test_a_suspect_that_loses_its_partition_while_it_runs_lets_others_start_agai
     suspect = next_of(consumer)
     consumer._run_alone.leave()
     assert consumer._run_alone.enter_alone()
+    consumer._suspects.have_come = True
     consumer._suspects._running = suspect.owned.partition, 0
     assert suspect.start()
     put_out_of_its_group(consumer)
