@@ -116,10 +116,11 @@ test-dapr: .venv/.installed ## both directions with a real Dapr sidecar: daprd o
 	@command -v daprd >/dev/null || { echo "There is no daprd on the PATH; make interop-dapr builds one" >&2; exit 1; }
 	$(PY) -m pytest tests/acceptance/chatbot/test_dapr.py tests/unit/tasks/events/test_dapr.py $(ARGS)
 
-storm: .venv/.installed ## 100,000 jobs, 2,000 events while workers and Kafka are killed, restarted, added, removed
+storm: .venv/.installed ## 100,000 jobs, 12,000 events while workers and Kafka's brokers are killed, restarted, cut off
 	STORM_JOBS=$(or $(JOBS),100000) STORM_EVENTS=$(or $(EVENTS),2000) STORM_ROWS=$(or $(ROWS),20000) \
 		STORM_CLIENTS=$(or $(CLIENTS),1000) \
-		$(PY) -m pytest -s tests/acceptance/survival/test_storm_of_jobs.py \
+		$(PY) -m pytest -s tests/acceptance/survival/test_storm_of_brokers.py \
+		tests/acceptance/survival/test_storm_of_jobs.py \
 		tests/acceptance/survival/test_storm_of_events.py \
 		tests/acceptance/survival/test_storm_of_relays.py \
 		tests/acceptance/survival/test_storm_of_bridges.py $(ARGS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import NotAuthorized, NotSupported, WorkersError
 from .kafka import (
@@ -110,6 +110,6 @@ def _refused(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[La
     for name in _SETTINGS:
         for value in sorted({spec.config[name] for spec in specs if name in spec.config}):
             of = next(spec for spec in specs if spec.config.get(name) == value)
-            tried = TopicSpec(f"{of.name}.{_TRIED}", 1, of.replication_factor, {name: value})
-            if accepts(admin, tried) is False:
+            plain = TopicSpec(f"{of.name}.{_TRIED}", 1, of.replication_factor)
+            if accepts(admin, plain) and accepts(admin, replace(plain, config={name: value})) is False:
                 yield Lack(f"{name}={value} is refused: {consequence(name)}", name)

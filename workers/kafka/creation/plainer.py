@@ -40,16 +40,17 @@ def consequence(setting: str) -> str:
 
 
 def accepts(admin: KafkaAdminClient, spec: TopicSpec) -> bool | None:
-    """Whether the cluster would create the topic; None if the user may not know. Creates nothing.
+    """Whether the cluster would create the topic, and False only if its configuration is refused.
 
-    Raises kafka-python's errors.
+    None if something else speaks against it, or the user may not know. Creates nothing. Raises
+    kafka-python's errors.
     """
     response = admin.create_topics(request_for(spec), validate_only=True, raise_errors=False)
     (topic,) = response["topics"]
     error = kafka.errors.for_code(topic["error_code"])
-    if issubclass(error, kafka.errors.AuthorizationError):
-        return None
-    return error in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError)
+    if error in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError):
+        return True
+    return False if issubclass(error, REFUSED) else None
 
 
 def plainer(admin: KafkaAdminClient, spec: TopicSpec) -> TopicSpec | None:
