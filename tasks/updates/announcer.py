@@ -22,8 +22,11 @@ from .records import MAX_IN_RECORD, Update, record_of, turn_of
 
 logger = logging.getLogger(__name__)
 
-#: How long updates are gathered before they are written.
+#: How long updates are gathered before they are written, and how many times as long if these are many: a
+#: record costs the same whether it has two updates or ten, and there is one for each partition.
 GATHER_S = 0.03
+_LONGER_FOR_MANY = 3
+_MANY = 16
 #: Failures are logged at most this often, with their count since the start.
 _LOG_EVERY_S = 10.0
 
@@ -94,6 +97,8 @@ class Announcer:
             with self._lock:
                 self._changed.wait_for(lambda: self._waiting or closing.is_set())
             closing.wait(self._gather_s)
+            if len(self._waiting) >= _MANY:
+                closing.wait((_LONGER_FOR_MANY - 1) * self._gather_s)
             with self._lock:
                 # Together: what comes after the closing is for the next thread.
                 is_last = closing.is_set()

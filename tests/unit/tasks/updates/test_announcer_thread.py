@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from tasks.updates import announcer
 from tasks.updates.announcer import Announcer
 from tasks.updates.asyncapi import sample
 from tasks.updates.records import Deed
@@ -103,6 +104,18 @@ def test_where_no_thread_can_start_the_update_is_lost_and_the_next_one_is_not(
         patch.setattr(threading.Thread, "start", fail)
         announce(UPDATE)
     assert announce.lost == 1
+    announce(UPDATE)
+    announce.close()
+    assert log.count == 1
+
+
+def test_many_updates_are_gathered_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcer, "_LONGER_FOR_MANY", 1_000_000)
+    log = SlowLog()
+    announce = Announcer(log, gather_s=0.001)
+    announce._waiting = [UPDATE] * (announcer._MANY - 1)
+    announce(UPDATE)
+    assert not log.writes.wait(0.1)
     announce(UPDATE)
     announce.close()
     assert log.count == 1
