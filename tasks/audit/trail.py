@@ -17,6 +17,7 @@ from workers.traces.names import AUDIT_APPEND, AUDIT_OUTCOME
 from ..events.models import AnyEvent
 from ..storage.column_types import BigInt, ExactJson, UtcDateTime, metadata
 from ..storage.database import Database
+from ..storage.prepared import Prepared, PreparedLookUp
 from .chain import AuditEntry, Head, chained
 from .entries import entry_of, says_the_same
 
@@ -52,9 +53,11 @@ _THE_IDS = _C.event_id.in_(bindparam("event_ids", expanding=True))
 _LAST = select(func.max(_C.sequence)).scalar_subquery()
 _ENDS = select(_C.sequence, _C.hash, _C.event_id)
 # Two statements in one: each costs a trip to the database.
-_END_AND_KNOWN = union_all(_ENDS.where(_C.sequence == _LAST), _ENDS.where(_THE_IDS))
+_END_AND_KNOWN = PreparedLookUp(
+    lambda ids: union_all(_ENDS.where(_C.sequence == _LAST), _ENDS.where(_C.event_id.in_(ids)))
+)
 _KNOWN = select(audit_trail).where(_THE_IDS)
-_INSERT = audit_trail.insert()
+_INSERT = Prepared(audit_trail.insert(), audit_trail.columns.keys())
 
 
 class Recording(StrEnum):
@@ -119,7 +122,7 @@ def append(connection: Connection, entries: Sequence[tuple[AuditEntry, datetime]
         else:
             outcomes.append(Recording.REPEATED if says_the_same(earlier, entry) else Recording.DIFFERS)
     if rows:
-        connection.execute(_INSERT, rows)
+        _INSERT.execute(connection, rows)
     return outcomes
 
 
@@ -128,7 +131,7 @@ def _lock_and_look(connection: Connection, event_ids: Sequence[str]) -> tuple[He
     if connection.dialect.name == "postgresql":
         # SQLite needs no lock: its write transaction keeps every other writer out.
         connection.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
-    rows = connection.execute(_END_AND_KNOWN, {"event_ids": event_ids}).all()
+    rows = _END_AND_KNOWN.rows(connection, event_ids)
     last = max(rows, key=lambda row: row.sequence, default=None)
     head = Head(last.sequence, last.hash) if last else Head()
     if {row.event_id for row in rows}.isdisjoint(event_ids):

@@ -42,6 +42,7 @@ from workers.errors import WorkersError, plain_text
 from ..storage.column_types import UtcDateTime, metadata
 from ..storage.database import Database
 from ..storage.engine import DatabaseUnavailable
+from ..storage.prepared import Prepared
 from ..text import one_line
 from .notice import Notice
 
@@ -89,12 +90,29 @@ deliveries = Table(
     Index(None, "recipient", "updated_at"),
 )
 
+#: The columns that a row is written with.
+_COLUMNS = (
+    "id",
+    "kind",
+    "recipient",
+    "state",
+    "attempts",
+    "claim",
+    "until",
+    "created_at",
+    "updated_at",
+)
+
 # Built once: building a statement costs more than what the database does with it.
 _FIND = select(deliveries).where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
 _OWN = and_(deliveries.c.id == bindparam("own_id"), deliveries.c.claim == bindparam("own_claim"))
 _RELEASE = deliveries.update().where(_OWN)
 # The claim stays: it says who has sent the mail.
-_SETTLE = deliveries.update().where(_OWN).values(state=DeliveryState.SENT, until=None, error=None)
+_SETTLE = Prepared(
+    deliveries.update()
+    .where(_OWN)
+    .values(state=DeliveryState.SENT, until=None, error=None, updated_at=bindparam("updated_at"))
+)
 
 
 class Settled(NamedTuple):
@@ -128,6 +146,7 @@ class DeliveryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._upsert = _upsert_on(database)
+        self._claims = Prepared(self._upsert, _COLUMNS)
         self._claim = database.together(self.claim_all)
         self._settle = database.together(self._settle_each)
 
@@ -204,8 +223,8 @@ class DeliveryStore:
         if not wanted:
             return []
         # Sorted: two transactions that lock rows in different orders would wait for each other for ever.
-        written = connection.execute(self._upsert, sorted(wanted, key=itemgetter("id")))
-        if written.rowcount == len(wanted):
+        written = self._claims.execute(connection, sorted(wanted, key=itemgetter("id")))
+        if written == len(wanted):
             return [None] * len(wanted)
         found = _rows(connection, [row["id"] for row in wanted])
         return [None if found[row["id"]].claim == row["claim"] else found[row["id"]] for row in wanted]
@@ -213,7 +232,7 @@ class DeliveryStore:
     def settle_all(self, connection: Connection, sent: Sequence[Settled]) -> Sequence[str]:
         """As `settle`, for many in one transaction; returns the ids whose claim another worker has."""
         values = [{"own_id": one.id, "own_claim": one.token, "updated_at": one.now} for one in sorted(sent)]
-        if not values or connection.execute(_SETTLE, values).rowcount == len(sent):
+        if not values or _SETTLE.execute(connection, values) == len(sent):
             return []
         found = _rows(connection, [one.id for one in sent])
         return [one.id for one in sent if one.id not in found or found[one.id].claim != one.token]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from ..events.models import TodoEvent
 from ..storage.database import Database
+from ..storage.prepared import Prepared, PreparedLookUp
 from .known_todo import KnownTodo, learn
 from .seen_events import SeenEvent, in_order
 from .tables import reminded_todos
@@ -18,11 +19,11 @@ _T = reminded_todos.c
 
 # Built once: that costs more than what the database does with it.
 _THESE = _T.todo_id.in_(bindparam("todo_ids", expanding=True))
-_KNOWN_AMONG = select(_T.todo_id).where(_THESE)
+_KNOWN_AMONG = PreparedLookUp(lambda ids: select(_T.todo_id).where(_T.todo_id.in_(ids)))
 # In order: two transactions that lock rows in different orders would wait for each other for ever.
 _LOCKED = select(reminded_todos).where(_THESE).order_by(_T.todo_id).with_for_update()
 _CHANGED = ("newest_event", "opening_event", "closing_event", "todo", "events")
-_UPDATE = (
+_UPDATE = Prepared(
     update(reminded_todos)
     .where(_T.todo_id == bindparam("own_id"))
     .values({name: bindparam(name) for name in _CHANGED})
@@ -33,13 +34,14 @@ class KnownTodoRows:
     """The rows of one database; every method works in the transaction of a connection."""
 
     def __init__(self, database: Database) -> None:
-        self._insert = database.insert(reminded_todos).on_conflict_do_nothing(index_elements=["todo_id"])
+        new = database.insert(reminded_todos).on_conflict_do_nothing(index_elements=["todo_id"])
+        self._insert = Prepared(new, ("todo_id", *_CHANGED))
 
     def known_among(self, connection: Connection, todo_ids: Collection[str]) -> set[str]:
         """Those of some todos of which anything is known."""
         if not todo_ids:
             return set()
-        return set(connection.execute(_KNOWN_AMONG, {"todo_ids": list(todo_ids)}).scalars())
+        return {row.todo_id for row in _KNOWN_AMONG.rows(connection, list(todo_ids))}
 
     def learn(self, connection: Connection, events: Sequence[TodoEvent]) -> dict[str, KnownTodo]:
         """Add events of different todos to what is known of these; returns all that is known now, by todo.
@@ -51,7 +53,7 @@ class KnownTodoRows:
         first = {todo_id: learn(None, event) for todo_id, event in by_id.items()}
         before: dict[str, KnownTodo] = {}
         while len(before) < len(by_id):  # again, if a row that was there is pruned before it is locked
-            connection.execute(self._insert, [_values(todo_id, one) for todo_id, one in first.items()])
+            self._insert.execute(connection, [_values(todo_id, one) for todo_id, one in first.items()])
             found = connection.execute(_LOCKED, {"todo_ids": list(by_id)})
             before = {row.todo_id: _known(row) for row in found}
         known = {todo_id: learn(before[todo_id], event) for todo_id, event in by_id.items()}
@@ -61,7 +63,7 @@ class KnownTodoRows:
             if one != before[todo_id]
         ]
         if changed:
-            connection.execute(_UPDATE, changed)
+            _UPDATE.execute(connection, changed)
         return known
 
 

@@ -13,7 +13,7 @@ times of its records: they are much later, though the offsets are lower.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any, Self
 
@@ -91,7 +91,8 @@ class SeenEvent:
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored: read with ``SeenEvent(**data)``."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = ((name, getattr(self, name)) for name in self.__dataclass_fields__)
+        return {name: value for name, value in values if value is not None}
 
     def _place(self) -> tuple[bool, int, int]:
         return self.partition is None, self.written_ms, self.offset

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from ..events.models import TodoEvent
 from ..schedules.alarms import Alarm, Plan, next_alarm
+from ..storage.prepared import Prepared
 from .known_todo import KnownTodo, may_be_ignored
 from .known_todo_rows import KnownTodoRows
 from .outcomes import AlarmToSet, ReminderState
@@ -26,9 +27,9 @@ _ROWS = (
     .order_by(_R.id)
     .with_for_update()
 )
-_INSERT = reminders.insert()
 _PLANNED = ("plan", "state", "version", "occurrence", "alarm_at", "moved")
-_PLAN = (
+_INSERT = Prepared(reminders.insert(), ("id", "todo_id", "before_due", "alarm_version", *_PLANNED))
+_PLAN = Prepared(
     update(reminders)
     .where(_R.id == bindparam("reminder"))
     .values({name: bindparam(name) for name in _PLANNED})
@@ -99,9 +100,9 @@ def _follow(
             added.append(identity | _planned(plan, min(known[todo_id].since, now), 0))
             alarms[todo_id] += _to_set(added[-1])
     if changed:
-        connection.execute(_PLAN, changed)
+        _PLAN.execute(connection, changed)
     if added:
-        connection.execute(_INSERT, added)
+        _INSERT.execute(connection, added)
     return {todo_id: sorted(own, key=lambda alarm: alarm.reminder_id) for todo_id, own in alarms.items()}
 
 

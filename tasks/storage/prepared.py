@@ -22,10 +22,11 @@ class _Compiled:
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)  # type: ignore[attr-defined]
         self.text = str(compiled)
         self._constants: dict[str, Any] = dict(compiled.params)
-        names: Iterable[str] = compiled.positiontup if compiled.positional else compiled.binds
+        types: dict[str, Any] = {name: bind.type for bind, name in compiled.bind_names.items()}
+        names: Iterable[str] = compiled.positiontup if compiled.positional else types
         #: The parameters in order, each with what its type makes of a value.
         self._convert: list[tuple[str, Callable[[Any], Any] | None]] = [
-            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names
+            (name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in names
         ]
         self._is_positional: bool = compiled.positional
 

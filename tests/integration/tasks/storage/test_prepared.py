@@ -1,0 +1,76 @@
+"""Statements that are given to the driver write what SQLAlchemy would, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, MetaData, Table, Text, bindparam, select
+from sqlalchemy.exc import IntegrityError
+
+from tasks.storage.column_types import BigInt, ExactJson, UtcDateTime
+from tasks.storage.database import Database
+from tasks.storage.prepared import Prepared, PreparedLookUp
+
+FACTS = Table(
+    "facts",
+    MetaData(),
+    Column("id", Text, primary_key=True),
+    Column("number", BigInt, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("content", ExactJson),
+)
+C = FACTS.c
+INSERT = Prepared(FACTS.insert(), FACTS.columns.keys())
+UPDATE = Prepared(
+    FACTS.update().where(C.id == bindparam("own_id")).values(content=None, number=7, time=bindparam("time"))
+)
+LOOK_UP = PreparedLookUp(lambda ids: select(C.number, C.id).where(C.id.in_(ids)).order_by(C.number))
+AT = datetime(2026, 6, 1, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=2)))
+
+
+@pytest.fixture
+def facts(database: Database) -> Database:
+    with database.writing() as connection:
+        FACTS.create(connection)
+    return database
+
+
+def a_row(number: int, content: Any = None) -> dict[str, Any]:
+    return {"id": f"e-{number}", "number": number, "time": AT, "content": content}
+
+
+def test_it_writes_what_sqlalchemy_writes(facts: Database) -> None:
+    rows = [a_row(1), a_row(2, {"ä": ["<ß>", None, 1.5]}), a_row(3, [])]
+    with facts.writing() as connection:
+        assert INSERT.execute(connection, rows) == 3
+        prepared = connection.execute(select(FACTS).order_by(C.number)).all()
+        connection.execute(FACTS.delete())
+        connection.execute(FACTS.insert(), rows)
+        assert prepared == connection.execute(select(FACTS).order_by(C.number)).all()
+    assert prepared[0] == ("e-1", 1, AT, None)
+
+
+def test_it_tells_how_many_rows_were_written(facts: Database) -> None:
+    later = AT + timedelta(days=1)
+    with facts.writing() as connection:
+        INSERT.execute(connection, [a_row(number, {"a": 1}) for number in (1, 2)])
+        wanted = [{"own_id": name, "time": later} for name in ("e-1", "nobody", "e-2")]
+        assert UPDATE.execute(connection, wanted) == 2
+        assert UPDATE.execute(connection, wanted[1:2]) == 0
+        rows = connection.execute(select(C.number, C.time, C.content)).all()
+    assert set(rows) == {(7, later.astimezone(UTC), None)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_it_looks_many_keys_up(facts: Database, count: int) -> None:
+    with facts.writing() as connection:
+        INSERT.execute(connection, [a_row(number) for number in range(1, 8)])
+        found = LOOK_UP.rows(connection, [f"e-{number}" for number in range(1, count + 1)] + ["nobody"])
+    assert [(row.number, row.id) for row in found] == [(n, f"e-{n}") for n in range(1, count + 1)]
+
+
+def test_an_error_of_the_driver_is_sqlalchemys(facts: Database) -> None:
+    with pytest.raises(IntegrityError), facts.engine.begin() as connection:
+        INSERT.execute(connection, [a_row(1), a_row(1)])
