@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
-from starlette.responses import JSONResponse
+from pydantic_core import to_json
 
 from tasks.events.accepted import Accepted, accept
 from workers.broker.sending import Written
@@ -106,16 +106,17 @@ def add_events(router: APIRouter, services: Services, access: Access) -> None:
 
         This needs the role publisher. Dapr's sidecar needs its token instead, and gets 200 with a status.
         """
-        if _is_of_dapr(request, services.dapr.token):
-            return JSONResponse(DaprStatus(status=await _take_from_dapr(request, services)).model_dump())
+        headers = _headers_of(request)
+        if _is_of_dapr(headers, services.dapr.token):
+            return _json(200, {"status": await _take_from_dapr(request, headers, services)})
         # Not as a dependency: to solve one takes FastAPI as long as to check the event.
         await publisher(request)
-        accepted = await _accepted(request, services.event_log)
+        accepted = await _accepted(request, headers, services.event_log)
         places = await services.write_events([one.record for one in accepted])
         published = _published(accepted, places)
-        if is_batch(request.headers.get("content-type", "")):
-            return JSONResponse({"events": published}, 202)
-        return JSONResponse(published[0], 202)
+        if is_batch(headers.get("content-type", "")):
+            return _json(202, {"events": published})
+        return _json(202, published[0])
 
     @router.get("/dapr/subscribe", tags=["dapr"], responses=described(401))
     async def subscribe(request: Request) -> list[Subscription]:
@@ -123,33 +124,42 @@ def add_events(router: APIRouter, services: Services, access: Access) -> None:
         dapr = services.dapr
         if dapr.pubsub is None:
             return []
-        if not _is_of_dapr(request, dapr.token):
+        if not _is_of_dapr(request.headers, dapr.token):
             raise ProblemError(401, f"send WEB_DAPR_TOKEN in the header {_TOKEN_HEADER}")
         route = str(request.app.url_path_for("publish_events"))
         return [Subscription(pubsubname=dapr.pubsub, topic=dapr.topic, route=route)]
 
 
-def _is_of_dapr(request: Request, token: str | None) -> bool:
-    given = request.headers.get(_TOKEN_HEADER)
+def _headers_of(request: Request) -> dict[str, str]:
+    """The headers; of several with one name, the first. Starlette looks through all of them for each one."""
+    raw: list[tuple[bytes, bytes]] = request.scope["headers"]
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
+
+
+def _json(status: int, content: object) -> Response:
+    return Response(to_json(content), status, media_type="application/json")
+
+
+def _is_of_dapr(headers: Mapping[str, str], token: str | None) -> bool:
+    given = headers.get(_TOKEN_HEADER)
     return bool(token and given) and secrets.compare_digest(str(given).encode(), str(token).encode())
 
 
-async def _accepted(request: Request, event_log: str) -> Sequence[Accepted]:
+async def _accepted(request: Request, headers: Mapping[str, str], event_log: str) -> Sequence[Accepted]:
     """Read and check the events of a request, which are for the event log.
 
     Raises ProblemError, and what :func:`accept` raises.
     """
-    body = await _body(request)
-    headers = dict(request.headers)
+    body = await _body(request, headers)
     now_ms = int(time.time() * 1000)
     if len(body) <= _QUICK_BYTES:
         return _checked(headers, body, now_ms, event_log)
     return await asyncio.to_thread(_checked, headers, body, now_ms, event_log)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, headers: Mapping[str, str]) -> bytes:
     """The body. Raises ProblemError if it is too large, without reading more of it."""
-    stated = request.headers.get("content-length", "0")
+    stated = headers.get("content-length", "0")
     parts: list[bytes] = []
     size = int(stated) if stated.isdecimal() else 0
     if size <= MAX_BODY_BYTES:
@@ -222,10 +232,10 @@ def _published(
     ]
 
 
-async def _take_from_dapr(request: Request, services: Services) -> str:
+async def _take_from_dapr(request: Request, headers: Mapping[str, str], services: Services) -> str:
     """Publish what Dapr delivers, and return the status that it knows: nothing is dropped unlogged."""
     try:
-        accepted = await _accepted(request, services.event_log)
+        accepted = await _accepted(request, headers, services.event_log)
         for one in accepted:
             if (one.event.cloudevent.model_extra or {}).get("topic") == services.event_log:
                 logger.warning("dapr.dropped id=%s: it comes from the event log itself", one.event.event_id)

@@ -185,6 +185,10 @@ class _OnLoop:
         self._is_going_on = False
         self._room = threading.Semaphore(_MAX_PORTIONS)
 
+    @property
+    def is_watched(self) -> bool:
+        return len(self._bridge.hub) > 0
+
     def begin(self, epoch: bytes, offsets: Sequence[int]) -> None:
         self._bridge.post(self._begin, epoch, offsets)
 

@@ -43,6 +43,8 @@ _PORTION_ENTRIES = 100
 _PORTION_BYTES = 64 * 1024
 #: The pause between two tries to reach Kafka.
 _RETRY_S = 1.0
+#: The pause after records while nobody is connected: to fetch single records costs more than to read them.
+_UNWATCHED_S = 0.05
 
 
 @dataclass(slots=True)
@@ -73,6 +75,10 @@ class Portion:
 
 class Listener(Protocol):
     """Is told what the follower finds; called on the follower's thread, so it hands things over."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody waits for events."""
 
     def begin(self, epoch: bytes, offsets: Sequence[int]) -> None:
         """Hear from which offsets on the topics are followed; again, if they were made anew."""
@@ -232,6 +238,8 @@ class Follower:
         while not self._stopping.is_set():
             fetched = consumer.poll(timeout_ms=_POLL_MS)
             self._hand_over(consumer, reading, [record for some in fetched.values() for record in some])
+            if fetched and not self._listener.is_watched:
+                self._stopping.wait(_UNWATCHED_S)
             if time.monotonic() - probed_at >= PROBE_S:
                 consumer.end_offsets(layout.partitions[:1], timeout_ms=_PROBE_TIMEOUT_MS)
                 self._found()

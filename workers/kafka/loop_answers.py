@@ -16,9 +16,24 @@ def as_asyncio(future: Any) -> asyncio.Future[Any]:
     loop = asyncio.get_running_loop()
     answers = _of_loops.get(loop) or _answers_of_new(loop)
     waiting: asyncio.Future[Any] = loop.create_future()
-    future.add_callback(lambda value: answers.post(waiting, value, None))
-    future.add_errback(lambda error: answers.post(waiting, None, error))
+    future.chain(_Answer(answers, waiting))
     return waiting
+
+
+class _Answer:
+    """One answer to come, as kafka-python's futures tell another one: with one lock for both ways."""
+
+    __slots__ = ("_answers", "_waiting")
+
+    def __init__(self, answers: LoopAnswers, waiting: asyncio.Future[Any]) -> None:
+        self._answers = answers
+        self._waiting = waiting
+
+    def success(self, value: Any) -> None:
+        self._answers.post(self._waiting, value, None)
+
+    def failure(self, error: BaseException) -> None:
+        self._answers.post(self._waiting, None, error)
 
 
 class LoopAnswers:

@@ -118,7 +118,12 @@ class DurableProducer:
     async def deliver_async(self, topic: str, record: Record, *, deadline: float | None = None) -> Any:
         """Do as :meth:`deliver` does without blocking the event loop."""
         deadline = deadline or self.deadline()
-        return await self._answer(await self._send_async(topic, record, deadline), topic, deadline)
+        waiting = await self._send_async(topic, record, deadline)
+        await _settled([waiting], deadline)
+        outcome = self._outcome(waiting, topic)
+        if isinstance(outcome, WorkersError):
+            raise outcome from outcome.__cause__
+        return outcome
 
     async def deliver_each_async(
         self, topic: str, records: Iterable[Record], *, deadline: float | None = None
@@ -138,30 +143,29 @@ class DurableProducer:
                     refused.append(exc)
             else:
                 refused.append(again(refused[0]))
-        return [await self._outcome(waiting, topic, deadline) for waiting in handed_over] + refused
+        await _settled(handed_over, deadline)
+        return [self._outcome(waiting, topic) for waiting in handed_over] + refused
 
     async def _send_async(self, topic: str, record: Record, deadline: float) -> asyncio.Future[Any]:
         future = None
         while future is None:
-            producer, partitions = await self._ready_async(topic, deadline)
+            producer, partitions = self._known(topic) or await self._ready_async(topic, deadline)
             future = self._hand_over(producer, topic, record, self._choose(partitions, record))
         return as_asyncio(future)
 
-    async def _answer(self, waiting: asyncio.Future[Any], topic: str, deadline: float) -> Any:
+    def _outcome(self, waiting: asyncio.Future[Any], topic: str) -> Any:
+        """The metadata of a record that was waited for, or the error that says why it may not be there."""
         doing = f"write to topic {topic}"
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await waiting
-        except KafkaError as exc:
-            raise undelivered(exc, self.cluster, doing) from exc
-        except TimeoutError as exc:
-            raise not_confirmed(self.cluster, doing, "no answer") from exc
-
-    async def _outcome(self, waiting: asyncio.Future[Any], topic: str, deadline: float) -> Any:
-        try:
-            return await self._answer(waiting, topic, deadline)
-        except WorkersError as exc:
-            return exc
+        if waiting.cancelled() or not waiting.done():
+            return not_confirmed(self.cluster, doing, "no answer")
+        error = waiting.exception()
+        if error is None:
+            return waiting.result()
+        if not isinstance(error, KafkaError):
+            raise error
+        found = undelivered(error, self.cluster, doing)
+        found.__cause__ = error
+        return found
 
     def close(self) -> None:
         """Send what is buffered, within the send time-out, and disconnect; a later send connects again."""
@@ -266,6 +270,15 @@ class DurableProducer:
             abandon_producer(self._producer)
             _inherited.append(self._producer)
             self._producer = None
+
+
+async def _settled(answers: Iterable[asyncio.Future[Any]], deadline: float) -> None:
+    """Wait until all answers are there, until ``deadline`` at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(deadline - time.monotonic()):
+            for waiting in answers:
+                with suppress(KafkaError):
+                    await waiting
 
 
 def _close_retired(producer: KafkaProducer) -> None:
