@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from workers.records.consumed import ConsumedRecord
 
 from .cursor import Cursor, epoch_of
 from .ring import Entry
+from .sought import Sought
 from .views import Views
 
 logger = logging.getLogger(__name__)
@@ -115,11 +116,11 @@ class Reading:
     """How far the log was read, and what was seen on the way. Pure."""
 
     def __init__(
-        self, layout: Layout, offsets: Sequence[int], views: Views, users: Set[str] | None = None
+        self, layout: Layout, offsets: Sequence[int], views: Views, sought: Sought | None = None
     ) -> None:
-        """``users``: make only entries that may concern one of them; None: all."""
+        """``sought``: make only entries that may concern one of these users; None: all."""
         self.layout = layout
-        self._users = users
+        self._sought = sought
         self.offsets = list(offsets)
         self._views = views
         self._places = {partition: index for index, partition in enumerate(layout.partitions)}
@@ -131,7 +132,7 @@ class Reading:
         portion = Portion()
         for record in records:
             place = self._places[TopicPartition(record.topic, record.partition)]
-            if self._users is not None and not self._views.may_concern(record, self._users):
+            if self._sought is not None and not self._views.may_concern(record, self._sought):
                 self.offsets[place] = record.offset + 1
                 continue
             self.offsets[place] = record.offset

@@ -18,6 +18,7 @@ from .follower import Layout, Reading, layout_of
 from .protocol import Resync
 from .returning import Returning
 from .ring import Entry
+from .sought import Sought
 from .views import Views
 
 logger = logging.getLogger(__name__)
@@ -94,8 +95,8 @@ def _scan(
         starts = [
             min(offsets) for offsets in zip(*(client.offsets for client in found.returning), strict=True)
         ]
-        users = {client.session.user for client in found.returning}
-        read(consumer, Reading(layout, starts, views, users), ends, found, is_stopping)
+        sought = Sought(client.session.user for client in found.returning)
+        read(consumer, Reading(layout, starts, views, sought), ends, found, is_stopping)
         for client in found.returning:
             client.offsets = tuple(map(max, zip(client.offsets, ends, strict=True)))
     return found

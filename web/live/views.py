@@ -6,7 +6,7 @@ An application can replace both: :class:`Views` takes a view for each type of ev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,13 +19,11 @@ from workers.records.sources import Incoming
 from ..access import user_key
 from ..visibility import people_of, visible_fields, visible_todo
 from .ring import Entry
+from .sought import Sought
 
 _BATCH = BATCH_TYPE.encode()
 #: An event's number is the offset of its record times this, and its place in the record.
 _IN_RECORD = 1_000
-
-#: A text with one of these may name a user though it does not show the name: an escape, UTF-16 or 32, base64.
-_HIDING = ("\\", "\0", "data_base64")
 
 #: Makes the data that users see of an event; None: nobody sees it.
 View = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
@@ -74,20 +72,11 @@ class Views:
     views: Mapping[str, View] = field(default_factory=lambda: VIEWS)
     audience: Audience = owner_and_watchers
 
-    def may_concern(self, record: ConsumedRecord, users: Set[str]) -> bool:
-        """Say whether one of ``users`` may see a record, by its text: at a tenth of the cost of `seen`.
-
-        It says no only if none does. Users are compared by :func:`user_key`.
-        """
+    def may_concern(self, record: ConsumedRecord, sought: Sought) -> bool:
+        """Say whether one of these users may see a record, by its text. It says no only if none does."""
         if record.value is None or self.audience is not owner_and_watchers:
             return True
-        try:
-            text = record.value.decode()
-        except UnicodeDecodeError:
-            return True
-        if any(mark in text for mark in _HIDING):
-            return True
-        return not users.isdisjoint(map(str.strip, text.lower().split('"')))
+        return sought.may_be_in(record.value)
 
     def seen(self, record: ConsumedRecord, partition: int, before: str, after: str) -> Seen:
         """Make the entries of a record; none if nobody sees it. ``partition`` is its index in the cursor.

@@ -17,6 +17,7 @@ from tasks.updates.records import record_of as update_record
 from web.live import protocol
 from web.live.outbox import Outbox, Waiting
 from web.live.ring import Entry
+from web.live.sought import Sought
 from web.live.views import VIEWS, Views
 from workers.errors import Undecodable
 from workers.records.envelope import Record
@@ -248,19 +249,19 @@ UPDATE = Update(Deed.MAIL_SENT, "ana@example.com", "1", datetime.now(UTC), data=
 def test_a_record_that_a_user_sees_concerns_them_by_its_text(record: Record) -> None:
     seen = Views().seen(Consumed(record), 3, "before", "after")
     assert any("ana@example.com" in (entry.users or ()) for entry in seen.entries)
-    assert Views().may_concern(Consumed(record), {"ana@example.com", "eve@example.com"})
+    assert Views().may_concern(Consumed(record), Sought({"ana@example.com", "eve@example.com"}))
 
 
 def test_a_record_of_others_does_not_concern_a_user() -> None:
     record = record_of(TodoCreated(actor="x", todo=Todo(id="1", title="ana@example.com!", owner=ANA)))
-    assert not Views().may_concern(Consumed(record), {"bob@example.com", "na@example.com"})
+    assert not Views().may_concern(Consumed(record), Sought({"bob@example.com", "na@example.com"}))
 
 
 @pytest.mark.parametrize("value", [None, b"\xff", '{"a": "é"}'.encode("utf-16")])
 def test_a_record_whose_text_shows_nothing_may_concern_anybody(value: bytes | None) -> None:
-    assert Views().may_concern(Consumed(Record(b"1", value, [])), {"bob@example.com"})
+    assert Views().may_concern(Consumed(Record(b"1", value, [])), Sought({"bob@example.com"}))
 
 
 def test_who_sees_what_by_a_rule_of_the_application_is_not_judged_by_the_text() -> None:
     record = record_of(TodoCreated(actor="x", todo=Todo(id="1", title="x", owner=ANA)))
-    assert Views(audience=lambda _: None).may_concern(Consumed(record), {"bob@example.com"})
+    assert Views(audience=lambda _: None).may_concern(Consumed(record), Sought({"bob@example.com"}))
