@@ -200,6 +200,13 @@ class FakeReader:
         self._log = log
         self._at = 0
 
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def open(self) -> None:
         self._fake.open()
 
