@@ -25,6 +25,16 @@ export interface Needs {
   state(state: State, why: string): void;
 }
 
+/** Read a frame; undefined if it is none, whoever on the way has sent it. */
+function parsed(data: unknown): ServerFrame | undefined {
+  try {
+    const frame: unknown = JSON.parse(String(data));
+    return typeof frame === "object" && frame !== null ? (frame as ServerFrame) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Keeps one WebSocket open: says hello, answers pings, brings new tokens, and comes back. */
 export class Connection {
   #needs: Needs;
@@ -79,7 +89,12 @@ export class Connection {
     // In Node, an error that nobody listens to ends the process. What is to be done follows from its close.
     socket.onerror = () => {};
     socket.onopen = () => this.#send({ type: "hello", token, cursor: needs.cursor(), client: needs.client });
-    socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    socket.onmessage = ({ data }) => {
+      const frame = parsed(data);
+      if (frame) this.#take(frame);
+      // No frame of ours, so one may be lost: the next connection goes on from what was shown.
+      else this.#end(1002, undefined, "a frame that is no JSON object");
+    };
     socket.onclose = ({ code, reason }) => this.#end(code, undefined, reason);
   }
 

@@ -135,6 +135,24 @@ test("a connection on which nothing comes for twice the time between pings is de
   assert.equal(FakeSocket.last.welcome()["cursor"], "c5");
 });
 
+for (const garbage of ["<html>502 Bad Gateway</html>", "", '{"type":"event","e":[', "null", "7"]) {
+  test(`a frame that is none of ours ends the connection, and nothing is lost: ${garbage}`, async () => {
+    const seen = client();
+    await settle();
+    FakeSocket.last.welcome();
+    FakeSocket.last.event(1);
+    await settle();
+    FakeSocket.last.hand(garbage);
+    assert.ok(FakeSocket.last.isClosed);
+    assert.equal(seen.states.at(-1), "waiting");
+    await pass(200);
+    assert.equal(FakeSocket.last.welcome()["cursor"], "c1");
+    FakeSocket.last.event(2);
+    await settle();
+    assert.deepEqual(seen.titles, ["0.1", "0.2"]);
+  });
+}
+
 test("a new token is brought when the old one ends soon, and another one at each connection", async () => {
   let tokens = 0;
   client({ token: async () => `token-${++tokens}` });

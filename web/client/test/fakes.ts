@@ -35,7 +35,12 @@ export class FakeSocket {
 
   /** Say what the server says. */
   say(frame: Frame): void {
-    this.onmessage?.({ data: JSON.stringify(frame) });
+    this.hand(JSON.stringify(frame));
+  }
+
+  /** Hand over a text that somebody on the way may have changed. */
+  hand(data: string): void {
+    this.onmessage?.({ data });
   }
 
   /** Fail as a socket of the package `ws` does: an error without a listener is thrown. */
