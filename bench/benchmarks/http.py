@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..isolation import isolated
 from ..kit import Kit
-from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, reading
+from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio, reading
 
 
 def _fast(kit: Kit) -> Readings:
@@ -14,6 +14,11 @@ def _fast(kit: Kit) -> Readings:
         namespace=kit.namespace(),
         count=kit.amount(20_000, 2_000),
     )
+    return readings
+
+
+def _floor(kit: Kit) -> Readings:
+    readings: Readings = isolated("bench.systems.publishing.over_http:floor", count=kit.amount(20_000, 2_000))
     return readings
 
 
@@ -41,12 +46,18 @@ def _bare(kit: Kit) -> Readings:
 
 BENCHMARK = Benchmark(
     name="http",
-    title="POST /events of one process as fast as it goes, and 500 times a second; beside publish_async()",
-    contestants=(Contestant("fast", _fast), Contestant("rate", _at_rate), Contestant("bare", _bare)),
+    title="POST /events of one process, also 500 times a second; beside an empty route and publish_async()",
+    contestants=(
+        Contestant("fast", _fast),
+        Contestant("floor", _floor),
+        Contestant("rate", _at_rate),
+        Contestant("bare", _bare),
+    ),
     units={"per_s": "events/s", "publish_ms": "ms", "publish_p99_ms": "ms", "cpu_ms": "ms/event"},
     derived=(
         reading("fast", "events/s", "fast.per_s", at_least(2_500)),
         reading("cpu-ms", "ms/event", "fast.cpu_ms", at_most(0.4)),
+        ratio("over-floor", "fast.cpu_ms", "floor.cpu_ms"),
         Derived(
             "over-bare-p99",
             "ms",

@@ -40,6 +40,15 @@ def at_rate(address: str, namespace: str, per_s: int, seconds: int) -> dict[str,
         return uvloop.run(_at_rate(port, process, _requests(per_s * seconds + _WARM_UP), per_s))
 
 
+def floor(count: int) -> dict[str, float]:
+    """Post the same to a route of FastAPI that does nothing, on the same server."""
+    port = free_port()
+    where = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "bench.systems.publishing.empty_route:app", *where]
+    with started(command, port, "uvicorn") as process:
+        return uvloop.run(_fast(port, process, _requests(count + _WARM_UP)))
+
+
 async def _fast(port: int, process: psutil.Process, requests: Sequence[bytes]) -> dict[str, float]:
     clients = [await _connected(port) for _ in range(_CONNECTIONS)]
     await _in_turn(clients, requests[:_WARM_UP])
