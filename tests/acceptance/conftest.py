@@ -8,6 +8,23 @@ from pathlib import Path
 import pytest
 
 from tasks.storage.database import Database
+from workers import Cluster, KafkaBroker
+
+
+@pytest.fixture
+def queues() -> tuple[str, ...]:
+    """The queues that `broker` has; a file whose tests want some has a fixture of its own."""
+    return ()
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str, queues: tuple[str, ...]) -> Iterator[KafkaBroker]:
+    """Sends to programs, and looks at what they leave."""
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=4, commit_interval_ms=50)
+    for queue in queues:
+        broker.declare_queue(queue)
+    yield broker
+    broker.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from workers import Cluster, KafkaBroker
 broker = KafkaBroker(
     Cluster(tuple(os.environ["LETTERS_BOOTSTRAP_SERVERS"].split(",")), connect_timeout_s=2),
     namespace=os.environ["LETTERS_NAMESPACE"],
-    partitions=2,
+    partitions=4,
 )
 dramatiq.set_broker(broker)
 

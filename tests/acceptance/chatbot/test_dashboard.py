@@ -25,7 +25,7 @@ from tests.helpers.repository import REPOSITORY
 from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.smtp_server import REFUSED, SmtpServer
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 SECRET = "a secret of thirty-two bytes or more"
 AXE = CLIENT / "node_modules/axe-core/axe.min.js"
@@ -40,13 +40,6 @@ if os.environ.get("DASHBOARD_PICTURES"):
     @pytest.fixture
     def namespace() -> str:
         return "todo"
-
-
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=2)
-    yield broker
-    broker.close()
 
 
 @pytest.fixture

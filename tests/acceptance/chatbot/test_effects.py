@@ -24,19 +24,15 @@ from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.shipped_metrics import shipped_names
 from tests.helpers.smtp_server import REFUSED, SmtpServer
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 #: The queues of the effects.
 QUEUES = ("audit", "reminders", "notifications")
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    for queue in ("events", *QUEUES):
-        broker.declare_queue(queue)
-    yield broker
-    broker.close()
+def queues() -> tuple[str, ...]:
+    return ("events", *QUEUES)
 
 
 @pytest.fixture

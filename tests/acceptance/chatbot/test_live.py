@@ -19,17 +19,10 @@ from tests.helpers.programs import StartedProgram, start_todo_workers
 from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 SECRET = "a secret of thirty-two bytes or more"
 ANA = "ana@example.com"
-
-
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=2)
-    yield broker
-    broker.close()
 
 
 @pytest.fixture

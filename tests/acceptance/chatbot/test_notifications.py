@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,14 @@ from tests.helpers.chatbot import Chatbot
 from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 QUEUES = ("events", "audit", "notifications")
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    for queue in QUEUES:
-        broker.declare_queue(queue)
-    yield broker
-    broker.close()
+def queues() -> tuple[str, ...]:
+    return QUEUES
 
 
 def url(database: Database) -> str:

@@ -28,7 +28,7 @@ from tests.helpers.programs import Done, todo_workers
 from tests.helpers.samples import a_todo, an_event
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 from workers.dead_letters.reader import unresolved
 from workers.kafka import connect_admin
 
@@ -45,7 +45,7 @@ class Chatbot:
         self.env = os.environ | {
             "KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address,
             "KAFKA_NAMESPACE": broker.topics.namespace,
-            "KAFKA_PARTITIONS": "2",
+            "KAFKA_PARTITIONS": "4",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(smtp.port),
             "DATABASE_URL": url,
@@ -81,11 +81,8 @@ class Chatbot:
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=2)
-    broker.declare_queue("reminders")
-    yield broker
-    broker.close()
+def queues() -> tuple[str, ...]:
+    return ("reminders",)
 
 
 @pytest.fixture

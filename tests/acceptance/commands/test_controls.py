@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
@@ -19,15 +19,8 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(cluster: Cluster, namespace: str) -> Run:
-    env = {"KAFKA_BOOTSTRAP_SERVERS": cluster.address, "KAFKA_NAMESPACE": namespace, "KAFKA_PARTITIONS": "2"}
+    env = {"KAFKA_BOOTSTRAP_SERVERS": cluster.address, "KAFKA_NAMESPACE": namespace, "KAFKA_PARTITIONS": "4"}
     return lambda *words: todo_workers(*words, env=env)
-
-
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=2, commit_interval_ms=50)
-    yield broker
-    broker.close()
 
 
 def test_an_operator_pauses_a_queue_takes_jobs_out_and_sees_why_they_wait(

@@ -35,13 +35,6 @@ def run(env: dict[str, str]) -> Run:
     return dead_letters
 
 
-@pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=2, commit_interval_ms=50)
-    yield broker
-    broker.close()
-
-
 class Mailing:
     """Actors that fail until they are mended, and a worker."""
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from tests.helpers.kafka_reading import read_topic
 from tests.helpers.programs import output_of, run_python
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 from workers.records import envelope
 
 #: As it is installed; run as a module, dramatiq's reload looks for its packages in another Python.
@@ -33,12 +32,8 @@ sys.exit(main())
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("default")
-    broker.declare_queue("elsewhere")
-    yield broker
-    broker.close()
+def queues() -> tuple[str, ...]:
+    return ("default", "elsewhere")
 
 
 def note(*args: Any, actor: str = "note", queue: str = "default") -> dramatiq.Message[None]:

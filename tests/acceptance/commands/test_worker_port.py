@@ -8,7 +8,6 @@ import signal
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import dramatiq
@@ -17,15 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.helpers.fleet import Fleet
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("default")
-    yield broker
-    broker.close()
+def queues() -> tuple[str, ...]:
+    return ("default",)
 
 
 class Scraped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.helpers.fleet import Fleet
 from tests.helpers.kafka_reading import letters_of
 from tests.helpers.samples import KINDS, a_todo, an_event
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 EVENTS = 2_000
 
@@ -28,11 +28,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    broker.declare_queue("audit")
-    yield broker
-    broker.close()
+def queues() -> tuple[str, ...]:
+    return ("audit",)
 
 
 def audit_workers(broker: KafkaBroker, folder: Path, database_url: str) -> Fleet:

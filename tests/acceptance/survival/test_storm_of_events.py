@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from tests.helpers.kafka_reading import letters_of
 from tests.helpers.samples import KINDS, a_todo, an_event
 from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
-from workers import Cluster, KafkaBroker
+from workers import KafkaBroker
 
 EVENTS = int(os.environ.get("STORM_EVENTS", "120"))
 KILLS = max(2, EVENTS // 400)
@@ -36,13 +35,15 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(3 * PATIENCE_S)]
 
 
 @pytest.fixture
-def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    for queue in QUEUES:
-        broker.declare_queue(queue)
+def queues() -> tuple[str, ...]:
+    return QUEUES
+
+
+@pytest.fixture
+def broker(broker: KafkaBroker) -> KafkaBroker:
+    """It has the log of events, too."""
     broker.add_source("events", broker.topics.named("events"), lambda record: pytest.fail(str(record)))
-    yield broker
-    broker.close()
+    return broker
 
 
 def events() -> list[Event]:
