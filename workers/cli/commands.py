@@ -82,11 +82,11 @@ def topics(
     """Show the topics; create those that are missing."""
     if form is TopicsFormat.STRIMZI:
         from ..application import load_broker
-        from .strimzi import manifests
+        from .topics.strimzi import manifests
 
         typer.echo(manifests(load_broker(app), strimzi_cluster), nl=False)
         return
-    from .topics import show
+    from .topics.table import show
 
     raise typer.Exit(show(app, only_check=check, as_json=json))
 

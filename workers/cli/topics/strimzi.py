@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..broker.kafka_broker import KafkaBroker
-from ..errors import WorkersError
-from ..rights import ROLES, Right, Role, rights_of
-from ..topics import TopicSpec
+from ...broker.kafka_broker import KafkaBroker
+from ...errors import WorkersError
+from ...rights import ROLES, Right, Role, rights_of
+from ...topics import TopicSpec
 
 _API = "kafka.strimzi.io/v1"
 #: The label by which Strimzi's operators know whose resources they are.
