@@ -63,6 +63,7 @@ class Jobs:
         return False
 
 
+@pytest.mark.long
 def test_workers_come_with_the_backlog_and_go_after_the_cool_down_and_no_job_is_cut_off(
     broker: KafkaBroker, ask: Callable[[], int], tmp_path: Path
 ) -> None:
