@@ -68,15 +68,13 @@ def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
 
     It is exact between two polls: records that were fetched but not returned by a poll count as not read.
     """
-    return {
-        partition: ReadUpTo(
-            state.position.offset,
-            state.highwater is not None and state.position.offset >= state.highwater,
-            state.position.leader_epoch,
-        )
-        for partition, state in list(consumer._subscription.assignment.items())
-        if state.position is not None
-    }
+    found = {}
+    for partition, state in list(consumer._subscription.assignment.items()):
+        position = state.position  # asked for once: that takes a lock
+        if position is not None:
+            is_end = state.highwater is not None and position.offset >= state.highwater
+            found[partition] = ReadUpTo(position.offset, is_end, position.leader_epoch)
+    return found
 
 
 def topic_ids(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[str, UUID | None]:
