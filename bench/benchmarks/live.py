@@ -26,6 +26,15 @@ def _bare(kit: Kit) -> Readings:
     return found
 
 
+def _centrifugo(kit: Kit) -> Readings:
+    found: Readings = isolated(
+        "bench.systems.live.load:with_centrifugo",
+        connections=kit.amount(10_000, 1_000),
+        fan_outs=kit.amount(10, 5),
+    )
+    return found
+
+
 def _killed(kit: Kit) -> Readings:
     found: Readings = isolated(
         "bench.systems.live.killed:killed",
@@ -39,8 +48,13 @@ def _killed(kit: Kit) -> Readings:
 
 BENCHMARK = Benchmark(
     name="live",
-    title="Live events, one process, 10,000 connections (quick: 1,000); beside a plain uvicorn application",
-    contestants=(Contestant("bridge", _bridge), Contestant("killed", _killed), Contestant("bare", _bare)),
+    title="Live events, one process, 10,000 connections (quick: 1,000); beside plain uvicorn, and Centrifugo",
+    contestants=(
+        Contestant("bridge", _bridge),
+        Contestant("killed", _killed),
+        Contestant("bare", _bare),
+        Contestant("centrifugo", _centrifugo),
+    ),
     units={
         "connect_s": "s",
         "connection_kb": "KB",
@@ -67,6 +81,7 @@ BENCHMARK = Benchmark(
         reading("killed-and-back", "s", "killed.back_s", at_most(25)),
         Derived("frames", "1/s", lambda readings: 1e6 / readings["bridge.frame_cpu_us"], at_least(40_000)),
         ratio("bridge-to-bare", "bridge.frame_cpu_us", "bare.frame_cpu_us"),
+        ratio("bridge-to-centrifugo", "bridge.frame_cpu_us", "centrifugo.frame_cpu_us"),
     ),
     max_rounds=1,
 )

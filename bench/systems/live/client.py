@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from web.running.collections import make_collections_rare
 
-_REQUEST = (
-    b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    b"Sec-WebSocket-Protocol: todo.v1\r\n\r\n"
-)
 _TEXT = 0x81
-_PING = b'{"type":"ping"'
 
 
 def framed(text: bytes) -> bytes:
@@ -25,16 +20,43 @@ def framed(text: bytes) -> bytes:
     return head + b"\0\0\0\0" + text
 
 
-_PONG = framed(b'{"type":"pong"}')
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What a server speaks over WebSocket: how a ping of it begins, and the frame that answers it."""
+
+    path: str
+    subprotocol: str | None
+    ping: bytes
+    pong: bytes
+
+    @property
+    def request(self) -> bytes:
+        """The handshake."""
+        lines = [
+            f"GET {self.path} HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            *([f"Sec-WebSocket-Protocol: {self.subprotocol}"] if self.subprotocol else []),
+        ]
+        return "\r\n".join([*lines, "\r\n"]).encode()
+
+
+BRIDGE = Protocol("/live", "todo.v1", b'{"type":"ping"', framed(b'{"type":"pong"}'))
 
 
 class Client(asyncio.Protocol):
     """One connection. ``on_frame`` gets the payload of every frame but pings, the first is `welcome`."""
 
-    __slots__ = ("_buffer", "_hello", "_is_open", "_on_frame", "transport", "user")
+    __slots__ = ("_buffer", "_hello", "_is_open", "_on_frame", "_protocol", "transport", "user")
 
-    def __init__(self, user: int, hello: bytes, on_frame: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, user: int, hello: bytes, on_frame: Callable[[bytes], None], protocol: Protocol = BRIDGE
+    ) -> None:
         self.user = user
+        self._protocol = protocol
         self._hello = hello
         self._on_frame = on_frame
         self._is_open = False
@@ -44,7 +66,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's is one in all but its type.
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.write(_REQUEST)
+        self.transport.write(self._protocol.request)
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data if self._buffer else data
@@ -69,9 +91,9 @@ class Client(asyncio.Protocol):
             if len(data) < start + size:
                 break
             payload, data = data[start : start + size], data[start + size :]
-            if payload.startswith(_PING):
+            if payload.startswith(self._protocol.ping):
                 assert self.transport is not None
-                self.transport.write(_PONG)
+                self.transport.write(self._protocol.pong)
             else:
                 self._on_frame(payload)
         return data

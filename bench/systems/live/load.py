@@ -9,7 +9,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,8 @@ from workers.records.envelope import Record
 
 from ...errors import NotMeasured
 from ...web_server import free_port, started
-from .client import Client, framed, ready_for
+from . import centrifugo
+from .client import BRIDGE, Client, Protocol, framed, ready_for
 from .server import FOR_ALL, KEY
 
 #: How many connections are being made at a time.
@@ -56,14 +57,35 @@ def bare(connections: int, fan_outs: int) -> dict[str, float]:
     ready_for(connections)
     with served("bare", "", "") as (port, process):
         load = _Load(port, process, connections)
-        return uvloop.run(load.measure(lambda number: _post(port, number), fan_outs))
+        return uvloop.run(load.measure(lambda number: post(port, "/all", text_for_all(number)), fan_outs))
+
+
+def with_centrifugo(connections: int, fan_outs: int) -> dict[str, float]:
+    """Measure Centrifugo. Raises NotMeasured where there is none."""
+    ready_for(connections)
+    with centrifugo.served() as (port, process):
+        load = _Load(port, process, connections, centrifugo.PROTOCOL, centrifugo.hello)
+
+        def to_all(number: int) -> None:
+            post(port, "/api/publish", {"channel": centrifugo.CHANNEL, "data": text_for_all(number)})
+
+        return uvloop.run(load.measure(to_all, fan_outs))
 
 
 class _Load:
     """Connections to one server, and what they get."""
 
-    def __init__(self, port: int, process: psutil.Process, connections: int) -> None:
+    def __init__(
+        self,
+        port: int,
+        process: psutil.Process,
+        connections: int,
+        protocol: Protocol = BRIDGE,
+        hello_of: Callable[[int], bytes] | None = None,
+    ) -> None:
         self._port = port
+        self._protocol = protocol
+        self._hello_of = hello_of or hello
         self._process = process
         self._count = connections
         self._welcomed = 0
@@ -93,7 +115,7 @@ class _Load:
         return found
 
     async def _connect(self) -> dict[str, float]:
-        hellos = [hello(number) for number in range(self._count)]
+        hellos = [self._hello_of(number) for number in range(self._count)]
         memory = self._process.memory_info().rss
         self._want(self._count)
         began = time.perf_counter()
@@ -103,7 +125,7 @@ class _Load:
             async with room:
                 loop = asyncio.get_running_loop()
                 _, client = await loop.create_connection(
-                    lambda: Client(user, hello, self._on_frame), "127.0.0.1", self._port
+                    lambda: Client(user, hello, self._on_frame, self._protocol), "127.0.0.1", self._port
                 )
                 self._clients.append(client)
 
@@ -207,13 +229,12 @@ class Writer:
         self._producer.prepare(self._topic)
 
     def to_all(self, number: int) -> None:
-        data = {"number": number, "text": "x" * _TEXT_BYTES}
         event = {
             "specversion": "1.0",
             "id": f"all-{number}",
             "source": "/bench",
             "type": FOR_ALL,
-            "data": data,
+            "data": text_for_all(number),
         }
         self._producer.deliver(self._topic, Record(b"all", json.dumps(event).encode(), []))
 
@@ -232,9 +253,15 @@ def hello(number: int, cursor: str | None = None) -> bytes:
     return framed(json.dumps({"type": "hello", "token": jwt.encode(claims, KEY), "cursor": cursor}).encode())
 
 
-def _post(port: int, number: int) -> None:
+def text_for_all(number: int) -> dict[str, object]:
+    """What is sent to all."""
+    return {"number": number, "text": "x" * _TEXT_BYTES}
+
+
+def post(port: int, path: str, data: object) -> None:
+    """Post JSON to a server on the loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", "/all", json.dumps({"number": number, "text": "x" * _TEXT_BYTES}))
+    connection.request("POST", path, json.dumps(data), {"Content-Type": "application/json"})
     connection.getresponse().read()
     connection.close()
 
