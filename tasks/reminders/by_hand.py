@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, func, select, update
 
 from settings.spelling import near
+from workers.dead_letters.filter import require_id
 from workers.errors import WorkersError
 
 from ..storage.database import Database
@@ -175,6 +176,7 @@ class RemindersByHand:
         return _reminder(self._row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
 
     def _row(self, connection: Connection, beginning: str, *, lock: bool = False) -> Row[Any]:
+        require_id(beginning)
         wanted = self._both().where(_R.id.startswith(beginning, autoescape=True)).limit(_NEAR)
         rows = connection.execute(wanted.with_for_update(of=reminders) if lock else wanted).all()
         if len(rows) == 1:

@@ -152,6 +152,41 @@ def mover(app: App = None) -> None:
     run_mover(app)
 
 
+actions_app = command_group("Look at what operators did, and verify the log.")
+
+
+@actions_app.command("list")
+def actions_list(
+    app: App = None,
+    who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 50,
+    json: JsonLines = False,
+) -> None:
+    """Show who did what, the newest first."""
+    from .actions import show
+
+    raise typer.Exit(show(app, who=who, limit=limit, as_json=json))
+
+
+@actions_app.command("verify")
+def actions_verify(
+    app: App = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="COUNT:HASH", help="A head that was printed earlier, and must be there still."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say whether the log was changed.
+
+    Exits with 1 then. Keep the head that it prints in another place.
+    """
+    from .actions import verify
+
+    raise typer.Exit(verify(app, expect=expect, as_json=json))
+
+
+app.add_typer(actions_app, name="actions")
 app.add_typer(delayed_app, name="delayed")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(queues_app, name="queues")

@@ -12,8 +12,8 @@ from rich.table import Table
 from ..application import load_broker
 from ..delays import waiting_jobs
 from ..delays.waiting_jobs import DelayedJob
+from ..times import length_of_time, timestamp
 from .terminal import console
-from .times import length_of_time, timestamp
 
 
 def show(app: str | None, *, queue: str | None, actor: str | None, limit: int, as_json: bool) -> None:

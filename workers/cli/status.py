@@ -19,9 +19,9 @@ from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
 from ..progress import progress
+from ..times import length_of_time
 from .controls.status_lines import Found, Looks, now_ms
 from .terminal import console, visible
-from .times import length_of_time
 
 _WATCH_INTERVAL_S = 2.0
 #: Looks at another part of the application: a line about it, and its JSON values.

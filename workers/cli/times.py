@@ -1,4 +1,4 @@
-"""Reads times, ages and lengths of time as people type them, and writes them as they are shown.
+"""Reads times, ages and lengths of time as people type them.
 
 Nothing heavy is imported here: `--help` of a command that takes a time reads this module.
 """
@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 #: A longer one would end after the last year that there is.
 _MAX_LENGTH = timedelta(days=2_000_000)
-#: Times from here on are not valid: the year 9999.
-_MAX_MS = 253_370_764_800_000
 
 
 def parse_time(text: str, now_ms: int) -> int:
@@ -68,26 +66,6 @@ def parse_length(text: str) -> timedelta:
     if not length:
         raise WrongUsage("a length of time should be more than nothing")
     return length
-
-
-def length_of_time(seconds: float) -> str:
-    """A length of time in words: 12 s, 3 min, 5 h, 2 d."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def timestamp(ms: int) -> str:
-    """A time in ms as ISO 8601 in UTC; a number that is no time as it is."""
-    if not is_time(ms):
-        return str(ms)
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
-
-
-def is_time(ms: int) -> bool:
-    """Whether a number of ms is a time that can be shown: from 1970 to 9998."""
-    return 0 <= ms < _MAX_MS
 
 
 def _in_zone(text: str, zone: tzinfo) -> datetime:

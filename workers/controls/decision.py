@@ -19,6 +19,7 @@ from typing import Any
 from ..dead_letters.filter import Filter, parse_place
 from ..records.envelope import Record
 from ..records.headers import texts_of
+from ..times import length_of_time, timestamp
 from .then import Then
 
 QUEUE, SWITCH = "queue", "switch"
@@ -38,6 +39,22 @@ class Note:
     when_ms: int = 0
     why: str = ""
     until_ms: int | None = None
+
+    def told(self, now_ms: float) -> str:
+        """The words behind what was decided: by whom, how long ago, until when, and why."""
+        who, since, until, why = self.cells(now_ms)
+        return f"by {who} {since}" + (f", until {until}" if until else "") + (f": {why}" if why else "")
+
+    def cells(self, now_ms: float) -> tuple[str, str, str, str]:
+        """The same for a table: who, since, until and why; empty where there is nothing to say."""
+        since = f"{length_of_time(max(0.0, now_ms - self.when_ms) / 1000)} ago"
+        until = "" if self.until_ms is None else timestamp(self.until_ms)
+        return self.who or "somebody", since, until, self.why
+
+    def values(self) -> dict[str, str | None]:
+        """The same as JSON values, with times in ISO 8601."""
+        until = None if self.until_ms is None else timestamp(self.until_ms)
+        return {"who": self.who, "since": timestamp(self.when_ms), "until": until, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..errors import WrongUsage
+from ..times import timestamp
 from .kinds import kind_of
 from .letter import DeadLetter, Reason
 
 #: The longest name of a place and a value, and the most steps of a place.
 MAX_PLACE_CHARS = 1_000
 _ABSENT = object()
+#: The most ids that are written into the log of actions.
+_NAMED_IDS = 10
 
 
 class Job(Protocol):
@@ -68,6 +72,13 @@ def text_at(arguments: Any, path: Sequence[str]) -> str | None:
     return None if arguments is _ABSENT else json.dumps(arguments, sort_keys=True, default=str)
 
 
+def require_id(text: str) -> str:
+    """The text, if it can be an id or how one begins. Raises WrongUsage for an empty one: all begin so."""
+    if not text.strip():
+        raise WrongUsage("an id is empty, so that it would mean all of them; write the id, or how it begins")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A letter must match everything that is set. Times are in ms since 1970: when the job was given up."""
@@ -84,6 +95,24 @@ class Filter:
     since_ms: int | None = None
     until_ms: int | None = None
     where: tuple[Place, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise WrongUsage for an empty id, as every id begins with it."""
+        for one in self.ids:
+            require_id(one)
+
+    def facts(self) -> dict[str, str]:
+        """What is set, as texts for the log of actions; times are in ISO 8601."""
+        found = {
+            "id": ", ".join(self.ids[:_NAMED_IDS]),
+            "ids": str(len(self.ids)) if len(self.ids) > _NAMED_IDS else "",
+            "where": ", ".join(map(str, self.where)),
+            "since": "" if self.since_ms is None else timestamp(self.since_ms),
+            "until": "" if self.until_ms is None else timestamp(self.until_ms),
+        }
+        texts = {name: getattr(self, name) for name in ("queue", "actor", "reason", "kind", "text")}
+        texts["exception"] = "none" if self.exception == "" else self.exception
+        return {name: str(value) for name, value in (texts | found).items() if value}
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether a letter matches: id by its beginning, exception also without module, text in any case."""

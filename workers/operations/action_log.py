@@ -14,7 +14,7 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,9 @@ from ..kafka.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from ..records.envelope import Record
 from ..topics import Topics, actions_spec
+
+#: Writes who did what, and the facts about it, before it is done; what it raises keeps it from being done.
+WriteAction = Callable[[str, str, Mapping[str, Any]], object]
 
 _GENESIS = bytes(32)
 #: How many of the last actions are kept to be shown.
@@ -48,9 +51,10 @@ class Action:
 class Chain:
     """The records of a log, taken in one after another. Pure; ``flaw`` says where it first does not fit."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: int | None = _KEPT) -> None:
+        """``keep``: how many of the last actions stay in :attr:`last`; None for all."""
         self._heads = [_GENESIS]
-        self.last: deque[Action] = deque(maxlen=_KEPT)
+        self.last: deque[Action] = deque(maxlen=keep)
         self.flaw: str | None = None
 
     @property
@@ -61,6 +65,10 @@ class Chain:
     def head(self) -> str:
         """The head of all records."""
         return self._heads[-1].hex()
+
+    def head_of(self, count: int) -> str | None:
+        """The head of the first so many records; None if there are fewer."""
+        return self._heads[count].hex() if 0 <= count < len(self._heads) else None
 
     def value(self, who: str, did: str, about: Mapping[str, Any], at_ms: int) -> bytes:
         """The record that tells of an action, to be written behind what was taken in."""
@@ -102,14 +110,18 @@ class Chain:
 class ActionLog:
     """Reads the log, and writes into it; a context manager that can be entered again, for one thread."""
 
-    def __init__(self, cluster: Cluster, topics: Topics, producer: DurableProducer) -> None:
+    def __init__(
+        self, cluster: Cluster, topics: Topics, producer: DurableProducer, *, keep: int | None = _KEPT
+    ) -> None:
+        """``keep``: how many of the last actions are kept, None for all. Does no I/O."""
+        self._keep = keep
         self._cluster = cluster
         self._topics = topics
         self._producer = producer
         self._reader: TopicReader | None = None
         self._has_topic = False
         self._looked_at = 0.0
-        self.chain = Chain()
+        self.chain = Chain(keep=keep)
 
     def __enter__(self) -> Self:
         """Connect and read all of it. Raises KafkaUnreachable or NotAuthorized."""
@@ -118,7 +130,7 @@ class ActionLog:
             self._reader.open()
             self._has_topic = bool(self._reader.sizes())
             self._looked_at = time.monotonic()
-            self.chain = Chain()
+            self.chain = Chain(keep=self._keep)
             self._read()
         except BaseException:
             self.__exit__(None, None, None)

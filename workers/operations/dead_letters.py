@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dramatiq.errors import ActorNotFound
@@ -25,18 +25,21 @@ from ..records.envelope import Record
 class Action:
     """Something that is done with dead letters, and the words for it.
 
-    ``problem_of`` says why it is impossible for one dead letter: then it must be done to none.
+    ``name`` and ``facts`` are for the log of actions. ``problem_of`` says why it is impossible for one dead
+    letter: then it must be done to none.
     """
 
     verb: str
     done: str
     revive: Revive
     problem_of: Callable[[Entry], str | None] = lambda _: None
+    name: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def discarding() -> Action:
     """End dead letters; their jobs are lost for good."""
-    return Action("discard", "discarded", lambda _: ())
+    return Action("discard", "discarded", lambda _: (), name="discard")
 
 
 def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edit] = ()) -> Action:
@@ -69,7 +72,11 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
         return None
 
     broker.prepare()
-    return Action("replay", "replayed", revive, problem_of)
+    facts = {"into": to} if to else {}
+    if edits:
+        facts["places"] = ", ".join(edit.place for edit in edits)
+    name = "mend and replay" if edits else "replay"
+    return Action("replay", "replayed", revive, problem_of, name, facts)
 
 
 def misfit_of(broker: KafkaBroker, letter: DeadLetter) -> str | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from ..broker.kafka_broker import KafkaBroker
 from ..controls.watch import Watch
+from ..dead_letters.filter import require_id
 from ..dead_letters.letter import DeadLetter
 from ..dead_letters.selection import Search
 from ..delays import waiting_jobs
@@ -23,6 +23,7 @@ from ..partitions.lag import Partition, committed_by, read_partitions
 from ..records.consumed import ConsumedRecord
 from ..records.decoding import QueueDecoder
 from ..records.headers import text_of
+from ..times import timestamp
 
 
 class Reason(StrEnum):
@@ -102,8 +103,9 @@ def why(broker: KafkaBroker, job_id: str, now: Callable[[], float] = time.time) 
     """Look for a job by its message id, or how that begins: with the workers, then in the topics.
 
     Reads what waits in the queues and the dead letters, so it may take a while. A job that moves meanwhile
-    may be seen as it was before. Raises KafkaUnreachable or NotAuthorized.
+    may be seen as it was before. Raises WrongUsage for an empty id, KafkaUnreachable or NotAuthorized.
     """
+    require_id(job_id)
     with broker.controls.watch() as watch:
         for process in watch.processes():
             for job in process.jobs:
@@ -120,7 +122,7 @@ def why(broker: KafkaBroker, job_id: str, now: Callable[[], float] = time.time) 
             done = found
     for delayed in waiting_jobs.read(broker.cluster, broker.topics, broker.delay_tiers):
         if delayed.message_id and delayed.message_id.startswith(job_id):
-            due = _time(delayed.eta_ms)
+            due = timestamp(delayed.eta_ms)
             facts = {"queue": delayed.queue, "until": due}
             return Why(delayed.message_id, Reason.DELAYED, f"delayed until {due}", facts)
     if done is not None:
@@ -134,17 +136,17 @@ def _at_work(job: JobAtWork, process: Process, now_s: float) -> Why:
     if job.since_ms is None:
         text = f"in hand of worker {process.worker}, waits for a thread{_busy_with(process, now_s)}"
         return Why(job.id, Reason.IN_HAND, text, facts)
-    since = _time(job.since_ms)
+    since = timestamp(job.since_ms)
     text = f"runs on worker {process.worker} since {since}, for {_age(job.since_ms, now_s)}"
     return Why(job.id, Reason.RUNNING, text, facts | {"since": since})
 
 
 def _given_up(letter: DeadLetter) -> Why:
-    facts = {"queue": letter.queue, "actor": letter.actor, "since": _time(letter.time_ms)}
+    facts = {"queue": letter.queue, "actor": letter.actor, "since": timestamp(letter.time_ms)}
     if letter.held_by is not None:
-        text = f"held by the switch {letter.held_by} since {_time(letter.time_ms)}, until that is lifted"
+        text = f"held by the switch {letter.held_by} since {timestamp(letter.time_ms)}, until that is lifted"
         return Why(letter.id, Reason.HELD, text, facts | {"switch": letter.held_by})
-    text = f"a dead letter since {_time(letter.time_ms)}, {letter.reason}"
+    text = f"a dead letter since {timestamp(letter.time_ms)}, {letter.reason}"
     text += f": {letter.error}" if letter.error else ""
     return Why(letter.id, Reason.DEAD_LETTER, text, facts | {"why": letter.reason})
 
@@ -153,13 +155,8 @@ def _waiting(found: _Found, watch: Watch, now_s: float) -> Why:
     facts: dict[str, Any] = {"queue": found.queue, "place": found.place, "ahead": found.ahead}
     pause = watch.state.paused(now_s * 1000).get(found.queue)
     if pause is not None:
-        note = pause.note
-        until = None if note.until_ms is None else _time(note.until_ms)
-        text = f"queue {found.queue} is paused by {note.who or 'somebody'} since {_time(note.when_ms)}"
-        text += f", until {until}" if until else ""
-        text += f": {note.why}" if note.why else ""
-        facts |= {"who": note.who, "since": _time(note.when_ms), "until": until, "why": note.why}
-        return Why(found.id, Reason.PAUSED, text, facts)
+        text = f"queue {found.queue} is paused {pause.note.told(now_s * 1000)}"
+        return Why(found.id, Reason.PAUSED, text, facts | pause.note.values())
     owner = next((one for one in watch.processes() if one.name == found.owner), None)
     if owner is None:
         text = f"no worker has its partition {found.record.topic}/{found.record.partition}"
@@ -221,10 +218,6 @@ def _id_of(record: ConsumedRecord, decoder: QueueDecoder) -> str | None:
     except Undecodable:
         return None
     return None if message is None else message.message_id
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _age(since_ms: int, now_s: float) -> str:

@@ -15,6 +15,7 @@ from ..dead_letters.letter import Reason
 from ..dead_letters.reader import Entry
 from ..dead_letters.resolving import Resolution
 from ..dead_letters.selection import Picked, Search, Selection
+from .action_log import WriteAction
 from .dead_letters import act, replaying
 
 #: The most bytes of jobs that are in memory at once.
@@ -55,19 +56,23 @@ def lift(
     timeout_s: float = WAIT_S,
     progress: Callable[[Confirmation], object] = lambda _: None,
     ignore_silent: bool = False,
+    write: WriteAction = lambda *_: None,
 ) -> Lifted:
     """End a switch, wait until all workers have confirmed that, and replay what it holds.
 
     If it is interrupted, or not all have confirmed, do it again: what is left is replayed then. Jobs that
     come after the end of the switch may run before those that were held. A worker that is silent has not
-    confirmed, unless ``ignore_silent`` says that such ones are dead. Raises KafkaUnreachable or
-    NotAuthorized.
+    confirmed, unless ``ignore_silent`` says that such ones are dead. ``write`` writes it into the log of
+    actions first. Raises KafkaUnreachable or NotAuthorized.
     """
+    write(who, "lift switch", {"switch": switch_id, "why": why})
     change = broker.controls.lift(switch_id, who=who, why=why)
     found = broker.controls.wait_confirmed(change, timeout_s, progress, ignore_silent=ignore_silent)
     lifted = Lifted(found)
     if lifted.confirmation.is_complete:
         _replay(broker, switch_id, lifted)
+        done = {"switch": switch_id, "held": lifted.held, "done": lifted.resolution.done}
+        write(who, "lift switch: replayed", done)
     return lifted
 
 

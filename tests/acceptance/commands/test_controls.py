@@ -72,3 +72,26 @@ def test_an_operator_pauses_a_queue_takes_jobs_out_and_sees_why_they_wait(
     assert (wrong.returncode, "did you mean" in wrong.stderr) == (2, True)
     assert run("switches", "add", "--then", "discard").returncode == 2
     assert run("jobs", "why", "nothing").returncode == 1
+    for words in (["jobs", "why", ""], ["switches", "lift", ""]):
+        assert (run(*words).returncode, "an id is empty" in run(*words).stderr) == (2, True)
+
+    told = run("actions", "list", "--json").stdout.splitlines()
+    assert [json.loads(line)["did"] for line in reversed(told)] == [
+        "pause",
+        "switch off",
+        "resume",
+        "lift switch",
+        "lift switch: replayed",
+    ]
+    assert (json.loads(told[-1])["who"], json.loads(told[-1])["about"]["why"]) == (
+        shown["who"],
+        "the mail server is down",
+    )
+    checked = json.loads(run("actions", "verify", "--json").stdout)
+    assert (checked["ok"], checked["records"]) == (True, 5)
+    assert run("queues", "resume", "notifications", "--by", "ann").returncode == 0
+    expected = f"{checked['records']}:{checked['head']}"
+    assert run("actions", "verify", "--expect", expected).returncode == 0
+    wrong = run("actions", "verify", "--expect", f"6:{checked['head']}")
+    assert (wrong.returncode, "another head" in wrong.stderr) == (1, True)
+    assert "ann" in run("actions", "list", "--who", "ann").stdout

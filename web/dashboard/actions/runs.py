@@ -25,6 +25,7 @@ from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError, WrongUsage
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
+from workers.operations.logged import written_down
 
 from ..reading.actions import Actions
 from ..reading.letters import LetterIndex
@@ -233,23 +234,18 @@ class Runs:
             run.phase = Phase.ACTING
             self._letters.catch_up()  # with what the action before has done
             run.done_before, run.resolution = run.done, Resolution()
-            about = {**run.asked, "letters": run.left, "run": run.id}
-            if run.edits:
-                about["places"] = ", ".join(edit.place for edit in run.edits)
-            self._log.write(run.who, run.verb if not run.edits else "mend and replay", about)
-            try:
-                self._do(run, run.selection)
-                phase = Phase.FAILED if run.resolution.away else Phase.DONE
-                run.problem = str(run.resolution.away) if run.resolution.away else None
-            except _Stopped:
-                phase = Phase.STOPPED
-            ended = {"run": run.id, "done": run.resolution.done, "failed": run.resolution.failed}
-            self._log.write(run.who, f"{run.verb}: {'stopped' if phase is Phase.STOPPED else 'ended'}", ended)
-            if phase is Phase.DONE:
+            action = self._action(run)
+            with written_down(
+                self._log.write, run.who, action, run.wanted, run.resolution, letters=run.left, run=run.id
+            ):
+                self._do(run, run.selection, action)
+            away = run.resolution.away
+            run.problem = str(away) if away else None
+            if not away:
                 run.selection.forget_places()
-            run.phase = phase
+            run.phase = Phase.FAILED if away else Phase.DONE
 
-    def _do(self, run: Run, selection: Selection) -> None:
+    def _do(self, run: Run, selection: Selection, action: Action) -> None:
         def progress(_count: int) -> None:
             self._letters.want()  # what others resolve meanwhile must be known
             wait(0)
@@ -262,7 +258,7 @@ class Runs:
             self._broker,
             self._search(run),
             selection,
-            self._action(run),
+            action,
             run.resolution,
             rate_per_s=run.rate_per_s,
             progress=progress,

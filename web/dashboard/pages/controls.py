@@ -12,6 +12,8 @@ from workers.cli.times import parse_length
 from workers.controls.then import Then
 from workers.dead_letters.filter import Filter, parse_place
 from workers.errors import WrongUsage
+from workers.operations import switches as operations
+from workers.operations.logged import LoggedControls
 
 from ..desk import Desk, Viewer
 from ..sessions.rights import Permission
@@ -20,7 +22,7 @@ _MAX_CHARS = 500
 
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
-    controls = desk.broker.controls
+    controls = LoggedControls(desk.broker.controls, desk.actions.write)
 
     @desk.open_to(Permission.PAUSE)
     def pause(request: Request) -> Response:
@@ -28,8 +30,6 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         desk.broker.require_queue(name)
         until = form.get("for", "").strip()
         for_s = parse_length(until).total_seconds() if until else None
-        controls.check_pause(name, for_s)
-        desk.actions.write(who, "pause", {"queue": name, "for": until, "why": form.get("why", "")})
         controls.pause(name, who=who, why=form.get("why", ""), for_s=for_s)
         return desk.to(request, f"/queues/{name}")
 
@@ -37,7 +37,6 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     def resume(request: Request) -> Response:
         _, who, name = _asked(request)
         desk.broker.require_queue(name)
-        desk.actions.write(who, "resume", {"queue": name})
         controls.resume(name, who=who)
         return desk.to(request, f"/queues/{name}")
 
@@ -50,17 +49,21 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     def add(request: Request) -> Response:
         form, who, _ = _asked(request)
         where = _where(form)
-        controls.check_switch(where, form.get("then", ""))
-        desk.actions.write(who, "switch off", {**form, "then": form.get("then", "")})
         controls.switch(where, form.get("then", ""), who=who, why=form.get("why", ""))
         return desk.to(request, "/switches")
 
     @desk.open_to(Permission.SWITCH)
     def lift(request: Request) -> Response:
         _, who, name = _asked(request)
-        desk.actions.write(who, "lift switch", {"switch": name})
-        controls.lift(name, who=who)
-        return desk.to(request, "/switches")
+        lifted = operations.lift(desk.broker, name, who=who, write=desk.actions.write)
+        done = f"{lifted.resolution.done:,} of {lifted.held:,} held jobs were replayed, in their order."
+        if lifted.is_complete:
+            return desk.say(request, "The switch is lifted", f"{lifted.confirmation}. {done}")
+        unheard = ", ".join((*lifted.confirmation.missing, *lifted.confirmation.silent))
+        if unheard:
+            done = f"Nothing was replayed, as these would hold it again: {unheard}. Lift it again then."
+        title = "The switch is lifted, but not all is replayed"
+        return desk.say(request, title, f"{lifted.confirmation}. {done}")
 
     return [
         Route("/queues/{name}/pause", pause, methods=["POST"]),

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from workers.cli.times import length_of_time
 from workers.controls.decision import Pause
 from workers.operations.queue_status import QueueStatus
 from workers.stats.history import Grain
+from workers.times import length_of_time
 
 from ..charts import charts
 from ..desk import Desk

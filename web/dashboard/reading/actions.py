@@ -8,7 +8,8 @@ from typing import Any
 
 from workers.broker.kafka_broker import KafkaBroker
 from workers.errors import WorkersError
-from workers.operations.action_log import ActionLog, Chain
+from workers.operations.action_log import Chain
+from workers.operations.logged import log_of
 
 from .on_demand import OnDemand, Problem
 
@@ -21,7 +22,7 @@ class Actions:
     """For any thread."""
 
     def __init__(self, broker: KafkaBroker) -> None:
-        self._log = ActionLog(broker.cluster, broker.topics, broker.producer)
+        self._log = log_of(broker)
         self._reading = OnDemand("dashboard.actions", self._follow)
 
     @property

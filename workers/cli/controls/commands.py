@@ -10,6 +10,7 @@ from ...controls.then import Then
 from ...dead_letters.filter import Filter
 from ..dead_letters.shared_options import places
 from ..options import App, JsonArray, command_group
+from ..who import By, who
 
 queues_app = command_group("Pause queues and let them go on.")
 switches_app = command_group("Take jobs out before they start, by a filter.")
@@ -34,6 +35,7 @@ def pause(
         str | None, typer.Option("--for", metavar="TIME", help="Only for so long: 30m, 2h, 1d.")
     ] = None,
     reason: Reason = "",
+    by: By = None,
     wait: Wait = "10s",
     ignore_silent: IgnoreSilent = False,
     app: App = None,
@@ -43,7 +45,16 @@ def pause(
     from .queues import pause
 
     raise typer.Exit(
-        pause(app, queue, for_=for_, why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json)
+        pause(
+            app,
+            queue,
+            for_=for_,
+            who=who(by),
+            why=reason,
+            wait=wait,
+            ignore_silent=ignore_silent,
+            as_json=json,
+        )
     )
 
 
@@ -52,6 +63,7 @@ def resume(
     queue: Queue,
     *,
     reason: Reason = "",
+    by: By = None,
     wait: Wait = "10s",
     ignore_silent: IgnoreSilent = False,
     app: App = None,
@@ -60,7 +72,9 @@ def resume(
     """Let the jobs of a queue start again."""
     from .queues import resume
 
-    raise typer.Exit(resume(app, queue, why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json))
+    raise typer.Exit(
+        resume(app, queue, who=who(by), why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json)
+    )
 
 
 @queues_app.command("list")
@@ -86,6 +100,7 @@ def add(
         typer.Option(metavar="PLACE=VALUE", help="Only with this value there: args.0.todo.id=x."),
     ] = None,
     reason: Reason = "",
+    by: By = None,
     wait: Wait = "10s",
     ignore_silent: IgnoreSilent = False,
     app: App = None,
@@ -96,7 +111,7 @@ def add(
 
     wanted = Filter(ids=tuple(ids or ()), queue=queue, actor=actor, text=text, where=places(where))
     raise typer.Exit(
-        add(app, wanted, then, why=reason, wait=wait, ignore_silent=ignore_silent, as_json_=json)
+        add(app, wanted, then, who=who(by), why=reason, wait=wait, ignore_silent=ignore_silent, as_json_=json)
     )
 
 
@@ -113,6 +128,7 @@ def lift(
     switch: Annotated[str, typer.Argument(metavar="ID", help="The switch's id, or how it begins.")],
     *,
     reason: Reason = "",
+    by: By = None,
     wait: Wait = "10s",
     ignore_silent: IgnoreSilent = False,
     app: App = None,
@@ -121,7 +137,9 @@ def lift(
     """End a switch; once all workers have confirmed, replay the jobs that it holds, in their order."""
     from .switches import end
 
-    raise typer.Exit(end(app, switch, why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json))
+    raise typer.Exit(
+        end(app, switch, who=who(by), why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json)
+    )
 
 
 @jobs_app.command("why")

@@ -1,9 +1,7 @@
-"""Tells how many workers have confirmed a change, and who makes one."""
+"""Tells how many workers have confirmed a change."""
 
 from __future__ import annotations
 
-import getpass
-import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,15 +15,6 @@ from ..times import parse_length
 FAILED = 1
 #: The most workers that are named.
 _NAMED = 5
-
-
-def who() -> str:
-    """The user of this terminal, for the records."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 def seconds(text: str) -> float:

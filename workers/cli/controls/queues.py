@@ -12,33 +12,47 @@ from ...application import load_broker
 from ...broker.kafka_broker import KafkaBroker
 from ...controls.controls import Change
 from ...controls.decision import Pause
+from ...operations.logged import LoggedControls, log_of
+from ...times import timestamp
 from ..terminal import complain, console, visible
-from ..times import length_of_time, parse_length, timestamp
+from ..times import parse_length
 from . import confirming
 
 
 def pause(
-    app: str | None, queue: str, *, for_: str | None, why: str, wait: str, ignore_silent: bool, as_json: bool
+    app: str | None,
+    queue: str,
+    *,
+    for_: str | None,
+    who: str,
+    why: str,
+    wait: str,
+    ignore_silent: bool,
+    as_json: bool,
 ) -> int:
     """Pause a queue; returns the exit status."""
     for_s = None if for_ is None else parse_length(for_).total_seconds()
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
     confirming.require_queue(broker, queue)
-    change = broker.controls.pause(queue, who=confirming.who(), why=why, for_s=for_s)
+    with log_of(broker) as log:
+        change = LoggedControls(broker.controls, log.write).pause(queue, who=who, why=why, for_s=for_s)
     end = "" if for_s is None else f" until {timestamp(int((time.time() + for_s) * 1000))}"
     return _confirm(
         broker, change, f"queue {queue} is paused{end}", wait_s, ignore_silent=ignore_silent, as_json=as_json
     )
 
 
-def resume(app: str | None, queue: str, *, why: str, wait: str, ignore_silent: bool, as_json: bool) -> int:
+def resume(
+    app: str | None, queue: str, *, who: str, why: str, wait: str, ignore_silent: bool, as_json: bool
+) -> int:
     """Let a queue go on; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
     if queue not in broker.controls.state().pauses:  # one that is paused may not be declared any more
         confirming.require_queue(broker, queue)
-    change = broker.controls.resume(queue, who=confirming.who(), why=why)
+    with log_of(broker) as log:
+        change = LoggedControls(broker.controls, log.write).resume(queue, who=who, why=why)
     return _confirm(
         broker, change, f"queue {queue} goes on", wait_s, ignore_silent=ignore_silent, as_json=as_json
     )
@@ -64,20 +78,13 @@ def show(app: str | None, *, as_json: bool) -> None:
 def as_values(queue: str, pause: Pause | None) -> dict[str, Any]:
     """A queue's state as JSON values."""
     values: dict[str, Any] = {"queue": queue, "paused": pause is not None}
-    if pause is not None:
-        note = pause.note
-        until = None if note.until_ms is None else timestamp(note.until_ms)
-        values |= {"who": note.who, "since": timestamp(note.when_ms), "until": until, "why": note.why}
-    return values
+    return values if pause is None else values | pause.note.values()
 
 
 def _cells(pause: Pause | None) -> tuple[str, ...]:
     if pause is None:
         return "open", "", "", "", ""
-    note, now_ms = pause.note, time.time() * 1000
-    until = "" if note.until_ms is None else f"in {length_of_time((note.until_ms - now_ms) / 1000)}"
-    since = f"{length_of_time(max(0.0, now_ms - note.when_ms) / 1000)} ago"
-    return "paused", visible(note.who), since, until, visible(note.why)
+    return "paused", *map(visible, pause.note.cells(time.time() * 1000))
 
 
 def _confirm(

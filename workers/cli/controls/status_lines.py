@@ -10,12 +10,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...broker.kafka_broker import KafkaBroker
-from ...controls.decision import Note
 from ...controls.state import State
 from ...controls.watch import Watch
 from ...errors import NotAuthorized
 from ...fleet.process import Process
-from ..times import length_of_time, timestamp
 from .confirming import names
 from .queues import as_values
 
@@ -36,10 +34,10 @@ class Found:
             yield f"controls and workers cannot be read: {self.refused}"
             return
         for queue, pause in sorted(self.state.paused(now_ms).items()):
-            yield f"queue {queue}: paused {told(pause.note, now_ms)}"
+            yield f"queue {queue}: paused {pause.note.told(now_ms)}"
         for switch in self.state.switches.values():
             verb = "holds" if switch.then == "hold" else "discards"
-            yield f"switch {switch.id} {verb} jobs, set {told(switch.note, now_ms)}"
+            yield f"switch {switch.id} {verb} jobs, set {switch.note.told(now_ms)}"
         yield from map(str, self.state.problems)
         yield self._workers()
         if self.silent:
@@ -93,14 +91,6 @@ class Looks:
             return Found(refused=str(exc))
         watch = self._watch
         return Found(watch.state, tuple(watch.processes()), tuple(watch.silent()), watch.end)
-
-
-def told(note: Note, now_ms: float) -> str:
-    """Who decided something, when, until when, and why."""
-    parts = [f"by {note.who or 'somebody'} {length_of_time(max(0.0, now_ms - note.when_ms) / 1000)} ago"]
-    if note.until_ms is not None:
-        parts.append(f"until {timestamp(note.until_ms)}")
-    return ", ".join(parts) + (f": {note.why}" if note.why else "")
 
 
 def now_ms() -> float:

@@ -12,24 +12,33 @@ from rich.table import Table
 from ...application import load_broker
 from ...controls.decision import Switch, as_json
 from ...controls.then import Then
-from ...dead_letters.filter import Filter
+from ...dead_letters.filter import Filter, require_id
 from ...errors import WrongUsage
+from ...operations.logged import LoggedControls, log_of
 from ...operations.switches import Lifted, lift
 from ..terminal import complain, console, visible
-from ..times import timestamp
 from . import confirming
-from .status_lines import told
 
 
 def add(
-    app: str | None, where: Filter, then: str, *, why: str, wait: str, ignore_silent: bool, as_json_: bool
+    app: str | None,
+    where: Filter,
+    then: str,
+    *,
+    who: str,
+    why: str,
+    wait: str,
+    ignore_silent: bool,
+    as_json_: bool,
 ) -> int:
     """Set a switch; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
     if where.queue is not None:
         confirming.require_queue(broker, where.queue)
-    switch, change = broker.controls.switch(where, Then(then), who=confirming.who(), why=why)
+    with log_of(broker) as log:
+        logged = LoggedControls(broker.controls, log.write)
+        switch, change = logged.switch(where, Then(then), who=who, why=why)
     if not as_json_:
         print(f"switch {switch.id} {_verb(switch)} {visible(_words(switch))}")
     found = confirming.confirmed(broker, change, wait_s, quiet=as_json_, ignore_silent=ignore_silent)
@@ -56,24 +65,28 @@ def show(app: str | None, *, as_json: bool) -> None:
     now_ms = time.time() * 1000
     for one in switches:
         jobs = visible(_words(one))
-        table.add_row(visible(one.id), one.then, jobs, str(counts[one.id]), visible(told(one.note, now_ms)))
+        table.add_row(visible(one.id), one.then, jobs, str(counts[one.id]), visible(one.note.told(now_ms)))
     console().print(table)
     for problem in state.problems:
         complain(str(problem))
 
 
-def end(app: str | None, switch_id: str, *, why: str, wait: str, ignore_silent: bool, as_json: bool) -> int:
+def end(
+    app: str | None, switch_id: str, *, who: str, why: str, wait: str, ignore_silent: bool, as_json: bool
+) -> int:
     """Lift a switch and replay what it holds; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
-    lifted = lift(
-        broker,
-        _whole_id(broker, switch_id),
-        who=confirming.who(),
-        why=why,
-        timeout_s=wait_s,
-        ignore_silent=ignore_silent,
-    )
+    with log_of(broker) as log:
+        lifted = lift(
+            broker,
+            _whole_id(broker, switch_id),
+            who=who,
+            why=why,
+            timeout_s=wait_s,
+            ignore_silent=ignore_silent,
+            write=log.write,
+        )
     broker.close()
     done, held = lifted.resolution.done, lifted.held
     if as_json:
@@ -96,6 +109,7 @@ def _tell(lifted: Lifted) -> int:
 
 def _whole_id(broker: Any, beginning: str) -> str:
     """The id of the only switch that begins so; the text itself if none does: it may hold jobs still."""
+    require_id(beginning)
     ids = broker.controls.state().switches
     found = [one for one in ids if one.startswith(beginning)]
     if len(found) > 1 and beginning not in found:
@@ -115,13 +129,10 @@ def _words(switch: Switch) -> str:
 
 
 def _values(switch: Switch, count: int) -> dict[str, Any]:
-    note = switch.note
     return {
         "id": switch.id,
         "then": switch.then,
         "where": as_json(switch.where),
-        "who": note.who,
-        "since": timestamp(note.when_ms),
-        "why": note.why,
+        **switch.note.values(),
         "taken_out": count,
     }

@@ -16,6 +16,7 @@ from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
+from ...operations.logged import log_of, written_down
 from ...progress import counting, progress
 from ..terminal import complain, console, visible
 from .shared_options import Options
@@ -54,7 +55,8 @@ def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) 
     if not options.yes and not _confirmed(action, selection.total):
         print(f"nothing was {action.done}")
         return FAILED
-    return _do(broker, search, selection, action, options) or (FAILED if selection.missing else 0)
+    status = _do(broker, search, selection, action, options=options, wanted=wanted)
+    return status or (FAILED if selection.missing else 0)
 
 
 def announce(action: Action, selection: Selection, *, most: int = _NAMED) -> None:
@@ -89,11 +91,23 @@ def _dead_letters(count: int) -> str:
     return f"{count} dead letter" if count == 1 else f"{count} dead letters"
 
 
-def _do(broker: KafkaBroker, search: Search, selection: Selection, action: Action, options: Options) -> int:
+def _do(
+    broker: KafkaBroker,
+    search: Search,
+    selection: Selection,
+    action: Action,
+    *,
+    options: Options,
+    wanted: Filter,
+) -> int:
     resolution = Resolution()
     interrupted = False
-    with counting(action.verb, selection.total) as count:
-        try:
+    try:
+        with (
+            log_of(broker) as log,
+            written_down(log.write, options.who, action, wanted, resolution, letters=selection.total),
+            counting(action.verb, selection.total) as count,
+        ):
             act(
                 broker,
                 search,
@@ -103,8 +117,8 @@ def _do(broker: KafkaBroker, search: Search, selection: Selection, action: Actio
                 rate_per_s=options.rate_per_s,
                 progress=count,
             )
-        except KeyboardInterrupt:
-            interrupted = True
+    except KeyboardInterrupt:
+        interrupted = True
     return _summary(action, selection.total, resolution, interrupted=interrupted)
 
 

@@ -20,6 +20,7 @@ import typer
 from ...dead_letters.filter import Filter, Place, parse_place
 from ...dead_letters.letter import Reason
 from ..times import parse_time
+from ..who import By, who
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -124,6 +125,7 @@ class Options:
     yes: bool = False
     limit: int | None = None
     rate_per_s: float | None = None
+    who: str = ""
 
 
 def how(
@@ -134,9 +136,10 @@ def how(
     rate: Annotated[
         str | None, typer.Option(metavar="N/s", help="At most so many in a second: 50/s.")
     ] = None,
+    by: By = None,
 ) -> Options:
     """The options, with the rate read. Raises WrongUsage."""
-    return Options(dry_run, yes, limit, None if rate is None else _per_second(rate))
+    return Options(dry_run, yes, limit, None if rate is None else _per_second(rate), who(by))
 
 
 def _per_second(text: str) -> float:

@@ -18,8 +18,8 @@ from rich.text import Text
 from ...dead_letters.content import read
 from ...dead_letters.letter import DeadLetter
 from ...records.headers import TOO_LONG_HEADER, text_of
+from ...times import is_time, length_of_time, timestamp
 from ..terminal import visible
-from ..times import is_time, length_of_time, timestamp
 
 _COLUMNS = ("id", "when", "queue", "actor", "reason", "error", "attempts", "replays")
 _ERROR = _COLUMNS.index("error")

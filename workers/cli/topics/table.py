@@ -9,8 +9,8 @@ from rich.table import Table
 
 from ...application import load_broker
 from ...operations.topic_check import Checked, check
+from ...times import length_of_time
 from ..terminal import console
-from ..times import length_of_time
 
 
 def show(app: str | None, *, only_check: bool, as_json: bool) -> int:

@@ -93,6 +93,9 @@ def test_an_id_that_is_missing_or_ambiguous_stops_what_is_alone_with_it(
     with pytest.raises(WorkersError, match="no dead letter has the id m-21; near ones: m-20") as raised:
         command("discard", "--yes", "m-21", "m-22")
     assert not isinstance(raised.value, WrongUsage)
+    for words in (["show", ""], ["list", "--id", ""], ["discard", "--yes", ""], ["replay", "--yes", " "]):
+        with pytest.raises(WrongUsage, match="an id is empty"):
+            command(*words)
     assert ids(broker) == {"m-10", "m-11", "m-20"}
     write(1)
     assert command("discard", "--yes", "m-1", "m-2") == 0  # a whole id, and the only one that begins so

@@ -13,6 +13,7 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import TOPIC, FakeKafka
 from tests.unit.web.dashboard.forms import begin, fields_of, followed, told
 from web.dashboard import text
+from workers.dead_letters.letter import Reason
 from workers.dead_letters.selection import Search, Selection
 from workers.operations.action_log import Chain
 
@@ -250,7 +251,11 @@ def test_a_switch_is_set_and_lifted_by_an_admin(client: Client, kafka: FakeKafka
     page = wait_for(lambda: page if "loops" in (page := browser.get("/switches").text) else None)
     assert "args.0=a@b.c" in page
     path = re.search(r'action="/workers(/switches/\w+/lift)"', page)[1]  # type: ignore[index]
-    assert browser.post(path).status_code == 303
+    kafka.add("h", reason=Reason.HELD, held_by=path.split("/")[2])
+    kafka.add("other", reason=Reason.HELD, held_by="another")
+    assert "1 of 1 held jobs were replayed" in browser.post(path).text
+    assert [json.loads(record.value or b"")["message_id"] for _, record in kafka.sent] == ["h"]
+    assert [did for _, did in told(kafka)] == ["switch off", "lift switch", "lift switch: replayed"]
     wait_for(lambda: "No jobs are switched off" in browser.get("/switches").text)
 
 

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workers.cli.times import parse_coming_time, parse_time, timestamp
+from workers.cli.times import parse_coming_time, parse_time
 from workers.errors import WrongUsage
+from workers.times import timestamp
 
 NOW_MS = 1_800_000_000_000
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

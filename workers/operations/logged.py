@@ -1,0 +1,84 @@
+"""What operators do to a fleet, each written into the log of actions before it is done.
+
+The commands and the dashboard act through this alone, so that one log has what either did.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..broker.kafka_broker import KafkaBroker
+from ..controls.controls import Change, Controls
+from ..controls.decision import Switch, as_json
+from ..controls.then import Then
+from ..dead_letters.filter import Filter
+from ..dead_letters.resolving import Resolution
+from ..errors import WorkersError
+from .action_log import ActionLog, WriteAction
+from .dead_letters import Action
+
+logger = logging.getLogger(__name__)
+
+
+def log_of(broker: KafkaBroker, **options: Any) -> ActionLog:
+    """The log of actions of a broker's namespace, a context manager; ``options``: see `ActionLog`."""
+    return ActionLog(broker.cluster, broker.topics, broker.producer, **options)
+
+
+class LoggedControls:
+    """The controls of a namespace, see `workers.controls.controls.Controls`, which raises the same.
+
+    What would be refused is not written down; what cannot be written down is not done.
+    """
+
+    def __init__(self, controls: Controls, write: WriteAction) -> None:
+        self._controls = controls
+        self._write = write
+
+    def pause(self, queue: str, *, who: str, why: str = "", for_s: float | None = None) -> Change:
+        self._controls.check_pause(queue, for_s)
+        self._write(who, "pause", {"queue": queue, "for_s": for_s, "why": why})
+        return self._controls.pause(queue, who=who, why=why, for_s=for_s)
+
+    def resume(self, queue: str, *, who: str, why: str = "") -> Change:
+        self._write(who, "resume", {"queue": queue, "why": why})
+        return self._controls.resume(queue, who=who, why=why)
+
+    def switch(self, where: Filter, then: Then | str, *, who: str, why: str = "") -> tuple[Switch, Change]:
+        kind = self._controls.check_switch(where, then)
+        self._write(who, "switch off", {**as_json(where), "then": kind, "why": why})
+        return self._controls.switch(where, kind, who=who, why=why)
+
+
+@contextmanager
+def written_down(
+    write: WriteAction,
+    who: str,
+    action: Action,
+    wanted: Filter,
+    resolution: Resolution,
+    *,
+    letters: int,
+    run: str | None = None,
+) -> Iterator[None]:
+    """Write that an action on so many dead letters begins, and after the block how it ended.
+
+    ``run`` ties both together; without one, it gets a new one. Raises KafkaUnreachable or NotAuthorized if
+    the beginning cannot be written. The end that cannot be written is logged: the letters are done by then.
+    """
+    run = run or secrets.token_hex(6)
+    write(who, action.name, {**wanted.facts(), **action.facts, "letters": letters, "run": run})
+    ending = "stopped"
+    try:
+        yield
+        ending = "failed" if resolution.away else "ended"
+    finally:
+        found: Mapping[str, Any] = {"run": run, "done": resolution.done, "failed": resolution.failed}
+        try:
+            write(who, f"{action.verb}: {ending}", found)
+        except WorkersError as exc:
+            logger.warning("the end of an action is not in the log run=%s: %s", run, exc)
