@@ -46,7 +46,7 @@ def _worker(topics: Topics, sources: Collection[str], logs: Collection[str]) -> 
         *(_topic(name, "Write", "Describe") for name in logs),
         _topic(topics.control, "Read", "Describe"),
         _topic(topics.fleet, "Write", "Describe"),
-        _topic(topics.stats, "Write", "Describe"),
+        _topic(topics.stats, "Read", "Write", "Describe"),
         Right("group", topics.group(""), ("Read",), prefix=True),
         Right("group", topics.movers, ("Read",)),
     ]

@@ -206,13 +206,18 @@ def fleet_spec(topics: Topics, replication_factor: int | None) -> TopicSpec:
 
 
 def stats_spec(topics: Topics, replication_factor: int | None) -> TopicSpec:
-    """Compacted, and deleted after thirty days; in small files, as whoever draws it reads all of it."""
+    """Compacted, and deleted after thirty days; in small files, as whoever draws it reads all of it.
+
+    Processes that come and go end many keys, so compaction must not wait for long, nor must what ended them.
+    """
     config = {
         "cleanup.policy": "compact,delete",
         "retention.ms": str(_STATS_MS),
         "segment.ms": str(3_600_000),
         "segment.bytes": str(_STATS_SEGMENT_BYTES),
         "min.cleanable.dirty.ratio": "0.1",
+        "max.compaction.lag.ms": str(3_600_000),
+        "delete.retention.ms": str(3_600_000),
     }
     return TopicSpec(topics.stats, 1, replication_factor, config, is_optional=True)
 

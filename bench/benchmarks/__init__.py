@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     backlog,
     controls,
+    dashboard,
     delays,
     end_to_end,
     enqueue,
@@ -41,4 +42,5 @@ BENCHMARKS = (
     controls.PAUSE,
     controls.SWITCHES,
     traces.BENCHMARK,
+    dashboard.BENCHMARK,
 )

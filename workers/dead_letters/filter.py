@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..errors import WrongUsage
 from ..times import timestamp
 from .kinds import kind_of
 from .letter import DeadLetter, Reason
@@ -75,6 +74,8 @@ def text_at(arguments: Any, path: Sequence[str]) -> str | None:
 def require_id(text: str) -> str:
     """The text, if it can be an id or how one begins. Raises WrongUsage for an empty one: all begin so."""
     if not text.strip():
+        from ..errors import WrongUsage  # noqa: PLC0415 - `--help` of a command reads this module
+
         raise WrongUsage("an id is empty, so that it would mean all of them; write the id, or how it begins")
     return text
 

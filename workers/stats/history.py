@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..measures.families import Labels
 from .figures import NOTHING, Counts
-from .record import HOUR_S, MINUTE_S, Part
+from .record import HOUR_S, MINUTE_S, SUM, Part, short_name
 
 Grain = Literal["detail", "coarse"]
 #: How long the slots of each grain are, and how many there are: an hour, and thirty days.
@@ -63,9 +63,14 @@ class History:
 
 
 def history(parts: Iterable[Part], now_s: float) -> History:
-    """Add up the parts of all processes."""
+    """Add up the parts of all processes, each once: those that a sum has are not added to it."""
     by_slot: dict[tuple[int, int], dict[Labels, Counts]] = {}
-    for part in parts:
+    known = list(parts)
+    summed = {(part.length_s, part.start_s): part.of for part in known if part.of}
+    for part in known:
+        of = summed.get((part.length_s, part.start_s))
+        if of and part.process != SUM and short_name(part.process) in of:
+            continue
         slot = by_slot.setdefault((part.length_s, part.start_s), {})
         for labels, counts in part.counts.items():
             slot[labels] = slot.get(labels, NOTHING).plus(counts)

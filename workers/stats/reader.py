@@ -36,6 +36,9 @@ class StatsReader:
     def read(self, now_s: float | None = None) -> History:
         """The history up to now, empty without a topic. Blocks while it reads. Raises KafkaUnreachable."""
         for record in self._reader.read_to_end():
+            if record.value is None:
+                self._parts.pop(record.key or b"", None)
+                continue
             try:
                 self._parts[record.key or b""] = decode(record.key, record.value)
             except ValueError as exc:

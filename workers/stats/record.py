@@ -1,12 +1,14 @@
 """A part of the history as a record: what one process counted in one minute, or in one hour. Pure.
 
 The key has the process and the slot, so a later record of the same slot replaces it. A process uses its sixty
-slots for minutes again each hour; those for hours are deleted when they are thirty days old.
+slots for minutes again each hour. Once an hour has ended, its parts become one, see :mod:`.tidying`; that is
+deleted when it is thirty days old.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -18,15 +20,26 @@ MINUTE_S, HOUR_S = 60, 3_600
 #: Slots for minutes that a process has.
 _MINUTES = 60
 _VERSION = 1
+#: What stands for the process in the sum of an hour.
+SUM = "all"
 
 
 class Part(NamedTuple):
-    """What one process counted from ``start_s`` on, for ``length_s``: a minute or an hour. Unix time."""
+    """What one process counted from ``start_s`` on, for ``length_s``: a minute or an hour. Unix time.
+
+    The sum of an hour says ``of`` which processes it is, by their short names.
+    """
 
     process: str
     start_s: int
     length_s: int
     counts: Mapping[Labels, Counts]
+    of: frozenset[str] = frozenset()
+
+
+def short_name(process: str) -> str:
+    """A name of few characters for a process, of which there may be very many."""
+    return f"{zlib.crc32(process.encode(errors='replace')):08x}"
 
 
 def encode(part: Part) -> Record:
@@ -34,7 +47,10 @@ def encode(part: Part) -> Record:
     rows = [
         [*labels, [_short(number) for number in counts.numbers]] for labels, counts in part.counts.items()
     ]
-    value = {"version": _VERSION, "start": part.start_s, "length": part.length_s, "counts": rows}
+    value: dict[str, object] = {"version": _VERSION, "start": part.start_s, "length": part.length_s}
+    if part.of:
+        value["of"] = sorted(part.of)
+    value["counts"] = rows
     return Record(_key(part).encode(), json.dumps(value, separators=(",", ":")).encode(), [])
 
 
@@ -48,8 +64,9 @@ def decode(key: bytes | None, value: bytes | None) -> Part:
         counts: dict[Labels, Counts] = {
             (str(queue), str(actor)): Counts.read(numbers) for queue, actor, numbers in read["counts"]
         }
-        return Part(process, int(read["start"]), read["length"], counts)
-    except (KeyError, TypeError, UnicodeDecodeError, RecursionError) as exc:
+        of = frozenset(map(str, read.get("of", ())))
+        return Part(process, int(read["start"]), read["length"], counts, of)
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as exc:
         raise ValueError(f"it is no part of the history: {exc}") from exc
 
 

@@ -17,6 +17,7 @@ from .figures import Counts, since, so_far
 from .history import is_shown
 from .record import Part, encode
 from .recorder import Recorder
+from .tidier import Tidier
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class StatsWriter(RestartingThread):
         self._producer = producer
         self._topic = topic
         self._recorder = Recorder(process, time.time())
+        self._tidier = Tidier(producer, topic, process, time.time())
         #: Of an earlier worker of this process; it has written that.
         self._earlier = so_far()
         self._is_refused = False
@@ -52,6 +54,7 @@ class StatsWriter(RestartingThread):
     def _write_all(self, stopping: threading.Event) -> None:
         while not stopping.wait(self._recorder.wait_s(time.time())):
             self._send(self._recorder.parts(self._totals(), time.time()))
+            self._tidier.tidy(time.time())
         deadline = time.monotonic() + _LAST_S
         futures = self._send(self._recorder.parts(self._totals(), time.time(), all_of_it=True), deadline)
         for future in futures:

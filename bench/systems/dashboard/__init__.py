@@ -1,0 +1,1 @@
+"""The dashboard with many dead letters."""
