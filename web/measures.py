@@ -96,10 +96,11 @@ def metrics_router(
 
 
 class ScaleOfQueue(BaseModel):
-    """What an autoscaler should look at."""
+    """What an autoscaler should look at; ``paused`` is null where this user may not know it."""
 
     startable: int
     oldest_s: float
+    paused: bool | None
 
 
 def scaling_router(broker: KafkaBroker, access: Access) -> APIRouter:
@@ -115,7 +116,8 @@ def scaling_router(broker: KafkaBroker, access: Access) -> APIRouter:
         """Say how many jobs of a queue more workers could start, and how old the oldest is.
 
         Those count that are due within half a minute, as a worker takes that long to start; of a queue that
-        is paused, none.
+        is paused, none. Where Kafka does not let this server know what is paused, nothing counts as paused,
+        and `paused` is null: jobs that find no worker are worse than workers that find no job.
         """
         try:
             found = scaling.of(queue)
@@ -123,7 +125,7 @@ def scaling_router(broker: KafkaBroker, access: Access) -> APIRouter:
             raise HTTPException(404, str(exc)) from exc
         except (KafkaUnreachable, NotAuthorized) as exc:
             raise HTTPException(503, str(exc), {"Retry-After": "5"}) from exc
-        return ScaleOfQueue(startable=found.startable, oldest_s=found.oldest_s)
+        return ScaleOfQueue(startable=found.startable, oldest_s=found.oldest_s, paused=found.is_paused)
 
     return router
 

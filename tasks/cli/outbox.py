@@ -38,7 +38,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 100,
     as_json: JsonLines = False,
 ) -> None:
-    """Show the rows that were set aside, as Kafka never takes them, and why."""
+    """Show the rows that Kafka never takes, and why.
+
+    They were set aside; with --waiting, those that are still to be sent.
+    """
     from . import outbox_output
 
     outbox_output.show_list(aside=not waiting, limit=limit, as_json=as_json)

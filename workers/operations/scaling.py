@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -11,6 +12,8 @@ from ..broker.kafka_broker import KafkaBroker
 from ..delays.due_soon import due_soon
 from ..errors import NotAuthorized, WorkersError
 from .queue_status import QueueStatus, StatusReader
+
+logger = logging.getLogger(__name__)
 
 #: A pod takes so long to start: what becomes due meanwhile counts.
 _POD_STARTS_S = 30.0
@@ -36,11 +39,13 @@ class Scale:
     """What an autoscaler should look at.
 
     ``startable`` jobs could start if there were threads, or become due while a process starts. ``oldest_s``
-    is the age of the oldest job that is not done; 0.0 without one.
+    is the age of the oldest job that is not done; 0.0 without one. ``is_paused`` is None where this user may
+    not read what is decided: the queue then counts as one that is not paused.
     """
 
     startable: int
     oldest_s: float
+    is_paused: bool | None = False
 
 
 class Scaling:
@@ -54,6 +59,7 @@ class Scaling:
         self._read_at: float | None = None
         self._scales: dict[str, Scale] = {}
         self._failure: WorkersError | None = None
+        self._has_told = False
 
     def of(self, queue: str) -> Scale:
         """The scale of a queue, a few seconds old at most. Blocks while it is read.
@@ -86,13 +92,23 @@ class Scaling:
         soon = due_soon(
             broker.cluster, broker.topics, broker.delay_tiers, within_s=_POD_STARTS_S, now_ms=now_ms
         )
-        paused = paused_queues(broker) or ()  # where nobody may know, more workers do no harm
+        paused = paused_queues(broker)
+        if paused is None and not self._has_told:
+            self._has_told = True
+            logger.warning(
+                "scaling counts paused queues as open: this user may not read topic %s", broker.topics.control
+            )
         return {one.queue: scale(one, soon[one.queue], paused) for one in queues}
 
 
-def scale(queue: QueueStatus, due_soon: int, paused: Collection[str]) -> Scale:
-    """The scale of a queue. Of one that is paused it is 0: no worker could start anything. Pure."""
-    if queue.queue in paused:
-        return Scale(0, 0.0)
+def scale(queue: QueueStatus, due_soon: int, paused: Collection[str] | None) -> Scale:
+    """The scale of a queue. Of one that is paused it is 0: no worker could start anything. Pure.
+
+    ``paused`` is None where nobody may know: workers that start for a paused queue do no harm, and jobs that
+    find no worker would.
+    """
+    is_paused = None if paused is None else queue.queue in paused
+    if is_paused:
+        return Scale(0, 0.0, is_paused=True)
     oldest_s = round(queue.oldest.age_s, 3) if queue.oldest else 0.0
-    return Scale(startable(queue, paused) + due_soon, oldest_s)
+    return Scale(startable(queue, ()) + due_soon, oldest_s, is_paused)

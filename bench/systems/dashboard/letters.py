@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from workers import KafkaBroker
@@ -26,7 +27,7 @@ _TRACEBACK = "Traceback (most recent call last):\n" + '  File "app.py", line 12,
 
 
 def letter(number: int, queue: str, now_ms: int) -> DeadLetter:
-    """One of them; every tenth is a second old, others are older."""
+    """One of them, up to nine hours old."""
     letter_id = f"{queue}-{number:08d}-4f1c-9a52-3f6b2d7c11aa"
     exception, said = _ERRORS[number % len(_ERRORS)]
     job = {
@@ -66,8 +67,9 @@ def fill(broker: KafkaBroker, queue: str, count: int) -> None:
 
 
 def one_more(broker: KafkaBroker, number: int) -> str:
-    """Write another letter; returns its id."""
-    made = letter(number, "mail", int(time.time() * 1000))
+    """Write another letter, the newest; returns its id."""
+    now_ms = int(time.time() * 1000)
+    made = replace(letter(number, "mail", now_ms), time_ms=now_ms)
     broker.producer.deliver(broker.topics.dead_letters, encode(made))
     return made.id
 

@@ -85,15 +85,6 @@ def test_an_output_that_cannot_hold_every_character_gets_it_written_out(encoding
     assert "Traceback" not in wrong.stderr
 
 
-def test_a_summary_is_short_enough_for_a_terminal() -> None:
-    groups = ["audit", "db", "dead-letters", "delayed", "events", "recipients", "reminders", "templates"]
-    for command in ([], *([group] for group in groups)):
-        listed = todo_workers(*command, "--help", env={"COLUMNS": "80"}).stdout
-        _, _, commands = listed.partition("Commands:")
-        assert commands
-        assert "..." not in commands
-
-
 def test_workers_without_kafka_end_soon_and_name_the_address(nowhere: str) -> None:
     started = time.monotonic()
     result = run("dramatiq", "tasks", "--processes", "1", KAFKA_BOOTSTRAP_SERVERS=nowhere)

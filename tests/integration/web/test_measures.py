@@ -74,7 +74,7 @@ def test_an_autoscaler_sees_what_could_start_and_what_is_due_while_a_worker_star
     found = ask("letters", "viewer").json()
     assert found["startable"] == 5
     assert 0 <= found["oldest_s"] < 60
-    assert ask("other", "viewer").json() == {"startable": 1, "oldest_s": 0.0}
+    assert ask("other", "viewer").json() == {"startable": 1, "oldest_s": 0.0, "paused": False}
     assert ask("letters").status_code == 403
     assert client.get("/queues/letters/scaling").status_code == 401
     assert ask("leters", "viewer").status_code == 404
@@ -82,7 +82,7 @@ def test_an_autoscaler_sees_what_could_start_and_what_is_due_while_a_worker_star
     broker.controls.pause("letters", who="ana", why="told on purpose")
     anew = served(scaling_router(broker, Access(SecretKey(SECRET), audience="todo")))
     client = anew
-    assert ask("letters", "viewer").json() == {"startable": 0, "oldest_s": 0.0}
+    assert ask("letters", "viewer").json() == {"startable": 0, "oldest_s": 0.0, "paused": True}
     assert ask("other", "viewer").json()["startable"] == 1
 
 

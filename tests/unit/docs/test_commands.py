@@ -6,16 +6,20 @@ import io
 import logging
 import re
 import shlex
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from itertools import takewhile
+from typing import Any
 
 import pytest
+import typer
 
 from settings.names import setting_names
 from tests.helpers.pages import PAGES, blocks, inline_code
 from tests.helpers.repository import REPOSITORY
-from workers.cli import main
+from workers.cli import main, plugins
+from workers.cli.commands import app
 
 _VARIABLE = re.compile(r"\b(?:KAFKA|SMTP|WORKER|EVENT|REMINDER|DATABASE)_[A-Z_]+\b")
 
@@ -59,6 +63,31 @@ def test_every_command_that_is_named_exists_with_its_options(page: str) -> None:
         assert shown is not None, line
         for option in (word.partition("=")[0] for word in words if word.startswith("--")):
             assert re.search(rf"(?m)(?<![\w-]){option}(?![\w-])", shown), line
+
+
+def _cut(group: Any, name: str) -> Iterator[str]:
+    """The commands whose summary a terminal of 80 columns cuts, in a group and those below it."""
+    # As typer lays a list of commands out.
+    room = 78 - 6 - max(map(len, group.commands))
+    for each, command in group.commands.items():
+        if command.get_short_help_str(room).endswith("..."):
+            yield f"{name} {each}"
+        if hasattr(command, "commands"):
+            yield from _cut(command, f"{name} {each}")
+
+
+def test_the_summary_of_every_command_is_short_enough_for_a_terminal() -> None:
+    root: Any = typer.main.get_command(app)
+    for plugin in plugins.plugins():
+        loaded = plugins.load(plugin)
+        if isinstance(loaded, typer.Typer):
+            root.commands[plugin.name] = typer.main.get_command(loaded)
+        else:
+            alone = typer.Typer()
+            alone.command(plugin.name, help=plugins.summary(plugin))(loaded)
+            root.commands[plugin.name] = typer.main.get_command(alone)
+    assert {"dead-letters", "switches", "outbox", "actions", "web"} <= root.commands.keys()
+    assert list(_cut(root, "todo-workers")) == []
 
 
 @pytest.mark.parametrize("page", PAGES)

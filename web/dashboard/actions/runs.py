@@ -23,7 +23,7 @@ from workers.dead_letters.filter import Filter
 from workers.dead_letters.reader import Advance, Entry
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
-from workers.errors import WorkersError, WrongUsage
+from workers.errors import WorkersError
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
 from workers.operations.logged import written_down
 
@@ -138,15 +138,7 @@ class Runs:
             return self._runs.get(run_id)
 
     def look(self, run: Run) -> None:
-        """Begin to look which letters a run is about; one that is to act at once then does.
-
-        Raises WrongUsage for too high a limit.
-        """
-        if run.limit is not None and run.limit > MAX_LIMIT:
-            raise WrongUsage(
-                f"the oldest {run.limit:,} cannot be picked, {MAX_LIMIT:,} at most; "
-                "a time can pick more, or all that match"
-            )
+        """Begin to look which letters a run is about; one that is to act at once then does."""
         with self._lock:
             self._runs[run.id] = run
             for old in list(self._runs.values())[:-_KEPT]:

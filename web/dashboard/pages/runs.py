@@ -12,13 +12,12 @@ from starlette.routing import BaseRoute, Route
 
 from workers.errors import WrongUsage
 
-from ..actions.runs import FULL_RATE, Phase, Run
+from ..actions.runs import FULL_RATE, MAX_LIMIT, Phase, Run
 from ..desk import Desk, Viewer
 from ..filters import asked, filter_of
 from ..sessions.rights import Permission
 
 _NEEDED = {"replay": Permission.REPLAY, "discard": Permission.DISCARD}
-_MAX_LIMIT = 10_000_000
 
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
@@ -96,8 +95,11 @@ def _gone(desk: Desk, request: Request) -> Response:
 def _limit(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 0 < int(text) <= _MAX_LIMIT):
-        raise WrongUsage(f"{text[:40]!r} is no number of dead letters")
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 0 < int(text) <= MAX_LIMIT):
+        raise WrongUsage(
+            f"{text[:40]!r} is no number of oldest dead letters to pick, which is {MAX_LIMIT:,} at most; "
+            "a time can pick more, or all that match"
+        )
     return int(text)
 
 

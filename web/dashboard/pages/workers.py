@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -23,15 +22,13 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     @desk.open_to(Permission.VIEW)
     def workers(request: Request) -> Response:
         desk.first_look()
-        snapshot, now_ms = desk.snapshots.latest, time.time() * 1000
-        fleet = snapshot.fleet if snapshot else ()
-        running = [one for one in fleet if not one.is_silent(now_ms)]
+        snapshot = desk.snapshots.latest
         return desk.render(
             request,
             "workers.html",
             snapshot=snapshot,
-            silent={one.name for one in fleet if one.is_silent(now_ms)},
-            at_work=[job for one in running for job in one.jobs][:_MAX_JOBS],
+            silent={one.name for one in snapshot.silent} if snapshot else set(),
+            at_work=[job for one in snapshot.running for job in one.jobs][:_MAX_JOBS] if snapshot else [],
         )
 
     @desk.open_to(Permission.VIEW)

@@ -33,8 +33,10 @@ class Snapshot:
     queues: Sequence[QueueStatus]
     delayed: DelayedStatus
     partitions: Mapping[str, Sequence[PartitionStatus]]
-    #: The worker processes that run or are silent, what is decided, and the end of the control topic.
-    fleet: Sequence[Process] = ()
+    #: The worker processes that run, and those that are silent by the clock of the cluster.
+    running: Sequence[Process] = ()
+    silent: Sequence[Process] = ()
+    #: What is decided, and the end of the control topic.
     state: State = field(default_factory=State)
     end: int = 0
     #: What the fleet did.
@@ -50,15 +52,18 @@ class Snapshot:
         return list(self.state.switches.values())
 
     @property
+    def fleet(self) -> Sequence[Process]:
+        """All worker processes that are known."""
+        return [*self.running, *self.silent]
+
+    @property
     def confirmed(self) -> Confirmation:
         """How many of the workers have applied all that is decided."""
-        now_ms = self.at * 1000
-        running = [one for one in self.fleet if not one.is_silent(now_ms)]
-        missing = tuple(one.worker for one in running if not one.has_applied(self.end - 1))
-        silent = tuple(
-            one.worker for one in self.fleet if one.is_silent(now_ms) and not one.has_applied(self.end - 1)
+        missing, silent = (
+            tuple(one.worker for one in some if not one.has_applied(self.end - 1))
+            for some in (self.running, self.silent)
         )
-        return Confirmation(len(running) - len(missing), len(running), missing, silent)
+        return Confirmation(len(self.running) - len(missing), len(self.running), missing, silent)
 
     def changes(self, other: Snapshot | None) -> bool:
         """Whether a viewer of ``other`` sees something else here; ages count by themselves in the browser."""
@@ -143,8 +148,8 @@ class _Step:
         partitions = {status.queue: found for status, found in read}
         # Waits for what is decided or reported until the next read.
         self._watch.follow(max(_EVERY_S, time.monotonic() - started))
-        fleet = [*self._watch.processes(), *self._watch.silent()]
-        controls = (fleet, self._watch.state, self._watch.end, self._history)
+        fleet = (self._watch.processes(), self._watch.silent())
+        controls = (*fleet, self._watch.state, self._watch.end, self._history)
         self._snapshots.take(Snapshot(time.time(), queues, self._delayed, partitions, *controls))
         return 0.0
 
@@ -153,6 +158,8 @@ def _without_ages(snapshot: Snapshot) -> Snapshot:
     queues = [
         replace(queue, oldest=queue.oldest and replace(queue.oldest, age_s=0.0)) for queue in snapshot.queues
     ]
-    fleet = [replace(one, reported_ms=0) for one in snapshot.fleet]
+    running, silent = (
+        [replace(one, reported_ms=0) for one in some] for some in (snapshot.running, snapshot.silent)
+    )
     history = replace(snapshot.history, now_s=0.0)
-    return replace(snapshot, at=0.0, queues=queues, fleet=fleet, history=history)
+    return replace(snapshot, at=0.0, queues=queues, running=running, silent=silent, history=history)

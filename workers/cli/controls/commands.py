@@ -106,7 +106,10 @@ def add(
     app: App = None,
     json: JsonObject = False,
 ) -> None:
-    """Let no job start that matches all of this: hold it as a dead letter, or discard it."""
+    """Let no job start that matches: hold it, or discard it.
+
+    It must match all that is given. One that is held becomes a dead letter.
+    """
     from .switches import add
 
     wanted = Filter(ids=tuple(ids or ()), queue=queue, actor=actor, text=text, where=places(where))
@@ -134,7 +137,10 @@ def lift(
     app: App = None,
     json: JsonObject = False,
 ) -> None:
-    """End a switch; once all workers have confirmed, replay the jobs that it holds, in their order."""
+    """End a switch, and replay the jobs that it holds, in their order.
+
+    Nothing is replayed before all workers have confirmed.
+    """
     from .switches import end
 
     raise typer.Exit(
