@@ -15,7 +15,7 @@ from workers.cli.terminal import console
 from workers.cli.times import parse_coming_time, parse_length
 from workers.errors import WorkersError
 
-from ..reminders.by_hand import Firing, Reminder, RemindersByHand
+from ..reminders.by_hand import Firing, Reminder, RemindersByHand, alarm_left
 from ..reminders.outcomes import AlarmToSet, ReminderState
 from ..text import one_line
 
@@ -85,10 +85,8 @@ def snooze(by_hand: RemindersByHand, beginning: str, length: str, now: datetime,
 def _set(reminder: Reminder, alarm: AlarmToSet, set_alarm: SetAlarm) -> None:
     assert reminder.alarm_at is not None
     said = f"{_named(reminder)} fires {_time(reminder.alarm_at, reminder.time_zone)}"
-    try:
-        set_alarm(alarm)
-    except WorkersError as exc:
-        raise WorkersError(f"{said}; workers set its alarm later, as it cannot be set now: {exc}") from exc
+    if why := alarm_left(set_alarm, alarm):
+        raise WorkersError(f"{said}; workers set its alarm later, as it cannot be set now: {why}")
     print(said)
 
 

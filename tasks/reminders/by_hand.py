@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +19,8 @@ from ..storage.database import Database
 from .known_todo import todo_of
 from .outcomes import AlarmToSet, FiringOutcome, ReminderState
 from .tables import OWNER, reminded_todos, reminder_firings, reminders
+
+logger = logging.getLogger(__name__)
 
 _R = reminders.c
 _T = reminded_todos.c
@@ -76,10 +80,20 @@ class Firing:
 class RemindersByHand:
     """The reminders of one database. Every method raises DatabaseError if the database fails."""
 
-    def __init__(self, database: Database, *, owner: str | None = None) -> None:
-        """With ``owner``, an e-mail address in any case, there are only the reminders of that person."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        owner: str | None = None,
+        write_down: Callable[[str, Mapping[str, Any]], object] = lambda *_: None,
+    ) -> None:
+        """With ``owner``, an e-mail address in any case, there are only the reminders of that person.
+
+        ``write_down`` is told what is done, and to what, before it is; if it raises, that is not done.
+        """
         self._database = database
         self._owner = owner
+        self._write_down = write_down
 
     def find(
         self,
@@ -135,6 +149,7 @@ class RemindersByHand:
             row = self._row(connection, beginning, lock=True)
             if row.state == ReminderState.DONE:
                 raise NotPossible(f"Reminder {row.id} has no alarm left to cancel")
+            self._write_down("cancel reminder", {"reminder": row.id, "todo": row.todo_id})
             _set(connection, row, state=ReminderState.CANCELLED, occurrence=None, alarm_at=None, moved=False)
             return _reminder(self._row(connection, row.id))
 
@@ -147,7 +162,7 @@ class RemindersByHand:
             raise NotPossible(f"{at.isoformat(timespec='minutes')} has passed; nothing was changed")
         with self._database.writing() as connection:
             row = self._row(connection, beginning, lock=True)
-            return self._moved(connection, row, _pending(row), at)
+            return self._moved(connection, row, _pending(row), at, "reschedule reminder")
 
     def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Put a reminder off until ``length`` from now; returns the alarm to set.
@@ -167,11 +182,13 @@ class RemindersByHand:
                 raise NotPossible(
                     f"Reminder {row.id} has not fired and is not due until then: reschedule it instead"
                 )
-            return self._moved(connection, row, occurrence, until)
+            return self._moved(connection, row, occurrence, until, "snooze reminder")
 
     def _moved(
-        self, connection: Connection, row: Row[Any], occurrence: datetime, at: datetime
+        self, connection: Connection, row: Row[Any], occurrence: datetime, at: datetime, did: str
     ) -> tuple[Reminder, AlarmToSet]:
+        about = {"reminder": row.id, "todo": row.todo_id, "until": at.isoformat(timespec="seconds")}
+        self._write_down(did, about)
         _set(connection, row, state=ReminderState.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
         return _reminder(self._row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
 
@@ -198,6 +215,19 @@ class RemindersByHand:
             if one is not None:
                 wanted = wanted.where(OWNER.is_of(one))
         return wanted
+
+
+def alarm_left(set_alarm: Callable[[AlarmToSet], object], alarm: AlarmToSet) -> str | None:
+    """Set the alarm of a reminder that was changed; if that fails, return why.
+
+    The database has the change: workers set the alarm when they look for those that are missing.
+    """
+    try:
+        set_alarm(alarm)
+    except WorkersError as exc:
+        logger.warning("reminder.alarm_left reminder_id=%s: %s", alarm.reminder_id, exc)
+        return str(exc)
+    return None
 
 
 def _pending(row: Row[Any]) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,17 +10,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.events.fields import Time
-from tasks.reminders.by_hand import Reminder, RemindersByHand
+from tasks.reminders.by_hand import Reminder, RemindersByHand, alarm_left
 from tasks.reminders.outcomes import AlarmToSet, ReminderState
 from workers.cli.times import parse_length
-from workers.errors import WorkersError
 
 from ..access import Access, Identity
 from .asking import Asking
 from .problems import described
 from .services import Services
-
-logger = logging.getLogger(__name__)
 
 # Without null: FastAPI leaves that out of examples.
 _EXAMPLE: dict[str, Any] = {
@@ -126,11 +122,7 @@ def add_reminders(router: APIRouter, services: Services, access: Access) -> None
         return _seen(by_hand(who).cancel(str(reminder)))
 
     def _with_alarm(mine: RemindersByHand, alarm: AlarmToSet) -> ReminderSeen:
-        try:
-            services.set_alarm(alarm)
-        except WorkersError as exc:
-            # The database has it: workers set the alarm when they look for those that are missing.
-            logger.warning("reminder.alarm_left reminder_id=%s: %s", alarm.reminder_id, exc)
+        alarm_left(services.set_alarm, alarm)
         return _seen(mine.one(alarm.reminder_id))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -47,3 +47,14 @@ def asked_of(request: Request, *names: str) -> Fields:
         if not value.isprintable():
             raise WrongUsage(f"{name} has a character that cannot be shown")
     return found
+
+
+def one_of(kinds: Any, text: str | None) -> Any:
+    """The member of an enumeration with this text; None for none. Raises WrongUsage, which names all."""
+    if text is None:
+        return None
+    try:
+        return kinds(text)
+    except ValueError as exc:
+        known: Iterable[str] = kinds
+        raise WrongUsage(f"{text[:40]!r} is no state; there are: {', '.join(known)}") from exc

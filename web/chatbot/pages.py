@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -13,16 +12,14 @@ from starlette.routing import BaseRoute, Route
 
 from tasks.app import broker, database
 from tasks.notifications.delivery_store import DeliveryState, DeliveryStore
-from tasks.reminders.by_hand import RemindersByHand
-from tasks.reminders.outcomes import ReminderState
 from tasks.stories.jobs import JobSearch
 from tasks.stories.telling import Stories
 from workers.errors import WrongUsage
 
 from ..dashboard import Desk, Pages
 from ..dashboard.sessions.rights import Permission
-from . import audit
-from .asking import asked_of, asking_database
+from . import audit, reminders
+from .asking import asked_of, asking_database, one_of
 
 _SHOWN = 100
 
@@ -31,22 +28,9 @@ def _routes(desk: Desk) -> Sequence[BaseRoute]:
     on_database = asking_database(desk)
 
     @on_database
-    def reminders(request: Request) -> Response:
-        asked = asked_of(request, "owner", "todo", "state")
-        found, total = RemindersByHand(database()).find(
-            owner=asked.get("owner"),
-            todo_id=asked.get("todo"),
-            state=_one_of(ReminderState, asked.get("state")),
-            limit=_SHOWN,
-        )
-        return desk.render(
-            request, "reminders.html", reminders=found, total=total, asked=asked, states=list(ReminderState)
-        )
-
-    @on_database
     def notifications(request: Request) -> Response:
         asked = asked_of(request, "recipient", "state")
-        state = _one_of(DeliveryState, asked.get("state"))
+        state = one_of(DeliveryState, asked.get("state"))
         found = DeliveryStore(database()).newest(_SHOWN, recipient=asked.get("recipient"), state=state)
         return desk.render(
             request, "notifications.html", deliveries=found, asked=asked, states=list(DeliveryState)
@@ -64,20 +48,9 @@ def _routes(desk: Desk) -> Sequence[BaseRoute]:
 
     view = desk.open_to(Permission.VIEW)
     return [
-        Route("/reminders", view(reminders), methods=["GET"]),
         Route("/notifications", view(notifications), methods=["GET"]),
         Route("/events", view(event), methods=["GET"]),
     ]
-
-
-def _one_of(kinds: Any, text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return kinds(text)
-    except ValueError as exc:
-        known: Iterable[str] = kinds
-        raise WrongUsage(f"{text[:40]!r} is no state; there are: {', '.join(known)}") from exc
 
 
 def _uuid(text: str) -> UUID:
@@ -94,6 +67,6 @@ pages = Pages(
         ("Audit", "/audit"),
         ("Events", "/events"),
     ],
-    routes=lambda desk: [*_routes(desk), *audit.routes(desk)],
+    routes=lambda desk: [*reminders.routes(desk), *_routes(desk), *audit.routes(desk)],
     templates=Path(__file__).parent / "templates",
 )

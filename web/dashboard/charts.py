@@ -23,15 +23,45 @@ class Chart:
     most: str
 
 
-def charts(history: History, grain: Grain, queue: str | None = None) -> list[Chart]:
-    """Throughput, wait, duration and failures of a queue, or of all, by what the fleet has written."""
-    slots = history.slots(grain, queue=queue)
+def charts(history: History, grain: Grain, queue: str | None = None, actor: str | None = None) -> list[Chart]:
+    """Throughput, wait, duration and failures of a queue, an actor, or of all, as the fleet has written."""
+    slots = history.slots(grain, queue=queue, actor=actor)
     return [
         _chart("Jobs a second", slots, lambda slot: slot.per_s(history.now_s), lambda value: f"{value:.3g}"),
         _chart("Wait (median)", slots, lambda slot: slot.counts.wait_s(0.5) or 0.0, _seconds),
         _chart("Duration (median)", slots, lambda slot: slot.counts.duration_s(0.5) or 0.0, _seconds),
+        _chart("Tried again", slots, lambda slot: float(slot.counts.retried), lambda value: f"{value:,.0f}"),
         _chart("Dead letters", slots, lambda slot: float(slot.counts.dead), lambda value: f"{value:,.0f}"),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class ActorTotal:
+    """What an actor of a queue did in the whole time of the charts; its times are 95th percentiles."""
+
+    actor: str
+    done: int
+    retried: int
+    dead: int
+    wait: str
+    duration: str
+
+
+def actors_of(history: History, grain: Grain, queue: str) -> list[ActorTotal]:
+    """The actors of a queue whose jobs ended in that time, those with the most failures first."""
+    found = [
+        ActorTotal(
+            actor,
+            counts.done,
+            counts.retried,
+            counts.dead,
+            _seconds(counts.wait_s(0.95) or 0.0),
+            _seconds(counts.duration_s(0.95) or 0.0),
+        )
+        for (queue_of, actor), counts in history.totals(grain).items()
+        if queue_of == queue
+    ]
+    return sorted(found, key=lambda one: (-one.dead, -one.retried, -one.done, one.actor))
 
 
 def _chart(

@@ -27,6 +27,7 @@ from .reading.on_demand import Problem
 from .reading.snapshots import Snapshots
 from .sessions.cookie import NAME, Session, SessionCookies
 from .sessions.rights import Permission, permissions_of
+from .shared_pages import SharedPages
 
 #: How long a first page waits for what is read for the first time.
 _FIRST_S = 3.0
@@ -75,12 +76,14 @@ class Desk:
     actions: Actions = field(init=False)
     runs: Runs = field(init=False)
     templates: Environment = field(init=False)
+    _live_pages: SharedPages[Response] = field(init=False)
 
     def __post_init__(self) -> None:
         self.snapshots = Snapshots(self.broker)
         self.letters = LetterIndex(self.broker)
         self.actions = Actions(self.broker)
         self.runs = Runs(self.broker, self.letters, self.actions)
+        self._live_pages = SharedPages(lambda page: isinstance(page, HTMLResponse))
         self.templates = environment(tuple(pages.templates for pages in self.pages))
 
     @property
@@ -143,7 +146,7 @@ class Desk:
                 self.want()
                 request.state.form = await self.form(request) if request.method == "POST" else {}
                 try:
-                    return await run_in_threadpool(endpoint, request)
+                    return await run_in_threadpool(self._answer, endpoint, request)
                 except WrongUsage as exc:
                     return self.say(request, "That cannot be done", f"{exc}. Nothing was done.", 400)
                 except WorkersError as exc:
@@ -152,6 +155,15 @@ class Desk:
             return guarded
 
         return decorate
+
+    def _answer(self, endpoint: Callable[[Request], Response], request: Request) -> Response:
+        """The page; one that a live page asks for anew is the same for all with the same rights."""
+        request.state.is_live = request.method == "GET" and "x-live" in request.headers
+        if not request.state.is_live:
+            return endpoint(request)
+        viewer: Viewer = request.state.viewer
+        key = (request.url.path, request.url.query, viewer.permissions, self.version)
+        return self._live_pages.page(key, lambda: endpoint(request))
 
     def refuse(self, request: Request, permission: Permission) -> Response:
         """A page that says what somebody may not do, and why."""
@@ -170,6 +182,7 @@ class Desk:
             root=root,
             here=request.url.path.removeprefix(root),
             viewer=getattr(request.state, "viewer", None),
+            is_live=getattr(request.state, "is_live", False),
             desk=self,
             now_ms=lambda: time.time() * 1000,
             **values,

@@ -13,7 +13,7 @@ from workers.operations.queue_status import QueueStatus
 from workers.stats.history import Grain
 from workers.times import length_of_time
 
-from ..charts import charts
+from ..charts import actors_of, charts
 from ..desk import Desk
 from ..sessions.rights import Permission
 
@@ -31,6 +31,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         desk.first_look()
         name = request.path_params["name"]
         grain: Grain = "coarse" if request.query_params.get("of") == "days" else "detail"
+        actor = request.query_params.get("actor") or None
         snapshot = desk.snapshots.latest
         status = next((one for one in snapshot.queues if one.queue == name), None) if snapshot else None
         if snapshot is not None and status is None:
@@ -42,7 +43,9 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
             status=status,
             partitions=snapshot.partitions[name] if snapshot else [],
             grain=grain,
-            charts=charts(snapshot.history, grain, name) if snapshot else [],
+            actor=actor,
+            actors=actors_of(snapshot.history, grain, name) if snapshot else [],
+            charts=charts(snapshot.history, grain, name, actor) if snapshot else [],
             pause=snapshot.pauses.get(name) if snapshot else None,
             confirmed=snapshot.confirmed if snapshot else None,
             reasons=list(why_it_waits(status, snapshot.pauses.get(name))) if snapshot and status else [],

@@ -15,11 +15,12 @@ class Permission(StrEnum):
     DISCARD = "discard dead letters"
     PAUSE = "pause queues"
     SWITCH = "switch jobs off"
+    CHANGE = "change what the pages of the application show"
     SEE_MASKED = "see masked fields"
 
 
 _VIEWER = frozenset({Permission.VIEW})
-_OPERATOR = _VIEWER | {Permission.REPLAY, Permission.MEND, Permission.PAUSE}
+_OPERATOR = _VIEWER | {Permission.REPLAY, Permission.MEND, Permission.PAUSE, Permission.CHANGE}
 _ADMIN = frozenset(Permission)
 
 #: The roles of a token that open the dashboard, each with all that the one before may.
