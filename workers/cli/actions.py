@@ -27,7 +27,8 @@ def show(app: str | None, *, who: str | None, limit: int, as_json: bool) -> int:
     elif found:
         table = Table("when", "who", "did", "about", box=None)
         for one in found:
-            about = ", ".join(f"{name} {value}" for name, value in one.about.items() if value or value == 0)
+            shown = {name: value for name, value in one.about.items() if name != "bounds"}
+            about = ", ".join(f"{name} {value}" for name, value in shown.items() if value or value == 0)
             table.add_row(timestamp(one.at_ms), visible(one.who), visible(one.did), visible(about))
         console().print(table)
     else:

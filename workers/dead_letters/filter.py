@@ -113,7 +113,8 @@ class Filter:
         }
         texts = {name: getattr(self, name) for name in ("queue", "actor", "reason", "kind", "text")}
         texts["exception"] = "none" if self.exception == "" else self.exception
-        return {name: str(value) for name, value in (texts | found).items() if value}
+        facts = {name: str(value) for name, value in (texts | found).items() if value}
+        return facts | {"kind": ""} if self.kind is not None and not self.kind else facts
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether a letter matches: id by its beginning, exception also without module, text in any case."""

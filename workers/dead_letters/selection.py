@@ -47,6 +47,22 @@ class Picked(NamedTuple):
     problem: str | None = None
 
 
+class Bounds(NamedTuple):
+    """The end of a selection, by which whoever has its filter can make it again: what came since is beyond.
+
+    ``last`` is the last offset of each partition, ``newest`` the time, partition and offset of the letter
+    that comes last by its time: a selection of the oldest ones ends there.
+    """
+
+    last: Mapping[int, int]
+    newest: tuple[int, int, int]
+
+    def hold(self, entry: Entry) -> bool:
+        """Whether a letter that matches was in the selection."""
+        place = (entry.record.partition, entry.record.offset)
+        return place[1] <= self.last.get(place[0], -1) and (entry.letter.time_ms, *place) <= self.newest
+
+
 class Selection:
     """The dead letters that one pass has selected: 8 bytes for each, and those that are named or counted."""
 
@@ -68,6 +84,7 @@ class Selection:
         self.named: list[Picked] = []
         self.missing = missing
         self._offsets: dict[int, array[int]] = {}
+        self._newest = (-1, -1, -1)
         for one in picked:
             if one.problem is not None:
                 raise WrongUsage(f"dead letter {one.id}: {one.problem}; nothing was done")
@@ -75,6 +92,7 @@ class Selection:
             if one.kind in self.kinds or len(self.kinds) < keep_kinds:
                 self.kinds[one.kind] += 1
             self._offsets.setdefault(one.partition, array("q")).append(one.offset)
+            self._newest = max(self._newest, (one.time_ms, one.partition, one.offset))
             if len(self.named) < keep_named:
                 self.named.append(one)
 
@@ -82,6 +100,11 @@ class Selection:
     def places(self) -> Mapping[int, Sequence[int]]:
         """The ascending offsets of the letters by partition."""
         return self._offsets
+
+    @property
+    def bounds(self) -> Bounds:
+        """Where it ends; right until :meth:`forget_places`."""
+        return Bounds({partition: offsets[-1] for partition, offsets in self._offsets.items()}, self._newest)
 
     def forget_places(self) -> None:
         """Free the memory of each letter, once nothing is to be done to them any more."""
@@ -166,15 +189,24 @@ class Search:
         return some[:1] if some and some[0].id == beginning else some
 
     def select(
-        self, wanted: Filter, limit: int | None, problem_of: Callable[[Entry], str | None]
+        self,
+        wanted: Filter,
+        limit: int | None,
+        problem_of: Callable[[Entry], str | None],
+        *,
+        within: Bounds | None = None,
     ) -> Selection:
         """Pick the dead letters that match: with a ``limit`` the oldest ones, with ids one for each id.
+
+        Within the bounds of an earlier selection, what is left of that.
 
         ``problem_of`` says why the action is impossible for one: then it is done to none. Raises WrongUsage
         for a problem, or if an id is the beginning of several; WorkersError if no id is known.
         """
         missing: list[str] = []
         entries: Iterable[Entry] = self.matching(wanted)
+        if within is not None:
+            entries = filter(within.hold, entries)
         if wanted.ids:
             entries = self._one_for_each(wanted.ids, entries, missing)
         picked: Iterable[Picked] = (_picked(entry, problem_of(entry)) for entry in entries)

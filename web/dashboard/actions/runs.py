@@ -3,37 +3,37 @@
 First it looks: it selects the letters and counts them. Then somebody confirms, and it acts on exactly those.
 It can be stopped, and resumed with what is left. One acts at a time, so that two operators who mean the same
 letters do not run their jobs twice.
+
+The log of actions has who began which run and what became of it. So a run is known, and can be stopped and
+resumed, in all processes that have the dashboard, also after a restart: see :mod:`.told`.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from workers.broker.kafka_broker import KafkaBroker
-from workers.dead_letters.edits import Edit
-from workers.dead_letters.filter import Filter
 from workers.dead_letters.reader import Advance, Entry
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
+from workers.operations.action_log import Chain
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
 from workers.operations.logged import written_down
 
 from ..reading.actions import Actions
 from ..reading.letters import LetterIndex
+from .run import Phase, Run
+from .told import SAYS_S, ToldRun, as_run, bounds_as_json, comes_before, told_runs
 
 logger = logging.getLogger(__name__)
 
-#: How many letters a second an unlimited action is thought to do, for what is said of its length.
-FULL_RATE = 5_000
 #: How many letters of a replay are checked against their actor: that takes a millisecond each.
 _CHECKED = 1_000
 _KEPT = 50
@@ -43,73 +43,8 @@ _CLOSE_S = 10.0
 MAX_LIMIT = 100_000
 
 
-class Phase(StrEnum):
-    """Where a run is; the text completes `the run …`."""
-
-    LOOKING = "looks which letters it is about"
-    READY = "waits for the confirmation"
-    WAITING = "waits until another run has ended"
-    ACTING = "acts"
-    STOPPED = "was stopped"
-    DONE = "is done"
-    FAILED = "has failed"
-
-
 class _Stopped(Exception):
     """Somebody has stopped the run."""
-
-
-@dataclass
-class Run:
-    """An action on the letters that a filter matches. ``asked`` is the filter as it was typed."""
-
-    verb: str
-    who: str
-    wanted: Filter
-    asked: Mapping[str, str]
-    limit: int | None = None
-    edits: Sequence[Edit] = ()
-    at_once: bool = False
-    id: str = field(default_factory=lambda: secrets.token_hex(6))
-    began_at: float = field(default_factory=time.time)
-    phase: Phase = Phase.LOOKING
-    read: int = 0
-    to_read: int = 0
-    selection: Selection | None = None
-    queues: Counter[str] = field(default_factory=Counter)
-    paused: Mapping[str, int] = field(default_factory=dict)
-    checked: int = 0
-    misfits: list[str] = field(default_factory=list)
-    misfit_count: int = 0
-    rate_per_s: float | None = None
-    done_before: int = 0
-    resolution: Resolution = field(default_factory=Resolution)
-    problem: str | None = None
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def total(self) -> int:
-        return self.selection.total if self.selection else 0
-
-    @property
-    def done(self) -> int:
-        return self.done_before + self.resolution.done
-
-    @property
-    def left(self) -> int:
-        return max(0, self.total - self.done)
-
-    @property
-    def is_active(self) -> bool:
-        return self.phase in {Phase.LOOKING, Phase.WAITING, Phase.ACTING}
-
-    @property
-    def can_begin(self) -> bool:
-        return self.phase in {Phase.READY, Phase.STOPPED, Phase.FAILED} and self.left > 0
-
-    def seconds(self, rate_per_s: float | None) -> float:
-        """How long it takes at that rate."""
-        return self.left / (rate_per_s or FULL_RATE)
 
 
 class Runs:
@@ -123,19 +58,36 @@ class Runs:
         self._acting = threading.Lock()
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._threads: set[threading.Thread] = set()
+        #: What the log tells, with the chain and the number of its records by which that was found out.
+        self._known: tuple[Chain | None, int, dict[str, ToldRun]] = (None, 0, {})
 
     @property
     def version(self) -> str:
-        """Another text after each change that a viewer would see."""
-        return "".join(f"{run.phase[:9]}{run.done}.{run.read};" for run in self.newest())
+        """Another text after each change that a viewer would see; what others do changes the log's."""
+        with self._lock:
+            return "".join(f"{run.phase[:9]}{run.done}.{run.read};" for run in self._runs.values())
 
     def newest(self) -> list[Run]:
+        """Those of this process and of others, the newest first."""
+        told, now_ms = self._told(), time.time() * 1000
         with self._lock:
-            return list(reversed(self._runs.values()))
+            own = {run_id: run for run_id, run in self._runs.items() if not _is_others(run, told)}
+        others = {run_id: as_run(one, now_ms) for run_id, one in told.items() if run_id not in own}
+        return sorted((own | others).values(), key=lambda run: run.began_at, reverse=True)[:_KEPT]
 
     def get(self, run_id: str) -> Run | None:
-        with self._lock:
-            return self._runs.get(run_id)
+        """A run of this process, else as the log tells of it; it may have to be read. Blocks for that."""
+        if run_id not in self._runs and run_id not in self._told():
+            with suppress(WorkersError):
+                self._log.catch_up()
+        return next((run for run in self.newest() if run.id == run_id), None)
+
+    def _told(self) -> dict[str, ToldRun]:
+        chain = self._log.chain
+        known = self._known
+        if known[0] is not chain or known[1] != chain.count:
+            known = self._known = (chain, chain.count, told_runs(list(chain.last)))
+        return known[2]
 
     def look(self, run: Run) -> None:
         """Begin to look which letters a run is about; one that is to act at once then does."""
@@ -149,21 +101,30 @@ class Runs:
     def begin(self, run: Run, who: str, rate_per_s: float | None) -> bool:
         """Act, or go on with what is left; False if it acts already or cannot."""
         with self._lock:
-            if not run.can_begin:
+            known = self._runs.get(run.id, run)
+            if not run.can_begin or run.is_elsewhere or (known is not run and known.is_active):
                 return False
             run.who, run.rate_per_s, run.phase = who, rate_per_s, Phase.WAITING
+            self._runs[run.id] = run
         run.stopping.clear()
         self._start(run, self._act)
         return True
 
-    def stop(self, run: Run) -> None:
-        """Stop after the letters that are in hand. Does not block."""
+    def stop(self, run: Run, who: str = "") -> None:
+        """Have it stop after the letters that are in hand; another process is told so by the log.
+
+        Raises KafkaUnreachable or NotAuthorized if that cannot be told.
+        """
+        if run.is_elsewhere:
+            self._log.write(who, f"{run.verb}: stop", {"run": run.id})
         run.stopping.set()
 
     def close(self) -> None:
         """Stop all, and wait for that; not for ever, as Kafka may be away."""
-        for run in self.newest():
-            self.stop(run)
+        with self._lock:
+            own = list(self._runs.values())
+        for run in own:
+            run.stopping.set()
         deadline = time.monotonic() + _CLOSE_S
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -204,7 +165,7 @@ class Runs:
         now_ms = time.time() * 1000
         pauses = self._broker.controls.state().paused(now_ms) if run.verb == "replay" else {}
         run.paused = {queue: run.queues[queue] for queue in pauses if run.queues[queue]}
-        run.selection = selection
+        run.selection, run.bounds, run.total = selection, selection.bounds, selection.total
         if run.at_once and selection.total:
             run.phase = Phase.WAITING
             self._act(run)
@@ -221,30 +182,59 @@ class Runs:
         return action.problem_of(entry)
 
     def _act(self, run: Run) -> None:
-        assert run.selection is not None
-        with self._turn(run):
-            run.phase = Phase.ACTING
-            self._letters.catch_up()  # with what the action before has done
+        with self._turn(run), self._noted(run):
             run.done_before, run.resolution = run.done, Resolution()
             action = self._action(run)
+            about = {} if run.bounds is None else {"bounds": bounds_as_json(run.bounds, run.wanted)}
             with written_down(
-                self._log.write, run.who, action, run.wanted, run.resolution, letters=run.left, run=run.id
+                self._log.write,
+                run.who,
+                replace(action, facts={**action.facts, **about}),
+                run.wanted,
+                run.resolution,
+                letters=run.left,
+                run=run.id,
             ):
-                self._do(run, run.selection, action)
+                self._wait_for_others(run)
+                run.phase = Phase.ACTING
+                self._letters.catch_up()  # with what the action before has done
+                self._do(run, self._selection(run, action), action)
             away = run.resolution.away
             run.problem = str(away) if away else None
-            if not away:
+            if not away and run.selection:
                 run.selection.forget_places()
             run.phase = Phase.FAILED if away else Phase.DONE
+
+    def _selection(self, run: Run, action: Action) -> Selection:
+        """What is left of a run: of one that another process began, its letters are selected again."""
+        if run.selection is None:
+            run.selection = self._search(run).select(run.wanted, None, action.problem_of, within=run.bounds)
+            run.total = run.done + run.selection.total
+        return run.selection
+
+    def _wait_for_others(self, run: Run) -> None:
+        """Wait until none acts that began before this one, in whichever process."""
+        while comes_before(self._told(), run.id, time.time() * 1000) is not None:
+            self._pause(run, 0.5)
+
+    def _pause(self, run: Run, seconds: float) -> None:
+        """Wait; say now and then that the run goes on, and look whether somebody wants it to stop."""
+        until = time.monotonic() + seconds
+        while True:
+            self._log.want()
+            told = self._told().get(run.id)
+            left_s = max(0.0, until - time.monotonic())
+            if (told and told.stop_wished_by) or run.stopping.wait(min(1.0, left_s)):
+                raise _Stopped
+            if told and time.time() - told.heard_ms / 1000 >= SAYS_S:
+                self._log.write(run.who, f"{run.verb}: goes on", {"run": run.id, "done": run.resolution.done})
+            if left_s <= 1.0:
+                return
 
     def _do(self, run: Run, selection: Selection, action: Action) -> None:
         def progress(_count: int) -> None:
             self._letters.want()  # what others resolve meanwhile must be known
-            wait(0)
-
-        def wait(seconds: float) -> None:
-            if run.stopping.wait(seconds):
-                raise _Stopped
+            self._pause(run, 0.0)
 
         act(
             self._broker,
@@ -254,8 +244,16 @@ class Runs:
             run.resolution,
             rate_per_s=run.rate_per_s,
             progress=progress,
-            wait=wait,
+            wait=lambda seconds: self._pause(run, seconds),
         )
+
+    @contextmanager
+    def _noted(self, run: Run) -> Iterator[None]:
+        """Note up to where the log tells of this process' part of a run."""
+        try:
+            yield
+        finally:
+            run.turn = self._log.chain.count
 
     @contextmanager
     def _turn(self, run: Run) -> Iterator[None]:
@@ -282,3 +280,9 @@ class Runs:
             yield advance
 
         return self._letters.search(watch)
+
+
+def _is_others(run: Run, told: Mapping[str, ToldRun]) -> bool:
+    """Whether another process has gone on with a run of this one since that ended here."""
+    one = told.get(run.id)
+    return one is not None and not run.is_active and 0 < run.turn < one.turn

@@ -1,4 +1,4 @@
-"""Who did what, from a log that shows whether somebody changed it; and the runs of this process."""
+"""Who did what, from a log that shows whether somebody changed it; and the runs on dead letters."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from workers.dead_letters.letter import DeadLetter
 from workers.dead_letters.replay import message_of
 from workers.errors import WrongUsage
 
-from ..actions.runs import Run
+from ..actions.run import Run
 from ..desk import Desk, Viewer
 from ..sessions.rights import Permission
 from ..text import LONG, MASK, as_json, masked

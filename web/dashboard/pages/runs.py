@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -12,11 +14,14 @@ from starlette.routing import BaseRoute, Route
 
 from workers.errors import WrongUsage
 
-from ..actions.runs import FULL_RATE, MAX_LIMIT, Phase, Run
+from ..actions.run import FULL_RATE, Phase, Run
+from ..actions.runs import MAX_LIMIT
 from ..desk import Desk, Viewer
 from ..filters import asked, filter_of
 from ..sessions.rights import Permission
 
+#: The id of a run, as :class:`Run` makes it.
+_ID = re.compile("[0-9a-f]{12}")
 _NEEDED = {"replay": Permission.REPLAY, "discard": Permission.DISCARD}
 
 
@@ -24,30 +29,18 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     @desk.open_to(Permission.VIEW)
     def look(request: Request) -> Response:
         form: Mapping[str, str] = request.state.form
-        verb = form.get("action", "")
-        if refused := _refusal(desk, request, verb):
+        if refused := _refusal(desk, request, form.get("action", "")):
             return refused
-        fields = asked(form)
-        viewer: Viewer = request.state.viewer
-        run = Run(
-            verb,
-            viewer.session.user,
-            filter_of(fields, int(time.time() * 1000)),
-            fields,
-            limit=_limit(form.get("limit", "")),
-            at_once=form.get("at_once") == "yes" and verb == "replay" and "id" in fields,
-        )
-        desk.runs.look(run)
-        return desk.to(request, f"/runs/{run.id}")
+        return _looked(desk, request, _run(request, form))
 
     @desk.open_to(Permission.VIEW)
     def show(request: Request) -> Response:
         run = desk.runs.get(request.path_params["id"])
         if run is None:
-            return _gone(desk, request)
+            return _look_anew(desk, request, request.query_params)
         # A job that is replayed alone is done within a moment: show the end, not the beginning.
         until = time.monotonic() + (0.5 if run.at_once else 0.1)
-        while run.is_active and time.monotonic() < until:
+        while run.is_active and not run.is_elsewhere and time.monotonic() < until:
             time.sleep(0.02)
         return desk.render(request, "run.html", run=run, phases=Phase, full_rate=FULL_RATE)
 
@@ -64,14 +57,14 @@ def _change(desk: Desk) -> Callable[[Request], Any]:
     @desk.open_to(Permission.VIEW)
     def change(request: Request) -> Response:
         run = desk.runs.get(request.path_params["id"])
+        form: Mapping[str, str] = request.state.form
         if run is None:
-            return _gone(desk, request)
+            return _look_anew(desk, request, form)
         if refused := _refusal(desk, request, run.verb):
             return refused
-        form: Mapping[str, str] = request.state.form
         viewer: Viewer = request.state.viewer
         if form.get("do") == "stop":
-            desk.runs.stop(run)
+            desk.runs.stop(run, viewer.session.user)
         elif form.get("do") == "begin":
             desk.runs.begin(run, viewer.session.user, _rate(form.get("rate", "")))
         return desk.to(request, f"/runs/{run.id}")
@@ -87,9 +80,36 @@ def _refusal(desk: Desk, request: Request, verb: str) -> Response | None:
     return None if needed in viewer.permissions else desk.refuse(request, needed)
 
 
-def _gone(desk: Desk, request: Request) -> Response:
-    said = "Another process began it, or it was long ago. The page Activity has what was done."
-    return desk.say(request, "This process does not know that action", said, 404)
+def _run(request: Request, values: Mapping[str, str], run_id: str | None = None) -> Run:
+    """The run that a form asks for. Raises WrongUsage."""
+    verb = values.get("action", "")
+    fields = asked(values)
+    viewer: Viewer = request.state.viewer
+    run = Run(
+        verb,
+        viewer.session.user,
+        filter_of(fields, int(time.time() * 1000)),
+        fields,
+        limit=_limit(values.get("limit", "")),
+        at_once=values.get("at_once") == "yes" and verb == "replay" and "id" in fields,
+    )
+    run.id = run_id or run.id
+    return run
+
+
+def _looked(desk: Desk, request: Request, run: Run) -> Response:
+    desk.runs.look(run)
+    return desk.to(request, f"/runs/{run.id}", **run.query)
+
+
+def _look_anew(desk: Desk, request: Request, values: Mapping[str, str]) -> Response:
+    """Look here for a run that another process has looked for and nobody has begun; it is confirmed anew."""
+    run_id = request.path_params["id"]
+    if not (_ID.fullmatch(run_id) and "action" in values):
+        return desk.say(request, "There is no such action", "Activity has what was done.", 404)
+    if refused := _refusal(desk, request, values["action"]):
+        return refused
+    return _looked(desk, request, replace(_run(request, values, run_id), at_once=False))
 
 
 def _limit(text: str) -> int | None:

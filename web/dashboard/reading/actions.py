@@ -16,6 +16,8 @@ from .on_demand import OnDemand, Problem
 _STEP_MS = 250
 #: How long an action waits to be written down before it is not done.
 _WRITE_S = 30.0
+#: How long is waited for what others have written.
+_READ_S = 5.0
 
 
 class Actions:
@@ -46,6 +48,14 @@ class Actions:
         except TimeoutError as exc:
             written.cancel()
             raise WorkersError(f"this could not be written into the log in {_WRITE_S:g} s") from exc
+
+    def catch_up(self) -> None:
+        """Read all that is written by now. Blocks. Raises KafkaUnreachable."""
+        read = self._reading.call(lambda: self._log.follow(0))
+        try:
+            read.result(_READ_S)
+        except TimeoutError as exc:
+            raise WorkersError(f"the log of actions could not be read in {_READ_S:g} s") from exc
 
     def close(self) -> None:
         self._reading.close()

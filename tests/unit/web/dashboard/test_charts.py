@@ -18,6 +18,7 @@ def test_without_a_history_the_charts_are_flat_and_say_so() -> None:
             "Jobs a second",
             "Wait (median)",
             "Duration (median)",
+            "Tried again",
             "Dead letters",
         ]
         assert {(chart.now, chart.most) for chart in drawn} == {("0", "0"), ("0 ms", "0 ms")}

@@ -1,0 +1,146 @@
+"""Several processes of the dashboard on one log: a run of one is seen, stopped and resumed in another."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.helpers.waiting import wait_for
+from tests.unit.web.dashboard.conftest import Client
+from tests.unit.web.dashboard.fakes import FakeKafka
+from tests.unit.web.dashboard.forms import begin, followed, told
+from web.dashboard.actions.run import Phase, Run
+from web.dashboard.actions.told import SILENT_S, as_run, comes_before, told_runs
+from web.dashboard.application import Dashboard
+from workers.operations.action_log import Chain
+
+Make = Callable[..., Dashboard]
+
+
+def begun(client: Client, board: Dashboard, rate_per_s: float | None) -> Run:
+    """A replay of all letters of the queue mail, begun in this process."""
+    followed(client("operator", board=board), _posted(client, board))
+    run = board.desk.runs.newest()[0]
+    assert board.desk.runs.begin(run, "ana@example.com", rate_per_s)
+    return run
+
+
+def _posted(client: Client, board: Dashboard) -> object:
+    return client("operator", board=board).post("/runs", data={"action": "replay", "queue": "mail"})
+
+
+def ids(kafka: FakeKafka) -> list[str]:
+    return [json.loads(record.value or b"")["message_id"] for _, record in kafka.sent]
+
+
+def test_a_run_is_seen_stopped_and_resumed_in_another_process(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    one, other = make(), make()
+    run = begun(client, one, 1 / 300)
+    wait_for(lambda: kafka.sent)
+    browser = client("operator", board=other)
+    page = wait_for(lambda: page if ">Stop<" in (page := browser.get(f"/runs/{run.id}").text) else None)
+    assert run.id in browser.get("/activity").text
+    kafka.add("m9")  # it matches, but was not there when the run was confirmed
+    page = followed(browser, browser.post(f"/runs/{run.id}", data={"do": "stop"}))
+    wait_for(lambda: run.phase is Phase.STOPPED)
+    page = wait_for(lambda: page if "the other 2" in (page := browser.get(f"/runs/{run.id}").text) else None)
+    assert "3 of 3" in begin(browser, page)
+    assert sorted(ids(kafka)) == ["m0", "m1", "m2"]
+    assert "3 of 3" in client("operator", board=one).get(f"/runs/{run.id}").text
+    assert [did for _, did in told(kafka)] == [
+        "replay", "replay: stop", "replay: stopped", "replay", "replay: ended"
+    ]  # fmt: skip
+
+
+def test_after_a_restart_a_run_goes_on_with_what_is_left(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    one = make()
+    run = begun(client, one, 1 / 300)
+    wait_for(lambda: kafka.sent)
+    one.close()
+    browser = client("operator", board=make())
+    page = wait_for(lambda: page if "the other 2" in (page := browser.get(f"/runs/{run.id}").text) else None)
+    assert "1 of 3" in page
+    assert "3 of 3" in begin(browser, page)
+    assert sorted(ids(kafka)) == ["m0", "m1", "m2"]
+
+
+def test_two_operators_in_two_processes_run_no_job_twice(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(30):
+        kafka.add(f"m{number}")
+    one, other = make(), make()
+    first = begun(client, one, 60)
+    wait_for(lambda: kafka.sent)
+    second = begun(client, other, None)
+    wait_for(lambda: not first.is_active and not second.is_active)
+    assert sorted(ids(kafka)) == sorted(f"m{number}" for number in range(30))
+    assert (first.done, second.done) == (30, 0)
+
+
+def test_a_process_that_does_not_know_a_run_looks_anew_and_asks_again(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    kafka.add("m1")
+    one, other = make(), make()
+    answer = client("operator", board=one).post("/runs", data={"action": "replay", "queue": "mail"})
+    browser = client("operator", board=other)
+    path = answer.headers["location"].removeprefix("/workers")
+    page = followed(browser, browser.get(path))
+    assert "1</strong> dead letter would be replayed" in page
+    assert "1 of 1" in begin(browser, page)
+    run_id = path.partition("?")[0]
+    assert followed(browser, client("operator", board=make()).post(f"{run_id[:-1]}0", data={
+        "do": "begin", "action": "replay", "queue": "mail"
+    }))  # fmt: skip
+    assert ids(kafka) == ["m1"]
+    assert client("viewer", board=make()).get("/runs/0123456789ab?action=replay").status_code == 403
+
+
+@pytest.mark.parametrize("heard_s", [0, SILENT_S + 10])
+def test_a_run_whose_process_was_killed_holds_up_nobody_and_can_go_on(heard_s: float) -> None:
+    chain = Chain()
+    now_ms = int(time.time() * 1000)
+    bounds = {"last": {"0": 7}, "newest": [5, 0, 7], "since_ms": 3, "until_ms": None}
+    about = {"run": "a", "letters": 9, "queue": "mail", "bounds": bounds}
+    began_ms = now_ms - int(heard_s * 1000) - 90_000
+    chain.take(chain.value("ana", "replay", about, began_ms))
+    chain.take(chain.value("ana", "replay: goes on", {"run": "a", "done": 4}, began_ms + 90_000))
+    chain.take(chain.value("bo", "discard", {"run": "b", "letters": 1}, now_ms))
+    found = told_runs(chain.last)
+    run = as_run(found["a"], now_ms)
+    assert (run.done, run.left, run.wanted.queue, run.wanted.since_ms) == (4, 5, "mail", 3)
+    if heard_s:
+        assert (run.phase, run.can_begin, comes_before(found, "b", now_ms)) == (Phase.STOPPED, True, None)
+    else:
+        assert (run.phase, run.is_elsewhere, run.can_begin) == (Phase.ACTING, True, False)
+        before = comes_before(found, "b", now_ms)
+        assert before is not None
+        assert before.id == "a"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"run": 5},
+        {"run": "a", "letters": "x", "bounds": {"last": [], "newest": 4}},
+        {"run": "a", "since": "never", "bounds": {"last": {"x": 1}, "newest": [1, 2, 3]}},
+        {"run": "a", "places": "args.0", "bounds": {"last": {}, "newest": [1, 2, 3]}},
+    ],
+)
+def test_what_others_wrote_into_the_log_is_no_run_that_could_go_on(about: dict[str, object]) -> None:
+    chain = Chain()
+    chain.take(chain.value("ana", "replay", about, 1))
+    chain.take(chain.value("ana", "replay: stopped", about, 2))
+    assert not any(as_run(one, 3).can_begin for one in told_runs(chain.last).values())

@@ -1,0 +1,148 @@
+"""The runs that the log of actions tells of, whichever process or command began them. Pure: no I/O, no clock.
+
+The log has the order of all that was done. So every process knows the same: which runs go on, whose turn it
+is, and which one somebody wants to stop. A run that goes on says so each minute; one that has not for longer
+has ended with its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workers.dead_letters.filter import Filter
+from workers.dead_letters.selection import Bounds
+from workers.errors import WorkersError
+from workers.operations.action_log import Action
+
+from ..filters import FIELDS, NO_EXCEPTION, filter_of
+from .run import Phase, Run
+
+#: How often a run that acts says so, and after how long in silence it has ended.
+SAYS_S = 60.0
+SILENT_S = 150.0
+
+_TIMES = ("since_ms", "until_ms")
+_BEGINNINGS = {"replay": "replay", "mend and replay": "replay", "discard": "discard"}
+_ENDINGS = {"ended": Phase.DONE, "stopped": Phase.STOPPED, "failed": Phase.FAILED}
+
+
+@dataclass
+class ToldRun:
+    """A run, by what the log has of it; ``turn`` is the number of the record with which it last began."""
+
+    id: str
+    verb: str
+    who: str
+    began_ms: int
+    about: Mapping[str, Any]
+    turn: int
+    total: int
+    done_before: int = 0
+    done_now: int = 0
+    phase: Phase = Phase.ACTING
+    heard_ms: int = 0
+    stop_wished_by: str | None = None
+    bounds: Bounds | None = field(default=None)
+
+    @property
+    def done(self) -> int:
+        return self.done_before + self.done_now
+
+    def goes_on(self, now_ms: float) -> bool:
+        """Whether it acts, or waits for its turn, in a process that lives."""
+        return self.phase is Phase.ACTING and now_ms - self.heard_ms <= SILENT_S * 1000
+
+
+def told_runs(actions: Iterable[Action]) -> dict[str, ToldRun]:
+    """The runs by their ids, those that began last at the end."""
+    found: dict[str, ToldRun] = {}
+    for action in actions:
+        run_id = action.about.get("run")
+        if not isinstance(run_id, str):
+            continue
+        verb, _, news = action.did.partition(": ")
+        if action.did in _BEGINNINGS:
+            found[run_id] = _begun(found.pop(run_id, None), action, run_id)
+        elif (run := found.get(run_id)) is not None and verb == run.verb:
+            _note(run, action, news)
+    return found
+
+
+def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:
+    done = before.done if before else 0
+    letters = _number(action.about.get("letters"))
+    verb = _BEGINNINGS[action.did]
+    began_ms = before.began_ms if before else action.at_ms
+    return ToldRun(
+        run_id,
+        verb,
+        action.who,
+        began_ms,
+        action.about,
+        action.number,
+        done + letters,
+        done,
+        heard_ms=action.at_ms,
+        bounds=_bounds(action.about.get("bounds")),
+    )
+
+
+def _note(run: ToldRun, action: Action, news: str) -> None:
+    if news == "stop":
+        run.stop_wished_by = action.who
+        return
+    run.heard_ms = action.at_ms
+    run.done_now = _number(action.about.get("done"))
+    if news in _ENDINGS:
+        run.phase = _ENDINGS[news]
+        run.stop_wished_by = None
+
+
+def comes_before(told: Mapping[str, ToldRun], run_id: str, now_ms: float) -> ToldRun | None:
+    """A run that goes on and began before this one; None if it is this one's turn."""
+    own = told.get(run_id)
+    others = (one for one in told.values() if one.id != run_id and one.goes_on(now_ms))
+    return next((one for one in others if own is None or one.turn < own.turn), None)
+
+
+def as_run(told: ToldRun, now_ms: float) -> Run:
+    """The run as pages show one, and as it can go on here if it does not elsewhere."""
+    asked = {name: str(told.about[name]) for name in FIELDS if told.about.get(name)}
+    if told.about.get("kind") == "":
+        asked["kind"] = ""
+    if asked.get("exception") == "none":
+        asked["exception"] = NO_EXCEPTION
+    run = Run(told.verb, told.who, filter_of({}, 0), asked, id=told.id, began_at=told.began_ms / 1000)
+    run.total, run.done_before, run.phase = told.total, told.done, told.phase
+    run.is_elsewhere = told.goes_on(now_ms)
+    if told.phase is Phase.ACTING and not run.is_elsewhere:
+        run.phase, run.problem = Phase.STOPPED, "its process has not been heard of for some minutes"
+    # Mended arguments are in no log: such a letter is mended again instead.
+    if "places" not in told.about and "into" not in told.about and "where" not in told.about:
+        with suppress(WorkersError):
+            times = {name: told.about["bounds"].get(name) for name in _TIMES} if told.bounds else {}
+            run.wanted = replace(filter_of(asked, int(now_ms)), **times)
+            run.bounds = told.bounds
+    return run
+
+
+def bounds_as_json(bounds: Bounds, wanted: Filter) -> dict[str, Any]:
+    """The bounds of a selection as the log has them, with the filter's times, to the millisecond."""
+    last = {str(one): last for one, last in bounds.last.items()}
+    return {"last": last, "newest": list(bounds.newest), **{name: getattr(wanted, name) for name in _TIMES}}
+
+
+def _bounds(found: Any) -> Bounds | None:
+    try:
+        time_ms, partition, offset = map(int, found["newest"])
+        last = {int(one): int(offset) for one, offset in found["last"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return Bounds(last, (time_ms, partition, offset))
+
+
+def _number(found: Any) -> int:
+    return found if isinstance(found, int) and found >= 0 else 0
