@@ -1,4 +1,4 @@
-"""Look at the audit trail, verify it, add what it lacks, or archive months of it."""
+"""Look at the audit trail, verify, complete or archive it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from . import archive_output as archive_commands
 from . import audit_output as commands
 from .archive_output import say_what_is_archived
 
-app = command_group("Look at the audit trail, verify it, add what it lacks, or archive months of it.")
+app = command_group("Look at the audit trail, verify, complete or archive it.")
 
 _Zone = Annotated[
     str, typer.Option("--time-zone", metavar="ZONE", help="Show times as they are there: Europe/Berlin.")
@@ -97,7 +97,9 @@ def archive(
     ] = 12,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which months would be moved.")] = False,
 ) -> None:
-    """Move whole months into signed files in AUDIT_ARCHIVE_DIR; `verify` goes on checking them there.
+    """Move whole months into signed files in AUDIT_ARCHIVE_DIR.
+
+    `verify` goes on checking them there.
 
     Call it again if it was interrupted: no row is lost or there twice.
     """
@@ -110,7 +112,10 @@ def archive(
 
 @app.command()
 def rebuild() -> None:
-    """Record every event of the event log that has no row yet, neither here nor in the archive."""
+    """Record every event of the event log that has no row yet.
+
+    A row may be here or in the archive.
+    """
     max_ahead, folder = settings.event.max_ahead, archive_folder()
     status = commands.add_missing(database(), broker.cluster, event_log, max_ahead=max_ahead, folder=folder)
     say_what_is_archived(database(), "their events are not added again")
