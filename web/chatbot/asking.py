@@ -9,7 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workers.errors import WorkersError, WrongUsage
+from tasks.storage.engine import DatabaseError
+from workers.errors import WrongUsage
 
 from ..dashboard import Desk
 from ..dashboard.filters import Fields
@@ -27,9 +28,7 @@ def asking_database(desk: Desk) -> Callable[[Show], Show]:
         def guarded(request: Request) -> Response:
             try:
                 return endpoint(request)
-            except WrongUsage:
-                raise
-            except WorkersError as exc:
+            except DatabaseError as exc:
                 return desk.say(request, "The database does not answer", str(exc), 503)
 
         return guarded

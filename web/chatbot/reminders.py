@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from tasks.actors.reminders import keeper
 from tasks.app import database
-from tasks.reminders.by_hand import Reminder, RemindersByHand, alarm_left
+from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand, alarm_left
 from tasks.reminders.outcomes import AlarmToSet, ReminderState
 from workers.cli.times import parse_coming_time, parse_length
 from workers.errors import WrongUsage
@@ -47,9 +47,11 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         viewer: Viewer = request.state.viewer
         write_down = partial(desk.actions.write, viewer.session.user)
         by_hand = RemindersByHand(database(), write_down=write_down)
-        reminder, alarm = changed(
-            by_hand, str(request.path_params["id"]), request.state.form, datetime.now(UTC)
-        )
+        wanted = str(request.path_params["id"]), request.state.form
+        try:
+            reminder, alarm = changed(by_hand, *wanted, datetime.now(UTC))
+        except (NoSuchReminder, NotPossible) as exc:
+            return desk.say(request, "That cannot be done", f"{exc}. Nothing was done.", 409)
         if alarm is None or reminder.alarm_at is None:
             said = "It fires no more, nor does its series; a change of the due time sets it again."
             return desk.say(request, "The reminder is cancelled", said)
