@@ -15,6 +15,9 @@ from workers import KafkaBroker
 from workers.controls.then import Then
 from workers.dead_letters.filter import Filter, parse_place
 from workers.dead_letters.letter import DeadLetter, Reason
+from workers.dead_letters.resolving import Resolution
+from workers.dead_letters.selection import Search
+from workers.operations.dead_letters import act, replaying
 from workers.operations.switches import lift
 
 StartWorker = Callable[..., Worker]
@@ -69,6 +72,17 @@ def test_what_is_held_runs_in_order_when_the_switch_is_lifted(world: World) -> N
         (Reason.HELD, switch_id, 1)
     }
     wait_for(lambda: world.ran == [("y", 0)])
+
+    # The delayed one is held again when it is replayed.
+    late = next(one for one in letters if b"100]" in (one.value or b"").replace(b" ", b""))
+    search, action = Search(world.broker.producer, world.broker.topics.dead_letters), replaying(world.broker)
+    selection = search.select(Filter(ids=(late.id,)), None, action.problem_of)
+    act(world.broker, search, selection, action, Resolution())
+    again = {(late.id, 1, switch_id)}
+    wait_for(
+        lambda: again <= {(one.id, one.replays, one.held_by) for one in letters_of(world.broker)},
+        timeout_s=30,
+    )
 
     lifted = lift(world.broker, switch_id, who="ann", timeout_s=20)
     assert lifted.is_complete

@@ -69,6 +69,7 @@ class FakeKafka:
         #: What was produced elsewhere: the jobs that were replayed, as topics and records.
         self.sent: list[tuple[str, Record]] = []
         self.fleet: list[Process] = []
+        self.silent: list[Process] = []
         self.state = State()
         self.opened = self.reads = 0
         fake = self
@@ -184,7 +185,7 @@ class FakeWatch:
         return self._fake.fleet
 
     def silent(self, _now_ms: float | None = None) -> list[Process]:
-        return []
+        return self._fake.silent
 
     def follow(self, _timeout_s: float) -> bool:
         self._fake.check()

@@ -19,6 +19,7 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import FakeKafka
 from web.dashboard import text
 from web.dashboard.reading.on_demand import OnDemand
+from workers.fleet.process import JobAtWork, Process
 
 
 class Read(HTMLParser):
@@ -201,3 +202,17 @@ def test_nothing_is_asked_of_kafka_while_nobody_looks() -> None:
     reading.close()
     reading.want()
     assert not reading.is_running
+
+
+def test_workers_are_silent_by_the_clock_of_the_cluster_whatever_the_own_one_says(
+    client: Client, kafka: FakeKafka
+) -> None:
+    job = JobAtWork("job-7", "send_mail", "mail", "mail/0/7", since_ms=1)
+    kafka.fleet = [Process("p1", "host-1:1", "1.0", 0, applied=1, jobs=[job], reported_ms=1)]
+    browser = client("viewer")
+    page = browser.get("/workers").text
+    assert "job-7" in page
+    assert ">silent<" not in page
+    kafka.fleet, kafka.silent = [], kafka.fleet
+    page = wait_for(lambda: page if ">silent<" in (page := browser.get("/workers").text) else None)
+    assert "job-7" not in page

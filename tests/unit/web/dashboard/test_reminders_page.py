@@ -107,3 +107,14 @@ def test_while_kafka_is_away_nothing_is_done_and_an_alarm_that_cannot_be_set_is_
     kafka.away = "Kafka is away"
     assert browser.post(path, data={"do": "cancel"}).status_code == 503
     assert the_one(database) == before
+
+
+def test_while_the_database_is_away_its_pages_say_so_and_the_others_go_on(
+    client: Client, board: Dashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "database", lambda: Database(f"sqlite:///{tmp_path / 'nowhere' / 'todo.db'}"))
+    browser = client("viewer", board=board)
+    answer = browser.get("/reminders")
+    assert (answer.status_code, "The database does not answer" in answer.text) == (503, True)
+    assert "nowhere" in answer.text
+    assert browser.get("/queues").status_code == 200
