@@ -167,7 +167,7 @@ def _replayed(client: httpx.Client, count: int) -> dict[str, float]:
     answer = client.post("/workers/runs", data={"action": "replay", "queue": "again"})
     path = answer.headers["location"].removeprefix("/workers")
     began = time.monotonic()
-    _until(lambda: ">Replay" in _page(client, path)[1], 0.1)
+    _until(lambda: 'value="begin"' in _page(client, path)[1], 0.1)
     looked_s = time.monotonic() - began
     client.post(f"/workers{path}", data={"do": "begin"})
     began = time.monotonic()

@@ -14,6 +14,7 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import FakeKafka
 from tests.unit.web.dashboard.forms import followed, told
 from web.dashboard.actions import runs
+from web.dashboard.actions.run import Phase
 from web.dashboard.application import Dashboard
 
 
@@ -62,7 +63,7 @@ def test_a_run_that_waits_for_its_rate_stops_at_once(
     board.desk.runs.begin(run, "ana", 1 / 300)
     wait_for(lambda: kafka.sent)
     board.desk.runs.close()
-    assert run.phase is runs.Phase.STOPPED
+    assert run.phase is Phase.STOPPED
     assert len(kafka.sent) == 1
     assert told(kafka)[-1] == ("ana", "replay: stopped")
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
+import httpx2 as httpx
 import pytest
 
 from tests.helpers.waiting import wait_for
@@ -28,7 +29,7 @@ def begun(client: Client, board: Dashboard, rate_per_s: float | None) -> Run:
     return run
 
 
-def _posted(client: Client, board: Dashboard) -> object:
+def _posted(client: Client, board: Dashboard) -> httpx.Response:
     return client("operator", board=board).post("/runs", data={"action": "replay", "queue": "mail"})
 
 
