@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import zlib
-from contextlib import closing
 
 from ..errors import NotAuthorized, WorkersError
 from ..kafka import awaited
@@ -55,8 +54,7 @@ def tidy_up(producer: DurableProducer, topic: str, now_s: float) -> int:
     """
     kept: dict[bytes, Kept] = {}
     written = 0
-    with closing(TopicReader(producer.cluster, topic)) as reader:
-        reader.open()
+    with TopicReader(producer.cluster, topic) as reader:
         for _ in range(_ROUNDS):
             take(reader.read_to_end(), kept)
             records = tidied(kept, now_s)
