@@ -54,7 +54,8 @@ def test_a_run_is_seen_stopped_and_resumed_in_another_process(
     page = wait_for(lambda: page if "the other 2" in (page := browser.get(f"/runs/{run.id}").text) else None)
     assert "3 of 3" in begin(browser, page)
     assert sorted(ids(kafka)) == ["m0", "m1", "m2"]
-    assert "3 of 3" in client("operator", board=one).get(f"/runs/{run.id}").text
+    first = client("operator", board=one)
+    wait_for(lambda: "3 of 3" in first.get(f"/runs/{run.id}").text)
     assert [did for _, did in told(kafka)] == [
         "replay", "replay: stop", "replay: stopped", "replay", "replay: ended"
     ]  # fmt: skip
