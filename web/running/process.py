@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -57,9 +56,6 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
         make_app(parts, kind), parts.bridge, drain=settings.web.drain, before_stop=parts.dashboard.end_streams
     )
     listening = listen(settings.web.host, port_of(kind, settings))
-    # What is loaded by now stays: to look through all of it for garbage stops everything for 0.1 s each time.
-    gc.collect()
-    gc.freeze()
 
     async def main() -> None:
         shown = asyncio.create_task(
