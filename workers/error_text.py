@@ -13,7 +13,7 @@ def kind_of(error: BaseException) -> str:
 def message_of(error: BaseException, max_bytes: int) -> str:
     """The beginning of what an error says, whatever its type does when it is asked."""
     try:
-        data = _encoded(str(error))
+        data = encoded(str(error))
     except Exception as exc:  # noqa: BLE001 - a job's own exception may be broken in any way
         return f"<its text could not be read: {type(exc).__name__}>"
     return data.decode() if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore") + "..."
@@ -21,9 +21,10 @@ def message_of(error: BaseException, max_bytes: int) -> str:
 
 def traceback_of(error: BaseException, max_bytes: int) -> str:
     """The end of an error's traceback, which says more than its beginning."""
-    data = _encoded("".join(traceback.format_exception(error)))
+    data = encoded("".join(traceback.format_exception(error)))
     return data.decode() if len(data) <= max_bytes else "..." + data[-max_bytes:].decode(errors="ignore")
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """The text in UTF-8; half a surrogate pair, which UTF-8 cannot write, is written out."""
     return text.encode(errors="backslashreplace")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..error_text import encoded
 from ..records.headers import ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, REPLAYS_HEADER, text_of
 from . import keys
 
@@ -113,8 +114,3 @@ def _short(text: str | None) -> str | None:
 def short_name(text: str) -> str:
     """A name, cut if it is too long to keep."""
     return text if len(text) <= MAX_NAME_CHARS else text[:MAX_NAME_CHARS] + "..."
-
-
-def encoded(text: str) -> bytes:
-    """The text in UTF-8; half a surrogate pair, which UTF-8 cannot write, is written out."""
-    return text.encode(errors="backslashreplace")

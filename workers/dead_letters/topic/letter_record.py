@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...error_text import encoded
 from ...records.envelope import Record
 from ...records.headers import Headers, texts_of
-from ..letter import DeadLetter, Origin, Reason, encoded, short_name
+from ..letter import DeadLetter, Origin, Reason, short_name
 
 #: Prefix of the job's own headers on its dead letter.
 JOB_HEADER_PREFIX = "job."
