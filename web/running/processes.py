@@ -25,6 +25,8 @@ _GRACE_S = 15.0
 _AGAIN_S = 1.0
 #: A process that has reported nothing for so long hangs: it reports each second.
 _SILENT_S = 30.0
+#: The same for one that starts: it imports much, and many may start at once on a slow machine.
+_STARTS_WITHIN_S = 120.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -43,6 +45,7 @@ class Processes:
         self._running: dict[Connection, SpawnProcess] = {}
         self._status: dict[Connection, Status] = {}
         self._heard_at: dict[Connection, float] = {}
+        self._patience_s: dict[Connection, float] = {}
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM, then send that to all and wait for their end."""
@@ -65,6 +68,7 @@ class Processes:
         theirs.close()
         self._running[ours] = process
         self._heard_at[ours] = time.monotonic()
+        self._patience_s[ours] = _STARTS_WITHIN_S
 
     def _listen(self) -> None:
         """Take in what the processes report; one whose pipe has ended is dead."""
@@ -73,9 +77,10 @@ class Processes:
             try:
                 self._status[pipe] = pipe.recv()
                 self._heard_at[pipe] = time.monotonic()
+                self._patience_s[pipe] = _SILENT_S
             except (EOFError, OSError):
                 process = self._running.pop(pipe)
-                del self._heard_at[pipe]
+                del self._heard_at[pipe], self._patience_s[pipe]
                 self._status.pop(pipe, None)
                 process.join()
                 self._note_end(process)
@@ -88,8 +93,9 @@ class Processes:
         """Kill the processes that hang; their pipes end, so they are replaced."""
         now = time.monotonic()
         for pipe, process in self._running.items():
-            if now - self._heard_at[pipe] >= _SILENT_S and process.is_alive():
-                logger.error("process.killed pid=%s: it reported nothing for %.0f s", process.pid, _SILENT_S)
+            patience_s = self._patience_s[pipe]
+            if now - self._heard_at[pipe] >= patience_s and process.is_alive():
+                logger.error("process.killed pid=%s: it reported nothing for %.0f s", process.pid, patience_s)
                 process.kill()
 
     def _note_end(self, process: SpawnProcess) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import threading
 import time
@@ -70,21 +71,47 @@ def hang(_kind: str, _secret: str | None, _pipe: Connection) -> None:
     threading.Event().wait()
 
 
+def report_and_hang(_kind: str, _secret: str | None, pipe: Connection) -> None:
+    """Stand for a process that hangs after its first report."""
+    pipe.send({"pid": os.getpid()})
+    threading.Event().wait()
+
+
+def listen_until_none_runs(running: Processes) -> None:
+    deadline = time.monotonic() + 20
+    while running._running and time.monotonic() < deadline:
+        running._listen()
+    assert not running._running
+
+
 def test_a_process_that_reports_nothing_is_killed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(processes, "_serve", hang)
+    monkeypatch.setattr(processes, "_serve", report_and_hang)
     monkeypatch.setattr(processes, "_SILENT_S", 0.1)
     monkeypatch.setattr(processes, "_AGAIN_S", 0.0)
     running = Processes("bridge", None, 1, timedelta(0), lambda _status: None)
     running._start()
-    deadline = time.monotonic() + 20
     with caplog.at_level(logging.ERROR, "web"):
-        while running._running and time.monotonic() < deadline:
-            running._listen()
-    assert not running._running
+        listen_until_none_runs(running)
     assert "it reported nothing for" in caplog.text
     assert "another starts" in caplog.text
+
+
+def test_a_process_that_starts_may_take_longer_than_one_that_runs_may_be_silent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(processes, "_serve", hang)
+    monkeypatch.setattr(processes, "_SILENT_S", 0.0)
+    monkeypatch.setattr(processes, "_AGAIN_S", 0.0)
+    running = Processes("bridge", None, 1, timedelta(0), lambda _status: None)
+    running._start()
+    running._kill_silent()
+    assert not caplog.records
+    (pipe,) = running._running
+    running._heard_at[pipe] -= processes._STARTS_WITHIN_S
+    listen_until_none_runs(running)
+    assert "it reported nothing for 120 s" in caplog.text
 
 
 def test_a_port_that_another_bridge_shares_is_taken_for_who_asks_alone() -> None:
