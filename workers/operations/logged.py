@@ -29,6 +29,10 @@ def log_of(broker: KafkaBroker, **options: Any) -> ActionLog:
     return ActionLog(broker.cluster, broker.topics, broker.producer, **options)
 
 
+class Stopped(Exception):
+    """Somebody has stopped what `written_down` is around."""
+
+
 class LoggedControls:
     """The controls of a namespace, see `workers.controls.controls.Controls`, which raises the same.
 
@@ -67,8 +71,9 @@ def written_down(
 ) -> Iterator[None]:
     """Write that an action on so many dead letters begins, and after the block how it ended.
 
+    An Exception from the block is a failure, unless it is Stopped; another end, as by Ctrl-C, is a stop.
     ``run`` ties both together; without one, it gets a new one. Raises KafkaUnreachable or NotAuthorized if
-    the beginning cannot be written. The end that cannot be written is logged: the letters are done by then.
+    the beginning cannot be written.
     """
     run = run or secrets.token_hex(6)
     write(who, action.name, {**wanted.facts(), **action.facts, "letters": letters, "run": run})
@@ -76,9 +81,17 @@ def written_down(
     try:
         yield
         ending = "failed" if resolution.away else "ended"
+    except Exception as exc:
+        ending = "stopped" if isinstance(exc, Stopped) else "failed"
+        raise
     finally:
-        found: Mapping[str, Any] = {"run": run, "done": resolution.done, "failed": resolution.failed}
-        try:
-            write(who, f"{action.verb}: {ending}", found)
-        except WorkersError as exc:
-            logger.warning("the end of an action is not in the log run=%s: %s", run, exc)
+        found = {"run": run, "done": resolution.done, "failed": resolution.failed}
+        write_end(write, who, f"{action.verb}: {ending}", found)
+
+
+def write_end(write: WriteAction, who: str, did: str, about: Mapping[str, Any]) -> None:
+    """Write how an action ended; what is done is done, so an end that cannot be written is only logged."""
+    try:
+        write(who, did, about)
+    except WorkersError as exc:
+        logger.warning("the end of an action is not in the log %s %s: %s", did, about, exc)

@@ -17,6 +17,7 @@ from ..dead_letters.resolving import Resolution
 from ..dead_letters.selection import Picked, Search, Selection
 from .action_log import WriteAction
 from .dead_letters import act, replaying
+from .logged import write_end
 
 #: The most bytes of jobs that are in memory at once.
 _MAX_BYTES = 64 * 1024 * 1024
@@ -63,7 +64,7 @@ def lift(
     If it is interrupted, or not all have confirmed, do it again: what is left is replayed then. Jobs that
     come after the end of the switch may run before those that were held. A worker that is silent has not
     confirmed, unless ``ignore_silent`` says that such ones are dead. ``write`` writes it into the log of
-    actions first. Raises KafkaUnreachable or NotAuthorized.
+    actions first, and its end. Raises KafkaUnreachable or NotAuthorized.
     """
     write(who, "lift switch", {"switch": switch_id, "why": why})
     change = broker.controls.lift(switch_id, who=who, why=why)
@@ -72,7 +73,7 @@ def lift(
     if lifted.confirmation.is_complete:
         _replay(broker, switch_id, lifted)
         done = {"switch": switch_id, "held": lifted.held, "done": lifted.resolution.done}
-        write(who, "lift switch: replayed", done)
+        write_end(write, who, "lift switch: replayed", done)
     return lifted
 
 

@@ -25,7 +25,7 @@ from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
 from workers.operations.action_log import Chain
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
-from workers.operations.logged import written_down
+from workers.operations.logged import Stopped, written_down
 
 from ..reading.actions import Actions
 from ..reading.letters import LetterIndex
@@ -41,10 +41,6 @@ _KEPT = 50
 _CLOSE_S = 10.0
 #: The most letters that a limit can be: to find the oldest ones takes some 500 bytes for each.
 MAX_LIMIT = 100_000
-
-
-class _Stopped(Exception):
-    """Somebody has stopped the run."""
 
 
 class Runs:
@@ -142,7 +138,7 @@ class Runs:
         assert callable(work)
         try:
             work(run)
-        except _Stopped:
+        except Stopped:
             run.phase = Phase.STOPPED
         except WorkersError as exc:
             run.phase, run.problem = Phase.FAILED, str(exc)
@@ -225,7 +221,7 @@ class Runs:
             told = self._told().get(run.id)
             left_s = max(0.0, until - time.monotonic())
             if (told and told.stop_wished_by) or run.stopping.wait(min(1.0, left_s)):
-                raise _Stopped
+                raise Stopped
             if told and time.time() - told.heard_ms / 1000 >= SAYS_S:
                 self._log.write(run.who, f"{run.verb}: goes on", {"run": run.id, "done": run.resolution.done})
             if left_s <= 1.0:
@@ -260,7 +256,7 @@ class Runs:
         """Wait until no other run acts."""
         while not self._acting.acquire(timeout=0.2):
             if run.stopping.is_set():
-                raise _Stopped
+                raise Stopped
         try:
             yield
         finally:
@@ -275,7 +271,7 @@ class Runs:
             def advance(read: int, total: int) -> None:
                 run.read, run.to_read = read, total
                 if run.stopping.is_set():
-                    raise _Stopped
+                    raise Stopped
 
             yield advance
 

@@ -14,7 +14,7 @@ from workers.dead_letters.filter import Filter
 from workers.dead_letters.resolving import Resolution
 from workers.errors import KafkaUnreachable, WrongUsage
 from workers.operations.dead_letters import discarding
-from workers.operations.logged import LoggedControls, written_down
+from workers.operations.logged import LoggedControls, Stopped, written_down
 from workers.topics import Topics
 
 
@@ -63,6 +63,8 @@ def test_what_cannot_be_written_is_not_done_and_what_is_refused_is_not_written()
         (None, None, "discard: ended"),
         (KafkaUnreachable("away"), None, "discard: failed"),
         (None, KeyboardInterrupt(), "discard: stopped"),
+        (None, Stopped(), "discard: stopped"),
+        (None, OSError("the disk is full"), "discard: failed"),
     ],
 )
 def test_the_end_of_an_action_is_told_with_what_was_done(
@@ -70,7 +72,7 @@ def test_the_end_of_an_action_is_told_with_what_was_done(
 ) -> None:
     log, resolution = Log(), Resolution()
     with (
-        suppress(KeyboardInterrupt),
+        suppress(KeyboardInterrupt, Stopped, OSError),
         written_down(log.write, "ann", discarding(), Filter(queue="mail"), resolution, letters=3),
     ):
         resolution.done, resolution.away = 2, away

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from unittest.mock import Mock
 
+import pytest
+
 from workers.controls.controls import Confirmation
+from workers.errors import KafkaUnreachable
+from workers.operations import switches
 from workers.operations.switches import Held, in_order, lift, parts
 
 
@@ -35,3 +39,17 @@ def test_nothing_is_replayed_while_a_silent_worker_may_hold_it_again() -> None:
     assert not lifted.is_complete
     broker.producer.assert_not_called()
     assert broker.controls.wait_confirmed.call_args.kwargs == {"ignore_silent": False}
+
+
+def test_a_lift_that_is_done_is_one_though_its_end_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(_who: str, did: str, _about: object) -> None:
+        if did != "lift switch":
+            raise KafkaUnreachable("Kafka is away")
+
+    broker = Mock()
+    broker.controls.wait_confirmed.return_value = Confirmation(1, 1)
+    monkeypatch.setattr(switches, "_replay", lambda *_: None)
+    assert lift(broker, "3f", who="ann", write=write).is_complete
+    assert "the end of an action is not in the log" in caplog.text
