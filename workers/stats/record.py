@@ -7,8 +7,8 @@ deleted when it is thirty days old.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ MINUTE_S, HOUR_S = 60, 3_600
 #: Slots for minutes that a process has.
 _MINUTES = 60
 _VERSION = 1
+#: Characters of a short name: enough that no two processes of an hour have the same one.
+_SHORT = 16
 #: What stands for the process in the sum of an hour.
 SUM = "all"
 
@@ -38,8 +40,8 @@ class Part(NamedTuple):
 
 
 def short_name(process: str) -> str:
-    """A name of few characters for a process, of which there may be very many."""
-    return f"{zlib.crc32(process.encode(errors='replace')):08x}"
+    """A name of few characters for a process, of which there may be very many; no two have the same one."""
+    return hashlib.sha256(process.encode(errors="replace")).hexdigest()[:_SHORT]
 
 
 def encode(part: Part) -> Record:

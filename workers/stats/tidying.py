@@ -5,8 +5,11 @@ ended, and the minutes that nobody shows any more are ended::
 
     hour/H/p, hour/H/q, hour/H/all ──► hour/H/all, which names those that it has ──► p and q are ended
 
-A part is ended only once the sum that has it was read from the log. So a process that dies in between, or two
-that do this at once, lose nothing and count nothing twice.
+A part is ended only once the sum that has it was read from the log. So a process that dies in between loses
+nothing, and nothing is counted twice. Two things can lose figures of the hour, as an hour has one sum: what a
+process writes into its part after the sum has it, and one of two processes at once that has read fewer parts
+and writes its sum last, when the other has ended a part already. `GRACE_S` makes the first rare, and the
+different times at which the processes of a fleet do this the second.
 """
 
 from __future__ import annotations

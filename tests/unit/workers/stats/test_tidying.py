@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
 import pytest
@@ -111,6 +112,18 @@ def test_what_goes_on_stays_and_what_comes_late_is_added() -> None:
     log.tidy(NOON + 2 * HOUR_S)
     assert log.done(NOON + 2 * HOUR_S) == 6
     assert len(log.kept()) == 1
+
+
+def test_processes_whose_names_have_the_same_crc_are_two() -> None:
+    one, other = "host-75be4d1e", "host-4baa5d72"
+    assert zlib.crc32(one.encode()) == zlib.crc32(other.encode())
+    log = Log()
+    log.write([part(one, NOON, 1)], NOON + 30)
+    assert log.tidy(NOON + HOUR_S + GRACE_S + 1) == 2
+    log.write([part(other, NOON, 5)], NOON + 2 * HOUR_S)
+    assert log.done(NOON + 2 * HOUR_S) == 6
+    log.tidy(NOON + 2 * HOUR_S)
+    assert log.done(NOON + 2 * HOUR_S) == 6
 
 
 @pytest.mark.parametrize(
