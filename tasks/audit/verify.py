@@ -53,7 +53,9 @@ def verify(
     page_size: int = PAGE_SIZE,
     folder: ArchiveFolder | None = None,
 ) -> Verdict:
-    """Walk all rows, also while others are added, in memory that does not grow; first those in ``folder``.
+    """Walk all rows, first those in ``folder``, in memory that does not grow.
+
+    Others may be added meanwhile, and months archived.
 
     With ``expected``, an earlier head, it also finds that the end was cut off, or that rows were written
     anew with hashes that fit. ``progress`` is called with the number of rows since its last call.
@@ -62,19 +64,11 @@ def verify(
         DatabaseError: the database cannot be read. What a row holds is never an error, but a flaw.
     """
     verdict = Verdict()
-    for month in archived(database):
-        for row in _archived_rows(month, folder, verdict):
-            _take(row, verdict, expected)
-            progress(1)
-        verdict.head = month.head
-    verdict.archived = verdict.rows
-    # Rows that are archived and still there are deleted by the next `audit archive`.
-    wanted = AuditFilter(above=verdict.head.sequence)
-    for row in pages(database, wanted, page_size=page_size, read=_read_what_can_be_read):
-        wrong = row["unreadable"] if "unreadable" in row else _flaw(row, verdict.head)
-        if wrong:
-            verdict.add(wrong)
-        _take(row, verdict, expected)
+    for row in _all_rows(database, folder, verdict, page_size):
+        verdict.rows += 1
+        verdict.head = Head(row["sequence"], row["hash"])
+        if expected and row["sequence"] == expected.sequence and row["hash"] != expected.hash:
+            verdict.add(f"row {expected.sequence} has not the hash that is expected: it was written anew")
         progress(1)
     last = verdict.head.sequence
     if expected and last < expected.sequence:
@@ -82,16 +76,43 @@ def verify(
     return verdict
 
 
-def _take(row: Row, verdict: Verdict, expected: Head | None) -> None:
-    verdict.rows += 1
-    verdict.head = Head(row["sequence"], row["hash"])
-    if expected and row["sequence"] == expected.sequence and row["hash"] != expected.hash:
-        verdict.add(f"row {expected.sequence} has not the hash that is expected: it was written anew")
+def _all_rows(
+    database: Database, folder: ArchiveFolder | None, verdict: Verdict, page_size: int
+) -> Iterator[Row]:
+    """Yield the rows of the files and of the trail as one chain; what is wrong is added to the verdict.
+
+    The head of the verdict must be the last row that was yielded.
+    """
+    yield from _archived_rows(archived(database), folder, verdict)
+    wanted = AuditFilter(above=verdict.head.sequence)
+    for row in pages(database, wanted, page_size=page_size, read=_read_what_can_be_read):
+        if row["sequence"] > verdict.head.sequence + 1:
+            # A month is registered before its rows are deleted: what is not missing is in the files by now.
+            grown = [month for month in archived(database) if month.last_sequence > verdict.head.sequence]
+            yield from _archived_rows(grown, folder, verdict)
+        # Rows that are archived and still there are deleted by the next `audit archive`.
+        if row["sequence"] > verdict.head.sequence:
+            wrong = row["unreadable"] if "unreadable" in row else _flaw(row, verdict.head)
+            if wrong:
+                verdict.add(wrong)
+            yield row
 
 
-def _archived_rows(month: Manifest, folder: ArchiveFolder | None, verdict: Verdict) -> Iterator[Row]:
-    """Yield the rows of an archived month; what is wrong with its files is added to the verdict."""
-    if month.before != verdict.head:
+def _archived_rows(
+    months: Sequence[Manifest], folder: ArchiveFolder | None, verdict: Verdict
+) -> Iterator[Row]:
+    for month in months:
+        for row in _rows_of(month, folder, verdict):
+            verdict.archived += 1
+            yield row
+        verdict.head = month.head
+
+
+def _rows_of(month: Manifest, folder: ArchiveFolder | None, verdict: Verdict) -> Iterator[Row]:
+    """Yield the rows of an archived month, but those that were found in the trail before it was archived."""
+    walked = verdict.head
+    is_begun = month.first_sequence <= walked.sequence < month.last_sequence
+    if not is_begun and month.before != walked:
         verdict.add(f"{month.month} does not continue row {verdict.head.sequence}: a month is missing")
     if folder is None:
         rows = f"rows {month.first_sequence} to {month.last_sequence}"
@@ -100,7 +121,11 @@ def _archived_rows(month: Manifest, folder: ArchiveFolder | None, verdict: Verdi
     try:
         found = folder.manifest(month.month)
         if found == month:
-            yield from folder.rows(month, verdict.add)
+            for row in folder.rows(month, verdict.add):
+                if not is_begun or row["sequence"] > walked.sequence:
+                    yield row
+                elif row["sequence"] == walked.sequence and row["hash"] != walked.hash:
+                    verdict.add(f"row {walked.sequence} is another in {month.month} than it was in the trail")
         else:
             verdict.add(
                 f"audit-{month.month}.json is not the one that was written: it is of {found.month}, rows "

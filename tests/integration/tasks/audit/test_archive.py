@@ -123,6 +123,64 @@ def test_whole_months_are_moved_and_the_chain_goes_on_through_them(
     assert "8 audit rows (6 of them archived), whole" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("walked", "deleted", "from_files"), [(1, 6, 5), (2, 6, 4), (3, 6, 3), (5, 6, 1), (2, 4, 4), (4, 4, 0)]
+)
+def test_months_that_are_archived_during_a_walk_are_not_missing(
+    trail: Database,
+    folder: ArchiveFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    walked: int,
+    deleted: int,
+    from_files: int,
+) -> None:
+    head = verify(trail).head
+    delete = archiver._delete
+    monkeypatch.setattr(archiver, "_delete", lambda database, last: delete(database, min(last, deleted)))
+    seen: list[int] = []
+
+    def archive_meanwhile(rows: int) -> None:
+        seen.append(rows)
+        if len(seen) == walked:
+            assert move(trail, folder) == [JANUARY, FEBRUARY]
+
+    verdict = verify(trail, head, archive_meanwhile, page_size=1, folder=folder)
+    assert (verdict.told, verdict.rows, verdict.archived) == ([], 7, from_files)
+    assert (verdict.head, len(seen)) == (head, 7)
+
+
+def test_a_month_that_is_archived_while_earlier_ones_are_read_is_not_missing(
+    trail: Database, folder: ArchiveFolder
+) -> None:
+    head = verify(trail).head
+    move(trail, folder, datetime(2026, 2, 15, tzinfo=UTC))
+    moved: list[Month] = []
+    verdict = verify(trail, head, lambda _: moved.extend(move(trail, folder)), folder=folder)
+    assert (verdict.told, verdict.rows, verdict.archived, verdict.head) == ([], 7, 6, head)
+    assert moved == [FEBRUARY]
+
+
+def test_rows_that_go_missing_while_others_are_archived_are_told(
+    trail: Database, folder: ArchiveFolder
+) -> None:
+    for _ in range(4):
+        AuditStore(trail).record(an_event(), recorded_at=NOW)
+
+    def archive_and_take_away(_rows: int) -> None:
+        if move(trail, folder):
+            with trail.writing() as connection:
+                if trail.is_sqlite:
+                    connection.execute(text("DROP TRIGGER audit_trail_no_delete"))
+                else:
+                    connection.execute(text("ALTER TABLE audit_trail DISABLE TRIGGER USER"))
+                connection.execute(text("DELETE FROM audit_trail WHERE sequence IN (8, 10)"))
+
+    verdict = verify(trail, None, archive_and_take_away, page_size=2, folder=folder)
+    assert verdict.told == ["row 8 is missing", "row 10 is missing"]
+    assert (verdict.rows, verdict.head.sequence) == (9, 11)
+
+
 def test_events_of_archived_months_are_known_to_a_rebuild(
     trail: Database, folder: ArchiveFolder, events: list[Event]
 ) -> None:
