@@ -70,10 +70,8 @@ class Consumers:
         self.at_work = AtWork(still_running)
         self._shared = Shared(self.memberships, RunAlone(), still_running, gate, self.at_work)
 
-    def consumer(
-        self, queue: str, topics: Sequence[str], prefetch: int, timeout_ms: int, blocked_after_s: float
-    ) -> QueueConsumer:
-        """Join a queue's group, which reads ``topics``. Raises KafkaUnreachable."""
+    def consumer(self, queue: str, prefetch: int, timeout_ms: int, blocked_after_s: float) -> QueueConsumer:
+        """Join a queue's group. Raises KafkaUnreachable."""
         group = self._topics.group(queue)
         sources: Sequence[Source] = self._provisioning.sources_of(queue)
         decoder = QueueDecoder(queue, sources)
@@ -88,7 +86,7 @@ class Consumers:
             self._shared,
             client_id=client_id,
             queue_name=queue,
-            topics=topics,
+            topics=self._provisioning.topics_of(queue),
             decoder=decoder,
             prefetch=self.prefetch.get(queue, prefetch),
             timeout_ms=timeout_ms,

@@ -108,6 +108,8 @@ class KafkaBroker(FollowUpBroker):
         self._provisioning = Provisioning(self.cluster, self.topics, self.delay_tiers, layout)
         #: The topics that a queue reads besides its own, with how their records are decoded.
         self.sources_of = self._provisioning.sources_of
+        #: The topics that a queue's group reads: its own first, then its sources.
+        self.topics_of = self._provisioning.topics_of
         self.sending = Sending(self.producer, self._provisioning, self.queues)
         self._emptying = Emptying(self.producer, self.topics, self.delay_tiers)
         times = (commit_interval_ms, revoke_timeout_ms, trim_interval_ms, keep_done_ms, session_timeout_ms)
@@ -167,10 +169,6 @@ class KafkaBroker(FollowUpBroker):
         """
         self.declare_queue(queue_name)
         self._consumers.prefetch[queue_name] = jobs
-
-    def topics_of(self, queue_name: str) -> list[str]:
-        """The topics that a queue's group reads: its own first, then its sources."""
-        return [self.topics.jobs(queue_name), *(source.topic for source in self.sources_of(queue_name))]
 
     def enqueue(self, message: Message, *, delay: Delay = None) -> Message:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.
@@ -238,8 +236,7 @@ class KafkaBroker(FollowUpBroker):
         """
         self.require_queue(queue_name)
         self.prepare()
-        topics = self.topics_of(queue_name)
-        return self._consumers.consumer(queue_name, topics, prefetch, timeout, blocked_after_s)
+        return self._consumers.consumer(queue_name, prefetch, timeout, blocked_after_s)
 
     def make_mover(self, *, max_ahead_bytes: int = MAX_AHEAD_BYTES) -> Mover:
         """Join the group of the movers. Raises KafkaUnreachable. ``max_ahead_bytes``: see :class:`Mover`."""

@@ -64,8 +64,7 @@ class Provisioning:
 
     def add_source(self, queue: str, source: Source) -> None:
         """Let a queue read one more topic. Raises InvalidName for one that it reads already."""
-        known = (self._topics.jobs(queue), *(one.topic for one in self.sources_of(queue)))
-        if source.topic in known:
+        if source.topic in self.topics_of(queue):
             raise InvalidName(f"queue {queue} reads topic {source.topic} already")
         self._sources.setdefault(queue, []).append(source)
         self._prepared.discard(queue)
@@ -78,6 +77,10 @@ class Provisioning:
     def sources_of(self, queue: str) -> Sequence[Source]:
         """The topics that a queue reads besides its own."""
         return self._sources.get(queue, ())
+
+    def topics_of(self, queue: str) -> list[str]:
+        """The topics that a queue's group reads: its own first, then its sources."""
+        return [self._topics.jobs(queue), *(source.topic for source in self.sources_of(queue))]
 
     def is_prepared(self, queues: Iterable[str]) -> bool:
         """Whether the topics of these queues are known to exist."""

@@ -21,8 +21,9 @@ _Hook = tuple[Middleware, Callable[..., object]]
 class SignallingBroker(dramatiq.Broker):
     """Emits signals as dramatiq's own broker does, errors included.
 
-    It looks the hooks up once, and again after the list of middleware has changed. A hook that is assigned to
-    an object or a class later is not seen.
+    It looks the hooks of a signal up when that is emitted first, and again after the list of middleware has
+    changed. So middleware may be added at any time. A hook that is assigned to an object or a class, as by an
+    instrumentation that wraps it, is seen if that happens before the first such signal.
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:

@@ -6,9 +6,13 @@ Kafka answers many records at once, and to wake an event loop costs more than to
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
+
+from . import Cluster, KafkaError, not_confirmed, undelivered
 
 
 def as_asyncio(future: Any) -> asyncio.Future[Any]:
@@ -18,6 +22,32 @@ def as_asyncio(future: Any) -> asyncio.Future[Any]:
     waiting: asyncio.Future[Any] = loop.create_future()
     future.chain(_Answer(answers, waiting))
     return waiting
+
+
+async def settled(answers: Iterable[asyncio.Future[Any]], deadline: float) -> None:
+    """Wait until all answers are there, until ``deadline`` at most, by the monotonic clock."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(deadline - time.monotonic()):
+            for waiting in answers:
+                with suppress(KafkaError):
+                    await waiting
+
+
+def outcome_of(waiting: asyncio.Future[Any], cluster: Cluster, doing: str) -> Any:
+    """The metadata of a record that was waited for, or the error that says why it may not be there.
+
+    ``doing`` says in the error what could not be done. An answer that comes later is nobody's.
+    """
+    if waiting.cancel() or waiting.cancelled():
+        return not_confirmed(cluster, doing, "no answer")
+    error = waiting.exception()
+    if error is None:
+        return waiting.result()
+    if not isinstance(error, KafkaError):
+        raise error
+    found = undelivered(error, cluster, doing)
+    found.__cause__ = error
+    return found
 
 
 class _Answer:
@@ -63,6 +93,7 @@ class LoopAnswers:
                 waiting.set_result(value)
             else:
                 waiting.set_exception(error)
+                waiting.exception()  # whoever waited may have been cancelled: asyncio need not log it
 
 
 def _answers_of_new(loop: asyncio.AbstractEventLoop) -> LoopAnswers:

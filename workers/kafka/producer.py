@@ -31,13 +31,11 @@ from . import (
     is_fatal,
     known_partitions,
     look_up_topic,
-    not_confirmed,
     partition_of,
     translated,
-    undelivered,
 )
 from .idempotence import connect_durable
-from .loop_answers import as_asyncio
+from .loop_answers import as_asyncio, outcome_of, settled
 from .shared_attempt import SharedAttempt, again
 
 logger = logging.getLogger(__name__)
@@ -119,8 +117,8 @@ class DurableProducer:
         """Do as :meth:`deliver` does without blocking the event loop."""
         deadline = deadline or self.deadline()
         waiting = await self._send_async(topic, record, deadline)
-        await _settled([waiting], deadline)
-        outcome = self._outcome(waiting, topic)
+        await settled([waiting], deadline)
+        outcome = outcome_of(waiting, self.cluster, f"write to topic {topic}")
         if isinstance(outcome, WorkersError):
             raise outcome from outcome.__cause__
         return outcome
@@ -143,8 +141,9 @@ class DurableProducer:
                     refused.append(exc)
             else:
                 refused.append(again(refused[0]))
-        await _settled(handed_over, deadline)
-        return [self._outcome(waiting, topic) for waiting in handed_over] + refused
+        await settled(handed_over, deadline)
+        doing = f"write to topic {topic}"
+        return [outcome_of(waiting, self.cluster, doing) for waiting in handed_over] + refused
 
     async def _send_async(self, topic: str, record: Record, deadline: float) -> asyncio.Future[Any]:
         future = None
@@ -152,20 +151,6 @@ class DurableProducer:
             producer, partitions = self._known(topic) or await self._ready_async(topic, deadline)
             future = self._hand_over(producer, topic, record, self._choose(partitions, record))
         return as_asyncio(future)
-
-    def _outcome(self, waiting: asyncio.Future[Any], topic: str) -> Any:
-        """The metadata of a record that was waited for, or the error that says why it may not be there."""
-        doing = f"write to topic {topic}"
-        if waiting.cancelled() or not waiting.done():
-            return not_confirmed(self.cluster, doing, "no answer")
-        error = waiting.exception()
-        if error is None:
-            return waiting.result()
-        if not isinstance(error, KafkaError):
-            raise error
-        found = undelivered(error, self.cluster, doing)
-        found.__cause__ = error
-        return found
 
     def close(self) -> None:
         """Send what is buffered, within the send time-out, and disconnect; a later send connects again."""
@@ -270,15 +255,6 @@ class DurableProducer:
             abandon_producer(self._producer)
             _inherited.append(self._producer)
             self._producer = None
-
-
-async def _settled(answers: Iterable[asyncio.Future[Any]], deadline: float) -> None:
-    """Wait until all answers are there, until ``deadline`` at most."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(deadline - time.monotonic()):
-            for waiting in answers:
-                with suppress(KafkaError):
-                    await waiting
 
 
 def _close_retired(producer: KafkaProducer) -> None:

@@ -38,7 +38,7 @@ class Job(Protocol):
     actor_name: str
     #: When it started, by ``time.perf_counter``; set by :meth:`JobMeasures.started`.
     began_at: float
-    #: Where it is counted; the same.
+    #: Where it is counted while it runs; the same.
     cells: Cells | None
 
 
@@ -81,15 +81,17 @@ class JobMeasures:
         job.began_at = time.perf_counter()
 
     def ended(self, job: Job, outcome: Outcome, due_ms: float) -> None:
-        """Note that a job that was started has ended. ``due_ms`` is since when it could have started.
+        """Note that a job that was started has ended; said again, it does nothing.
 
-        It counts as not having waited if that is no time of a record: Kafka says -1 where it knows none.
+        ``due_ms`` is since when it could have started. It counts as not having waited if that is no time of a
+        record: Kafka says -1 where it knows none.
         """
         duration = time.perf_counter() - job.began_at
         wait = max(0.0, time.time() - duration - due_ms / 1000) if due_ms > 0 else 0.0
-        cells = job.cells
-        assert cells is not None, "not started"
         with self._lock:
+            cells, job.cells = job.cells, None
+            if cells is None:
+                return
             cells.running -= 1
             cells.outcomes[outcome] += 1
             cells.durations[bisect_left(SECONDS, duration)] += 1

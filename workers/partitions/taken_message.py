@@ -110,7 +110,7 @@ class TakenMessage(dramatiq.MessageProxy):
         self.given_up: Exception | None = None
         #: Of a job that is held: has an item until the thread or `release` has finished with it.
         self._held: list[None] | None = None
-        #: Called once the job has ended, on the thread that ends it, with the outcome and the error.
+        #: Called once when the job has ended, on the thread that ends it, with the outcome and the error.
         self.when_done: Callable[[Outcome, BaseException | None], object] | None = None
 
     @property
@@ -178,7 +178,7 @@ class TakenMessage(dramatiq.MessageProxy):
         return True
 
     def ack(self) -> None:
-        """Note that a worker thread has finished with it."""
+        """Note that a worker thread has finished with it; said again, it is measured and told only once."""
         if self._held:
             try:
                 self._held.pop()
@@ -189,7 +189,8 @@ class TakenMessage(dramatiq.MessageProxy):
         if self.running:
             self._measure()
         if self.when_done is not None:
-            self._tell(self.when_done)
+            when_done, self.when_done = self.when_done, None
+            self._tell(when_done)
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
         self.acked = self.given_up is None
         self.inbox.put(self)

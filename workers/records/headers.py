@@ -37,8 +37,10 @@ DELAY_HEADER = "delay"
 #: A ``traceparent`` of the W3C, whatever its version adds.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
-#: One whose span is not recorded, as it is among the bytes of a record: name and value behind their lengths.
-_UNRECORDED = re.compile(rb"\x16traceparent\x6e00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
+#: Its name as it is among the bytes of a record, behind its length.
+_RAW_NAME = b"\x16traceparent"
+#: Name and value of one whose span is not recorded; the same.
+_UNRECORDED = re.compile(_RAW_NAME + rb"\x6e00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
 
 #: Headers that are made anew for each record, or that are of no job; all others ride along through retries.
 OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_HEADER, SOURCE_HEADER})
@@ -93,8 +95,13 @@ def context_in(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def is_unrecorded(record: ConsumedRecord) -> bool:
-    """Whether a fetched record came from a span that is not recorded; quick, and no if in doubt."""
-    return _UNRECORDED.search(getattr(record, "raw_headers", b"")) is not None
+    """Whether a fetched record came from a span that is not recorded; quick, and no if in doubt.
+
+    The first ``traceparent`` decides, as in :func:`context_in`.
+    """
+    raw: bytes = getattr(record, "raw_headers", b"")
+    at = raw.find(_RAW_NAME)
+    return at >= 0 and _UNRECORDED.match(raw, at) is not None
 
 
 def filled(headers: Iterable[tuple[str, bytes | None]]) -> Headers:

@@ -92,6 +92,29 @@ def test_a_method_of_an_object_counts(broker: dramatiq.Broker) -> None:
     assert noted == [(broker, "m", 5)]
 
 
+def test_a_class_that_is_wrapped_before_the_first_message_counts(
+    broker: dramatiq.Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+
+    class Bare(Middleware):
+        """Has no hook yet."""
+
+    broker.add_middleware(Notes("a", noted))
+    broker.add_middleware(Bare())
+    broker.emit_after("declare_actor", None)  # as where actors are imported
+    own = Notes.before_enqueue
+
+    def wrapped(self: Notes, *args: Any) -> None:
+        noted.append("wrapped")
+        own(self, *args)
+
+    monkeypatch.setattr(Notes, "before_enqueue", wrapped)
+    monkeypatch.setattr(Bare, "after_enqueue", lambda *_, **__: noted.append("bare"))
+    emit(broker)
+    assert noted == ["wrapped", "a before m 5", "bare", "a after m 5"]
+
+
 def test_what_is_no_middleware_but_acts_like_one_counts() -> None:
     broker, noted = SignallingBroker(NONE), []  # type: ignore[var-annotated]
     broker.middleware.append(DuckTyped(noted))  # type: ignore[arg-type]

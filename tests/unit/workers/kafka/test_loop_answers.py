@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -11,8 +14,10 @@ import pytest
 from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
 
+from workers import Cluster
+from workers.errors import NotDelivered
 from workers.kafka import loop_answers
-from workers.kafka.loop_answers import as_asyncio
+from workers.kafka.loop_answers import as_asyncio, outcome_of, settled
 
 
 def in_a_thread(work: Any) -> None:
@@ -80,3 +85,38 @@ def test_an_answer_to_a_loop_that_is_over_is_nobodys() -> None:
     late.success(1)
     asyncio.run(main())
     assert len(loop_answers._of_loops) == 1
+
+
+def lost_after_the_deadline(wait: Callable[[list[asyncio.Future[Any]]], Awaitable[Any]]) -> list[Any]:
+    """What asyncio reports of three answers that are errors and come once nobody waits any more."""
+    reported: list[Any] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        futures = [Future() for _ in range(3)]
+        await wait([as_asyncio(future) for future in futures])
+        in_a_thread(lambda: [future.failure(KafkaTimeoutError("late")) for future in futures])
+        await asyncio.sleep(0)  # lets the loop settle them
+
+    asyncio.run(main())
+    gc.collect()
+    return reported
+
+
+def test_a_late_error_of_a_record_that_was_reported_as_lost_is_not_logged() -> None:
+    async def wait(waiting: list[asyncio.Future[Any]]) -> None:
+        await settled(waiting, time.monotonic())
+        errors = [outcome_of(one, Cluster(("nowhere:1",)), "write to topic jobs") for one in waiting]
+        assert all(isinstance(error, NotDelivered) and "(no answer)" in str(error) for error in errors)
+        assert all(one.cancelled() for one in waiting)
+
+    assert lost_after_the_deadline(wait) == []
+
+
+def test_a_late_error_of_a_record_whose_sender_was_cancelled_is_not_logged() -> None:
+    async def wait(waiting: list[asyncio.Future[Any]]) -> None:
+        sender = asyncio.create_task(settled(waiting, time.monotonic() + 60))
+        await asyncio.sleep(0)
+        sender.cancel()
+
+    assert lost_after_the_deadline(wait) == []

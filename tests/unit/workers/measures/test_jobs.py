@@ -64,6 +64,16 @@ def test_a_job_runs_until_it_has_ended() -> None:
     assert running.series == {("letters", "write"): (0,)}  # shown as 0, not left out
 
 
+def test_a_job_that_ends_again_counts_once() -> None:
+    measures, job = JobMeasures(), Job()
+    measures.started(Job())
+    measures.started(job)
+    measures.ended(job, Outcome.DONE, 0)
+    measures.ended(job, Outcome.DEAD, 0)
+    assert measures.running() == {("letters", "write"): 1}
+    assert list(measures.figures()["letters", "write"].outcomes) == [1, 0, 0, 0]
+
+
 def test_no_job_is_lost_when_many_threads_end_some_at_once() -> None:
     measures = JobMeasures()
 

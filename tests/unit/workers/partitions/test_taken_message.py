@@ -71,6 +71,19 @@ def test_a_job_that_is_released_with_an_error_is_given_up_and_not_done(first: st
     assert not message.acked
 
 
+def test_a_repeated_ack_neither_measures_nor_tells_again() -> None:
+    message, told = taken(MESSAGE.copy(actor_name="acked_twice")), []
+    assert message.start()
+    message.when_done = lambda *ended: told.append(ended)
+    message.ack()
+    message.ack()
+    assert told == [(Outcome.DONE, None)]
+    labels = ("default", "acked_twice")
+    assert JOBS.figures()[labels].outcomes[Outcome.DONE] == 1
+    assert JOBS.running()[labels] == 0
+    assert message.running  # as its partition may be taken away before its ack is read
+
+
 def waits_s(message: TakenMessage) -> float:
     """How long the job waited, by what is measured of it."""
 
