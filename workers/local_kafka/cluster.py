@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..errors import LocalKafkaError
 from . import config
 from .config import Ports
 from .data_dir import DataDir
 from .jars import default_cache_dir
-from .node import Node
+from .node import Node, is_formatted
 from .ports import PortTaken, free_ports
 from .server import PORT_TRIES, prepared_java
 
 #: The heap of each broker in MiB, at most.
 HEAP_MIB = 256
 _POLL_INTERVAL_S = 0.1
+_LAST_PORT = 65_535
 
 
 class LocalCluster:
@@ -43,10 +46,11 @@ class LocalCluster:
         cache_dir: Path | None = None,
     ) -> None:
         self._chosen = {number: port and port + number - 1 for number in range(1, brokers + 1)}
+        self._data_dir = data_dir
         self._cache_dir = cache_dir
         #: The brokers by their numbers.
         self.nodes: Mapping[int, Node] = {
-            number: Node(DataDir(data_dir and data_dir / f"broker-{number}")) for number in self._chosen
+            number: Node(DataDir(data_dir and _folder(data_dir, number))) for number in self._chosen
         }
         self._ports: Mapping[int, Ports] = {}
         self._java: list[str] = []
@@ -67,8 +71,12 @@ class LocalCluster:
         Raises LocalKafkaError; then nothing is left running.
         """
         try:
+            self._check_ports()
+            with _of_its_folder(self.nodes[1]):
+                self._check_folder()
             for node in self.nodes.values():
-                self._open(node)
+                with _of_its_folder(node):
+                    node.data.open()
             java = prepared_java((self._cache_dir or default_cache_dir()).absolute())
             self._java = java.command(heap_mib=HEAP_MIB)
             for left in reversed(range(PORT_TRIES)):
@@ -91,8 +99,9 @@ class LocalCluster:
         """
         node = self.nodes[number]
         node.end()
-        node.spawn(self._java)
-        node.wait_until_started()
+        with _of_its_folder(node):
+            node.spawn(self._java)
+            node.wait_until_started()
 
     def stop(self) -> None:
         """Stop all, and remove what is temporary. Does nothing if none is running."""
@@ -118,26 +127,42 @@ class LocalCluster:
     ) -> None:
         self.stop()
 
-    def _open(self, node: Node) -> None:
-        try:
-            node.data.open()
-        except OSError as exc:
-            raise node.data.error(exc) from exc
+    def _check_ports(self) -> None:
+        last = _LAST_PORT - len(self._chosen) + 1
+        if (self._chosen[1] or 0) > last:
+            raise LocalKafkaError(
+                f"{len(self._chosen)} brokers need the ports from {self._chosen[1]} on, and the last one is "
+                f"{_LAST_PORT}; choose {last} or less, or 0 for free ones"
+            )
+
+    def _check_folder(self) -> None:
+        """Brokers that are new would begin without the topics that one broker has kept there."""
+        folder = self._data_dir
+        if folder is None or not is_formatted(folder):
+            return
+        if not any(is_formatted(_folder(folder, number)) for number in self.nodes):
+            raise LocalKafkaError(
+                f"The data directory {folder} has the data of one broker, which several cannot take over; "
+                "start one, or choose another directory"
+            )
 
     def _start_on_ports(self) -> None:
         self._ports = {number: free_ports(chosen) for number, chosen in self._chosen.items()}
         known = {node.cluster_id for node in self.nodes.values()} - {None}
         cluster_id = known.pop() if known else None
         for number, node in self.nodes.items():
-            properties = node.data.path / config.PROPERTIES_FILE
-            properties.write_text(config.member_properties(number, self._ports))
-            node.format(self._java, cluster_id=cluster_id)
-            cluster_id = node.cluster_id
+            with _of_its_folder(node):
+                properties = node.data.path / config.PROPERTIES_FILE
+                properties.write_text(config.member_properties(number, self._ports))
+                node.format(self._java, cluster_id=cluster_id)
+                cluster_id = node.cluster_id
         # None of them has started before it knows the others.
         for node in self.nodes.values():
-            node.spawn(self._java)
+            with _of_its_folder(node):
+                node.spawn(self._java)
         for node in self.nodes.values():
-            node.wait_until_started()
+            with _of_its_folder(node):
+                node.wait_until_started()
 
     def _end_all(self) -> None:
         """All at once: a controller that is alone waits for the others, for as long as it may."""
@@ -145,3 +170,16 @@ class LocalCluster:
             node.ask_to_end()
         for node in self.nodes.values():
             node.end()
+
+
+def _folder(data_dir: Path, number: int) -> Path:
+    return data_dir / f"broker-{number}"
+
+
+@contextmanager
+def _of_its_folder(node: Node) -> Iterator[None]:
+    """A file of the node that cannot be written is an error that names its folder."""
+    try:
+        yield
+    except OSError as exc:
+        raise node.data.error(exc) from exc

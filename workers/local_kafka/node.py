@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import LocalKafkaError
 from . import config
@@ -37,10 +38,9 @@ class Node:
     @property
     def cluster_id(self) -> str | None:
         """The cluster that the directory is formatted for; None if it is not formatted."""
-        meta = self.data.path / config.LOG_DIR / "meta.properties"
-        if not meta.exists():
+        if not is_formatted(self.data.path):
             return None
-        pairs = (line.partition("=") for line in meta.read_text().splitlines())
+        pairs = (line.partition("=") for line in _meta(self.data.path).read_text().splitlines())
         return {name: value for name, _, value in pairs}.get("cluster.id")
 
     def format(
@@ -50,7 +50,7 @@ class Node:
 
         Raises LocalKafkaError.
         """
-        if (self.data.path / config.LOG_DIR / "meta.properties").exists():
+        if is_formatted(self.data.path):
             return
         cluster_id = cluster_id or config.cluster_id(uuid.uuid4())
         command = [*java, "kafka.tools.StorageTool", "format", *options]
@@ -128,3 +128,12 @@ class Node:
             return PortTaken(port)
         where = f"; its log is {self.data.kept_log()}" if self.data.log_file.exists() else ""
         return LocalKafkaError(f"Kafka ended while it started: {config.last_errors(log)}{where}")
+
+
+def is_formatted(folder: Path) -> bool:
+    """Whether a broker keeps its topics there."""
+    return _meta(folder).exists()
+
+
+def _meta(folder: Path) -> Path:
+    return folder / config.LOG_DIR / "meta.properties"
