@@ -9,7 +9,7 @@ import kafka.errors
 from kafka.admin import KafkaAdminClient
 
 from ...errors import TopicsMissing
-from ...topics import TopicSpec
+from ...topics import COPIES, MIN_COPIES, TopicSpec
 from ..administration import brokers_of
 from ..clients import connect_admin
 from ..cluster import Cluster
@@ -28,7 +28,8 @@ def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[
     """Create the topics of ``specs`` that do not exist, and return their names; others are left as they are.
 
     An optional topic that the user may not create is left out, and logged. So are settings that the cluster
-    refuses and that no job is lost without, one line for each.
+    refuses and that no job is lost without, one line for each, and topics that are not optional and get too
+    few copies.
 
     Raises:
         TopicsMissing: the user may not create topics; the text names those that are missing.
@@ -41,7 +42,10 @@ def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[
         missing = sorted(wanted.keys() - present)
         if missing:
             brokers = brokers_of(admin)
-            return _create(admin, cluster, [wanted[name].on(brokers) for name in missing])
+            created = _create(admin, cluster, [wanted[name].on(brokers) for name in missing])
+            if brokers > 1:
+                _tell_few_copies(admin, cluster, [wanted[name] for name in created])
+            return created
     return missing
 
 
@@ -69,6 +73,31 @@ def _create(admin: KafkaAdminClient, cluster: Cluster, specs: Sequence[TopicSpec
     if created:
         admin.wait_for_topics(created, timeout_ms=int(cluster.send_timeout_s * 1000))
     return created
+
+
+def _tell_few_copies(admin: KafkaAdminClient, cluster: Cluster, specs: Sequence[TopicSpec]) -> None:
+    """Log which topics keep fewer copies than are safe, where the cluster has chosen how many.
+
+    A broker that is down just now may not be counted, and topics keep the number that they were made with.
+    """
+    chosen = [spec.name for spec in specs if spec.replication_factor is None and not spec.is_optional]
+    if not chosen:
+        return
+    few = [
+        topic["name"]
+        for topic in admin.describe_topics(chosen)
+        if any(len(partition["replica_nodes"]) < MIN_COPIES for partition in topic["partitions"])
+    ]
+    if few:
+        logger.warning(
+            "Kafka at %s keeps fewer than %d copies of %s, so one broker that is lost loses them: its "
+            "default is as low, and fewer than %d brokers run just now; "
+            "kafka-reassign-partitions makes more copies",
+            cluster.address,
+            MIN_COPIES,
+            _names(few),
+            COPIES,
+        )
 
 
 def _ask_for(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, _Refusal]:
