@@ -8,9 +8,12 @@ not changed for longer than the log keeps its events, and some days, guards noth
 REMINDER_KEPT_DAYS. `todo-workers doctor` compares them with the log. Only a dead letter may be replayed
 later than that, by hand.
 
-A todo goes with all of its reminders, when none of them has an alarm left and the last firing is forgotten.
-It is kept for at least as long as deliveries: its reminders would begin again at version 1, and a notice of
-one that was moved by hand has an id that follows from the version.
+The reminders of a todo go, all of them, when none has an alarm left and the last firing is forgotten. They
+are kept for at least as long as deliveries: they would begin again at version 1, and a notice of one that was
+moved by hand has an id that follows from the version. With them goes what is known of the todo, if it was
+deleted or is open. Of a completed one it stays known that it is completed, for good: it may still be changed,
+and such an event, which says nothing of completion, would set its reminders anew. So one short row is left of
+each completed todo that had reminders, with neither its title nor its owner.
 
 The audit trail is kept: `todo-workers audit archive` moves it.
 """
@@ -23,11 +26,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Delete, bindparam, delete, exists, select, tuple_
+from sqlalchemy import Delete, bindparam, delete, exists, or_, select, tuple_
 
 from .notifications.delivery_store import deliveries
+from .reminders.known_todo_rows import change, known_in
 from .reminders.outcomes import ReminderState
-from .reminders.seen_events import TIME
+from .reminders.seen_events import LIKE_COMPLETION, TIME
 from .reminders.tables import reminded_todos, reminder_firings, reminders
 from .storage.database import Database
 from .storage.portions import PORTION, Portions
@@ -58,7 +62,7 @@ _FORGET_FIRINGS = delete(reminder_firings).where(_F.id.in_(_OLD_FIRINGS))
 
 @dataclass(frozen=True)
 class Pruned:
-    """How many rows were deleted of each table."""
+    """How many rows were deleted of each table; of todos, also those of which little is left."""
 
     deliveries: int = 0
     firings: int = 0
@@ -91,17 +95,26 @@ def _forget(database: Database, statement: Delete, before: datetime) -> int:
 
 
 _IS_OLD = _T.newest_event < bindparam("before")
-_HAS_ALARM = exists().where(_R.todo_id == _T.todo_id, _R.state == ReminderState.WAITING)
+_HAS_REMINDER = exists().where(_R.todo_id == _T.todo_id)
+_HAS_ALARM = _HAS_REMINDER.where(_R.state == ReminderState.WAITING)
+# Not one of which there is only left that it is completed.
+_CAN_BE_LESS = or_(
+    _T.closing_event.is_(None),
+    _T.closing_event != _T.newest_event,
+    _T.closing_event.not_like(LIKE_COMPLETION),
+    _T.opening_event.is_not(None),
+    _HAS_REMINDER,
+)
 _PAGE = (
     select(_T.todo_id, _T.newest_event, _T.events)
     .where(_IS_OLD, tuple_(_T.newest_event, _T.todo_id) > tuple_(bindparam("event"), bindparam("todo")))
-    .where(~_HAS_ALARM)
+    .where(_CAN_BE_LESS, ~_HAS_ALARM)
     .order_by(_T.newest_event, _T.todo_id)
     .limit(PORTION)
 )
 # In order, as everybody locks them: two that do so in different orders would wait for each other for ever.
 _LOCK_TODOS = (
-    select(_T.todo_id)
+    select(reminded_todos)
     .where(_T.todo_id.in_(bindparam("todos", expanding=True)), _IS_OLD)
     .order_by(_T.todo_id)
     .with_for_update(skip_locked=True)
@@ -142,15 +155,21 @@ class _TodosToForget:
         return last_ms < self._before.timestamp() * 1000
 
     def _forget(self, todos: Sequence[str]) -> int:
-        """Delete todos with their reminders, those left out that have changed since they were read."""
+        """Delete todos with their reminders, those left out that have changed since they were read.
+
+        Of a completed one it stays known that it is.
+        """
         if not todos:
             return 0
         with self._database.writing() as connection:
-            old = set(connection.execute(_LOCK_TODOS, {"todos": todos, "before": self._text}).scalars())
+            locked = connection.execute(_LOCK_TODOS, {"todos": todos, "before": self._text})
+            old = {row.todo_id: known_in(row) for row in locked}
             for row in connection.execute(_LOCK_REMINDERS, {"todos": list(old)}):
                 fired_lately = row.fired_at is not None and row.fired_at >= self._before
                 if fired_lately or row.state == ReminderState.WAITING:
-                    old.discard(row.todo_id)
+                    old.pop(row.todo_id, None)
+            completed = {todo_id: one.only_completion() for todo_id, one in old.items() if one.is_completed}
             connection.execute(_FORGET_REMINDERS, {"todos": list(old)})
-            connection.execute(_FORGET_TODOS, {"todos": list(old)})
+            connection.execute(_FORGET_TODOS, {"todos": list(old.keys() - completed.keys())})
+            change(connection, completed)
         return len(old)

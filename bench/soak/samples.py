@@ -17,8 +17,9 @@ from workers.kafka import OffsetSpec, TopicPartition, connect_admin
 from .flatness import Point
 from .services import Service
 
-#: Tables that must not grow; the audit trail has a row for each event.
-TABLES = ("deliveries", "reminder_firings", "reminders", "reminded_todos", "outbox", "shared_work")
+#: Tables that must not grow; the audit trail has a row for each event, and ``reminded_todos`` one for each
+#: todo that had reminders and was completed.
+TABLES = ("deliveries", "reminder_firings", "reminders", "outbox", "shared_work")
 #: Topics whose records are counted by their offsets; compacted ones by their bytes.
 _COMPACTED = ("dead-letters", "control", "fleet", "stats")
 

@@ -19,7 +19,7 @@ unless the due time is changed as well. A due time without recurrence is a momen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,6 +56,11 @@ class KnownTodo:
         return not deciding or deciding[-1].is_opening
 
     @property
+    def is_completed(self) -> bool:
+        """Whether it is closed, and still there: events about it may follow, however much later."""
+        return not self.is_open and self.closing is not None and self.closing.is_completion
+
+    @property
     def since(self) -> datetime:
         """When the newest event happened, by the latest clock."""
         return datetime.strptime(max(event.time for event in self.events), TIME).replace(tzinfo=UTC)
@@ -73,6 +78,14 @@ class KnownTodo:
             if zone != last.zone:
                 return todo | {"due": _on_the_same_clock(todo["due"], zone, last.zone)}
         return todo
+
+    def only_completion(self) -> KnownTodo:
+        """As little of a completed todo as keeps it closed: what completed it, without what it is about."""
+        last = self.closing
+        assert last is not None
+        owner = {"time_zone": last.zone}
+        unplanned: dict[str, Any] = {"due": None, "recurrence": None, "reminders": [], "owner": owner}
+        return KnownTodo((replace(last, due_zone=self._due_zone(last), todo=unplanned),))
 
     def _due_zone(self, at: SeenEvent) -> str | None:
         """The zone that the due time of an event's todo was set in: that of the first event that had it."""

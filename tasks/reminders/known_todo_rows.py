@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,19 +55,21 @@ class KnownTodoRows:
         while len(before) < len(by_id):  # again, if a row that was there is pruned before it is locked
             self._insert.execute(connection, [_values(todo_id, one) for todo_id, one in first.items()])
             found = connection.execute(_LOCKED, {"todo_ids": list(by_id)})
-            before = {row.todo_id: _known(row) for row in found}
+            before = {row.todo_id: known_in(row) for row in found}
         known = {todo_id: learn(before[todo_id], event) for todo_id, event in by_id.items()}
-        changed = [
-            _values(todo_id, one) | {"own_id": todo_id}
-            for todo_id, one in known.items()
-            if one != before[todo_id]
-        ]
-        if changed:
-            _UPDATE.execute(connection, changed)
+        change(connection, {todo_id: one for todo_id, one in known.items() if one != before[todo_id]})
         return known
 
 
-def _known(row: Row[Any]) -> KnownTodo:
+def change(connection: Connection, known: Mapping[str, KnownTodo]) -> None:
+    """Store what is known of todos whose rows are there, and locked."""
+    if known:
+        rows = [_values(todo_id, one) | {"own_id": todo_id} for todo_id, one in known.items()]
+        _UPDATE.execute(connection, rows)
+
+
+def known_in(row: Row[Any]) -> KnownTodo:
+    """Read a row of ``reminded_todos``."""
     stored = [SeenEvent(**event) for event in row.events or ()]
     # Workers of before revision 0004 know three events only; while they still run, they change only these.
     texts = [text for text in (row.opening_event, row.closing_event) if text and text != row.newest_event]

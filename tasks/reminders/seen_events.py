@@ -25,6 +25,8 @@ TIME = "%Y-%m-%dT%H:%M:%S.%f"
 _RANKS: dict[type[TodoEvent], int] = {TodoCreated: 0, TodoUpdated: 1, TodoCompleted: 2, TodoDeleted: 3}
 _OPENING = 0
 _CLOSING = 2
+#: What the text of an event that completed a todo is like, in SQL.
+LIKE_COMPLETION = f"% {_RANKS[TodoCompleted]} %"
 
 #: How many events of a todo are remembered. An older one that comes again is not recognized.
 MAX_SEEN = 40
@@ -88,6 +90,10 @@ class SeenEvent:
     @property
     def is_closing(self) -> bool:
         return self.rank >= _CLOSING
+
+    @property
+    def is_completion(self) -> bool:
+        return self.rank == _RANKS[TodoCompleted]
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored: read with ``SeenEvent(**data)``."""

@@ -96,8 +96,8 @@ def test_a_firing_whose_notice_was_never_sent_stays(world: World) -> None:
     assert len(world.firings()) == 1
 
 
-def test_a_closed_todo_goes_with_its_reminders_and_an_open_one_stays(world: World) -> None:
-    world.sync(event(), event("todo.completed", time=later(5)))
+def test_a_deleted_todo_goes_with_its_reminders_and_an_open_one_stays(world: World) -> None:
+    world.sync(event(), event("todo.deleted", time=later(5)))
     world.sync(event(id="todo-2", recurrence="FREQ=YEARLY"))
     assert not prune_at(world.database, NOW + 90 * DAY)
     assert prune_at(world.database, NOW + 91 * DAY) == Pruned(todos=1)
@@ -139,6 +139,41 @@ def test_a_todo_that_was_pruned_begins_anew_when_it_is_reopened(world: World) ->
     world.sync(event("todo.created", time=again, due=again + DAY, reminders=["-1h"]), now=again)
     assert world.row().version == 1
     assert world.fire(world.row().alarm_at) is not None
+
+
+@pytest.mark.parametrize("more", [[], ["todo.updated"], ["todo.updated", "todo.updated", "todo.updated"]])
+def test_a_completed_todo_that_was_pruned_sets_no_reminder_when_it_is_changed(
+    world: World, more: list[str]
+) -> None:
+    events = event(recurrence="FREQ=DAILY"), event("todo.completed", time=later(5), recurrence="FREQ=DAILY")
+    changes = [event(kind, time=later(6 + n), recurrence="FREQ=DAILY") for n, kind in enumerate(more)]
+    world.sync(*events, *changes)
+    for days in (100, 200):  # and again, when the change is old
+        now = NOW + days * DAY
+        assert prune_at(world.database, now) == Pruned(todos=1)
+        assert world.all_rows() == []
+        assert not prune_at(world.database, now + DAY)
+        world.sync(event("todo.updated", time=now, title="Milk", recurrence="FREQ=DAILY"), now=now)
+        assert world.waiting() == {}
+    assert todo_ids(world.database) == ["todo-1"]
+
+
+def test_of_a_completed_todo_little_is_left(world: World) -> None:
+    world.sync(event(title="Secret"), event("todo.completed", time=later(5), title="Secret"))
+    prune_at(world.database, NOW + 91 * DAY)
+    with world.database.reading() as connection:
+        (row,) = connection.execute(select(reminded_todos))
+    assert "Secret" not in str(row)
+    assert "@" not in str(row)
+    assert [one["id"] for one in row.events] == [row.closing_event.split()[-1]]
+
+
+def test_a_todo_that_was_completed_and_then_deleted_or_opened_again_goes(world: World) -> None:
+    for todo_id, kind in (("todo-1", "todo.deleted"), ("todo-2", "todo.created")):
+        world.sync(event(id=todo_id), event("todo.completed", time=later(5), id=todo_id))
+        world.sync(event(kind, time=later(6), id=todo_id, due=NOW))
+    assert prune_at(world.database, NOW + 91 * DAY) == Pruned(todos=2)
+    assert todo_ids(world.database) == []
 
 
 def todo_ids(database: Database) -> list[str]:
