@@ -54,7 +54,8 @@ def test_a_sample_compiles_and_what_it_imports_is_there(sample: str) -> None:
         elif isinstance(node, ast.ImportFrom):
             module = _module(node.module or "")
             for alias in node.names:
-                assert module is None or hasattr(module, alias.name), alias.name
+                if module is not None and not hasattr(module, alias.name):
+                    importlib.import_module(f"{module.__name__}.{alias.name}")  # as `from` does
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
