@@ -89,7 +89,8 @@ class RemindersByHand:
     ) -> None:
         """With ``owner``, an e-mail address in any case, there are only the reminders of that person.
 
-        ``write_down`` is told what is done, and to what, before it is; if it raises, that is not done.
+        ``write_down`` is told what is done, and to what, before it is; if it raises, that is not done. It is
+        told as well if that fails then. No transaction is open meanwhile: it may take long.
         """
         self._database = database
         self._owner = owner
@@ -120,8 +121,7 @@ class RemindersByHand:
 
     def one(self, beginning: str) -> Reminder:
         """The reminder whose id begins with ``beginning``. Raises NoSuchReminder, which names similar ids."""
-        with self._database.reading() as connection:
-            return _reminder(self._row(connection, beginning))
+        return _reminder(self._seen(beginning))
 
     def history(self, reminder_id: str, limit: int = 20) -> list[Firing]:
         """The firings of a reminder, the last one first."""
@@ -145,13 +145,11 @@ class RemindersByHand:
 
         Raises NoSuchReminder, or NotPossible if it has no alarm left.
         """
-        with self._database.writing() as connection:
-            row = self._row(connection, beginning, lock=True)
-            if row.state == ReminderState.DONE:
-                raise NotPossible(f"Reminder {row.id} has no alarm left to cancel")
-            self._write_down("cancel reminder", {"reminder": row.id, "todo": row.todo_id})
-            _set(connection, row, state=ReminderState.CANCELLED, occurrence=None, alarm_at=None, moved=False)
-            return _reminder(self._row(connection, row.id))
+        row = self._seen(beginning)
+        if row.state == ReminderState.DONE:
+            raise NotPossible(f"Reminder {row.id} has no alarm left to cancel")
+        values = {"state": ReminderState.CANCELLED, "occurrence": None, "alarm_at": None, "moved": False}
+        return self._change(row, "cancel reminder", {}, values)
 
     def reschedule(self, beginning: str, at: datetime, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Let a reminder fire at another time, once; a series then goes on. Returns the alarm to set.
@@ -160,9 +158,8 @@ class RemindersByHand:
         """
         if at <= now:
             raise NotPossible(f"{at.isoformat(timespec='minutes')} has passed; nothing was changed")
-        with self._database.writing() as connection:
-            row = self._row(connection, beginning, lock=True)
-            return self._moved(connection, row, _pending(row), at, "reschedule reminder")
+        row = self._seen(beginning)
+        return self._move(row, _pending(row), at, "reschedule reminder")
 
     def snooze(self, beginning: str, length: timedelta, now: datetime) -> tuple[Reminder, AlarmToSet]:
         """Put a reminder off until ``length`` from now; returns the alarm to set.
@@ -173,24 +170,54 @@ class RemindersByHand:
         Raises NoSuchReminder, or NotPossible if the reminder has neither.
         """
         until = now + length
-        with self._database.writing() as connection:
-            row = self._row(connection, beginning, lock=True)
-            occurrence: datetime | None = _pending(row)
-            if row.state != ReminderState.WAITING or row.alarm_at > until:
-                occurrence = row.fired_occurrence
-            if occurrence is None or row.state == ReminderState.CANCELLED:
-                raise NotPossible(
-                    f"Reminder {row.id} has not fired and is not due until then: reschedule it instead"
-                )
-            return self._moved(connection, row, occurrence, until, "snooze reminder")
+        row = self._seen(beginning)
+        occurrence: datetime | None = _pending(row)
+        if row.state != ReminderState.WAITING or row.alarm_at > until:
+            occurrence = row.fired_occurrence
+        if occurrence is None or row.state == ReminderState.CANCELLED:
+            raise NotPossible(
+                f"Reminder {row.id} has not fired and is not due until then: reschedule it instead"
+            )
+        return self._move(row, occurrence, until, "snooze reminder")
 
-    def _moved(
-        self, connection: Connection, row: Row[Any], occurrence: datetime, at: datetime, did: str
+    def _move(
+        self, row: Row[Any], occurrence: datetime, at: datetime, did: str
     ) -> tuple[Reminder, AlarmToSet]:
-        about = {"reminder": row.id, "todo": row.todo_id, "until": at.isoformat(timespec="seconds")}
+        values = {"state": ReminderState.WAITING, "occurrence": occurrence, "alarm_at": at, "moved": True}
+        moved = self._change(row, did, {"until": at.isoformat(timespec="seconds")}, values)
+        return moved, AlarmToSet(moved.id, moved.version, at)
+
+    def _change(
+        self, seen: Row[Any], did: str, more: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> Reminder:
+        """Write down what is done to a reminder and do it, unless it has changed since it was ``seen``."""
+        about = {"reminder": seen.id, "todo": seen.todo_id, **more}
+        # Outside of any transaction: Kafka may be slow, and SQLite has one writer at a time.
         self._write_down(did, about)
-        _set(connection, row, state=ReminderState.WAITING, occurrence=occurrence, alarm_at=at, moved=True)
-        return _reminder(self._row(connection, row.id)), AlarmToSet(row.id, row.version + 1, at)
+        try:
+            return self._set(seen, values)
+        except Exception as exc:
+            self._write_failure(f"{did}: failed", {**about, "why": str(exc)})
+            raise
+
+    def _set(self, seen: Row[Any], values: Mapping[str, Any]) -> Reminder:
+        with self._database.writing() as connection:
+            row = self._row(connection, seen.id, lock=True)
+            if row.version != seen.version:
+                raise NotPossible(f"Reminder {row.id} has changed meanwhile: look at it again")
+            changed = update(reminders).where(_R.id == row.id)
+            connection.execute(changed.values(version=row.version + 1, **values))
+            return _reminder(self._row(connection, row.id))
+
+    def _write_failure(self, did: str, about: Mapping[str, Any]) -> None:
+        try:
+            self._write_down(did, about)
+        except WorkersError as exc:
+            logger.warning("reminder.failure_not_in_log did=%s about=%s: %s", did, about, exc)
+
+    def _seen(self, beginning: str) -> Row[Any]:
+        with self._database.reading() as connection:
+            return self._row(connection, beginning)
 
     def _row(self, connection: Connection, beginning: str, *, lock: bool = False) -> Row[Any]:
         require_id(beginning)
@@ -238,11 +265,6 @@ def _pending(row: Row[Any]) -> datetime:
             f"Reminder {row.id} is called off: its todo {row.todo_id} is closed, or has it no longer"
         )
     return due
-
-
-def _set(connection: Connection, row: Row[Any], **values: Any) -> None:
-    changed = update(reminders).where(_R.id == row.id)
-    connection.execute(changed.values(version=row.version + 1, **values))
 
 
 def _zone_of(name: str) -> str:
