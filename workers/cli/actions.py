@@ -13,6 +13,7 @@ from ..operations.action_log import Action, Chain
 from ..operations.logged import log_of
 from ..times import timestamp
 from .terminal import complain, console, visible
+from .who import is_by
 
 FAILED = 1
 
@@ -20,7 +21,7 @@ FAILED = 1
 def show(app: str | None, *, who: str | None, limit: int, as_json: bool) -> int:
     """Print the last actions, the newest first; returns the exit status."""
     chain = _read(app, keep=None if who else limit)
-    found = [one for one in reversed(chain.last) if who in {None, one.who}][:limit]
+    found = [one for one in reversed(chain.last) if who is None or is_by(one.who, who)][:limit]
     if as_json:
         for one in found:
             print(json.dumps(_values(one)))

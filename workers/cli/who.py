@@ -7,23 +7,33 @@ from typing import Annotated
 import typer
 
 By = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who does it, for the log; else user@host.")
+    str | None, typer.Option("--by", metavar="NAME", help="Who does it, for the log, before user@host.")
 ]
+
+#: Longest name. Records cut a longer *who*, and with that its end.
+_MAX_CHARS = 100
 
 
 def who(by: str | None) -> str:
-    """The name that was given, else the user of this terminal. Raises WrongUsage for an empty one."""
+    """The user of this terminal, behind the name that was given: ``ann (root@host)``.
+
+    So a name that anybody can type never hides who typed it. Raises WrongUsage for one that is empty or long.
+    """
     import getpass
     import socket
 
     from ..errors import WrongUsage
 
-    if by is not None:
-        if not by.strip():
-            raise WrongUsage("--by should name somebody; without it, it is the user of this terminal")
-        return by
+    if by is not None and not 0 < len(by.strip()) <= _MAX_CHARS:
+        raise WrongUsage(f"--by should name somebody in 1 to {_MAX_CHARS} characters, not in {len(by)}")
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    typed_by = f"{user}@{socket.gethostname()}"
+    return typed_by if by is None else f"{by} ({typed_by})"
+
+
+def is_by(told: str, name: str) -> bool:
+    """Whether a record's *who* is ``name``, or has it from ``--by``."""
+    return told == name or told.startswith(f"{name} (")

@@ -94,4 +94,5 @@ def test_an_operator_pauses_a_queue_takes_jobs_out_and_sees_why_they_wait(
     assert run("actions", "verify", "--expect", expected).returncode == 0
     wrong = run("actions", "verify", "--expect", f"6:{checked['head']}")
     assert (wrong.returncode, "another head" in wrong.stderr) == (1, True)
-    assert "ann" in run("actions", "list", "--who", "ann").stdout
+    (anns,) = run("actions", "list", "--who", "ann", "--json").stdout.splitlines()
+    assert json.loads(anns)["who"] == f"ann ({shown['who']})"
