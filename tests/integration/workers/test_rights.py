@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 
 import dramatiq
@@ -20,6 +21,7 @@ from workers.dead_letters.selection import Search
 from workers.errors import NotAuthorized, TopicsMissing
 from workers.kafka.topic_reader import TopicReader
 from workers.operations.dead_letters import act, replaying
+from workers.operations.logged import log_of
 from workers.operations.queue_status import StatusReader
 from workers.records.envelope import Record
 from workers.records.sources import Incoming
@@ -131,3 +133,20 @@ def test_each_role_does_its_work_and_no_more(
         with pytest.raises(NotAuthorized):
             replay(shop(role).broker)
     assert [record.message for record in caplog.records if "cannot create" in record.message] == []
+
+
+def test_who_may_not_write_an_action_down_is_told_on_which_topic(shop: Callable[[Role], Shop]) -> None:
+    def write(broker: KafkaBroker) -> None:
+        with log_of(broker) as log:
+            log.write("ann", "pause", {"queue": "orders"})
+
+    operator = shop("operator").broker
+    without = [shop(role).broker for role in ("publisher", "worker")]  # one sees the topic, one does not
+    for broker in without:  # before it is there
+        with pytest.raises((TopicsMissing, NotAuthorized), match=re.escape(operator.topics.actions)):
+            write(broker)
+    write(operator)
+    for broker in without:
+        with pytest.raises((TopicsMissing, NotAuthorized), match=re.escape(operator.topics.actions)):
+            write(broker)
+    assert len(records_in(operator, operator.topics.actions)) == 1
