@@ -11,6 +11,9 @@ import {
 /** `waiting` for the next try; `ended` for good: the server will not have this client back. */
 export type State = "connecting" | "live" | "waiting" | "ended";
 
+/** How long a token, a handshake and the welcome may take together, in ms. */
+const WELCOME_MS = 20_000;
+
 /** A connection that lasts longer ends the count of failures, in ms. */
 const LASTED_MS = 5_000;
 
@@ -72,8 +75,8 @@ export class Connection {
 
   async #connect(turn: number): Promise<void> {
     const needs = this.#needs;
-    // A token that does not come is a failure, too.
-    this.#listen();
+    // A token that does not come is a failure, too, as is a socket that neither opens nor closes.
+    this.#listen(WELCOME_MS);
     needs.state("connecting", "");
     if (turn !== this.#turn) return;
     let token: string;
@@ -99,9 +102,9 @@ export class Connection {
   }
 
   /** Take a connection for dead on which nothing comes for too long. */
-  #listen(): void {
+  #listen(silence_ms: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#end(1006, undefined, "nothing came"), this.#silence_ms);
+    this.#timer = setTimeout(() => this.#end(1006, undefined, "nothing came"), silence_ms);
   }
 
   #send(frame: object): void {
@@ -109,10 +112,10 @@ export class Connection {
   }
 
   #take(frame: ServerFrame): void {
-    this.#listen();
+    if (frame.type === "welcome") this.#silence_ms = 2_000 * frame.ping_s;
+    this.#listen(this.#silence_ms);
     switch (frame.type) {
       case "welcome":
-        this.#silence_ms = 2_000 * frame.ping_s;
         this.#welcomeAt = Date.now();
         this.#needs.frame(frame);
         return this.#needs.state("live", "");

@@ -280,3 +280,14 @@ test("since when the log is not followed is there to be shown", async () => {
   FakeSocket.last.welcome({ stale_since: "2026-06-01T12:00:00Z" });
   assert.equal(seen.live.staleSince, "2026-06-01T12:00:00Z");
 });
+
+test("a socket that neither opens nor closes is given up after 20 s", async () => {
+  const seen = client();
+  await settle();
+  await pass(19_999);
+  assert.deepEqual(seen.states, ["connecting"]);
+  await pass(1);
+  assert.deepEqual(seen.states, ["connecting", "waiting"]);
+  await pass(200);
+  assert.equal(FakeSocket.made.length, 2);
+});
