@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ from typing import Any, Self
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
+from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
 from ..topics import Topics, actions_spec
 
@@ -29,6 +31,8 @@ from ..topics import Topics, actions_spec
 WriteAction = Callable[[str, str, Mapping[str, Any]], object]
 
 _GENESIS = bytes(32)
+#: The header by which a writer knows its record again among those that others write meanwhile.
+_MARK = "mark"
 #: How many of the last actions are kept to be shown.
 _KEPT = 500
 #: After how long a topic that does not exist is looked for again.
@@ -130,8 +134,10 @@ class ActionLog:
             self._reader.open()
             self._has_topic = bool(self._reader.sizes())
             self._looked_at = time.monotonic()
-            self.chain = Chain(keep=self._keep)
-            self._read()
+            # The chain that is known stays until the new one is complete: nobody sees a part of the log.
+            chain = Chain(keep=self._keep)
+            _take(chain, self._to_end())
+            self.chain = chain
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -155,25 +161,42 @@ class ActionLog:
         for record in self._reader.read(timeout_ms) if self._has_topic else ():
             self.chain.take(record.value)
 
-    def write(self, who: str, did: str, about: Mapping[str, Any]) -> None:
-        """Write what somebody does, and wait until Kafka has it. Raises KafkaUnreachable or NotAuthorized."""
+    def write(self, who: str, did: str, about: Mapping[str, Any]) -> int:
+        """Write what somebody does, and wait until Kafka has it; returns the number of that record.
+
+        All before it is read then. The number is 0 if the topic was made anew meanwhile. Raises
+        KafkaUnreachable or NotAuthorized.
+        """
         assert self._reader is not None, "not entered"
         if not self._has_topic:
             create_missing_topics(self._cluster, [actions_spec(self._topics)])
             self._open_anew()
         self._read()
         value = self.chain.value(who, did, about, int(time.time() * 1000))
-        self._producer.deliver(self._topics.actions, Record(b"actions", value, []))
-        self._read()
+        mark = secrets.token_bytes(8)
+        self._producer.deliver(self._topics.actions, Record(b"actions", value, [(_MARK, mark)]))
+        return self._read(mark)
 
     def _open_anew(self) -> None:
         self.__exit__(None, None, None)
         self.__enter__()
 
-    def _read(self) -> None:
+    def _read(self, mark: bytes | None = None) -> int:
+        return _take(self.chain, self._to_end(), mark)
+
+    def _to_end(self) -> Iterable[ConsumedRecord]:
         assert self._reader is not None
-        for record in self._reader.read_to_end() if self._has_topic else ():
-            self.chain.take(record.value)
+        return self._reader.read_to_end() if self._has_topic else ()
+
+
+def _take(chain: Chain, records: Iterable[ConsumedRecord], mark: bytes | None = None) -> int:
+    """Take records in; returns the number of the one with that mark, 0 if there is none."""
+    number = 0
+    for record in records:
+        chain.take(record.value)
+        if mark is not None and (_MARK, mark) in record.headers:
+            number = chain.count
+    return number
 
 
 def _short(value: Any) -> Any:

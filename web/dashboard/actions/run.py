@@ -64,7 +64,8 @@ class Run:
     done_before: int = 0
     resolution: Resolution = field(default_factory=Resolution)
     problem: str | None = None
-    #: The number of the log's last record when it ended here; 0 if it never began here.
+    #: The number of the log's record with which it last began, as far as this process has gone on with it;
+    #: 0 if it never began.
     turn: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 

@@ -14,9 +14,11 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from workers.broker.kafka_broker import KafkaBroker
 from workers.dead_letters.reader import Advance, Entry
@@ -30,7 +32,7 @@ from workers.operations.logged import Stopped, written_down
 from ..reading.actions import Actions
 from ..reading.letters import LetterIndex
 from .run import Phase, Run
-from .told import SAYS_S, ToldRun, as_run, bounds_as_json, comes_before, told_runs
+from .told import BEGINNINGS, SAYS_S, ToldRun, as_run, bounds_as_json, comes_before, is_others, told_runs
 
 logger = logging.getLogger(__name__)
 
@@ -64,19 +66,23 @@ class Runs:
             return "".join(f"{run.phase[:9]}{run.done}.{run.read};" for run in self._runs.values())
 
     def newest(self) -> list[Run]:
-        """Those of this process and of others, the newest first."""
+        """Those of this process and of others, the newest first; of many those that act, before others."""
         told, now_ms = self._told(), time.time() * 1000
         with self._lock:
-            own = {run_id: run for run_id, run in self._runs.items() if not _is_others(run, told)}
+            own = {one.id: one for one in self._runs.values() if one.is_active or not is_others(one, told)}
         others = {run_id: as_run(one, now_ms) for run_id, one in told.items() if run_id not in own}
-        return sorted((own | others).values(), key=lambda run: run.began_at, reverse=True)[:_KEPT]
+        found = sorted((own | others).values(), key=lambda run: (run.is_active, run.began_at))[-_KEPT:]
+        return sorted(found, key=lambda run: run.began_at, reverse=True)
 
     def get(self, run_id: str) -> Run | None:
         """A run of this process, else as the log tells of it; it may have to be read. Blocks for that."""
         if run_id not in self._runs and run_id not in self._told():
             with suppress(WorkersError):
                 self._log.catch_up()
-        return next((run for run in self.newest() if run.id == run_id), None)
+        own, told = self._runs.get(run_id), self._told()
+        if own is not None and (own.is_active or not is_others(own, told)):
+            return own
+        return as_run(told[run_id], time.time() * 1000) if run_id in told else None
 
     def _told(self) -> dict[str, ToldRun]:
         chain = self._log.chain
@@ -95,10 +101,14 @@ class Runs:
         self._start(run, self._look)
 
     def begin(self, run: Run, who: str, rate_per_s: float | None) -> bool:
-        """Act, or go on with what is left; False if it acts already or cannot."""
+        """Act, or go on with what is left; False if it acts already or cannot, in whichever process."""
+        with suppress(WorkersError):  # what cannot be read cannot be written either, and then it fails
+            self._log.catch_up()
+        told = self._told()
         with self._lock:
             known = self._runs.get(run.id, run)
-            if not run.can_begin or run.is_elsewhere or (known is not run and known.is_active):
+            acts = run.is_elsewhere or is_others(run, told) or (known is not run and known.is_active)
+            if acts or not run.can_begin:
                 return False
             run.who, run.rate_per_s, run.phase = who, rate_per_s, Phase.WAITING
             self._runs[run.id] = run
@@ -127,15 +137,14 @@ class Runs:
             if thread.is_alive():
                 logger.warning("dashboard.run_goes_on thread=%s after %g s", thread.name, _CLOSE_S)
 
-    def _start(self, run: Run, work: object) -> None:
+    def _start(self, run: Run, work: Callable[[Run], None]) -> None:
         thread = threading.Thread(
             target=self._run, args=(run, work), name=f"dashboard.{run.verb}", daemon=True
         )
         self._threads.add(thread)
         thread.start()
 
-    def _run(self, run: Run, work: object) -> None:
-        assert callable(work)
+    def _run(self, run: Run, work: Callable[[Run], None]) -> None:
         try:
             work(run)
         except Stopped:
@@ -178,12 +187,12 @@ class Runs:
         return action.problem_of(entry)
 
     def _act(self, run: Run) -> None:
-        with self._turn(run), self._noted(run):
+        with self._turn(run):
             run.done_before, run.resolution = run.done, Resolution()
             action = self._action(run)
             about = {} if run.bounds is None else {"bounds": bounds_as_json(run.bounds, run.wanted)}
             with written_down(
-                self._log.write,
+                partial(self._write, run),
                 run.who,
                 replace(action, facts={**action.facts, **about}),
                 run.wanted,
@@ -201,6 +210,21 @@ class Runs:
                 run.selection.forget_places()
             run.phase = Phase.FAILED if away else Phase.DONE
 
+    def _write(self, run: Run, who: str, did: str, about: Mapping[str, Any]) -> None:
+        """Write that a run begins; raises Stopped if another process was first. Or how it ended, if here."""
+        told = self._told().get(run.id)
+        if did not in BEGINNINGS:
+            if told is None or told.turn <= run.turn:
+                self._log.write(who, did, about)
+            return
+        if told and told.turn == run.turn and told.phase is Phase.ACTING:  # its end could not be written
+            done = run.done - told.done_before
+            self._log.write(who, f"{run.verb}: stopped", {"run": run.id, "done": done, "turn": told.turn})
+        number = self._log.write(who, did, about)
+        if (told := self._told().get(run.id)) is None or told.turn != number:
+            raise Stopped
+        run.turn = number
+
     def _selection(self, run: Run, action: Action) -> Selection:
         """What is left of a run: of one that another process began, its letters are selected again."""
         if run.selection is None:
@@ -210,7 +234,7 @@ class Runs:
 
     def _wait_for_others(self, run: Run) -> None:
         """Wait until none acts that began before this one, in whichever process."""
-        while comes_before(self._told(), run.id, time.time() * 1000) is not None:
+        while run.id not in (told := self._told()) or comes_before(told, run.id, time.time() * 1000):
             self._pause(run, 0.5)
 
     def _pause(self, run: Run, seconds: float) -> None:
@@ -220,7 +244,8 @@ class Runs:
             self._log.want()
             told = self._told().get(run.id)
             left_s = max(0.0, until - time.monotonic())
-            if (told and told.stop_wished_by) or run.stopping.wait(min(1.0, left_s)):
+            is_over = told is not None and (told.stop_wished_by or told.turn != run.turn)
+            if is_over or run.stopping.wait(min(1.0, left_s)):
                 raise Stopped
             if told and time.time() - told.heard_ms / 1000 >= SAYS_S:
                 self._log.write(run.who, f"{run.verb}: goes on", {"run": run.id, "done": run.resolution.done})
@@ -242,14 +267,6 @@ class Runs:
             progress=progress,
             wait=lambda seconds: self._pause(run, seconds),
         )
-
-    @contextmanager
-    def _noted(self, run: Run) -> Iterator[None]:
-        """Note up to where the log tells of this process' part of a run."""
-        try:
-            yield
-        finally:
-            run.turn = self._log.chain.count
 
     @contextmanager
     def _turn(self, run: Run) -> Iterator[None]:
@@ -276,9 +293,3 @@ class Runs:
             yield advance
 
         return self._letters.search(watch)
-
-
-def _is_others(run: Run, told: Mapping[str, ToldRun]) -> bool:
-    """Whether another process has gone on with a run of this one since that ended here."""
-    one = told.get(run.id)
-    return one is not None and not run.is_active and 0 < run.turn < one.turn

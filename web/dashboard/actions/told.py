@@ -25,13 +25,18 @@ SAYS_S = 60.0
 SILENT_S = 150.0
 
 _TIMES = ("since_ms", "until_ms")
-_BEGINNINGS = {"replay": "replay", "mend and replay": "replay", "discard": "discard"}
+#: What the log says when a run begins, or goes on after it ended, with the verb of that run.
+BEGINNINGS = {"replay": "replay", "mend and replay": "replay", "discard": "discard"}
 _ENDINGS = {"ended": Phase.DONE, "stopped": Phase.STOPPED, "failed": Phase.FAILED}
 
 
 @dataclass
 class ToldRun:
-    """A run, by what the log has of it; ``turn`` is the number of the record with which it last began."""
+    """A run, by what the log has of it; ``turn`` is the number of the record with which it last began.
+
+    One that goes on has not begun again, whatever the log says: of two processes that begin it at once, the
+    first in the log acts.
+    """
 
     id: str
     verb: str
@@ -64,8 +69,11 @@ def told_runs(actions: Iterable[Action]) -> dict[str, ToldRun]:
         if not isinstance(run_id, str):
             continue
         verb, _, news = action.did.partition(": ")
-        if action.did in _BEGINNINGS:
-            found[run_id] = _begun(found.pop(run_id, None), action, run_id)
+        if action.did in BEGINNINGS:
+            before = found.get(run_id)
+            if before is None or not before.goes_on(action.at_ms):
+                found.pop(run_id, None)
+                found[run_id] = _begun(before, action, run_id)
         elif (run := found.get(run_id)) is not None and verb == run.verb:
             _note(run, action, news)
     return found
@@ -74,7 +82,7 @@ def told_runs(actions: Iterable[Action]) -> dict[str, ToldRun]:
 def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:
     done = before.done if before else 0
     letters = _number(action.about.get("letters"))
-    verb = _BEGINNINGS[action.did]
+    verb = BEGINNINGS[action.did]
     began_ms = before.began_ms if before else action.at_ms
     return ToldRun(
         run_id,
@@ -94,6 +102,8 @@ def _note(run: ToldRun, action: Action, news: str) -> None:
     if news == "stop":
         run.stop_wished_by = action.who
         return
+    if action.about.get("turn", run.turn) != run.turn:
+        return  # it is about an earlier part of the run, and another process has gone on with that meanwhile
     run.heard_ms = action.at_ms
     run.done_now = _number(action.about.get("done"))
     if news in _ENDINGS:
@@ -108,6 +118,12 @@ def comes_before(told: Mapping[str, ToldRun], run_id: str, now_ms: float) -> Tol
     return next((one for one in others if own is None or one.turn < own.turn), None)
 
 
+def is_others(run: Run, told: Mapping[str, ToldRun]) -> bool:
+    """Whether another process has begun a run, or gone on with it, since this one last did."""
+    one = told.get(run.id)
+    return one is not None and run.turn < one.turn
+
+
 def as_run(told: ToldRun, now_ms: float) -> Run:
     """The run as pages show one, and as it can go on here if it does not elsewhere."""
     asked = {name: str(told.about[name]) for name in FIELDS if told.about.get(name)}
@@ -116,7 +132,7 @@ def as_run(told: ToldRun, now_ms: float) -> Run:
     if asked.get("exception") == "none":
         asked["exception"] = NO_EXCEPTION
     run = Run(told.verb, told.who, filter_of({}, 0), asked, id=told.id, began_at=told.began_ms / 1000)
-    run.total, run.done_before, run.phase = told.total, told.done, told.phase
+    run.total, run.done_before, run.phase, run.turn = told.total, told.done, told.phase, told.turn
     run.is_elsewhere = told.goes_on(now_ms)
     if told.phase is Phase.ACTING and not run.is_elsewhere:
         run.phase, run.problem = Phase.STOPPED, "its process has not been heard of for some minutes"

@@ -40,11 +40,14 @@ class Actions:
         """Keep reading for a while."""
         self._reading.want()
 
-    def write(self, who: str, did: str, about: Mapping[str, Any]) -> None:
-        """Write an action down. Blocks. Raises KafkaUnreachable or NotAuthorized: then do not do it."""
+    def write(self, who: str, did: str, about: Mapping[str, Any]) -> int:
+        """Write an action down; returns the number of its record. Blocks.
+
+        Raises KafkaUnreachable or NotAuthorized: then do not do it.
+        """
         written = self._reading.call(lambda: self._log.write(who, did, about))
         try:
-            written.result(_WRITE_S)
+            return written.result(_WRITE_S)
         except TimeoutError as exc:
             written.cancel()
             raise WorkersError(f"this could not be written into the log in {_WRITE_S:g} s") from exc

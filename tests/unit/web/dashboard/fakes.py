@@ -126,7 +126,8 @@ class FakeKafka:
     def _deliver(self, topic: str, record: Record) -> None:
         self.check()
         assert topic == "shop.actions"
-        self.actions.append(Consumed(topic, 0, len(self.actions), NOW_MS, record.key, record.value))
+        place = (topic, 0, len(self.actions), NOW_MS)
+        self.actions.append(Consumed(*place, record.key, record.value, record.headers))
 
     def _send(self, topic: str, record: Record) -> Done:
         self.check()

@@ -91,6 +91,104 @@ def test_two_operators_in_two_processes_run_no_job_twice(
     assert (first.done, second.done) == (30, 0)
 
 
+def test_a_run_that_another_process_has_begun_is_not_begun_beside_it(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    one, other = make(), make()
+    first = client("operator", board=one)
+    path = _posted(client, one).headers["location"].removeprefix("/workers")
+    assert "3</strong> dead letters would be replayed" in wait_for(
+        lambda: page if "Looking" not in (page := first.get(path).text) else None
+    )
+    run_id = path.partition("?")[0].rpartition("/")[2]
+    second = client("operator", board=other)
+    wait_for(lambda: "would be replayed" in second.get(path).text)
+    run = other.desk.runs.get(run_id)
+    assert run is not None
+    assert other.desk.runs.begin(run, "bo@example.com", 1 / 300)
+    wait_for(lambda: kafka.sent)
+    first.post(f"/runs/{run_id}", data={"do": "begin"})
+    assert ">Stop<" in first.get(f"/runs/{run_id}").text
+    first.post(f"/runs/{run_id}", data={"do": "stop"})
+    wait_for(lambda: run.phase is Phase.STOPPED)
+    assert len(kafka.sent) == 1
+    assert [did for _, did in told(kafka)] == ["replay", "replay: stop", "replay: stopped"]
+
+
+def test_of_two_processes_that_go_on_with_a_run_at_once_the_first_in_the_log_does(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    one, other = make(), make()
+    run = begun(client, one, 1 / 300)
+    wait_for(lambda: kafka.sent)
+    one.desk.runs.stop(run)
+    wait_for(lambda: run.phase is Phase.STOPPED)
+    late = other.desk.runs.get(run.id)
+    assert late is not None
+    with other.desk.runs._acting:  # it has not written yet that it begins
+        assert other.desk.runs.begin(late, "bo@example.com", None)
+        assert one.desk.runs.begin(run, "ana@example.com", 1 / 300)
+        wait_for(lambda: len(kafka.sent) == 2)
+    wait_for(lambda: not late.is_active)
+    shown = other.desk.runs.get(run.id)
+    assert shown is not None
+    assert shown.is_elsewhere
+    assert run.phase is Phase.ACTING
+    assert len(kafka.sent) == 2
+    assert [did for _, did in told(kafka)] == ["replay", "replay: stopped", "replay", "replay"]
+
+
+def test_a_run_that_acts_is_shown_and_can_be_stopped_however_many_are_newer(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    one, other = make(), make()
+    run = begun(client, one, 1 / 300)
+    wait_for(lambda: kafka.sent)
+    for number in range(60):
+        for did in ("discard", "discard: ended"):
+            other.desk.actions.write("bo@example.com", did, {"run": f"x{number}", "letters": 1})
+    browser = client("operator", board=other)
+    assert ">Stop<" in browser.get(f"/runs/{run.id}").text
+    assert other.desk.runs.get("x0") is not None
+    found = [shown.id for shown in other.desk.runs.newest()]
+    assert (len(found), found[0], found[-1]) == (50, "x59", run.id)
+
+
+def test_a_run_whose_end_could_not_be_written_goes_on_here(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    board = make()
+    run = begun(client, board, 1 / 300)
+    wait_for(lambda: kafka.sent)
+    kafka.away = "Kafka is away"
+    board.desk.runs.stop(run)
+    wait_for(lambda: not run.is_active)
+    kafka.away = None
+    wait_for(lambda: run.phase is Phase.DONE or board.desk.runs.begin(run, "ana@example.com", None) is None)
+    assert sorted(ids(kafka)) == ["m0", "m1", "m2"]
+    dids = [did for _, did in told(kafka)]
+    assert (dids[:3], dids[-1]) == (["replay", "replay: stopped", "replay"], "replay: ended")
+
+
+def test_an_end_that_is_told_late_does_not_end_what_another_process_has_gone_on_with() -> None:
+    chain = Chain()
+    chain.take(chain.value("ana", "replay", {"run": "a", "letters": 9}, 1))
+    chain.take(chain.value("ana", "replay: stopped", {"run": "a", "done": 4}, 2))
+    chain.take(chain.value("bo", "replay", {"run": "a", "letters": 5}, 3))
+    chain.take(chain.value("ana", "replay: stopped", {"run": "a", "done": 4, "turn": 1}, 4))
+    chain.take(chain.value("ana", "replay", {"run": "a", "letters": 5}, 5))
+    run = told_runs(chain.last)["a"]
+    assert (run.phase, run.turn, run.who, run.done) == (Phase.ACTING, 3, "bo", 4)
+
+
 def test_a_process_that_does_not_know_a_run_looks_anew_and_asks_again(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:

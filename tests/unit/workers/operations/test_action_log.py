@@ -12,6 +12,7 @@ from tests.helpers.records import Consumed
 from workers.kafka import TopicPartition
 from workers.operations import action_log
 from workers.operations.action_log import ActionLog, Chain
+from workers.records.envelope import Record
 
 
 def test_a_topic_that_another_process_makes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +47,54 @@ def test_a_topic_that_another_process_makes_is_found(monkeypatch: pytest.MonkeyP
         now += 10
         actions.follow(0)
     assert opened == [False, True]
+
+
+def test_while_a_log_is_opened_anew_the_chain_that_is_known_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [Consumed("t", value=Chain().value(who, "pause", {}, 1)) for who in ("ana", "bo")]
+    seen: list[int] = []
+
+    class Reader:
+        def open(self) -> None: ...
+        def close(self) -> None: ...
+        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
+            return {TopicPartition("t", 0): (0, 2)}
+
+        def read_to_end(self) -> Iterator[Consumed]:
+            for record in records:
+                seen.append(log.chain.count)
+                yield record
+
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    log = ActionLog(Mock(), Mock(), Mock())
+    with log:
+        seen.clear()
+    with log:
+        assert seen == [2, 2]
+        assert log.chain.count == 2
+
+
+def test_a_writer_knows_its_record_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    records: list[Consumed] = []
+    value = Chain().value("ana", "pause", {}, 1)
+
+    class Reader:
+        def open(self) -> None: ...
+        def close(self) -> None: ...
+        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
+            return {TopicPartition("t", 0): (0, 2)}
+
+        def read_to_end(self) -> Iterator[Consumed]:
+            found, records[:] = records[:], []
+            return iter(found)
+
+    def deliver(_topic: str, record: Record) -> None:
+        records.extend(Consumed("t", value=value) for _ in range(2))
+        records.append(Consumed("t", value=record.value, headers=record.headers))
+        records.append(Consumed("t", value=value))
+
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    producer = Mock()
+    producer.deliver = deliver
+    with ActionLog(Mock(), Mock(), producer) as log:
+        assert log.write("ana", "pause", {}) == 3
+        assert log.chain.count == 4
