@@ -15,16 +15,17 @@ from .kafka import (
     ConfigResource,
     KafkaAdminClient,
     TopicPartition,
+    brokers_of,
     connect_admin,
     kafka_errors,
 )
-from .kafka.creation.plainer import accepts, consequence
+from .kafka.creation.plainer import accepts, consequence, may_be_left_out
 from .kafka.idempotence import why_not_idempotent
 from .topics import TopicSpec
 
 logger = logging.getLogger(__name__)
 
-#: Settings of topics that change what the pool does where they are not there.
+#: Settings of topics that change what the pool does where they are not there: workers tell so.
 _SETTINGS = ("message.timestamp.type", "cleanup.policy")
 #: What is only validated is named like a topic of ours.
 _TRIED = "tried-by-doctor"
@@ -34,11 +35,12 @@ _TRIED = "tried-by-doctor"
 class Lack:
     """What a cluster does not do for this user, and what the pool does without it.
 
-    ``setting`` is that of a topic, or empty. ``is_made_up_for``: nothing is lost, and nothing grows for ever.
+    ``setting`` is one of topics that it refuses, with the value. ``is_made_up_for``: nothing is lost, and
+    nothing grows for ever.
     """
 
     text: str
-    setting: str = ""
+    setting: tuple[str, str] | None = None
     is_made_up_for: bool = True
 
 
@@ -59,12 +61,22 @@ def lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Lack]:
     found: list[Lack] = []
     with connect_admin(cluster) as admin, kafka_errors(cluster, "try what the cluster can do"):
         found += _trimming(cluster, admin, specs)
-        found += _refused(admin, specs)
+        for name, value in _refused(admin, specs):
+            found.append(Lack(f"{name}={value} is refused: {consequence(name)}", (name, value)))
     why = why_not_idempotent(cluster)
     if why is not None:
         text = "no producer ids are given: records may be written twice when an answer is lost"
         found.append(Lack(f"{text} ({why})"))
     return found
+
+
+def refused_settings(cluster: Cluster, specs: Sequence[TopicSpec]) -> frozenset[tuple[str, str]]:
+    """The settings, each with its value, that topics are made without.
+
+    Raises KafkaUnreachable or NotAuthorized.
+    """
+    with connect_admin(cluster) as admin, kafka_errors(cluster, "try what topics may have"):
+        return frozenset(_refused(admin, specs))
 
 
 def _trimming(cluster: Cluster, admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
@@ -102,14 +114,19 @@ def _differing(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[
             if (entry := configs.get(spec.name, {}).get(name)) and entry["value"] != spec.config[name]
         ]
         if lacking:
-            yield Lack(f"{', '.join(lacking)} without {name} as wanted: {consequence(name)}", name)
+            yield Lack(f"{', '.join(lacking)} without {name} as wanted: {consequence(name)}")
 
 
-def _refused(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
+def _refused(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[tuple[str, str]]:
     """The settings that no new topic could have. A user who may not create topics cannot know."""
-    for name in _SETTINGS:
-        for value in sorted({spec.config[name] for spec in specs if name in spec.config}):
-            of = next(spec for spec in specs if spec.config.get(name) == value)
-            plain = TopicSpec(f"{of.name}.{_TRIED}", 1, of.replication_factor)
-            if accepts(admin, plain) and accepts(admin, replace(plain, config={name: value})) is False:
-                yield Lack(f"{name}={value} is refused: {consequence(name)}", name)
+    tried: set[tuple[str, str]] = set()
+    brokers = brokers_of(admin)
+    for spec in (each.on(brokers) for each in specs):
+        wanted = {pair for pair in spec.config.items() if may_be_left_out(*pair)} - tried
+        plain = TopicSpec(f"{spec.name}.{_TRIED}", 1, spec.replication_factor)
+        if not wanted or not accepts(admin, plain):
+            continue
+        tried |= wanted
+        for name, value in sorted(wanted):
+            if accepts(admin, replace(plain, config={name: value})) is False:
+                yield name, value

@@ -30,6 +30,16 @@ _MIN_COPIES = "min.insync.replicas"
 _STATS_MS = 31 * 24 * 3_600_000
 _STATS_SEGMENT_BYTES = 4 * 1024 * 1024
 _SEGMENT_BYTES = 64 * 1024 * 1024
+#: Settings that decide how small a topic is kept, and not what becomes of its records.
+TUNING = frozenset(
+    (
+        "segment.ms",
+        "segment.bytes",
+        "min.cleanable.dirty.ratio",
+        "max.compaction.lag.ms",
+        "delete.retention.ms",
+    )
+)
 #: How long the last report of a process that was killed is kept.
 _FLEET_MS = 3_600_000
 

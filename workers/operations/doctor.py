@@ -99,7 +99,7 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
         lacking = lacks(cluster, broker.topic_specs())
     except WorkersError as exc:
         lacking = [Lack(f"not tried: {_words(exc)}", is_made_up_for=False)]
-    refused = {lack.setting for lack in lacking}
+    refused = [lack.setting for lack in lacking if lack.setting is not None]
     yield _found("topics", partial(_topics, cluster, [topic.without(refused) for topic in checked]))
     yield _found("rights", partial(_rights, broker, checked))
     yield from (Finding("abilities", lack.is_made_up_for, lack.text) for lack in lacking)
@@ -167,6 +167,8 @@ def _topics(cluster: Cluster, checked: list[Checked]) -> str:
         raise WorkersError(f"none can be seen by {cluster.user}")
     unknown = any(topic.found and topic.found.config is None for topic in visible)
     note = "; their settings cannot be seen without the right DescribeConfigs" if unknown else ""
+    hints = [topic.hint for topic in visible if topic.hint]
+    note += f"; what was made by an earlier version is kept smaller by {' and '.join(hints)}" if hints else ""
     return f"{len(visible)} as they should be{note}"
 
 

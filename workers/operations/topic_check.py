@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..kafka import (
     is_unauthorized,
     kafka_errors,
 )
-from ..topics import TopicSpec
+from ..topics import TUNING, TopicSpec
 
 #: Rights that a user needs on a topic, to send, to work and to trim.
 NEEDED_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DELETE")
@@ -40,16 +40,34 @@ class Checked:
     hidden: bool = False
     #: How many brokers the cluster has.
     brokers: int = 1
+    #: The settings, with their values, that the cluster gives to no topic.
+    refused: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def differences(self) -> list[str]:
-        """The settings that differ from those the broker would create. More partitions are no difference."""
-        return [] if self.found is None else compare(self.spec, self.found, self.brokers)
+        """What differs from what the broker would create, and matters. More partitions are no difference."""
+        return [] if self.found is None else compare(self.spec, self.found, self.brokers, self.refused)
 
-    def without(self, settings: Collection[str]) -> Checked:
-        """The same as if nobody wanted these settings of the topic."""
-        kept = {name: value for name, value in self.spec.config.items() if name not in settings}
-        return replace(self, spec=replace(self.spec, config=kept))
+    @property
+    def hint(self) -> str:
+        """The command that keeps an optional topic as small as a new one; empty if there is nothing to say.
+
+        A topic that exists is never changed, so one of an earlier version has that version's settings.
+        """
+        if self.found is None or not self.spec.is_optional:
+            return ""
+        differing = _differing(self.spec, self.found, self.refused)
+        wanted = ",".join(f"{name}={value}" for name, value in differing.items() if name in TUNING)
+        if not wanted:
+            return ""
+        return (
+            "kafka-configs --bootstrap-server ... --alter --entity-type topics "
+            f"--entity-name {self.spec.name} --add-config {wanted}"
+        )
+
+    def without(self, refused: Iterable[tuple[str, str]]) -> Checked:
+        """The same as if nobody wanted these settings with these values."""
+        return replace(self, refused=self.refused | frozenset(refused))
 
     @property
     def missing_rights(self) -> list[str]:
@@ -66,10 +84,13 @@ class Checked:
         return [right for right in NEEDED_RIGHTS if right not in has | unneeded]
 
 
-def compare(spec: TopicSpec, found: Found, brokers: int = 1) -> list[str]:
+def compare(
+    spec: TopicSpec, found: Found, brokers: int = 1, refused: Collection[tuple[str, str]] = ()
+) -> list[str]:
     """The settings of ``found`` that differ from ``spec`` on a cluster of so many brokers, in words.
 
-    More copies than the pool would choose are no difference, unless a number was asked for.
+    More copies than the pool would choose are no difference, unless a number was asked for; nor is what the
+    cluster has refused, or how small an optional topic is kept.
     """
     wanted = spec.on(brokers)
     differences = []
@@ -80,13 +101,25 @@ def compare(spec: TopicSpec, found: Found, brokers: int = 1) -> list[str]:
         copies < wanted_copies if spec.replication_factor is None else copies != wanted_copies
     ):
         differences.append(f"replication {copies}, wanted {wanted_copies}")
-    if found.config is not None:
-        differences += [
-            f"{name}={found.config.get(name, 'unknown')}, wanted {value}"
-            for name, value in wanted.config.items()
-            if not _fits(name, found.config.get(name), value)
-        ]
+    config = found.config or {}
+    differences += [
+        f"{name}={config.get(name, 'unknown')}, wanted {value}"
+        for name, value in _differing(wanted, found, refused).items()
+        if not (spec.is_optional and name in TUNING)
+    ]
     return differences
+
+
+def _differing(wanted: TopicSpec, found: Found, refused: Collection[tuple[str, str]]) -> dict[str, str]:
+    """The settings, as wanted, that the topic does not have; none if it is not known which it has."""
+    config = found.config
+    if config is None:
+        return {}
+    return {
+        name: value
+        for name, value in wanted.config.items()
+        if (name, value) not in refused and not _fits(name, config.get(name), value)
+    }
 
 
 def _fits(name: str, value: str | None, wanted: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from ...abilities import refused_settings
 from ...application import load_broker
 from ...operations.topic_check import Checked, check
 from ...times import length_of_time
@@ -17,7 +18,11 @@ def show(app: str | None, *, only_check: bool, as_json: bool) -> int:
     """Show the topics, create the missing ones unless ``only_check``; returns the exit status."""
     broker = load_broker(app)
     created = [] if only_check else broker.prepare()
-    checked = check(broker.cluster, broker.topic_specs())
+    specs = broker.topic_specs()
+    checked = check(broker.cluster, specs)
+    if any(topic.differences or topic.hint for topic in checked):
+        refused = refused_settings(broker.cluster, specs)
+        checked = [topic.without(refused) for topic in checked]
     if as_json:
         print(json.dumps([_as_json(topic, created) for topic in checked]))
     else:
@@ -34,6 +39,7 @@ def _as_json(topic: Checked, created: Sequence[str]) -> dict[str, object]:
         "replication_factor": found.replication_factor if found else None,
         "config": dict(found.config) if found and found.config is not None else None,
         "differences": topic.differences,
+        "hint": topic.hint or None,
     }
 
 
@@ -50,6 +56,8 @@ def _topics_table(checked: Sequence[Checked], created: Sequence[str]) -> Table:
     for topic in checked:
         found, state = topic.found, _state(topic, created)
         shown = "; ".join(topic.differences) if state == "differs" else state
+        if state == "ok" and topic.hint:
+            shown += f"; of an earlier version: {topic.hint}"
         config = (found.config if found else None) or {}
         if found and found.config is None:
             shown += " (its settings are hidden: no right DescribeConfigs)"

@@ -34,6 +34,11 @@ WITHOUT: Mapping[str, str] = {
 _OF_NO_IMPORTANCE = "the cluster's own value is used"
 
 
+def may_be_left_out(setting: str, value: str) -> bool:
+    """Whether a topic is made without the setting where the cluster refuses it."""
+    return setting not in _ESSENTIAL or (setting == "cleanup.policy" and "compact" in value)
+
+
 def consequence(setting: str) -> str:
     """What follows from a setting's refusal, in words."""
     return WITHOUT.get(setting, _OF_NO_IMPORTANCE)

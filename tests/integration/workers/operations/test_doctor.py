@@ -81,6 +81,20 @@ def test_what_differs_on_the_cluster_is_said(cluster: Cluster, application: Appl
     ).replace("cleanup.policy=delete, ", "")
 
 
+def test_a_history_that_an_earlier_version_has_made_is_well_and_a_hint(
+    cluster: Cluster, application: Application
+) -> None:
+    broker = application(cluster).broker
+    made = {"num_partitions": 1, "replication_factor": 1}
+    configs = {"cleanup.policy": "compact,delete", "retention.ms": str(31 * 86_400_000)}
+    with connect_admin(cluster) as admin:
+        admin.create_topics({broker.topics.stats: made | {"configs": configs}})
+    broker.prepare()
+    found = findings()["topics"]
+    assert found.ok, found.text
+    assert f"--entity-name {broker.topics.stats} --add-config segment.ms=3600000,segment.bytes" in found.text
+
+
 def test_servers_that_do_not_answer_are_named_and_the_rest_is_looked_at(
     application: Application, nowhere: str
 ) -> None:

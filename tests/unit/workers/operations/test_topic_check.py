@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.operations.topic_check import Checked, Found, compare
-from workers.topics import TopicSpec
+from workers.topics import Topics, TopicSpec, stats_spec
 
 SPEC = TopicSpec("t", 8, 3, {"retention.ms": "-1"})
 
@@ -52,3 +52,34 @@ def test_rights_are_missing_only_where_the_cluster_tells_them() -> None:
     assert Checked(source, found(rights=frozenset({"READ", "DESCRIBE"}))).missing_rights == []
     assert Checked(source, found(rights=frozenset({"DESCRIBE"}))).missing_rights == ["READ"]
     assert Checked(SPEC, None, hidden=True).missing_rights == ["READ", "WRITE", "DESCRIBE", "DELETE"]
+
+
+def test_what_the_cluster_refuses_is_no_difference_and_the_same_setting_with_another_value_is() -> None:
+    small, large = (
+        TopicSpec("s", 1, config={"segment.bytes": "4"}),
+        TopicSpec("l", 1, config={"segment.bytes": "64"}),
+    )
+    refused = {("segment.bytes", "4"), ("min.insync.replicas", "2")}
+    on_three = Found(1, 3, {"segment.bytes": "1024", "min.insync.replicas": "1"}, None)
+    assert Checked(small, on_three, brokers=3).without(refused).differences == []
+    assert Checked(large, on_three, brokers=3).without(refused).differences == [
+        "segment.bytes=1024, wanted 64"
+    ]
+
+
+def test_how_small_the_history_is_kept_is_a_hint_with_its_command() -> None:
+    spec = stats_spec(Topics("todo"), None)
+    earlier = {name: value for name, value in spec.config.items() if not name.startswith(("max.", "delete."))}
+    assert Checked(spec, Found(1, 1, spec.config, None)).hint == ""
+    topic = Checked(spec, Found(1, 1, earlier | {"delete.retention.ms": "86400000"}, None))
+    assert topic.differences == []
+    assert topic.hint == (
+        "kafka-configs --bootstrap-server ... --alter --entity-type topics --entity-name todo.stats "
+        "--add-config max.compaction.lag.ms=3600000,delete.retention.ms=3600000"
+    )
+    assert topic.without(spec.config.items()).hint == ""
+    jobs = TopicSpec("t", 1, config={"segment.bytes": "64"}, has_jobs=True)
+    assert Checked(jobs, Found(1, 1, {}, None)).hint == ""
+    assert Checked(spec, Found(1, 1, dict(spec.config) | {"cleanup.policy": "delete"}, None)).differences == [
+        "cleanup.policy=delete, wanted compact,delete"
+    ]
