@@ -43,6 +43,11 @@ def has_any(kinds: tuple[type[nodes.Node], ...], body: Sequence[nodes.Node]) -> 
     return any(True for _ in template_of(body).find_all(kinds))
 
 
+def changes_escaping(template: nodes.Template) -> bool:
+    """Whether values are not escaped alike in all of it, as by ``{% autoescape %}``."""
+    return template.find(nodes.EvalContextModifier) is not None
+
+
 def copy_of(node: N, values: Mapping[str, nodes.Expr] | None = None) -> N:
     """A copy, with copies of ``values`` in the places of names."""
     if values and isinstance(node, nodes.Name) and node.name in values:

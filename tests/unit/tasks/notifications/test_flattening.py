@@ -72,6 +72,13 @@ LEFT_TO_JINJA = {
     "{{ parts.bold(2) }}{% endfor %}",
     "escaped otherwise": '{% import "parts.txt" as parts %}{{ parts.bold(x) }}',
     "a layout that is escaped otherwise": '{% extends "layout.txt" %}{% block body %}{{ x }}{% endblock %}',
+    "a call that is escaped otherwise": '{% import "parts.html" as parts %}'
+    "{% autoescape false %}{{ parts.bold(x) }}{{ x }}{% endautoescape %}",
+    "a macro with a part that is escaped otherwise": '{% import "raw.html" as raw %}{{ raw.bold(x) }}',
+    "a layout with a part that is escaped otherwise": '{% import "parts.html" as parts %}'
+    '{% extends "raw-layout.html" %}{% block body %}{{ parts.bold(x) }}{% endblock %}',
+    "a block with a part that is escaped otherwise": EXTENDS
+    + "{% block body %}{% autoescape false %}{{ parts.bold(x) }}{% endautoescape %}{% endblock %}",
 }
 FILES = {
     "layout.html": LAYOUT,
@@ -82,6 +89,9 @@ FILES = {
     "required.html": "{% block item required %}{% endblock %}",
     "parts.html": PARTS_OF_PAGES,
     "parts.txt": PARTS_OF_PAGES,
+    "raw.html": "{% macro bold(text) %}{% autoescape false %}{{ text }}{% endautoescape %}{{ text }}"
+    "{% endmacro %}",
+    "raw-layout.html": "{% autoescape false %}{% block body %}{% endblock %}{% endautoescape %}",
     "other.html": "{% macro bold(text) %}other{% endmacro %}",
     **WHOLE,
     **LEFT_TO_JINJA,
