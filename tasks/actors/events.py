@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -33,7 +32,6 @@ from .reminders import keeper, sync_reminder
 if TYPE_CHECKING:
     from ..effects.engine import EffectsEngine
     from ..effects.later import Alarms, Left
-    from ..reminders.outcomes import AlarmToSet
 
 logger = logging.getLogger(__name__)
 
@@ -105,11 +103,8 @@ def _enqueue(left: Sequence[Left]) -> None:
 
 
 def _set_alarms(work: Sequence[Alarms]) -> None:
-    now_set: set[AlarmToSet] = set()
-    for context, group in groupby(work, key=lambda one: one.event.context):
-        with within(context):
-            alarms = [alarm for one in group for alarm in one.alarms]
-            now_set.update(keeper().set_alarms(alarms, datetime.now(UTC)))
+    contexts = {alarm: one.event.context for one in work for alarm in one.alarms}
+    now_set = set(keeper(contexts).set_alarms(list(contexts), datetime.now(UTC)))
     for one in work:
         assert isinstance(one.event.event, TodoEvent)
         updates.reminders_set(one.event.event, now_set.intersection(one.alarms))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 import dramatiq
 
 from workers.middleware.runs_thread import RunsThread
+from workers.traces.active import within
 
 from ..app import broker, database, kept_days, max_delay, reconcile_every, reminder_policy, reminder_store
 from ..events.fields import Part
@@ -31,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 #: For how long the database is pruned at a time; what is left then is for the next time.
 _PRUNE_S = 60.0
+
+_NO_CONTEXTS: Mapping[AlarmToSet, Any] = MappingProxyType({})
 
 
 @dramatiq.actor(broker=broker, queue_name="reminders")
@@ -82,13 +87,13 @@ def _prune() -> None:
         logger.info("database.pruned deliveries=%d firings=%d todos=%d", *counts)
 
 
-def keeper() -> ReminderKeeper:
-    """The keeper of the reminders in this process's database."""
+def keeper(contexts: Mapping[AlarmToSet, Any] = _NO_CONTEXTS) -> ReminderKeeper:
+    """The keeper of the reminders in this process's database; ``contexts`` are as for `set_alarms`."""
     from ..reminders.keeper import ReminderKeeper
 
     return ReminderKeeper(
         reminder_store(),
-        set_alarms=set_alarms,
+        set_alarms=partial(set_alarms, contexts=contexts),
         send_notices=send_notices,
         policy=reminder_policy,
         max_delay=max_delay,
@@ -96,14 +101,18 @@ def keeper() -> ReminderKeeper:
     )
 
 
-def set_alarms(alarms: Sequence[AlarmToSet]) -> None:
-    """Enqueue a delayed job for each alarm; returns when Kafka has them. Raises KafkaUnreachable."""
+def set_alarms(alarms: Sequence[AlarmToSet], contexts: Mapping[AlarmToSet, Any] = _NO_CONTEXTS) -> None:
+    """Enqueue a delayed job for each alarm; returns when Kafka has them. Raises KafkaUnreachable.
+
+    ``contexts`` are those of the traces that jobs belong to; others belong to the trace of this thread.
+    """
     now = datetime.now(UTC)
     with broker.batch():
         for alarm in alarms:
             # Rounded up: an alarm that comes a moment early is set again.
             delay_ms = math.ceil((alarm.at - now).total_seconds() * 1000)
-            broker.enqueue(alarm_job(alarm), delay=max(0, delay_ms))
+            with within(contexts.get(alarm)):
+                broker.enqueue(alarm_job(alarm), delay=max(0, delay_ms))
 
 
 def alarm_job(alarm: AlarmToSet) -> dramatiq.Message[None]:

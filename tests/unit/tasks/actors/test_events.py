@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
+from uuid import UUID
 
 import dramatiq
 import pytest
+from opentelemetry.trace import format_trace_id
 
 import tasks
-from tasks.actors import events, updates
+from tasks.actors import events, reminders, updates
 from tasks.audit.chain import AuditEntry
 from tasks.audit.entries import entry_of
 from tasks.effects import batch
-from tasks.effects.later import Later
+from tasks.effects.event_in_hand import EventInHand
+from tasks.effects.later import Alarms, Later
 from tasks.events import models
 from tasks.events.fields import Part
 from tasks.events.models import InvalidEvent, read_any_event, read_event
 from tasks.notifications.notice import Notice
 from tasks.notifications.rendering import RenderedNotice, render
+from tasks.reminders.outcomes import AlarmToSet
 from tasks.reminders.store import ReminderStore
 from tasks.storage.database import Database
 from tasks.updates.records import Deed
 from tests.helpers.effects_world import ObedientMailer, an_engine
 from tests.helpers.samples import KINDS, a_todo, an_event
+from tests.helpers.spans import KeptSpans, kept_spans
+from workers.errors import KafkaUnreachable
+from workers.traces.active import ids
 
 
 class Effects:
@@ -239,3 +247,55 @@ def test_an_effect_says_only_what_matters_to_it() -> None:
         == "Not a valid todo event: todo.owner.language: is not a language tag like en or pt-BR"
     )
     read_any_event(an_event().model_dump(mode="json")).require(*Part)
+
+
+class Alarmed:
+    """Alarms that are set after three events, each in a trace of its own, and what came of that."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, spans: KeptSpans) -> None:
+        self.store = Mock(ReminderStore)
+        self.told: list[Any] = []
+        self.traces: dict[str, str] = {}
+        self.refused = ""
+        self.expected: dict[str, str] = {}
+        self.work: list[Alarms] = []
+        for number in range(3):
+            data = an_event().model_dump(mode="json")
+            alarm = AlarmToSet(str(UUID(int=number)), 1, datetime.now(UTC))
+            with spans.tracer.start_as_current_span("event") as span:
+                event = EventInHand(read_event(data), data, Mock())
+                self.expected[alarm.reminder_id] = format_trace_id(span.get_span_context().trace_id)
+            self.work.append(Alarms(event, [alarm]))
+        monkeypatch.setattr(reminders, "reminder_store", lambda: self.store)
+        monkeypatch.setattr(updates, "update_log", "updates")
+        monkeypatch.setattr(updates, "announcer", lambda: self.told.append)
+        monkeypatch.setattr(tasks.broker, "enqueue", self._enqueue)
+
+    def _enqueue(self, job: dramatiq.Message[Any], *, delay: int) -> None:
+        assert delay == 0
+        if job.args[0] == self.refused:
+            raise KafkaUnreachable("no Kafka")
+        trace = ids()
+        assert trace is not None
+        self.traces[job.args[0]] = trace[0]
+
+
+@pytest.fixture
+def alarmed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Alarmed]:
+    with kept_spans() as spans:
+        yield Alarmed(monkeypatch, spans)
+
+
+def test_alarms_of_many_traces_are_set_together_each_in_its_own(alarmed: Alarmed) -> None:
+    events._set_alarms(alarmed.work)
+    assert alarmed.traces == alarmed.expected
+    assert alarmed.store.note_set.call_count == 1
+    assert [update.deed for update in alarmed.told] == [Deed.REMINDER_SET] * 3
+
+
+def test_where_one_alarm_of_many_is_not_set_their_jobs_set_and_tell_all(alarmed: Alarmed) -> None:
+    alarmed.refused = str(UUID(int=2))
+    with pytest.raises(KafkaUnreachable):
+        events._set_alarms(alarmed.work)
+    assert alarmed.told == []
+    assert not alarmed.store.note_set.called
