@@ -126,7 +126,7 @@ storm: .venv/.installed ## 100,000 jobs, 12,000 events while workers and Kafka's
 		tests/acceptance/survival/test_storm_of_bridges.py $(ARGS)
 
 soak: .venv/.installed ## 30 minutes (HOURS=8, SOAK_MINUTES=2) at 10,000 events a minute while all services are killed in turn
-	$(PY) -m bench.soak --minutes $(if $(HOURS),$$(( 60 * $(HOURS) )),$(or $(SOAK_MINUTES),30)) $(ARGS)
+	$(PY) -m bench.soak $(if $(HOURS),--hours $(HOURS),--minutes $(or $(SOAK_MINUTES),30)) $(ARGS)
 
 bench: .venv-bench/.installed ## speed and memory, compared with dramatiq and Celery on Redis and others (ARGS=--quick: less)
 	@.venv-bench/bin/python -m bench $(ARGS)

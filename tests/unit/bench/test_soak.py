@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
+import psutil
 import pytest
 
+from bench.errors import NotMeasured
+from bench.soak import command, run, services
 from bench.soak.chart import chart
 from bench.soak.flatness import Bound, Point, judge
 from bench.soak.judging import failures, verdicts
@@ -94,6 +100,66 @@ def test_what_is_lost_and_what_came_again_is_counted(tmp_path: Path) -> None:
     assert outcome.repeated == 1
     assert outcome.mail_s == {0: [0.5], 1: [0.25]}
     assert [round(one, 1) for one in outcome.publish_s[1]] == [0.2, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("words", "minutes"), [("", 30), ("--minutes 2", 2), ("--hours 8", 480), ("--hours 0.5", 30)]
+)
+def test_how_long_is_said_in_minutes_or_hours(words: str, minutes: float) -> None:
+    assert command._parser().parse_args(words.split()).minutes == minutes
+
+
+class _Service:
+    """Notes what is done with it, and is interrupted where that is wanted."""
+
+    def __init__(self, name: str, noted: list[str], interrupted_at: str) -> None:
+        self.address = self.url = ""
+        self._name = name
+        self._noted = noted
+        self._interrupted_at = interrupted_at
+
+    def start(self) -> None:
+        self._noted.append(f"start {self._name}")
+        if self._name == self._interrupted_at:
+            raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        self._noted.append(f"stop {self._name}")
+
+
+def test_what_is_interrupted_while_it_starts_is_stopped_as_all_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    noted: list[str] = []
+    for name in ("Kafka", "PostgreSql"):
+        monkeypatch.setattr(run, name, lambda _folder, name=name: _Service(name, noted, "PostgreSql"))
+    with pytest.raises(KeyboardInterrupt), run._services(tmp_path):
+        pass
+    assert noted == ["start Kafka", "start PostgreSql", "stop PostgreSql", "stop Kafka"]
+
+
+def test_a_program_can_be_stopped_before_it_has_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(services, "_START_S", 0.0)
+    program = services.Program(["http.server", "0"], tmp_path / "log", {}, ready="never said")
+    program.stop()
+    with pytest.raises(NotMeasured, match="did not start"):
+        program.start()
+    program.stop()
+    assert program.has_ended()
+
+
+def test_a_database_whose_start_was_interrupted_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(services, "import_module", lambda _name: Mock())
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "data").mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as postmaster:
+        (tmp_path / "data" / "postmaster.pid").write_text(f"{postmaster.pid}\n{tmp_path}\n")
+        services.PostgreSql(tmp_path).stop()
+        assert not psutil.pid_exists(postmaster.pid)
 
 
 def a_result(*, repeated: int, lost_rows: int = 0) -> Result:
