@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0007"
 down_revision: str | None = "0006"
@@ -85,6 +86,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The trail goes on from the last archived row, and nothing else in the database knows that row.
+    if op.get_bind().execute(sa.text("SELECT month FROM audit_archives LIMIT 1")).first():
+        raise CommandError(
+            "months of the audit trail are archived: without audit_archives it has no beginning"
+        )
     for statement in _FROM_SQLITE if _is_sqlite() else _FROM_POSTGRESQL:
         op.execute(statement)
     op.drop_table("audit_archives")

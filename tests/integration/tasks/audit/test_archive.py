@@ -11,6 +11,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from tasks.audit.archive import archiver
 from tasks.audit.archive.archiver import Month, archive, plan
@@ -33,6 +36,7 @@ from tasks.audit.verify import verify
 from tasks.cli import archive_output
 from tasks.cli.audit_output import check, show_table
 from tasks.events.models import Event
+from tasks.storage import schema
 from tasks.storage.database import Database
 from tasks.storage.engine import DatabaseError
 from tests.helpers.samples import KINDS, a_todo, an_event
@@ -297,6 +301,24 @@ def test_the_database_lets_only_archived_rows_be_deleted(trail: Database, folder
         with pytest.raises(DatabaseError, match="append-only"), trail.writing() as connection:
             connection.execute(text(statement))
     assert count(trail) == 1
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
+def test_what_is_known_of_archived_months_is_not_taken_away(trail: Database, folder: ArchiveFolder) -> None:
+    with trail.writing() as connection:
+        downgrade(connection, "0006")
+    assert trail.upgrade() == "0006"
+    move(trail, folder)
+    with pytest.raises(CommandError, match="are archived"), trail.writing() as connection:
+        downgrade(connection, "0006")
+    assert trail.revision() == schema.needed()
+    assert verify(trail, folder=folder).told == []
 
 
 def test_a_broken_chain_and_a_folder_of_another_trail_are_left_alone(
