@@ -117,16 +117,28 @@ def text_of(row: Mapping[str, Any]) -> str:
 
 
 def flaw(row: Mapping[str, Any], head: Head) -> str | None:
-    """Describe what is wrong with ``row``, which was found after ``head``; None if it continues the chain."""
+    """Describe what is wrong with ``row``, which was found after ``head``; None if it continues the chain.
+
+    What a row holds is never an error.
+    """
     number = row["sequence"]
     missing = number - head.sequence - 1
     if missing == 1:
         return f"row {number - 1} is missing"
     if missing:
         return f"rows {head.sequence + 1} to {number - 1} are missing"
-    if hash_of(row) != row["hash"]:
+    try:
+        is_changed = hash_of(row) != row["hash"]
+    except Exception as exc:  # noqa: BLE001 - whatever somebody put there
+        return unreadable(number, exc)
+    if is_changed:
         return f"row {number} was changed: what it says does not give its hash"
     if row["previous_hash"] != head.hash:
         before = f"row {head.sequence}" if head.sequence else "the beginning"
         return f"row {number} does not continue {before}: something else was there when it was written"
     return None
+
+
+def unreadable(sequence: int, exc: Exception) -> str:
+    """Describe a row that cannot be read."""
+    return f"row {sequence} was changed: it cannot be read ({type(exc).__name__}: {exc})"

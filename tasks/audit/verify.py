@@ -13,7 +13,7 @@ from ..storage.engine import DatabaseError
 from .archive.folder import ArchiveError, ArchiveFolder
 from .archive.manifest import Manifest
 from .archive.registry import archived
-from .chain import Head, flaw
+from .chain import Head, flaw, unreadable
 from .reading import PAGE_SIZE, AuditFilter, Row, pages, read_rows
 from .trail import audit_trail
 
@@ -92,7 +92,7 @@ def _all_rows(
             yield from _archived_rows(grown, folder, verdict)
         # Rows that are archived and still there are deleted by the next `audit archive`.
         if row["sequence"] > verdict.head.sequence:
-            wrong = row["unreadable"] if "unreadable" in row else _flaw(row, verdict.head)
+            wrong = row["unreadable"] if "unreadable" in row else flaw(row, verdict.head)
             if wrong:
                 verdict.add(wrong)
             yield row
@@ -135,17 +135,6 @@ def _rows_of(month: Manifest, folder: ArchiveFolder | None, verdict: Verdict) ->
         verdict.add(str(exc))
 
 
-def _flaw(row: Row, head: Head) -> str | None:
-    try:
-        return flaw(row, head)
-    except Exception as exc:  # noqa: BLE001 - whatever somebody put there
-        return _unreadable(row["sequence"], exc)
-
-
-def _unreadable(sequence: int, exc: Exception) -> str:
-    return f"row {sequence} was changed: it cannot be read ({type(exc).__name__}: {exc})"
-
-
 def _read_what_can_be_read(connection: Connection, statement: Select[Any]) -> Sequence[Row]:
     try:
         return read_rows(connection, statement)
@@ -162,4 +151,4 @@ def _alone(connection: Connection, sequence: int, hash_: str) -> Row:
     except DatabaseError:
         raise
     except (ValueError, TypeError) as exc:
-        return {"sequence": sequence, "hash": hash_, "unreadable": _unreadable(sequence, exc)}
+        return {"sequence": sequence, "hash": hash_, "unreadable": unreadable(sequence, exc)}

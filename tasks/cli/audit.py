@@ -93,7 +93,8 @@ def verify(
 @app.command()
 def archive(
     older_than: Annotated[
-        int, typer.Option(min=1, metavar="MONTHS", help="Months that stay in the database, at least.")
+        int,
+        typer.Option(min=1, max=1200, metavar="MONTHS", help="Months that stay in the database, at least."),
     ] = 12,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which months would be moved.")] = False,
 ) -> None:
@@ -106,7 +107,7 @@ def archive(
     now = datetime.now(UTC)
     until = archived_until(now, older_than)
     if dry_run:
-        raise typer.Exit(archive_commands.show_plan(database(), until))
+        raise typer.Exit(archive_commands.show_plan(database(), until=until, now=now))
     raise typer.Exit(archive_commands.move(database(), folder_to_write(), until=until, now=now))
 
 

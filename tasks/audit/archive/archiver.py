@@ -44,12 +44,18 @@ class Month:
         return self.last - self.first + 1
 
 
-def plan(database: Database, until: datetime) -> Iterator[Month]:
+def plan(
+    database: Database, until: datetime, stopped: Callable[[Row], object] = lambda _: None
+) -> Iterator[Month]:
     """Yield the months that ended before ``until`` and are not archived, the oldest first.
 
     Only a row of a later month shows that a month is over; so the last row always stays in the trail, and the
     chain has an end to go on from. A row that was recorded by a slow clock counts as of the month of the row
     before it.
+
+    ``stopped`` is called with the sequence and the ``recorded_at`` of the row whose month is the first that
+    ends later: neither that row nor any after it is in a month that is yielded. Raises ArchiveError if a row
+    cannot be read.
     """
     months = archived(database)
     least = plus(months[-1].month, 1) if months else ""
@@ -61,6 +67,7 @@ def plan(database: Database, until: datetime) -> Iterator[Month]:
             yield Month(month, first, last)
             month, first = month_of(row["recorded_at"]), row["sequence"]
         if end_of(month) > until:
+            stopped(row)
             return
         last = row["sequence"]
 
@@ -73,24 +80,27 @@ def archive(
     now: datetime,
     tell: Callable[[Month], object] = lambda _: None,
     progress: Callable[[int], object] = lambda _: None,
+    stopped: Callable[[Row], object] = lambda _: None,
 ) -> None:
     """Move the months of `plan`; complete what an earlier call that was killed has left.
 
     Other processes may add rows meanwhile; rows are deleted in portions that do not hold them up. ``tell`` is
-    called with each month that was moved, ``progress`` with the number of rows that were read.
+    called with each month that was moved, ``progress`` with the number of rows that were read, ``stopped`` as
+    `plan` does.
 
     Raises:
-        ArchiveError: the chain is broken, or a file cannot be written or read back; no row of that month was
-            deleted.
+        ArchiveError: the chain is broken, a row cannot be read, or a file cannot be written or read back; no
+            row of that month was deleted.
         DatabaseError: call it again.
     """
     with folder.locked():
         _complete(database, folder)
-        for month in plan(database, until):
+        for month in plan(database, until, stopped):
             before = archived_head(database)
             manifest = folder.existing(month.name)  # of a call that was killed
             if manifest is None:
-                rows = pages(database, AuditFilter(above=before.sequence, below=month.last + 1))
+                wanted = AuditFilter(above=before.sequence, below=month.last + 1)
+                rows = _readable(pages(database, wanted))
                 manifest = folder.write(month.name, _counted(rows, progress), before)
             if (manifest.before, manifest.head) != (before, _head_at(database, month.last)):
                 raise ArchiveError(
@@ -124,7 +134,14 @@ def _times(database: Database, after: int) -> Iterator[Row]:
         times = statement.with_only_columns(_SEQUENCE, audit_trail.c.recorded_at)
         return [dict(row) for row in connection.execute(times).mappings()]
 
-    return pages(database, AuditFilter(above=after), read=read)
+    return _readable(pages(database, AuditFilter(above=after), read=read))
+
+
+def _readable(rows: Iterator[Row]) -> Iterator[Row]:
+    try:
+        yield from rows
+    except (ValueError, TypeError) as exc:
+        raise ArchiveError(f"a row cannot be read: {exc}; todo-workers audit verify says which") from exc
 
 
 def _head_at(database: Database, sequence: int) -> Head:

@@ -24,7 +24,10 @@ class ArchiveError(WorkersError):
 
 
 class ArchiveFolder:
-    """Writes the files of months, reads them and checks them. Any number of processes may read."""
+    """Writes the files of months, reads them and checks them. Any number of processes may read.
+
+    Only the user who wrote a file may read it, as the rows say who did what: other rights are given by hand.
+    """
 
     def __init__(self, path: Path, keys: Keys) -> None:
         self.path = path
@@ -137,7 +140,7 @@ class _Written:
         self.sha256 = ""
 
     def __enter__(self) -> _Written:
-        self._raw: IO[bytes] = self._part.open("wb")
+        self._raw = _new(self._part)
         # Without name and time of the file, the same rows give the same bytes.
         self._packed = gzip.GzipFile("", "wb", fileobj=self, mtime=0)
         return self
@@ -163,9 +166,15 @@ class _Written:
             _put_in_place(self._part, self._file)
 
 
+def _new(part: Path) -> IO[bytes]:
+    # One that was left by a call that was killed would keep its mode.
+    part.unlink(missing_ok=True)
+    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
 def _write_whole(file: Path, content: bytes) -> None:
     part = file.with_name(f"{file.name}.part")
-    with part.open("wb") as raw:
+    with _new(part) as raw:
         raw.write(content)
         raw.flush()
         os.fsync(raw.fileno())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_LAST = "9999-12"
+
 
 def month_of(time: datetime) -> str:
     """The month of a time."""
-    return time.astimezone(UTC).strftime("%Y-%m")
+    time = time.astimezone(UTC)
+    return f"{time.year:04}-{time.month:02}"
 
 
 def start_of(month: str) -> datetime:
@@ -23,5 +26,5 @@ def plus(month: str, months: int) -> str:
 
 
 def end_of(month: str) -> datetime:
-    """The first moment after a month."""
-    return start_of(plus(month, 1))
+    """The first moment after a month; the last one there is, if there is no month after it."""
+    return start_of(plus(month, 1)) if month < _LAST else datetime.max.replace(tzinfo=UTC)

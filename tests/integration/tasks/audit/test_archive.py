@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,7 +105,7 @@ def test_whole_months_are_moved_and_the_chain_goes_on_through_them(
     head = verify(trail).head
     rows = list(newest(trail, AuditFilter()))
     assert list(plan(trail, MARCH)) == [JANUARY, FEBRUARY]
-    assert archive_output.show_plan(trail, MARCH) == 0
+    assert archive_output.show_plan(trail, until=MARCH, now=NOW) == 0
     assert "2026-02: 3 rows, 4 to 6\nnothing was moved" in capsys.readouterr().out
     assert (count(trail), list(folder.path.iterdir())) == (7, [])
     assert move(trail, folder, datetime(2026, 2, 15, tzinfo=UTC)) == [JANUARY]
@@ -340,6 +342,58 @@ def test_a_broken_chain_and_a_folder_of_another_trail_are_left_alone(
     other.dispose()
 
 
+@pytest.mark.parametrize(("year", "before"), [(2031, "2032-01-01"), (9999, "9999-12-31")])
+def test_a_row_that_a_wrong_clock_recorded_in_the_future_is_named(
+    trail: Database, folder: ArchiveFolder, capsys: pytest.CaptureFixture[str], year: int, before: str
+) -> None:
+    store = AuditStore(trail)
+    for recorded_at in (datetime(year, 12, 5, tzinfo=UTC), NOW):
+        store.record(an_event(), recorded_at=recorded_at)
+    told = (
+        f"row 8 was recorded in the future, on {year}-12-05, by a wrong clock: "
+        f"neither it nor a later row can be archived before {before}\n"
+    )
+    assert archive_output.show_plan(trail, until=MARCH, now=NOW) == 0
+    assert told not in capsys.readouterr().err  # it holds up nothing yet
+    assert archive_output.show_plan(trail, until=NOW, now=NOW) == 0
+    assert capsys.readouterr().err == told
+    for out in ("2026-04: 1 rows, 7 to 7 moved", "nothing to archive"):
+        assert archive_output.move(trail, folder, until=NOW, now=NOW) == 0
+        captured = capsys.readouterr()
+        assert (out in captured.out, told in captured.err) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("recorded_at = 'soon'", "a row cannot be read: .*soon.*; todo-workers audit verify says which"),
+        ("after = '{broken'", "a row cannot be read: .*; todo-workers audit verify says which"),
+        (
+            "details = 'NaN'",
+            r"row 2 was changed: it cannot be read \(ValueError: .*Nothing of 2026-01",
+        ),
+        (
+            "recorded_at = '0999-01-01 00:00:00.000000'",
+            "row 2 was changed: what it says does not",
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_said_and_stays(
+    tmp_path: Path, folder: ArchiveFolder, change: str, told: str
+) -> None:
+    # PostgreSQL keeps out what is not of a column's type.
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    for recorded_at in RECORDED:
+        AuditStore(database).record(an_event(), recorded_at=recorded_at)
+    with database.writing() as connection:
+        connection.execute(text("DROP TRIGGER audit_trail_no_update"))
+        connection.execute(text(f"UPDATE audit_trail SET {change} WHERE sequence = 2"))
+    with pytest.raises(ArchiveError, match=told):
+        move(database, folder)
+    assert (count(database), archived(database)) == (7, [])
+    database.dispose()
+
+
 def test_keys_of_earlier_years_check_what_they_signed_and_wrong_ones_are_named(
     trail: Database, folder: ArchiveFolder, tmp_path: Path
 ) -> None:
@@ -371,6 +425,18 @@ def test_the_files_are_what_other_programs_can_check(trail: Database, folder: Ar
         "audit-2026-01.json.sig",
         "audit-2026-01.jsonl.gz",
     ]
+
+
+def test_only_the_user_who_archives_can_read_the_files(trail: Database, folder: ArchiveFolder) -> None:
+    # As a call of an earlier release leaves it that was killed.
+    (folder.path / "audit-2026-01.jsonl.gz.part").touch(0o644)
+    before = os.umask(0o022)
+    try:
+        assert move(trail, folder) == [JANUARY, FEBRUARY]
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in folder.path.glob("audit-*")}
+    assert (modes, len(list(folder.path.glob("audit-*")))) == ({0o600}, 6)
 
 
 def test_what_may_come_again_is_not_archived(monkeypatch: pytest.MonkeyPatch) -> None:
