@@ -20,6 +20,7 @@ from workers.broker.kafka_broker import KafkaBroker
 from workers.errors import WorkersError, WrongUsage
 
 from .actions.runs import Runs
+from .actions.told import ToldRuns
 from .page import environment
 from .reading.actions import Actions
 from .reading.letters import LetterIndex
@@ -81,7 +82,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.snapshots = Snapshots(self.broker)
         self.letters = LetterIndex(self.broker)
-        self.actions = Actions(self.broker)
+        self.actions = Actions(self.broker, ToldRuns)
         self.runs = Runs(self.broker, self.letters, self.actions)
         self._live_pages = SharedPages(lambda page: isinstance(page, HTMLResponse))
         self.templates = environment(tuple(pages.templates for pages in self.pages))

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.producer import DurableProducer
@@ -52,12 +52,19 @@ class Action:
     about: Mapping[str, Any]
 
 
+class Listener(Protocol):
+    """Hears of each action that a chain takes in, in their order."""
+
+    def take(self, action: Action) -> None: ...
+
+
 class Chain:
     """The records of a log, taken in one after another. Pure; ``flaw`` says where it first does not fit."""
 
-    def __init__(self, *, keep: int | None = _KEPT) -> None:
+    def __init__(self, *, keep: int | None = _KEPT, listener: Listener | None = None) -> None:
         """``keep``: how many of the last actions stay in :attr:`last`; None for all."""
         self._heads = [_GENESIS]
+        self.listener = listener
         self.last: deque[Action] = deque(maxlen=keep)
         self.flaw: str | None = None
 
@@ -100,6 +107,8 @@ class Chain:
             self._note(f"record {number} is no action")
         else:
             self.last.append(action)
+            if self.listener is not None:
+                self.listener.take(action)
             if not 0 <= seen < number or self._heads[seen] != head:
                 self._note(
                     f"record {number} does not fit the {seen:,} before it: one of those was changed, removed "
@@ -115,17 +124,27 @@ class ActionLog:
     """Reads the log, and writes into it; a context manager that can be entered again, for one thread."""
 
     def __init__(
-        self, cluster: Cluster, topics: Topics, producer: DurableProducer, *, keep: int | None = _KEPT
+        self,
+        cluster: Cluster,
+        topics: Topics,
+        producer: DurableProducer,
+        *,
+        keep: int | None = _KEPT,
+        listen: Callable[[], Listener] | None = None,
     ) -> None:
-        """``keep``: how many of the last actions are kept, None for all. Does no I/O."""
+        """``keep``: how many of the last actions are kept, None for all. Does no I/O.
+
+        ``listen`` makes what hears of each action; it is made anew with the chain, whose ``listener`` it is.
+        """
         self._keep = keep
+        self._listen = listen
         self._cluster = cluster
         self._topics = topics
         self._producer = producer
         self._reader: TopicReader | None = None
         self._has_topic = False
         self._looked_at = 0.0
-        self.chain = Chain(keep=keep)
+        self.chain = self._new_chain()
 
     def __enter__(self) -> Self:
         """Connect and read all of it. Raises KafkaUnreachable or NotAuthorized."""
@@ -135,7 +154,7 @@ class ActionLog:
             self._has_topic = bool(self._reader.sizes())
             self._looked_at = time.monotonic()
             # The chain that is known stays until the new one is complete: nobody sees a part of the log.
-            chain = Chain(keep=self._keep)
+            chain = self._new_chain()
             _take(chain, self._to_end())
             self.chain = chain
         except BaseException:
@@ -161,6 +180,11 @@ class ActionLog:
         for record in self._reader.read(timeout_ms) if self._has_topic else ():
             self.chain.take(record.value)
 
+    def catch_up(self) -> None:
+        """Take in all that is written by now. Raises KafkaUnreachable or NotAuthorized."""
+        self.follow(0)  # that finds the topic
+        self._read()
+
     def write(self, who: str, did: str, about: Mapping[str, Any]) -> int:
         """Write what somebody does, and wait until Kafka has it; returns the number of that record.
 
@@ -176,6 +200,9 @@ class ActionLog:
         mark = secrets.token_bytes(8)
         self._producer.deliver(self._topics.actions, Record(b"actions", value, [(_MARK, mark)]))
         return self._read(mark)
+
+    def _new_chain(self) -> Chain:
+        return Chain(keep=self._keep, listener=self._listen() if self._listen else None)
 
     def _open_anew(self) -> None:
         self.__exit__(None, None, None)

@@ -88,9 +88,12 @@ class Run:
 
     @property
     def query(self) -> dict[str, str]:
-        """By what a process that does not know it can look anew which letters it is about."""
+        """By what a process that does not know it can look anew which letters it is about.
+
+        One that acts at once is not looked for anew, but waited for.
+        """
         limit = {"limit": str(self.limit)} if self.limit else {}
-        return {} if self.at_once else {"action": self.verb, **limit, **self.asked}
+        return {"at_once": "yes"} if self.at_once else {"action": self.verb, **limit, **self.asked}
 
     def seconds(self, rate_per_s: float | None) -> float:
         """How long it takes at that rate."""

@@ -25,20 +25,18 @@ from workers.dead_letters.reader import Advance, Entry
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
-from workers.operations.action_log import Chain
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
 from workers.operations.logged import Stopped, written_down
 
 from ..reading.actions import Actions
 from ..reading.letters import LetterIndex
 from .run import Phase, Run
-from .told import BEGINNINGS, SAYS_S, ToldRun, as_run, bounds_as_json, comes_before, is_others, told_runs
+from .told import BEGINNINGS, KEPT, SAYS_S, ToldRun, ToldRuns, as_run, bounds_as_json, comes_before, is_others
 
 logger = logging.getLogger(__name__)
 
 #: How many letters of a replay are checked against their actor: that takes a millisecond each.
 _CHECKED = 1_000
-_KEPT = 50
 #: How long the runs have to stop when the application does.
 _CLOSE_S = 10.0
 #: The most letters that a limit can be: to find the oldest ones takes some 500 bytes for each.
@@ -56,8 +54,6 @@ class Runs:
         self._acting = threading.Lock()
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._threads: set[threading.Thread] = set()
-        #: What the log tells, with the chain and the number of its records by which that was found out.
-        self._known: tuple[Chain | None, int, dict[str, ToldRun]] = (None, 0, {})
 
     @property
     def version(self) -> str:
@@ -71,7 +67,7 @@ class Runs:
         with self._lock:
             own = {one.id: one for one in self._runs.values() if one.is_active or not is_others(one, told)}
         others = {run_id: as_run(one, now_ms) for run_id, one in told.items() if run_id not in own}
-        found = sorted((own | others).values(), key=lambda run: (run.is_active, run.began_at))[-_KEPT:]
+        found = sorted((own | others).values(), key=lambda run: (run.is_active, run.began_at))[-KEPT:]
         return sorted(found, key=lambda run: run.began_at, reverse=True)
 
     def get(self, run_id: str) -> Run | None:
@@ -85,17 +81,15 @@ class Runs:
         return as_run(told[run_id], time.time() * 1000) if run_id in told else None
 
     def _told(self) -> dict[str, ToldRun]:
-        chain = self._log.chain
-        known = self._known
-        if known[0] is not chain or known[1] != chain.count:
-            known = self._known = (chain, chain.count, told_runs(list(chain.last)))
-        return known[2]
+        told = self._log.chain.listener
+        assert isinstance(told, ToldRuns)
+        return told.by_id
 
     def look(self, run: Run) -> None:
         """Begin to look which letters a run is about; one that is to act at once then does."""
         with self._lock:
             self._runs[run.id] = run
-            for old in list(self._runs.values())[:-_KEPT]:
+            for old in list(self._runs.values())[:-KEPT]:
                 if not old.is_active:
                     del self._runs[old.id]
         self._start(run, self._look)

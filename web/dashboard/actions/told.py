@@ -7,7 +7,7 @@ has ended with its process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +23,9 @@ from .run import Phase, Run
 #: How often a run that acts says so, and after how long in silence it has ended.
 SAYS_S = 60.0
 SILENT_S = 150.0
+
+#: How many runs are known that do not go on.
+KEPT = 50
 
 _TIMES = ("since_ms", "until_ms")
 #: What the log says when a run begins, or goes on after it ended, with the verb of that run.
@@ -61,22 +64,38 @@ class ToldRun:
         return self.phase is Phase.ACTING and now_ms - self.heard_ms <= SILENT_S * 1000
 
 
-def told_runs(actions: Iterable[Action]) -> dict[str, ToldRun]:
-    """The runs by their ids, those that began last at the end."""
-    found: dict[str, ToldRun] = {}
-    for action in actions:
+class ToldRuns:
+    """The runs that a log tells of, taken in action by action: those that go on, and the last others.
+
+    One thread takes in; any may look.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, ToldRun] = {}
+
+    @property
+    def by_id(self) -> dict[str, ToldRun]:
+        """The runs by their ids, those that began last at the end."""
+        return dict(self._runs)
+
+    def take(self, action: Action) -> None:
         run_id = action.about.get("run")
         if not isinstance(run_id, str):
-            continue
+            return
+        run = self._runs.get(run_id)
         verb, _, news = action.did.partition(": ")
-        if action.did in BEGINNINGS:
-            before = found.get(run_id)
-            if before is None or not before.goes_on(action.at_ms):
-                found.pop(run_id, None)
-                found[run_id] = _begun(before, action, run_id)
-        elif (run := found.get(run_id)) is not None and verb == run.verb:
-            _note(run, action, news)
-    return found
+        if action.did not in BEGINNINGS:
+            if run is not None and verb == run.verb:
+                _note(run, action, news)
+        elif run is None or not run.goes_on(action.at_ms):
+            self._runs.pop(run_id, None)
+            self._runs[run_id] = _begun(run, action, run_id)
+            self._forget(action.at_ms)
+
+    def _forget(self, now_ms: float) -> None:
+        for old in list(self._runs.values())[:-KEPT]:
+            if not old.goes_on(now_ms):
+                del self._runs[old.id]
 
 
 def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:

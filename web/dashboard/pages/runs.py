@@ -22,6 +22,8 @@ from ..sessions.rights import Permission
 
 #: The id of a run, as :class:`Run` makes it.
 _ID = re.compile("[0-9a-f]{12}")
+#: How long a run that acts at once may take until it begins.
+_BEGINS_S = 3.0
 _NEEDED = {"replay": Permission.REPLAY, "discard": Permission.DISCARD}
 
 
@@ -35,7 +37,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
 
     @desk.open_to(Permission.VIEW)
     def show(request: Request) -> Response:
-        run = desk.runs.get(request.path_params["id"])
+        run = _found(desk, request)
         if run is None:
             return _look_anew(desk, request, request.query_params)
         # A job that is replayed alone is done within a moment: show the end, not the beginning.
@@ -49,6 +51,14 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         Route("/runs/{id}", show, methods=["GET"]),
         Route("/runs/{id}", _change(desk), methods=["POST"]),
     ]
+
+
+def _found(desk: Desk, request: Request) -> Run | None:
+    """A run; for one that another process begins at once, it waits until the log has that."""
+    until = time.monotonic() + (_BEGINS_S if "at_once" in request.query_params else 0.0)
+    while (run := desk.runs.get(request.path_params["id"])) is None and time.monotonic() < until:
+        time.sleep(0.1)
+    return run
 
 
 def _change(desk: Desk) -> Callable[[Request], Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from workers.broker.kafka_broker import KafkaBroker
 from workers.errors import WorkersError
-from workers.operations.action_log import Chain
+from workers.operations.action_log import Chain, Listener
 from workers.operations.logged import log_of
 
 from .on_demand import OnDemand, Problem
@@ -23,8 +23,9 @@ _READ_S = 5.0
 class Actions:
     """For any thread."""
 
-    def __init__(self, broker: KafkaBroker) -> None:
-        self._log = log_of(broker)
+    def __init__(self, broker: KafkaBroker, listen: Callable[[], Listener]) -> None:
+        """``listen`` makes what hears of each action, see `workers.operations.action_log.ActionLog`."""
+        self._log = log_of(broker, listen=listen)
         self._reading = OnDemand("dashboard.actions", self._follow)
 
     @property
@@ -54,7 +55,7 @@ class Actions:
 
     def catch_up(self) -> None:
         """Read all that is written by now. Blocks. Raises KafkaUnreachable."""
-        read = self._reading.call(lambda: self._log.follow(0))
+        read = self._reading.call(self._log.catch_up)
         try:
             read.result(_READ_S)
         except TimeoutError as exc:

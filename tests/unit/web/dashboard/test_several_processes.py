@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx2 as httpx
 import pytest
@@ -14,8 +16,8 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import FakeKafka
 from tests.unit.web.dashboard.forms import begin, followed, told
 from web.dashboard.actions.run import Phase, Run
-from web.dashboard.actions.told import SILENT_S, as_run, comes_before, told_runs
 from web.dashboard.application import Dashboard
+from web.dashboard.pages import runs as pages
 from workers.operations.action_log import Chain
 
 Make = Callable[..., Dashboard]
@@ -155,9 +157,54 @@ def test_a_run_that_acts_is_shown_and_can_be_stopped_however_many_are_newer(
             other.desk.actions.write("bo@example.com", did, {"run": f"x{number}", "letters": 1})
     browser = client("operator", board=other)
     assert ">Stop<" in browser.get(f"/runs/{run.id}").text
-    assert other.desk.runs.get("x0") is not None
+    assert other.desk.runs.get("x10") is not None
     found = [shown.id for shown in other.desk.runs.newest()]
     assert (len(found), found[0], found[-1]) == (50, "x59", run.id)
+
+
+def test_a_run_is_known_however_much_was_done_since_it_began(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+    run = begun(client, make(), 1 / 300)
+    wait_for(lambda: kafka.sent)
+    pause = Chain().value("bo@example.com", "pause", {"queue": "mail"}, 1)
+    kafka.actions.extend(replace(kafka.actions[0], value=pause) for _ in range(600))
+    other = make()
+    shown = other.desk.runs.get(run.id)
+    assert shown is not None
+    assert shown.is_elsewhere
+    other.desk.runs.stop(shown, "bo@example.com")
+    wait_for(lambda: run.phase is Phase.STOPPED)
+    shown = wait_for(lambda: one if (one := other.desk.runs.get(run.id)) and not one.is_elsewhere else None)
+    assert (shown.phase, shown.done, shown.total) == (Phase.STOPPED, 1, 3)
+
+
+def test_a_letter_that_is_replayed_alone_is_shown_by_a_process_that_hears_of_it_later(
+    client: Client, kafka: FakeKafka, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka.add("m1")
+    one, other = make(), make()
+    monkeypatch.setattr(pages, "_BEGINS_S", 30.0)
+    browser = client("operator", board=other)
+    asked, get = threading.Event(), other.desk.runs.get
+
+    def ask(run_id: str) -> Run | None:
+        found = get(run_id)
+        asked.set()
+        return found
+
+    monkeypatch.setattr(other.desk.runs, "get", ask)
+    with ThreadPoolExecutor() as threads:
+        with one.desk.runs._acting:  # it has not written yet that it begins
+            form = {"action": "replay", "id": "m1", "at_once": "yes"}
+            answer = client("operator", board=one).post("/runs", data=form)
+            path = answer.headers["location"].removeprefix("/workers")
+            shown = threads.submit(browser.get, path)
+            assert asked.wait(10)
+        assert shown.result(30).status_code == 200
+    wait_for(lambda: ids(kafka) == ["m1"])
 
 
 def test_a_run_whose_end_could_not_be_written_goes_on_here(
@@ -178,17 +225,6 @@ def test_a_run_whose_end_could_not_be_written_goes_on_here(
     assert (dids[:3], dids[-1]) == (["replay", "replay: stopped", "replay"], "replay: ended")
 
 
-def test_an_end_that_is_told_late_does_not_end_what_another_process_has_gone_on_with() -> None:
-    chain = Chain()
-    chain.take(chain.value("ana", "replay", {"run": "a", "letters": 9}, 1))
-    chain.take(chain.value("ana", "replay: stopped", {"run": "a", "done": 4}, 2))
-    chain.take(chain.value("bo", "replay", {"run": "a", "letters": 5}, 3))
-    chain.take(chain.value("ana", "replay: stopped", {"run": "a", "done": 4, "turn": 1}, 4))
-    chain.take(chain.value("ana", "replay", {"run": "a", "letters": 5}, 5))
-    run = told_runs(chain.last)["a"]
-    assert (run.phase, run.turn, run.who, run.done) == (Phase.ACTING, 3, "bo", 4)
-
-
 def test_a_process_that_does_not_know_a_run_looks_anew_and_asks_again(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
@@ -206,41 +242,3 @@ def test_a_process_that_does_not_know_a_run_looks_anew_and_asks_again(
     }))  # fmt: skip
     assert ids(kafka) == ["m1"]
     assert client("viewer", board=make()).get("/runs/0123456789ab?action=replay").status_code == 403
-
-
-@pytest.mark.parametrize("heard_s", [0, SILENT_S + 10])
-def test_a_run_whose_process_was_killed_holds_up_nobody_and_can_go_on(heard_s: float) -> None:
-    chain = Chain()
-    now_ms = int(time.time() * 1000)
-    bounds = {"last": {"0": 7}, "newest": [5, 0, 7], "since_ms": 3, "until_ms": None}
-    about = {"run": "a", "letters": 9, "queue": "mail", "bounds": bounds}
-    began_ms = now_ms - int(heard_s * 1000) - 90_000
-    chain.take(chain.value("ana", "replay", about, began_ms))
-    chain.take(chain.value("ana", "replay: goes on", {"run": "a", "done": 4}, began_ms + 90_000))
-    chain.take(chain.value("bo", "discard", {"run": "b", "letters": 1}, now_ms))
-    found = told_runs(chain.last)
-    run = as_run(found["a"], now_ms)
-    assert (run.done, run.left, run.wanted.queue, run.wanted.since_ms) == (4, 5, "mail", 3)
-    if heard_s:
-        assert (run.phase, run.can_begin, comes_before(found, "b", now_ms)) == (Phase.STOPPED, True, None)
-    else:
-        assert (run.phase, run.is_elsewhere, run.can_begin) == (Phase.ACTING, True, False)
-        before = comes_before(found, "b", now_ms)
-        assert before is not None
-        assert before.id == "a"
-
-
-@pytest.mark.parametrize(
-    "about",
-    [
-        {"run": 5},
-        {"run": "a", "letters": "x", "bounds": {"last": [], "newest": 4}},
-        {"run": "a", "since": "never", "bounds": {"last": {"x": 1}, "newest": [1, 2, 3]}},
-        {"run": "a", "places": "args.0", "bounds": {"last": {}, "newest": [1, 2, 3]}},
-    ],
-)
-def test_what_others_wrote_into_the_log_is_no_run_that_could_go_on(about: dict[str, object]) -> None:
-    chain = Chain()
-    chain.take(chain.value("ana", "replay", about, 1))
-    chain.take(chain.value("ana", "replay: stopped", about, 2))
-    assert not any(as_run(one, 3).can_begin for one in told_runs(chain.last).values())

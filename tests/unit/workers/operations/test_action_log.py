@@ -73,6 +73,31 @@ def test_while_a_log_is_opened_anew_the_chain_that_is_known_stays(monkeypatch: p
         assert log.chain.count == 2
 
 
+def test_all_that_is_written_by_now_is_taken_in_though_the_first_poll_brings_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    records: list[Consumed] = []
+
+    class Reader:
+        def open(self) -> None: ...
+        def close(self) -> None: ...
+        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
+            return {TopicPartition("t", 0): (0, 2)}
+
+        def read(self, _timeout_ms: int) -> list[Consumed]:
+            return []
+
+        def read_to_end(self) -> Iterator[Consumed]:
+            found, records[:] = records[:], []
+            return iter(found)
+
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    with ActionLog(Mock(), Mock(), Mock()) as log:
+        records.append(Consumed("t", value=Chain().value("ana", "pause", {}, 1)))
+        log.catch_up()
+        assert log.chain.count == 1
+
+
 def test_a_writer_knows_its_record_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
     records: list[Consumed] = []
     value = Chain().value("ana", "pause", {}, 1)
