@@ -15,8 +15,8 @@ from tests.helpers.programs import run_python
 from tests.helpers.waiting import wait_for
 from workers.local_kafka.guard import guarded
 
-#: Starts a process that outlives it, says which one, and waits for the end.
-LEAVES_A_CHILD = "sleep 60 & echo $!; trap 'exit 7' TERM; wait"
+#: Starts a process that outlives it, says which one once it hears a signal itself, and waits for the end.
+LEAVES_A_CHILD = "trap 'exit 7' TERM; sleep 60 & echo $!; wait"
 
 
 @pytest.fixture
