@@ -83,6 +83,8 @@ async def _at_rate(
 
     async def one(number: int, request: bytes) -> None:
         client = await free.get()
+        if client.is_closed:  # the server ends connections that nobody used for a while
+            client = await _connected(port)
         await client.post(request)
         free.put_nowait(client)
         taken.append(time.monotonic() - began - number / per_s)
@@ -102,6 +104,7 @@ class _Client(asyncio.Protocol):
         self._buffer = b""
         self._answer: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
+        self.is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's is one in all but its type.
@@ -121,6 +124,7 @@ class _Client(asyncio.Protocol):
                 self._answer.set_exception(NotMeasured(f"refused: {(head + end + body)[:500]!r}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(NotMeasured(f"the connection was lost: {exc}"))
 
