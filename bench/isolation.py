@@ -52,7 +52,7 @@ def isolated(function: str, **arguments: Any) -> Any:
     return result["value"]
 
 
-def rate(function: str, jobs: int, **where: str) -> dict[str, float]:
+def rate(function: str, jobs: int, **where: object) -> dict[str, float]:
     """Call a function of ``bench.systems`` for so many jobs; its result is the reading ``jobs_per_s``."""
     return {"jobs_per_s": isolated(f"bench.systems.{function}", jobs=jobs, **where)}
 

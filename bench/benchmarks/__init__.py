@@ -5,13 +5,10 @@ from __future__ import annotations
 from . import (
     backlog,
     controls,
-    dashboard,
     delays,
     end_to_end,
     enqueue,
-    http,
     idle,
-    live,
     noop,
     outbox,
     pipeline,
@@ -21,6 +18,7 @@ from . import (
     start,
     traces,
 )
+from .web import dashboard, http, live
 
 BENCHMARKS = (
     noop.BENCHMARK,

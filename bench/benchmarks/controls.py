@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..isolation import isolated
+from ..isolation import isolated, rate
 from ..kit import Kit
 from ..model import Benchmark, Contestant, Readings, at_least, at_most, ratio, reading
 
@@ -26,14 +26,9 @@ def _pause(kit: Kit) -> Readings:
 
 
 def _switches(kit: Kit, count: int) -> Readings:
-    rate = isolated(
-        "bench.systems.controls.switches:noop_rate_with",
-        address=kit.kafka,
-        namespace=kit.namespace(),
-        jobs=kit.amount(30_000, 6_000),
-        switches=count,
-    )
-    return {"jobs_per_s": rate}
+    jobs = kit.amount(30_000, 6_000)
+    where = {"address": kit.kafka, "namespace": kit.namespace()}
+    return rate("controls.switches:noop_rate_with", jobs, **where, switches=count)
 
 
 PAUSE = Benchmark(

@@ -18,25 +18,37 @@ def _kafka(kit: Kit) -> Readings:
 
 def _redis(kit: Kit) -> Readings:
     return rate(
-        "dramatiq_redis:enqueue_rate", kit.amount(30_000, 5_000), namespace=kit.namespace(), url=kit.redis
+        "peers.dramatiq_redis:enqueue_rate",
+        kit.amount(30_000, 5_000),
+        namespace=kit.namespace(),
+        url=kit.redis,
     )
 
 
 def _celery_redis(kit: Kit) -> Readings:
     return rate(
-        "celery_app:redis_enqueue_rate", kit.amount(5_000, 1_000), namespace=kit.namespace(), url=kit.redis
+        "peers.celery_app:redis_enqueue_rate",
+        kit.amount(5_000, 1_000),
+        namespace=kit.namespace(),
+        url=kit.redis,
     )
 
 
 def _celery_kafka(kit: Kit) -> Readings:
     return rate(
-        "celery_app:kafka_enqueue_rate", kit.amount(2_000, 200), namespace=kit.namespace(), address=kit.kafka
+        "peers.celery_app:kafka_enqueue_rate",
+        kit.amount(2_000, 200),
+        namespace=kit.namespace(),
+        address=kit.kafka,
     )
 
 
 def _taskiq_kafka(kit: Kit) -> Readings:
     return rate(
-        "taskiq_kafka:enqueue_rate", kit.amount(20_000, 3_000), namespace=kit.namespace(), address=kit.kafka
+        "peers.taskiq_kafka:enqueue_rate",
+        kit.amount(20_000, 3_000),
+        namespace=kit.namespace(),
+        address=kit.kafka,
     )
 
 

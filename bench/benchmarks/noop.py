@@ -19,30 +19,42 @@ def _kafka_fleet(kit: Kit) -> Readings:
 
 
 def _stub(kit: Kit) -> Readings:
-    return rate("dramatiq_stub:noop_rate", kit.amount(200_000, 15_000))
+    return rate("peers.dramatiq_stub:noop_rate", kit.amount(200_000, 15_000))
 
 
 def _redis(kit: Kit) -> Readings:
     return rate(
-        "dramatiq_redis:noop_rate", kit.amount(15_000, 2_000), namespace=kit.namespace(), url=kit.redis
+        "peers.dramatiq_redis:noop_rate",
+        kit.amount(15_000, 2_000),
+        namespace=kit.namespace(),
+        url=kit.redis,
     )
 
 
 def _celery_redis(kit: Kit) -> Readings:
     return rate(
-        "celery_app:redis_noop_rate", kit.amount(5_000, 600), namespace=kit.namespace(), url=kit.redis
+        "peers.celery_app:redis_noop_rate",
+        kit.amount(5_000, 600),
+        namespace=kit.namespace(),
+        url=kit.redis,
     )
 
 
 def _celery_kafka(kit: Kit) -> Readings:
     return rate(
-        "celery_app:kafka_noop_rate", kit.amount(1_000, 200), namespace=kit.namespace(), address=kit.kafka
+        "peers.celery_app:kafka_noop_rate",
+        kit.amount(1_000, 200),
+        namespace=kit.namespace(),
+        address=kit.kafka,
     )
 
 
 def _taskiq_kafka(kit: Kit) -> Readings:
     return rate(
-        "taskiq_kafka:noop_rate", kit.amount(20_000, 3_000), namespace=kit.namespace(), address=kit.kafka
+        "peers.taskiq_kafka:noop_rate",
+        kit.amount(20_000, 3_000),
+        namespace=kit.namespace(),
+        address=kit.kafka,
     )
 
 

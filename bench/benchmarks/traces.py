@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..isolation import isolated
+from ..isolation import rate
 from ..kit import Kit
 from ..model import Benchmark, Contestant, Readings, at_least, ratio
 
@@ -12,14 +12,8 @@ _SAMPLE = 0.01
 
 
 def _traced(kit: Kit, share: float | None) -> Readings:
-    rate = isolated(
-        "bench.systems.traces:noop_rate_traced",
-        address=kit.kafka,
-        namespace=kit.namespace(),
-        jobs=kit.amount(60_000, 6_000),
-        share=share,
-    )
-    return {"jobs_per_s": rate}
+    jobs = kit.amount(60_000, 6_000)
+    return rate("traces:noop_rate_traced", jobs, address=kit.kafka, namespace=kit.namespace(), share=share)
 
 
 BENCHMARK = Benchmark(

@@ -17,7 +17,6 @@ from ..topics import MAX_DEAD_LETTER_BYTES
 from .cluster import Cluster
 from .error_translation import kafka_errors
 from .library_log import calm_library
-from .oauth import token_provider
 from .patches.assignor import Assignor
 from .patches.consumer import QuietConsumer
 from .patches.fetching.lost_records import EpochCoordinator
@@ -27,6 +26,7 @@ from .patches.free_connection import ConnectionManager
 from .patches.net_client import NetClient
 from .patches.selector import CoalescingSelector
 from .patches.sender import EndingSender
+from .security.oauth import token_provider
 
 T = TypeVar("T")
 

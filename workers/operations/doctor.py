@@ -21,7 +21,7 @@ from ..application import DOCTOR_GROUP, additions, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
 from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
-from ..kafka.tls import days_left
+from ..kafka.security.tls import days_left
 from ..kafka_python import REQUIREMENT
 from .queue_status import StatusReader
 from .topic_check import Checked, check

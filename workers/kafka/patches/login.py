@@ -8,7 +8,7 @@ from typing import Any
 import kafka.errors
 
 from ..error_translation import TlsFailed, inner_text, is_refusal
-from ..tls import why_failed
+from ..security.tls import why_failed
 from . import sockets
 
 #: This many closings in a row during the login mean a refusal whose text was lost, see ConnectionManager.

@@ -13,7 +13,7 @@ from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
 
 from ..error_translation import TlsFailed
-from ..tls import why_failed, why_not_loaded
+from ..security.tls import why_failed, why_not_loaded
 from .transport import PromptTransport, TlsTransport
 
 #: The scheme of a proxy's URL chooses the class of socket in kafka-python; this one is that of our clients.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..isolation import isolated
-from ..kit import Kit
-from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio, reading
+from ...isolation import isolated
+from ...kit import Kit
+from ...model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio, reading
 
 
 def _bridge(kit: Kit) -> Readings:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from .cluster import Cluster
+from ..cluster import Cluster
 
 #: OpenSSL's numbers for why a server's certificate was not accepted.
 _EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64

@@ -12,8 +12,8 @@ from taskiq_aio_kafka import AioKafkaBroker
 from taskiq_aio_kafka.topic import Topic
 from taskiq_aio_kafka.topic_config import TopicConfig
 
-from .dramatiq_common import ARGUMENTS
-from .meter import Meter, Stopwatch
+from ..dramatiq_common import ARGUMENTS
+from ..meter import Meter, Stopwatch
 
 
 def noop_rate(address: str, namespace: str, jobs: int) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from . import dramatiq_common as common
-from .meter import Meter
+from .. import dramatiq_common as common
+from ..meter import Meter
 
 
 def noop_rate(url: str, namespace: str, jobs: int) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from workers.kafka import oauth
 from workers.kafka.cluster import OAuth
-from workers.kafka.oauth import ClientCredentials, NoToken, token_provider
+from workers.kafka.security import oauth
+from workers.kafka.security.oauth import ClientCredentials, NoToken, token_provider
 
 
 class World:

@@ -8,8 +8,8 @@ from typing import Any
 
 from celery import Celery
 
-from .dramatiq_common import ARGUMENTS, THREADS
-from .meter import Meter, Stopwatch
+from ..dramatiq_common import ARGUMENTS, THREADS
+from ..meter import Meter, Stopwatch
 
 
 def redis_noop_rate(url: str, namespace: str, jobs: int) -> float:

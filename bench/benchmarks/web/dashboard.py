@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..isolation import isolated
-from ..kit import Kit
-from ..model import Benchmark, Contestant, Readings, at_least, at_most, reading
+from ...isolation import isolated
+from ...kit import Kit
+from ...model import Benchmark, Contestant, Readings, at_least, at_most, reading
 
 _VIEWERS = 20
 

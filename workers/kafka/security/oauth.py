@@ -17,8 +17,8 @@ from urllib.request import Request, urlopen
 import kafka.errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
-from ..errors import WorkersError
-from .cluster import OAuth
+from ...errors import WorkersError
+from ..cluster import OAuth
 
 logger = logging.getLogger(__name__)
 

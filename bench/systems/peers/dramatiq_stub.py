@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dramatiq.brokers.stub import StubBroker
 
-from . import dramatiq_common as common
-from .meter import Meter
+from .. import dramatiq_common as common
+from ..meter import Meter
 
 
 def noop_rate(jobs: int) -> float:

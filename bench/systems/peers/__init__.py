@@ -1,0 +1,1 @@
+"""Other task queues, doing the same."""

@@ -1,0 +1,1 @@
+"""How a connection is secured, and who logs in."""
