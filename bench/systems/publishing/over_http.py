@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import jwt
@@ -165,13 +166,15 @@ def _cpu_s(process: psutil.Process) -> float:
 def _served(address: str, namespace: str) -> Iterator[tuple[int, psutil.Process]]:
     """Start `todo-workers web`, and wait until it is ready."""
     port = free_port()
-    settings = {
-        "KAFKA_BOOTSTRAP_SERVERS": address,
-        "KAFKA_NAMESPACE": namespace,
-        "WEB_PORT": str(port),
-        "WEB_JWT_SECRET": _KEY,
-        "WEB_DRAIN": "0s",
-    }
     command = [sys.executable, "-m", "workers", "web"]
-    with started(command, port, "todo-workers web", settings) as process:
-        yield port, process
+    with TemporaryDirectory(prefix="bench-http-") as folder:
+        settings = {
+            "KAFKA_BOOTSTRAP_SERVERS": address,
+            "KAFKA_NAMESPACE": namespace,
+            "DATABASE_URL": f"sqlite:///{folder}/todo.db",
+            "WEB_PORT": str(port),
+            "WEB_JWT_SECRET": _KEY,
+            "WEB_DRAIN": "0s",
+        }
+        with started(command, port, "todo-workers web", settings) as process:
+            yield port, process
