@@ -24,6 +24,11 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def cpu_s(process: psutil.Process) -> float:
+    """Processor seconds that a process has used so far."""
+    return float(sum(process.cpu_times()[:2]))
+
+
 @contextmanager
 def started(
     command: Sequence[str], port: int, name: str, settings: Mapping[str, str] | None = None

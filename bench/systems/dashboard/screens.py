@@ -17,7 +17,7 @@ import psutil
 from workers import KafkaBroker
 
 from ...errors import NotMeasured
-from ...web_server import free_port, started
+from ...web_server import cpu_s, free_port, started
 from .letters import fill, numbers, one_more
 from .server import CODE, make_broker
 
@@ -141,13 +141,13 @@ def _viewed(
     for thread in threads:
         thread.start()
     time.sleep(2)
-    before, began = _cpu_s(process), time.monotonic()
+    before, began = cpu_s(process), time.monotonic()
     for number in _some(_CHANGES + int(seconds)):
         one_more(broker, number + 1_000_000)
         time.sleep(max(0.0, 1 - (time.monotonic() - began) % 1))
         if time.monotonic() - began >= seconds:
             break
-    used = (_cpu_s(process) - before) / (time.monotonic() - began)
+    used = (cpu_s(process) - before) / (time.monotonic() - began)
     stopping.set()
     for thread in threads:
         thread.join()
@@ -197,8 +197,3 @@ def _until(condition: Callable[[], bool], every_s: float) -> None:
         if time.monotonic() > deadline:
             raise NotMeasured(f"it did not come about in {_DEADLINE_S:g} s")
         time.sleep(every_s)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

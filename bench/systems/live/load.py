@@ -24,7 +24,7 @@ from workers.kafka.producer import DurableProducer
 from workers.records.envelope import Record
 
 from ...errors import NotMeasured
-from ...web_server import free_port, started
+from ...web_server import cpu_s, free_port, started
 from . import centrifugo
 from .client import BRIDGE, Client, Protocol, framed, ready_for
 from .server import FOR_ALL, KEY
@@ -102,9 +102,9 @@ class _Load:
         """Connect, be idle, send to all, send to single users; returns the readings."""
         found = await self._connect()
         await asyncio.sleep(1)
-        busy, began = self._cpu_s(), time.perf_counter()
+        busy, began = cpu_s(self._process), time.perf_counter()
         await asyncio.sleep(5)
-        found["idle_cpu"] = 100 * (self._cpu_s() - busy) / (time.perf_counter() - began)
+        found["idle_cpu"] = 100 * (cpu_s(self._process) - busy) / (time.perf_counter() - began)
         found |= await self._fan_out(to_all, fan_outs)
         if writer is not None:
             found |= await self._singles(writer, singles_s)
@@ -139,12 +139,12 @@ class _Load:
         walls, busy_s = [], 0.0
         for number in range(times):
             self._want(self._count)
-            busy, began = self._cpu_s(), time.perf_counter()
+            busy, began = cpu_s(self._process), time.perf_counter()
             await asyncio.to_thread(to_all, number)
             await self._wait()
             walls.append(time.perf_counter() - began)
             await asyncio.sleep(0.3)
-            busy_s += self._cpu_s() - busy
+            busy_s += cpu_s(self._process) - busy
         return {
             "fan_out_ms": 1000 * statistics.median(walls),
             "fan_out_max_ms": 1000 * max(walls),
@@ -214,10 +214,6 @@ class _Load:
                 await self._all_there.wait()
         except TimeoutError as exc:
             raise NotMeasured(f"{self._wanted - self._frames} of {self._wanted} frames did not come") from exc
-
-    def _cpu_s(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
 
 
 class Writer:

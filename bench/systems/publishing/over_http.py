@@ -18,7 +18,7 @@ import uvloop
 from tasks.events.cloud_events import CONTENT_TYPE, record_of
 
 from ...errors import NotMeasured
-from ...web_server import free_port, started
+from ...web_server import cpu_s, free_port, started
 from ..pipeline.events import events
 from .in_process import readings
 
@@ -53,9 +53,9 @@ def floor(count: int) -> dict[str, float]:
 async def _fast(port: int, process: psutil.Process, requests: Sequence[bytes]) -> dict[str, float]:
     clients = [await _connected(port) for _ in range(_CONNECTIONS)]
     await _in_turn(clients, requests[:_WARM_UP])
-    cpu_s, began = _cpu_s(process), time.monotonic()
+    before_s, began = cpu_s(process), time.monotonic()
     taken = await _in_turn(clients, requests[_WARM_UP:])
-    return readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
+    return readings(taken, cpu_s(process) - before_s, time.monotonic() - began)
 
 
 async def _in_turn(clients: Sequence[_Client], requests: Sequence[bytes]) -> list[float]:
@@ -80,7 +80,7 @@ async def _at_rate(
     for client in clients:
         free.put_nowait(client)
     taken: list[float] = []
-    cpu_s, began = _cpu_s(process), time.monotonic() + 0.1
+    before_s, began = cpu_s(process), time.monotonic() + 0.1
 
     async def one(number: int, request: bytes) -> None:
         client = await free.get()
@@ -95,7 +95,7 @@ async def _at_rate(
             if (wait_s := began + number / per_s - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
             group.create_task(one(number, request))
-    return readings(taken, _cpu_s(process) - cpu_s, time.monotonic() - began)
+    return readings(taken, cpu_s(process) - before_s, time.monotonic() - began)
 
 
 class _Client(asyncio.Protocol):
@@ -155,11 +155,6 @@ def _requests(count: int) -> list[bytes]:
     )
     bodies = (record_of(event).value or b"" for event in islice(events(), count))
     return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 @contextmanager
