@@ -22,6 +22,7 @@ from workers.kafka import connect_admin
 from workers.local_kafka.server import LocalKafka
 
 from .errors import NotMeasured
+from .web_server import free_port
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +82,7 @@ def _redis() -> Iterator[tuple[str | None, str]]:
     if program is None:
         yield None, "not installed: redis-server (Debian: apt-get install redis-server)"
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with TemporaryDirectory(prefix="bench-redis-") as folder, (Path(folder) / "redis.log").open("wb") as log:
         # Nothing is written to disk: Redis at its quickest, and less durable than Kafka.
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]

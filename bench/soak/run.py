@@ -19,10 +19,12 @@ from workers import Cluster
 from workers.kafka import ConfigResource, connect_admin
 
 from ..errors import NotMeasured
+from ..systems.worker_processes import READY
+from ..web_server import free_port
 from .outcome import Outcome, compare
 from .plan import Kill, Load
 from .samples import Samples
-from .services import Kafka, PostgreSql, Program, Service, free_port
+from .services import Kafka, PostgreSql, Program, Service
 
 NAMESPACE = "soak"
 #: What would be days in production is minutes here, so that pruning and retention show within the run.
@@ -121,7 +123,7 @@ def _services(folder: Path) -> Iterator[dict[str, Service]]:
         _shorten_logs(kafka.address)
         for name in ("worker-1", "worker-2"):
             command = ["dramatiq", "tasks", "--processes", "1", "--threads", "8"]
-            started(name, Program(command, folder / f"{name}.log", {}, ready="ready for action"))
+            started(name, Program(command, folder / f"{name}.log", {}, ready=READY))
         yield services
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,9 +18,10 @@ import psutil
 from workers.local_kafka.server import LocalKafka
 
 from ..errors import NotMeasured
+from ..systems.worker_processes import children_of
+from ..web_server import free_port
 
 _START_S = 120.0
-_READY = "ready for action"
 
 
 class Service(Protocol):
@@ -78,8 +78,7 @@ class Program:
         assert self._main is not None
         with contextlib.suppress(psutil.Error):
             main = psutil.Process(self._main.pid)
-            children = [one for one in main.children() if "resource_tracker" not in " ".join(one.cmdline())]
-            return children or [main]
+            return children_of(main) or [main]
         return []
 
     def has_ended(self) -> bool:
@@ -195,9 +194,3 @@ class PostgreSql:
             main = psutil.Process(int((self._data / "postmaster.pid").read_text().split()[0]))
             main.send_signal(signal.SIGQUIT)
             main.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,7 +15,8 @@ import psutil
 from ..errors import NotMeasured
 
 _START_S = 60.0
-_READY = b"ready for action"
+#: What the log of each process says once it takes jobs.
+READY = "ready for action"
 
 
 class WorkerProcesses:
@@ -60,14 +61,16 @@ def worker_processes(module: str, processes: int, threads: int) -> Iterator[Work
             main = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + _START_S
-            while log_file.read_bytes().count(_READY) < processes:
+            while log_file.read_text(errors="replace").count(READY) < processes:
                 if main.poll() is not None or time.monotonic() > deadline:
                     raise NotMeasured(f"the workers did not start: {log_file.read_text()[-500:]}")
                 time.sleep(0.05)
-            children = psutil.Process(main.pid).children()
-            yield WorkerProcesses(
-                [one for one in children if "resource_tracker" not in " ".join(one.cmdline())]
-            )
+            yield WorkerProcesses(children_of(psutil.Process(main.pid)))
         finally:
             main.terminate()
             main.wait()
+
+
+def children_of(main: psutil.Process) -> list[psutil.Process]:
+    """The processes of dramatiq's command that do the jobs: not the one that is Python's own."""
+    return [one for one in main.children() if "resource_tracker" not in " ".join(one.cmdline())]
