@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = Load.of_a_day(options.day, per_minute) if options.day else Load(per_minute, 60 * options.minutes)
     planned = [] if options.no_kills or options.day else kills(load.length_s, options.seed)
     _say(f"{load.length_s / 60:.1f} minutes, {per_minute:,.0f} events a minute, {len(planned)} kills")
-    result = soak(load, options.day, options.minutes, planned, _say)
+    result = soak(load, planned, _say)
     found = verdicts(result)
     failed = failures(result, found)
     options.report.write_text(page(result, found, failed), encoding="utf-8")

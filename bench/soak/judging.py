@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .flatness import Bound, Verdict, judge
 from .run import Result
+from .samples import COMPACTED
 
 #: A process opens some more as it meets each kind of trouble for the first time: a job that is tried again, a
 #: service that was away. Over a shorter time than that this would look like growth.
@@ -26,8 +27,6 @@ _BOUNDS = {
 _OTHERS = Bound(share=0.5, more=100, warm_up_s=180, least_s=300)
 _OF_OTHERS = ("kafka", "database")
 _OF_PROCESSES = ("memory, MB", "open files", "connections", "threads")
-#: Topics whose records have no count: Kafka compacts them.
-_COMPACTED = ("topic, MB: dead-letters", "topic, MB: control", "topic, MB: fleet", "topic, MB: stats")
 #: Mails that a worker process may have in hand, each of which a kill may repeat: SMTP_CONNECTIONS.
 _IN_HAND = 4
 _WORKERS = 2
@@ -43,7 +42,9 @@ def verdicts(result: Result) -> list[Verdict]:
     found = []
     for name, points in sorted(result.samples.series.items()):
         what, _, whose = name.partition(": ")
-        bound = _COMPACTED_MB if is_steady and name in _COMPACTED else bounds.get(what)
+        bound = bounds.get(what)
+        if is_steady and what == "topic, MB" and whose in COMPACTED:
+            bound = _COMPACTED_MB
         if whose in _OF_OTHERS:
             bound = _OTHERS
         if bound is not None:

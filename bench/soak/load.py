@@ -1,6 +1,6 @@
 """Publishes events at their times, whatever happens.
 
-``python -m bench.soak.load FILE MINUTES PER_MINUTE DAY``
+``python -m bench.soak.load FILE LOAD``, a `Load` as JSON.
 
 For each event that Kafka has confirmed it adds a line to FILE: when the event was due and when it was
 confirmed, by the machine's monotonic clock, its id, and the Message-ID of its mail. What is not confirmed is
@@ -9,6 +9,7 @@ sent again, so an event may be in the log more than once. It ends when all are c
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import deque
@@ -98,5 +99,4 @@ def run(file: Path, load: Load) -> None:
 
 
 if __name__ == "__main__":
-    minutes, per_minute, day = float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-    run(Path(sys.argv[1]), Load.of_a_day(day, per_minute) if day else Load(per_minute, 60 * minutes))
+    run(Path(sys.argv[1]), Load(**json.loads(sys.argv[2])))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,12 @@ class Result:
     cpu_s: Mapping[str, float] = field(default_factory=dict)
 
 
-def soak(load: Load, day: int, minutes: float, planned: list[Kill], say: Callable[[str], object]) -> Result:
+def soak(load: Load, planned: list[Kill], say: Callable[[str], object]) -> Result:
     """Run it all. Raises NotMeasured if a service does not start."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name, ExitStack() as stack:
         folder = Path(name)
         services = stack.enter_context(_services(folder))
-        arguments = [str(folder / "published"), str(minutes), str(load.per_minute), str(day)]
+        arguments = [str(folder / "published"), json.dumps(asdict(load))]
         sender = Program(["bench.soak.load", *arguments], folder / "load.log", {})
         stack.callback(sender.stop)
         sender.start()

@@ -20,8 +20,8 @@ from .services import Service
 #: Tables that must not grow; the audit trail has a row for each event, and ``reminded_todos`` one for each
 #: todo that had reminders and was completed.
 TABLES = ("deliveries", "reminder_firings", "reminders", "outbox", "shared_work")
-#: Topics whose records are counted by their offsets; compacted ones by their bytes.
-_COMPACTED = ("dead-letters", "control", "fleet", "stats")
+#: Topics that Kafka compacts: their offsets do not count their records.
+COMPACTED = ("dead-letters", "control", "fleet", "stats")
 
 
 class Samples:
@@ -72,7 +72,7 @@ class Samples:
                 found[f"topic, MB: {name}"] += (
                     sum(one.stat().st_blocks for one in directory.iterdir()) / 2_000
                 )
-            if name not in _COMPACTED:
+            if name not in COMPACTED:
                 partitions.append(TopicPartition(topic, int(partition)))
         with connect_admin(cluster) as admin:
             first, last = (
