@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,8 @@ from ...errors import NotMeasured
 
 #: Records that are on their way at once.
 _UNDER_WAY = 5_000
+#: Numbers of letters that :func:`fill` does not use.
+_NEW = itertools.count(50_000_000)
 _ERRORS = (
     ("builtins.ValueError", "no row {} of user-{}@example.com"),
     ("builtins.KeyError", "'todo-{}'"),
@@ -66,17 +68,12 @@ def fill(broker: KafkaBroker, queue: str, count: int) -> None:
     _wait(futures)
 
 
-def one_more(broker: KafkaBroker, number: int) -> str:
+def one_more(broker: KafkaBroker) -> str:
     """Write another letter, the newest; returns its id."""
     now_ms = int(time.time() * 1000)
-    made = replace(letter(number, "mail", now_ms), time_ms=now_ms)
+    made = replace(letter(next(_NEW), "mail", now_ms), time_ms=now_ms)
     broker.producer.deliver(broker.topics.dead_letters, encode(made))
     return made.id
-
-
-def numbers() -> Iterator[int]:
-    """Numbers of letters that :func:`fill` has not used."""
-    yield from range(50_000_000, 60_000_000)
 
 
 def _record(number: int, queue: str) -> Record:

@@ -18,7 +18,7 @@ from workers import KafkaBroker
 
 from ...errors import NotMeasured
 from ...web_server import cpu_s, free_port, started
-from .letters import fill, numbers, one_more
+from .letters import fill, one_more
 from .server import CODE, make_broker
 
 _FILTERS = (
@@ -49,7 +49,7 @@ def dashboard(
         found = _first_pages(client, letters)
         found["memory_mb"] = process.memory_info().rss / 1e6
         found["filter_ms"] = max(_filtered(client, one) for one in _FILTERS)
-        found["change_ms"] = statistics.median(_change(client, broker, one) for one in _some(_CHANGES))
+        found["change_ms"] = statistics.median(_change(client, broker) for _ in range(_CHANGES))
         found["viewers_cpu"] = _viewed(client, broker, process, viewers, seconds)
         found["idle_requests"] = _idle(client, seconds)
         found |= _replayed(client, replayed)
@@ -97,16 +97,12 @@ def _filtered(client: httpx.Client, query: str) -> float:
     return statistics.median(_page(client, f"/dead-letters?{query}")[0] for _ in range(3))
 
 
-def _some(count: int) -> Iterator[int]:
-    return (number for number, _ in zip(numbers(), range(count), strict=False))
-
-
-def _change(client: httpx.Client, broker: KafkaBroker, number: int) -> float:
+def _change(client: httpx.Client, broker: KafkaBroker) -> float:
     """From when Kafka has a letter until a viewer's page shows it, in ms."""
     with client.stream("GET", "/workers/live") as stream:
         versions = _versions(stream)
         next(versions)
-        letter_id = one_more(broker, number)
+        letter_id = one_more(broker)
         began = time.perf_counter()
         while letter_id not in _page(client, "/dead-letters?queue=mail")[1]:
             if time.perf_counter() - began > _DEADLINE_S:
@@ -142,11 +138,9 @@ def _viewed(
         thread.start()
     time.sleep(2)
     before, began = cpu_s(process), time.monotonic()
-    for number in _some(_CHANGES + int(seconds)):
-        one_more(broker, number + 1_000_000)
-        time.sleep(max(0.0, 1 - (time.monotonic() - began) % 1))
-        if time.monotonic() - began >= seconds:
-            break
+    while time.monotonic() - began < seconds:
+        one_more(broker)
+        time.sleep(1 - (time.monotonic() - began) % 1)
     used = (cpu_s(process) - before) / (time.monotonic() - began)
     stopping.set()
     for thread in threads:
