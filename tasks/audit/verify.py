@@ -120,17 +120,17 @@ def _rows_of(month: Manifest, folder: ArchiveFolder | None, verdict: Verdict) ->
         return
     try:
         found = folder.manifest(month.month)
-        if found == month:
-            for row in folder.rows(month, verdict.add):
-                if not is_begun or row["sequence"] > walked.sequence:
-                    yield row
-                elif row["sequence"] == walked.sequence and row["hash"] != walked.hash:
-                    verdict.add(f"row {walked.sequence} is another in {month.month} than it was in the trail")
-        else:
+        if found != month:
             verdict.add(
                 f"audit-{month.month}.json is not the one that was written: it is of {found.month}, rows "
                 f"{found.first_sequence} to {found.last_sequence}"
             )
+            return
+        for row in folder.rows(month, verdict.add):
+            if not is_begun or row["sequence"] > walked.sequence:
+                yield row
+            elif row["sequence"] == walked.sequence and row["hash"] != walked.hash:
+                verdict.add(f"row {walked.sequence} is another in {month.month} than it was in the trail")
     except ArchiveError as exc:
         verdict.add(str(exc))
 
