@@ -9,10 +9,14 @@ from __future__ import annotations
 import logging
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
 
 from .engine import DatabaseError, name_of
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +100,18 @@ def _refuse_newer(connection: Connection, found: str | None) -> None:
 
 def _migrate(connection: Connection) -> None:
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
     library = logging.getLogger("alembic")
     if library.level == logging.NOTSET:  # else somebody has set its level
         library.setLevel(logging.WARNING)  # our one line says the same
-    command.upgrade(config, "head")
+    command.upgrade(config(connection), "head")
+
+
+def config(connection: Connection) -> Config:
+    """What a command of Alembic needs to migrate over a connection."""
+    from alembic.config import Config
+
+    made = Config()
+    made.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    made.attributes["connection"] = connection
+    return made

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from alembic import command
-from alembic.config import Config
 from alembic.util import CommandError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import func, select, text
 
 from tasks.audit.archive import archiver
 from tasks.audit.archive.archiver import Month, archive, plan
@@ -305,20 +304,13 @@ def test_the_database_lets_only_archived_rows_be_deleted(trail: Database, folder
     assert count(trail) == 1
 
 
-def downgrade(connection: Connection, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(schema.__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    command.downgrade(config, revision)
-
-
 def test_what_is_known_of_archived_months_is_not_taken_away(trail: Database, folder: ArchiveFolder) -> None:
     with trail.writing() as connection:
-        downgrade(connection, "0006")
+        command.downgrade(schema.config(connection), "0006")
     assert trail.upgrade() == "0006"
     move(trail, folder)
     with pytest.raises(CommandError, match="are archived"), trail.writing() as connection:
-        downgrade(connection, "0006")
+        command.downgrade(schema.config(connection), "0006")
     assert trail.revision() == schema.needed()
     assert verify(trail, folder=folder).told == []
 
