@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import dramatiq
@@ -37,9 +38,6 @@ class Sending:
         self._producer = producer
         self._provisioning = provisioning
         self._queues = queues
-        #: What writes jobs and events. Whether they are traced is decided when the first is sent: a provider
-        #: is there by then, and to ask each time would cost all those who have none.
-        self._writer: Producer | None = None
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
 
     def add_log(self, topic: str, *, retention_ms: int) -> None:
@@ -56,8 +54,7 @@ class Sending:
             return
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)
-        writer = self._writer or self._choose_writer()
-        batch.add(message, writer.send(topic, record, deadline=deadline))
+        batch.add(message, self._writer.send(topic, record, deadline=deadline))
 
     def deliver(self, topic: str, record: Record) -> None:
         """Write a record to one of the broker's topics and wait until all in-sync replicas have it.
@@ -66,8 +63,7 @@ class Sending:
         """
         deadline = self._producer.deadline()
         self._provisioning.prepare(self._queues, deadline)
-        writer = self._writer or self._choose_writer()
-        writer.deliver(topic, record, deadline=deadline)
+        self._writer.deliver(topic, record, deadline=deadline)
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has. Blocks only until it is known. Raises KafkaUnreachable."""
@@ -86,8 +82,7 @@ class Sending:
         """Do as :meth:`deliver` does without blocking the event loop; returns where the record is."""
         deadline = self._producer.deadline()
         await self._provisioning.prepare_async(self._queues, deadline)
-        writer = self._writer or self._choose_writer()
-        return _written(await writer.deliver_async(topic, record, deadline=deadline))
+        return _written(await self._writer.deliver_async(topic, record, deadline=deadline))
 
     async def deliver_each_async(self, topic: str, records: Iterable[Record]) -> list[Written | WorkersError]:
         """Write records in their order and wait for all at once, without blocking the event loop.
@@ -97,8 +92,7 @@ class Sending:
         """
         deadline = self._producer.deadline()
         await self._provisioning.prepare_async(self._queues, deadline)
-        writer = self._writer or self._choose_writer()
-        answers = await writer.deliver_each_async(topic, records, deadline=deadline)
+        answers = await self._writer.deliver_each_async(topic, records, deadline=deadline)
         return [answer if isinstance(answer, WorkersError) else _written(answer) for answer in answers]
 
     @contextmanager
@@ -112,11 +106,14 @@ class Sending:
             self._batch.reset(token)
             batch.wait()
 
-    def _choose_writer(self) -> Producer:
+    @cached_property
+    def _writer(self) -> Producer:
+        """What writes jobs and events. Whether they are traced is decided when the first is sent.
+
+        A provider is there by then, and to ask each time would cost all those who have none.
+        """
         spans = active.spans()
-        writer = self._producer if spans is None else TracedProducer(self._producer, spans)
-        self._writer = writer
-        return writer
+        return self._producer if spans is None else TracedProducer(self._producer, spans)
 
 
 def _written(metadata: Any) -> Written:
