@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import WorkersError
 from ..records.envelope import Record, with_headers
+from ..records.headers import text_of
 from ..traces import names
 
 if TYPE_CHECKING:
     from ..traces.spans import Spans, Work
+
+#: Instead of the span of a record that has none.
+_NOTHING = nullcontext()
 
 
 class Producer(Protocol):
@@ -56,24 +61,14 @@ class TracedProducer:
     def deliver(self, topic: str, record: Record, *, deadline: float | None = None) -> Any:
         """Write a record and wait for it."""
         record, work = self._begin(topic, record)
-        try:
-            written = self._producer.deliver(topic, record, deadline=deadline)
-        except BaseException as exc:
-            _end([work], exc)
-            raise
-        _end([work])
-        return written
+        with work or _NOTHING:
+            return self._producer.deliver(topic, record, deadline=deadline)
 
     async def deliver_async(self, topic: str, record: Record, *, deadline: float | None = None) -> Any:
         """Write a record and wait for it without blocking the event loop."""
         record, work = self._begin(topic, record)
-        try:
-            written = await self._producer.deliver_async(topic, record, deadline=deadline)
-        except BaseException as exc:
-            _end([work], exc)
-            raise
-        _end([work])
-        return written
+        with work or _NOTHING:
+            return await self._producer.deliver_async(topic, record, deadline=deadline)
 
     async def deliver_each_async(
         self, topic: str, records: Iterable[Record], *, deadline: float | None = None
@@ -94,7 +89,7 @@ class TracedProducer:
 
     def _begin(self, topic: str, record: Record) -> tuple[Record, Work | None]:
         """Begin a record's span, and put its context into the headers; not if they have one already."""
-        if any(name == names.TRACEPARENT for name, _ in record.headers):
+        if text_of(names.TRACEPARENT, record.headers) is not None:
             return record, None
         work = self._spans.send(topic, record.headers)
         return with_headers(record, work.fields), work

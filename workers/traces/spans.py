@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
@@ -35,13 +36,24 @@ _MAX_TRACEBACK_BYTES = 8 * 1024
 
 
 class Work:
-    """A span that has begun; `end` it once, on any thread. In ``context`` it is the current one."""
+    """A span that has begun; `end` it once, on any thread. In ``context`` it is the current one.
+
+    A context manager that ends it after the block, with the error if that raises one.
+    """
 
     __slots__ = ("_span", "context")
 
     def __init__(self, span: Span, context: Context) -> None:
         self._span = span
         self.context = context
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.end(exc)
 
     @property
     def fields(self) -> Mapping[str, str]:
@@ -136,14 +148,8 @@ class Spans:
         if trace.get_current_span(here).get_span_context().is_valid:
             yield _fields(here)
             return
-        work = self._sending(names.CREATE, topic, ())
-        try:
-            with self.within(work.context):
-                yield work.fields
-        except BaseException as exc:
-            work.end(exc)
-            raise
-        work.end()
+        with self._sending(names.CREATE, topic, ()) as work, self.within(work.context):
+            yield work.fields
 
     def send(self, topic: str, headers: Iterable[tuple[str, bytes]]) -> Work:
         """Begin the span of a record that is written; ``headers`` are its own."""
