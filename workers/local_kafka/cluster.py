@@ -18,8 +18,8 @@ from .config import Ports
 from .data_dir import DataDir
 from .jars import default_cache_dir
 from .node import Node, is_formatted
-from .ports import PortTaken, free_ports
-from .server import PORT_TRIES, prepared_java
+from .ports import free_ports, start_on_free_ports
+from .server import prepared_java
 
 #: The heap of each broker in MiB, at most.
 HEAP_MIB = 256
@@ -79,15 +79,7 @@ class LocalCluster:
                     node.data.open()
             java = prepared_java((self._cache_dir or default_cache_dir()).absolute())
             self._java = java.command(heap_mib=HEAP_MIB)
-            for left in reversed(range(PORT_TRIES)):
-                try:
-                    self._start_on_ports()
-                except PortTaken as exc:
-                    if not left or exc.port in self._chosen.values():
-                        raise
-                    self._end_all()
-                else:
-                    return
+            start_on_free_ports(self._start_on_ports, self._end_all, self._chosen.values())
         except BaseException:
             self.stop()
             raise

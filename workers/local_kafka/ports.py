@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable, Collection
 
 from ..errors import LocalKafkaError
 from .config import Ports
+
+#: Another process can take a free port before Kafka has it.
+_TRIES = 5
 
 
 class PortTaken(LocalKafkaError):
@@ -35,3 +39,21 @@ def free_ports(chosen: int | None) -> Ports:
     finally:
         for sock in sockets:
             sock.close()
+
+
+def start_on_free_ports(
+    start: Callable[[], object], end: Callable[[], object], chosen: Collection[int | None]
+) -> None:
+    """Call ``start``, and again after ``end`` if another process was faster to take a port.
+
+    Raises PortTaken at last, and at once for a port that is ``chosen``; and whatever ``start`` raises.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            start()
+        except PortTaken as exc:
+            if not left or exc.port in chosen:
+                raise
+            end()
+        else:
+            return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -19,12 +20,9 @@ from .data_dir import DataDir
 from .jars import default_cache_dir, locked, say
 from .java import Java, find_java
 from .node import Node
-from .ports import PortTaken, free_ports
+from .ports import free_ports, start_on_free_ports
 
 logger = logging.getLogger(__name__)
-
-#: Another process can take a free port before Kafka has it.
-PORT_TRIES = 5
 
 
 class LocalKafka:
@@ -85,15 +83,7 @@ class LocalKafka:
             if self._chosen_port is not None:
                 free_ports(self._chosen_port)
             java = (find_java if record else prepared_java)(cache).command(record=record)
-            for left in reversed(range(PORT_TRIES)):
-                try:
-                    self._start_on_ports(java)
-                except PortTaken as exc:
-                    if not left or exc.port == self._chosen_port:
-                        raise
-                    self._node.end()
-                else:
-                    return
+            start_on_free_ports(partial(self._start_on_ports, java), self._node.end, {self._chosen_port})
         except OSError as exc:
             self.stop()
             raise self._data.error(exc) from exc
