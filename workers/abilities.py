@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from .errors import NotAuthorized, NotSupported, WorkersError
 from .kafka import (
@@ -17,6 +18,7 @@ from .kafka import (
     TopicPartition,
     brokers_of,
     connect_admin,
+    existing_topics,
     kafka_errors,
 )
 from .kafka.creation.plainer import accepts, consequence, may_be_left_out
@@ -48,7 +50,8 @@ def tell_lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> None:
     """Log a line for each thing that these topics lack, and that this user may know. Blocks; never raises."""
     try:
         with connect_admin(cluster) as admin, kafka_errors(cluster, "look at topics"):
-            found = [*_trimming(cluster, admin, specs), *_differing(admin, specs)]
+            present = _present(admin, specs)
+            found = [*_trimming(cluster, admin, present), *_differing(admin, present)]
     except WorkersError as exc:
         logger.debug("what the cluster lacks is not known: %s", exc)
         return
@@ -60,7 +63,7 @@ def lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Lack]:
     """Try everything. Raises KafkaUnreachable or NotAuthorized."""
     found: list[Lack] = []
     with connect_admin(cluster) as admin, kafka_errors(cluster, "try what the cluster can do"):
-        found += _trimming(cluster, admin, specs)
+        found += _trimming(cluster, admin, _present(admin, specs))
         for name, value in _refused(admin, specs):
             found.append(Lack(f"{name}={value} is refused: {consequence(name)}", (name, value)))
     why = why_not_idempotent(cluster)
@@ -79,31 +82,34 @@ def refused_settings(cluster: Cluster, specs: Sequence[TopicSpec]) -> frozenset[
         return frozenset(_refused(admin, specs))
 
 
-def _trimming(cluster: Cluster, admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
-    jobs = {spec.name: spec for spec in specs if spec.has_jobs}
-    described = admin.describe_topics(sorted(jobs))
-    present = [topic["name"] for topic in described if topic["error_code"] == 0]
-    if not present:
+def _present(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> list[TopicSpec]:
+    existing = existing_topics(admin, {spec.name for spec in specs})
+    return [spec for spec in specs if spec.name in existing]
+
+
+def _trimming(cluster: Cluster, admin: KafkaAdminClient, present: Sequence[TopicSpec]) -> Iterator[Lack]:
+    jobs = (spec for spec in present if spec.has_jobs)
+    tried = min(jobs, key=attrgetter("name"), default=None)
+    if tried is None:
         return
     try:
-        with kafka_errors(cluster, f"delete what is done from topic {present[0]}"):
-            admin.delete_records({TopicPartition(present[0], 0): 0})
+        with kafka_errors(cluster, f"delete what is done from topic {tried.name}"):
+            admin.delete_records({TopicPartition(tried.name, 0): 0})
     except (NotAuthorized, NotSupported) as exc:
-        if jobs[present[0]].expires:
+        if tried.expires:
             yield Lack(f"jobs are deleted by their age alone, done or not (KAFKA_JOBS_RETENTION): {exc}")
         else:
             text = "jobs that are done stay, and their topics grow; grant Delete, or set KAFKA_JOBS_RETENTION"
             yield Lack(f"{text}: {exc}", is_made_up_for=False)
 
 
-def _differing(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Lack]:
+def _differing(admin: KafkaAdminClient, present: Sequence[TopicSpec]) -> Iterator[Lack]:
     """What the topics that exist do not have, as far as this user may see their configuration."""
-    wanted = {name: [spec for spec in specs if name in spec.config] for name in _SETTINGS}
-    described = admin.describe_topics(sorted({spec.name for of in wanted.values() for spec in of}))
-    present = {topic["name"] for topic in described if topic["error_code"] == 0}
-    if not present:
+    wanted = {name: [spec for spec in present if name in spec.config] for name in _SETTINGS}
+    topics = sorted({spec.name for of in wanted.values() for spec in of})
+    if not topics:
         return
-    resources = [ConfigResource("TOPIC", name, list(_SETTINGS)) for name in sorted(present)]
+    resources = [ConfigResource("TOPIC", name, list(_SETTINGS)) for name in topics]
     configs: Mapping[str, Mapping[str, Mapping[str, object]]] = admin.describe_configs(
         resources, config_filter="all"
     )["topic"]

@@ -1,4 +1,4 @@
-"""Deletes records and asks for brokers, partitions and the user's rights, by requests to the cluster."""
+"""Deletes records and asks for brokers, topics, partitions and rights, by requests to the cluster."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def brokers_of(admin: KafkaAdminClient) -> int:
     Raises kafka-python's errors.
     """
     return len(admin.describe_cluster()["brokers"])
+
+
+def existing_topics(admin: KafkaAdminClient, names: Iterable[str]) -> set[str]:
+    """Those of the topics that exist, and that the user may see. Raises kafka-python's errors."""
+    return {topic["name"] for topic in admin.describe_topics(sorted(names)) if topic["error_code"] == 0}
 
 
 def cluster_rights(cluster: Cluster) -> frozenset[str] | None:

@@ -10,7 +10,7 @@ from kafka.admin import KafkaAdminClient
 
 from ...errors import TopicsMissing
 from ...topics import COPIES, MIN_COPIES, TopicSpec
-from ..administration import brokers_of
+from ..administration import brokers_of, existing_topics
 from ..clients import connect_admin
 from ..cluster import Cluster
 from ..error_translation import kafka_errors
@@ -37,9 +37,7 @@ def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[
     """
     wanted = {spec.name: spec for spec in specs}
     with connect_admin(cluster) as admin, kafka_errors(cluster, "look up topics"):
-        described = admin.describe_topics(sorted(wanted))
-        present = {topic["name"] for topic in described if topic["error_code"] == 0}
-        missing = sorted(wanted.keys() - present)
+        missing = sorted(wanted.keys() - existing_topics(admin, wanted))
         if missing:
             brokers = brokers_of(admin)
             created = _create(admin, cluster, [wanted[name].on(brokers) for name in missing])
