@@ -55,7 +55,7 @@ def _create(admin: KafkaAdminClient, cluster: Cluster, specs: Sequence[TopicSpec
             plain = plainer(admin, spec)
             if plain is not None and not _ask_for(admin, [plain]):
                 why = refused.pop(spec.name)[1]
-                for name in spec.config.keys() - _same(spec, plain):
+                for name, _ in spec.config.items() - plain.config.items():
                     left_out.setdefault((name, why), []).append(spec.name)
     for (name, why), topics in sorted(left_out.items()):
         logger.warning(
@@ -108,10 +108,6 @@ def _ask_for(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, _
         if error not in (kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError):
             refused[topic["name"]] = error, topic["error_message"] or error.__name__
     return refused
-
-
-def _same(spec: TopicSpec, plain: TopicSpec) -> set[str]:
-    return {name for name, value in spec.config.items() if plain.config.get(name) == value}
 
 
 def _require(cluster: Cluster, specs: Sequence[TopicSpec], refused: dict[str, _Refusal]) -> None:
