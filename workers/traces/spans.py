@@ -172,21 +172,15 @@ class Spans:
             f"{names.PROCESS} {topic}",
             parent,
             SpanKind.CONSUMER,
-            {
-                names.SYSTEM: names.KAFKA,
-                names.OPERATION_NAME: names.PROCESS,
-                names.OPERATION_TYPE: names.PROCESS,
-                names.DESTINATION: topic,
-                **attributes,
-            },
+            {**_messaging(names.PROCESS, topic), **attributes},
             links,
         )
         return Work(span, trace.set_span_in_context(span, _NO_PARENT))
 
-    def begin(self, name: str, attributes: Mapping[str, Any]) -> Work:
+    def begin(self, name: str, attributes: Mapping[str, Any], kind: SpanKind = SpanKind.CLIENT) -> Work:
         """See `active.begin`."""
         here = contexts.get_current()
-        span = self._tracer.start_span(name, here, SpanKind.CLIENT, attributes)
+        span = self._tracer.start_span(name, here, kind, attributes)
         return Work(span, trace.set_span_in_context(span, here))
 
     def note(self, name: str, context: Context, began_ns: int, attributes: Mapping[str, Any]) -> None:
@@ -194,22 +188,25 @@ class Spans:
         self._tracer.start_span(name, context, attributes=attributes, start_time=began_ns).end()
 
     def _sending(self, operation: str, topic: str, headers: Iterable[tuple[str, bytes]]) -> Work:
-        attributes = {
-            names.SYSTEM: names.KAFKA,
-            names.OPERATION_NAME: operation,
-            names.OPERATION_TYPE: operation,
-            names.DESTINATION: topic,
-        }
+        attributes = _messaging(operation, topic)
         for name, value in headers:
             if (known := _OF_HEADERS.get(name)) is not None:
                 attributes[known] = value.decode(errors="replace")
-        here = contexts.get_current()
-        span = self._tracer.start_span(f"{operation} {topic}", here, SpanKind.PRODUCER, attributes)
-        return Work(span, trace.set_span_in_context(span, here))
+        return self.begin(f"{operation} {topic}", attributes, SpanKind.PRODUCER)
 
 
 #: The attributes that a job's headers tell.
 _OF_HEADERS = {"message-id": names.MESSAGE_ID, "actor": names.ACTOR, "queue": names.QUEUE}
+
+
+def _messaging(operation: str, topic: str) -> dict[str, Any]:
+    """The attributes of every span of a record."""
+    return {
+        names.SYSTEM: names.KAFKA,
+        names.OPERATION_NAME: operation,
+        names.OPERATION_TYPE: operation,
+        names.DESTINATION: topic,
+    }
 
 
 def _fields(context: Context) -> Mapping[str, str]:
