@@ -27,5 +27,4 @@ class NamesJobInLogs(dramatiq.Middleware):
     ) -> None:
         logs.note_running(None)
 
-    def after_skip_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
-        logs.note_running(None)
+    after_skip_message = after_process_message

@@ -77,15 +77,11 @@ class JobSpans(dramatiq.Middleware):
         result: Any = None,  # noqa: ARG002
         exception: BaseException | None = None,  # noqa: ARG002
     ) -> None:
-        self._leave()
-
-    def after_skip_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
-        self._leave()
-
-    def _leave(self) -> None:
         token, self._running.token = self._running.token, None
         if token is not None:
             self._spans.detach(token)
+
+    after_skip_message = after_process_message
 
     def _context_of(self, message: TakenMessage) -> Any:
         """The context that a job runs in: that of its span, which begins now."""
