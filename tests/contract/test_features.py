@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -47,6 +46,7 @@ from dramatiq.results import ResultBackend, Results
 from dramatiq.results.backends import RedisBackend as RedisResults
 from dramatiq.results.backends import StubBackend as StubResults
 
+from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 
@@ -180,13 +180,6 @@ class Stage:
 
     def last(self, key: str) -> bool:
         return bool(Barrier(self.limits, key).wait(block=False))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.smtp_server import free_port
+from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 
 DAPRD = shutil.which("daprd")

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from tests.helpers.smtp_server import free_port
+from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 from workers import Cluster
 from workers.local_kafka import config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, Envelope, syntax
+
+from tests.helpers.ports import free_port
 
 #: The commands and moments that it can be told to answer to.
 STAGES = ("GREETING", "AUTH", "MAIL", "RCPT", "DATA", "CONTENT")
@@ -222,9 +223,3 @@ def read(envelope: Envelope) -> EmailMessage:
     mail = message_from_bytes(envelope.content, policy=default)
     assert isinstance(mail, EmailMessage)
     return mail
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,10 +19,11 @@ from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.dapr import DAPRD, TOKEN, ask, sidecar
 from tests.helpers.kafka_reading import read_topic
+from tests.helpers.ports import free_port
 from tests.helpers.programs import StartedProgram, output_of, run_python, start_todo_workers
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.samples import an_event
-from tests.helpers.smtp_server import SmtpServer, free_port
+from tests.helpers.smtp_server import SmtpServer
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.records.sources import Incoming

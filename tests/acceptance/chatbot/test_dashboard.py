@@ -20,6 +20,7 @@ from tasks.events.models import Event
 from tasks.storage.database import Database
 from tests.helpers.browser import CLIENT, chromium, needs_chromium, needs_client
 from tests.helpers.chatbot import Chatbot
+from tests.helpers.ports import free_port
 from tests.helpers.programs import start_todo_workers
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.samples import a_todo, an_event, an_owner
@@ -50,9 +51,6 @@ def smtp() -> Iterator[SmtpServer]:
 
 @pytest.fixture
 def chatbot(broker: KafkaBroker, smtp: SmtpServer, tmp_path: Path, sqlite: Database) -> Iterator[Chatbot]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = str(found.getsockname()[1])
     url = sqlite.engine.url.render_as_string(hide_password=False)
     with Chatbot(
         broker,
@@ -60,7 +58,7 @@ def chatbot(broker: KafkaBroker, smtp: SmtpServer, tmp_path: Path, sqlite: Datab
         database_url=url,
         smtp_port=smtp.port,
         WEB_JWT_SECRET=SECRET,
-        WEB_PORT=port,
+        WEB_PORT=str(free_port()),
         WEB_DRAIN="0s",
     ) as chatbot:
         yield chatbot

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import urllib.request
 from collections import Counter
@@ -20,6 +19,7 @@ from tasks.events.cloud_events import record_of
 from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.ports import free_port
 from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.shipped_metrics import shipped_names
 from tests.helpers.smtp_server import REFUSED, SmtpServer
@@ -129,13 +129,6 @@ def test_a_slow_mail_server_holds_up_no_audit_row_and_no_reminder(
 
 def made_of_mails(broker: KafkaBroker) -> int:
     return jobs(broker)["send_notification"]
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def require_shipped_metrics(port: int) -> None:

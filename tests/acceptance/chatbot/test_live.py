@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tasks.storage.database import Database
 from tests.helpers.chatbot import Chatbot
 from tests.helpers.live_client import LiveClient
+from tests.helpers.ports import free_port
 from tests.helpers.programs import StartedProgram, start_todo_workers
 from tests.helpers.samples import a_todo, an_event, an_owner
 from tests.helpers.smtp_server import SmtpServer
@@ -51,12 +51,6 @@ def bridge(chatbot: Chatbot) -> Iterator[StartedProgram]:
     program.send_signal(signal.SIGTERM)
     output, _ = program.communicate(timeout=60)
     assert program.returncode == 0, output
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def status(program: StartedProgram) -> dict[str, Any]:

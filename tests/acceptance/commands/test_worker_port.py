@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.helpers.fleet import Fleet
+from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
 
@@ -28,9 +28,7 @@ class Scraped:
     """What the port answers."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
 
     def ask(self, path: str) -> tuple[int, str]:
         try:

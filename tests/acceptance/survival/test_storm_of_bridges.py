@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import threading
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from websockets.exceptions import WebSocketException
 from tasks.events.cloud_events import record_of
 from tests.helpers.broken_kafka import jvm
 from tests.helpers.live_client import LiveClient
+from tests.helpers.ports import free_port
 from tests.helpers.programs import TODO_WORKERS
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.samples import a_todo, an_event, an_owner
@@ -100,12 +100,6 @@ class Person(threading.Thread):
             with suppress(TimeoutError):
                 if self.client.receive(0.5) is None:
                     return
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def storm(cluster: Cluster, namespace: str, folder: Path, break_kafka: threading.Event | None) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.broken_kafka import frozen, jvm
 from tests.helpers.kafka_reading import read_topic
-from tests.helpers.smtp_server import free_port
+from tests.helpers.ports import free_port
 from workers import Cluster, KafkaBroker
 from workers.errors import KafkaUnreachable, NotDelivered
 from workers.local_kafka import LocalKafka

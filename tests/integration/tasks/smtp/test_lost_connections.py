@@ -10,7 +10,8 @@ import pytest
 from tasks.smtp.mail import MailNotSent
 from tasks.smtp.mailer import Mailer
 from tests.helpers.mails import MakeMailer, send
-from tests.helpers.smtp_server import SmtpServer, free_port
+from tests.helpers.ports import free_port
+from tests.helpers.smtp_server import SmtpServer
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])

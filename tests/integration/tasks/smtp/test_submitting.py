@@ -11,9 +11,9 @@ from tasks.smtp.mail import Mail, MailNotSent
 from tasks.smtp.mailer import MAILS_PER_CONNECTION, Mailer
 from tasks.smtp.pool import Pool
 from tests.helpers.mails import MakeMailer, a_mail
+from tests.helpers.ports import free_port
 from tests.helpers.programs import run_warm
 from tests.helpers.scripted_smtp import Fault, ScriptedSmtp
-from tests.helpers.smtp_server import free_port
 from tests.helpers.waiting import wait_for
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import urllib.error
 import urllib.request
 
 import pytest
 
+from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 from workers.serving.answers import Answer
 from workers.serving.server import Port
@@ -15,10 +15,7 @@ from workers.serving.server import Port
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
+    return free_port()
 
 
 def serving(name: str, port: int) -> Port:
