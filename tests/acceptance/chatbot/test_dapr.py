@@ -95,20 +95,12 @@ def delivering(
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
 def chatbot(
-    cluster: Cluster, namespace: str, env: dict[str, str], server: SmtpServer, tmp_path: Path
+    broker: KafkaBroker, env: dict[str, str], server: SmtpServer, tmp_path: Path
 ) -> Iterator[Chatbot]:
-    broker = KafkaBroker(cluster, namespace=namespace)
     url = env["DATABASE_URL"]
     with Chatbot(broker, tmp_path, database_url=url, smtp_port=server.port) as chatbot:
         yield chatbot
-    broker.close()
 
 
 def events_in(cluster: Cluster, namespace: str) -> list[Event]:
@@ -147,18 +139,16 @@ def test_what_can_never_be_published_goes_to_the_dead_letter_topic_of_the_subscr
 
 
 def test_events_of_one_todo_are_in_one_partition(
-    components: Path, env: dict[str, str], cluster: Cluster, namespace: str, tmp_path: Path
+    components: Path, env: dict[str, str], broker: KafkaBroker, tmp_path: Path
 ) -> None:
-    broker = KafkaBroker(cluster, namespace=namespace)
     topic = broker.topics.named("events")
     broker.add_source("events", topic, job_of, retention_ms=3_600_000)
     broker.prepare()
-    broker.close()
     todos = [f"todo-{number}" for number in range(6)]
     with sidecar(components, None, tmp_path / "daprd.log", env) as port:
         for todo in todos * 2:
             publish(port, f"todo-log/{topic}", {"todo": todo}, partitionKey=todo)
-    places = {(record.key, record.partition) for record in read_topic(cluster, topic)}
+    places = {(record.key, record.partition) for record in read_topic(broker.cluster, topic)}
     assert sorted(key.decode() for key, _ in places if key) == todos
     assert len({partition for _, partition in places}) > 1
 

@@ -44,19 +44,13 @@ if os.environ.get("DASHBOARD_PICTURES"):
 
 
 @pytest.fixture
-def smtp() -> Iterator[SmtpServer]:
-    with SmtpServer() as smtp:
-        yield smtp
-
-
-@pytest.fixture
-def chatbot(broker: KafkaBroker, smtp: SmtpServer, tmp_path: Path, sqlite: Database) -> Iterator[Chatbot]:
+def chatbot(broker: KafkaBroker, server: SmtpServer, tmp_path: Path, sqlite: Database) -> Iterator[Chatbot]:
     url = sqlite.engine.url.render_as_string(hide_password=False)
     with Chatbot(
         broker,
         tmp_path,
         database_url=url,
-        smtp_port=smtp.port,
+        smtp_port=server.port,
         WEB_JWT_SECRET=SECRET,
         WEB_PORT=str(free_port()),
         WEB_DRAIN="0s",
@@ -158,7 +152,7 @@ def log_in(page: Page, address: str, token: str) -> None:
     page.wait_for_selector("#overview tbody tr")
 
 
-def mend(page: Page, smtp: SmtpServer) -> None:
+def mend(page: Page, server: SmtpServer) -> None:
     """Open the newest dead letter, try an address that is none, then write the right one."""
     press(page, "Dead letters")
     page.wait_for_selector("#letters tbody tr")
@@ -177,7 +171,7 @@ def mend(page: Page, smtp: SmtpServer) -> None:
         press(page, "Check, and replay")
         page.wait_for_selector("#problem" if address == "not an address" else "text=1 of 1")
         assert serious(page) == []
-    wait_for(lambda: [mail for mail in smtp.mails if "rent" in str(mail["Subject"])], 60)
+    wait_for(lambda: [mail for mail in server.mails if "rent" in str(mail["Subject"])], 60)
 
 
 def read_story(page: Page, event_id: str) -> None:
@@ -193,7 +187,7 @@ def read_story(page: Page, event_id: str) -> None:
 
 
 def test_an_operator_mends_a_dead_letter_by_the_keyboard_alone(
-    chatbot: Chatbot, smtp: SmtpServer, address: str, page: Page
+    chatbot: Chatbot, server: SmtpServer, address: str, page: Page
 ) -> None:
     published = events()
     chatbot.publish(published)
@@ -203,7 +197,7 @@ def test_an_operator_mends_a_dead_letter_by_the_keyboard_alone(
     assert "live" in (page.locator("#as-of").get_attribute("class") or "")
     assert serious(page) == []
     picture(page, "dashboard-overview")
-    mend(page, smtp)
+    mend(page, server)
     read_story(page, str(published[-1].event_id))
     for name in SCREENS:
         press(page, name)

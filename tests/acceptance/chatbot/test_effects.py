@@ -6,7 +6,6 @@ import json
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -33,12 +32,6 @@ QUEUES = ("audit", "reminders", "notifications")
 @pytest.fixture
 def queues() -> tuple[str, ...]:
     return ("events", *QUEUES)
-
-
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
 
 
 def a_chatbot(

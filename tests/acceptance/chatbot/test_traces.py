@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tasks.events.cloud_events import record_of
@@ -27,12 +26,6 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 
 SECRET = "a secret of thirty-two bytes or more"
-
-
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
 
 
 def test_a_trace_leads_from_the_request_to_the_mail(
@@ -110,10 +103,10 @@ def lines(spans: list[dict[str, Any]], trace: str) -> list[str]:
 
 
 def test_a_worker_sends_its_spans_if_the_environment_says_where(
-    cluster: Cluster, namespace: str, server: SmtpServer, tmp_path: Path
+    broker: KafkaBroker, server: SmtpServer, tmp_path: Path
 ) -> None:
     event = an_event(time=datetime.now(UTC), cloudevent={"traceparent": f"00-{FOREIGN_TRACE}-{CALLER}-01"})
-    broker = KafkaBroker(cluster, namespace=namespace, partitions=2)
+    log = broker.topics.named("events")
     with collector() as (endpoint, received):
         chatbot = Chatbot(
             broker,
@@ -127,12 +120,11 @@ def test_a_worker_sends_its_spans_if_the_environment_says_where(
         )
         with chatbot:
             chatbot.wait_until_ready()
-            broker.sending.add_log(f"{namespace}.events", retention_ms=60_000)
-            broker.sending.deliver(f"{namespace}.events", record_of(event))
+            broker.sending.add_log(log, retention_ms=60_000)
+            broker.sending.deliver(log, record_of(event))
             wait_for(lambda: server.count)
             wait_for(lambda: "event.handled" in chatbot.log())
             chatbot.stop()
-    broker.close()
     resources = [resource for request in received for resource in request.resource_spans]
     names = {
         span.name: span.trace_id.hex()
@@ -140,7 +132,7 @@ def test_a_worker_sends_its_spans_if_the_environment_says_where(
         for scope in resource.scope_spans
         for span in scope.spans
     }
-    assert names[f"process {namespace}.events"] == names["smtp send"] == FOREIGN_TRACE
+    assert names[f"process {log}"] == names["smtp send"] == FOREIGN_TRACE
     attributes = {one.key: one.value.string_value for one in resources[0].resource.attributes}
     assert attributes["service.name"] == "todo-workers"
 
