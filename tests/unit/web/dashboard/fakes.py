@@ -51,15 +51,7 @@ class FakeKafka:
         self.away: str | None = None
         self.queues: list[tuple[QueueStatus, list[PartitionStatus]]] = [
             (
-                QueueStatus(
-                    "mail",
-                    2,
-                    7,
-                    1,
-                    1,
-                    0,
-                    OldestJob("shop.jobs.mail", 1, 40, "job-1", "send_mail", 90.0, in_hand=True),
-                ),
+                QueueStatus("mail", 2, 7, 1, 1, 0, OLDEST),
                 [PartitionStatus("shop.jobs.mail", 0, 3, 1, "client-1 at 10.0.0.5")],
             )
         ]
@@ -142,9 +134,7 @@ class FakeKafka:
         known: dict[str, Any] = {
             "reason": Reason.FAILED,
             "origin": Origin("shop.jobs.mail", 0, 5, NOW_MS),
-            "value": b'{"queue_name":"mail","actor_name":"send_mail","args":["a@b.c",{"id":7}],"kwargs":{},'
-            b'"options":{},"message_id":"%b","message_timestamp":1700000000000}'
-            % letter_id.encode(errors="replace"),
+            "value": self.job(letter_id),
             "time_ms": NOW_MS,
             "group": "shop.workers.mail",
             "message_id": letter_id,

@@ -31,6 +31,19 @@ def begun(client: Client, board: Dashboard, rate_per_s: float | None) -> Run:
     return run
 
 
+def of_three(client: Client, kafka: FakeKafka, board: Dashboard) -> Run:
+    """A replay of three letters, m0 to m2: one is done, the next has minutes to wait."""
+    add_three(kafka)
+    run = begun(client, board, 1 / 300)
+    wait_for(lambda: kafka.sent)
+    return run
+
+
+def add_three(kafka: FakeKafka) -> None:
+    for number in range(3):
+        kafka.add(f"m{number}")
+
+
 def _posted(client: Client, board: Dashboard) -> httpx.Response:
     return client("operator", board=board).post("/runs", data={"action": "replay", "queue": "mail"})
 
@@ -42,11 +55,8 @@ def ids(kafka: FakeKafka) -> list[str]:
 def test_a_run_is_seen_stopped_and_resumed_in_another_process(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
     one, other = make(), make()
-    run = begun(client, one, 1 / 300)
-    wait_for(lambda: kafka.sent)
+    run = of_three(client, kafka, one)
     browser = client("operator", board=other)
     page = wait_for(lambda: page if ">Stop<" in (page := browser.get(f"/runs/{run.id}").text) else None)
     assert run.id in browser.get("/activity").text
@@ -66,11 +76,8 @@ def test_a_run_is_seen_stopped_and_resumed_in_another_process(
 def test_after_a_restart_a_run_goes_on_with_what_is_left(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
     one = make()
-    run = begun(client, one, 1 / 300)
-    wait_for(lambda: kafka.sent)
+    run = of_three(client, kafka, one)
     one.close()
     browser = client("operator", board=make())
     page = wait_for(lambda: page if "the other 2" in (page := browser.get(f"/runs/{run.id}").text) else None)
@@ -96,8 +103,7 @@ def test_two_operators_in_two_processes_run_no_job_twice(
 def test_a_run_that_another_process_has_begun_is_not_begun_beside_it(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
+    add_three(kafka)
     one, other = make(), make()
     first = client("operator", board=one)
     path = _posted(client, one).headers["location"].removeprefix("/workers")
@@ -122,11 +128,8 @@ def test_a_run_that_another_process_has_begun_is_not_begun_beside_it(
 def test_of_two_processes_that_go_on_with_a_run_at_once_the_first_in_the_log_does(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
     one, other = make(), make()
-    run = begun(client, one, 1 / 300)
-    wait_for(lambda: kafka.sent)
+    run = of_three(client, kafka, one)
     one.desk.runs.stop(run)
     wait_for(lambda: run.phase is Phase.STOPPED)
     late = other.desk.runs.get(run.id)
@@ -147,11 +150,8 @@ def test_of_two_processes_that_go_on_with_a_run_at_once_the_first_in_the_log_doe
 def test_a_run_that_acts_is_shown_and_can_be_stopped_however_many_are_newer(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
     one, other = make(), make()
-    run = begun(client, one, 1 / 300)
-    wait_for(lambda: kafka.sent)
+    run = of_three(client, kafka, one)
     for number in range(60):
         for did in ("discard", "discard: ended"):
             other.desk.actions.write("bo@example.com", did, {"run": f"x{number}", "letters": 1})
@@ -165,10 +165,7 @@ def test_a_run_that_acts_is_shown_and_can_be_stopped_however_many_are_newer(
 def test_a_run_is_known_however_much_was_done_since_it_began(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
-    run = begun(client, make(), 1 / 300)
-    wait_for(lambda: kafka.sent)
+    run = of_three(client, kafka, make())
     pause = Chain().value("bo@example.com", "pause", {"queue": "mail"}, 1)
     kafka.actions.extend(replace(kafka.actions[0], value=pause) for _ in range(600))
     other = make()
@@ -210,11 +207,8 @@ def test_a_letter_that_is_replayed_alone_is_shown_by_a_process_that_hears_of_it_
 def test_a_run_whose_end_could_not_be_written_goes_on_here(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
-    for number in range(3):
-        kafka.add(f"m{number}")
     board = make()
-    run = begun(client, board, 1 / 300)
-    wait_for(lambda: kafka.sent)
+    run = of_three(client, kafka, board)
     kafka.away = "Kafka is away"
     board.desk.runs.stop(run)
     wait_for(lambda: not run.is_active)
