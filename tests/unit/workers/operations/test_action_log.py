@@ -15,27 +15,41 @@ from workers.operations.action_log import ActionLog, Chain
 from workers.records.envelope import Record
 
 
+class Reader:
+    """Reads a log as a `TopicReader` does; its polls bring nothing."""
+
+    def __init__(self, log: list[Consumed]) -> None:
+        self._log = log
+        self._at = 0
+
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
+        return {TopicPartition("t", 0): (0, 2)}
+
+    def read(self, _timeout_ms: int) -> list[Consumed]:
+        return []
+
+    def read_to_end(self) -> Iterator[Consumed]:
+        while self._at < len(self._log):
+            self._at += 1
+            yield self._log[self._at - 1]
+
+
 def test_a_topic_that_another_process_makes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[Consumed] = []
     opened: list[bool] = []
 
-    class Reader:
+    class Seeking(Reader):
         def open(self) -> None:
             self.has_topic = bool(log)
             opened.append(self.has_topic)
 
-        def close(self) -> None: ...
         def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
             return {TopicPartition("t", 0): (0, len(log))} if self.has_topic else {}
 
-        def read(self, _timeout_ms: int) -> list[Consumed]:
-            return []
-
-        def read_to_end(self) -> Iterator[Consumed]:
-            return iter(log)
-
     now = 100.0
-    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Seeking(log))
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with ActionLog(Mock(), Mock(), Mock()) as actions:
         log.append(Consumed("t", value=Chain().value("ana", "pause", {}, 1)))
@@ -53,18 +67,13 @@ def test_while_a_log_is_opened_anew_the_chain_that_is_known_stays(monkeypatch: p
     records = [Consumed("t", value=Chain().value(who, "pause", {}, 1)) for who in ("ana", "bo")]
     seen: list[int] = []
 
-    class Reader:
-        def open(self) -> None: ...
-        def close(self) -> None: ...
-        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
-            return {TopicPartition("t", 0): (0, 2)}
-
+    class Noting(Reader):
         def read_to_end(self) -> Iterator[Consumed]:
-            for record in records:
+            for record in super().read_to_end():
                 seen.append(log.chain.count)
                 yield record
 
-    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Noting(records))
     log = ActionLog(Mock(), Mock(), Mock())
     with log:
         seen.clear()
@@ -78,20 +87,7 @@ def test_all_that_is_written_by_now_is_taken_in_though_the_first_poll_brings_not
 ) -> None:
     records: list[Consumed] = []
 
-    class Reader:
-        def open(self) -> None: ...
-        def close(self) -> None: ...
-        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
-            return {TopicPartition("t", 0): (0, 2)}
-
-        def read(self, _timeout_ms: int) -> list[Consumed]:
-            return []
-
-        def read_to_end(self) -> Iterator[Consumed]:
-            found, records[:] = records[:], []
-            return iter(found)
-
-    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader(records))
     with ActionLog(Mock(), Mock(), Mock()) as log:
         records.append(Consumed("t", value=Chain().value("ana", "pause", {}, 1)))
         log.catch_up()
@@ -102,22 +98,12 @@ def test_a_writer_knows_its_record_among_others(monkeypatch: pytest.MonkeyPatch)
     records: list[Consumed] = []
     value = Chain().value("ana", "pause", {}, 1)
 
-    class Reader:
-        def open(self) -> None: ...
-        def close(self) -> None: ...
-        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
-            return {TopicPartition("t", 0): (0, 2)}
-
-        def read_to_end(self) -> Iterator[Consumed]:
-            found, records[:] = records[:], []
-            return iter(found)
-
     def deliver(_topic: str, record: Record) -> None:
         records.extend(Consumed("t", value=value) for _ in range(2))
         records.append(Consumed("t", value=record.value, headers=record.headers))
         records.append(Consumed("t", value=value))
 
-    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader())
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Reader(records))
     producer = Mock()
     producer.deliver = deliver
     with ActionLog(Mock(), Mock(), producer) as log:
