@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
-from multiprocessing.connection import Connection
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from tests.helpers.hanging import hang, report_and_hang
 from web.live.bridge import Bridge
 from web.running import processes
 from web.running.process import keep_showing
@@ -66,15 +65,14 @@ def test_a_process_whose_parent_is_gone_stops_and_another_fault_does_not_matter(
     assert next(faults, None) is None
 
 
-def hang(_kind: str, _secret: str | None, _pipe: Connection) -> None:
-    """Stand for a process that hangs."""
-    threading.Event().wait()
-
-
-def report_and_hang(_kind: str, _secret: str | None, pipe: Connection) -> None:
-    """Stand for a process that hangs after its first report."""
-    pipe.send({"pid": os.getpid()})
-    threading.Event().wait()
+def a_bridge(monkeypatch: pytest.MonkeyPatch, serve: Callable[..., None], *, silent_s: float) -> Processes:
+    """One process, started, which runs ``serve``."""
+    monkeypatch.setattr(processes, "_serve", serve)
+    monkeypatch.setattr(processes, "_SILENT_S", silent_s)
+    monkeypatch.setattr(processes, "_AGAIN_S", 0.0)
+    running = Processes("bridge", None, 1, timedelta(0), lambda _status: None)
+    running._start()
+    return running
 
 
 def listen_until_none_runs(running: Processes) -> None:
@@ -87,11 +85,7 @@ def listen_until_none_runs(running: Processes) -> None:
 def test_a_process_that_reports_nothing_is_killed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(processes, "_serve", report_and_hang)
-    monkeypatch.setattr(processes, "_SILENT_S", 0.1)
-    monkeypatch.setattr(processes, "_AGAIN_S", 0.0)
-    running = Processes("bridge", None, 1, timedelta(0), lambda _status: None)
-    running._start()
+    running = a_bridge(monkeypatch, report_and_hang, silent_s=0.1)
     with caplog.at_level(logging.ERROR, "web"):
         listen_until_none_runs(running)
     assert "it reported nothing for" in caplog.text
@@ -101,11 +95,7 @@ def test_a_process_that_reports_nothing_is_killed(
 def test_a_process_that_starts_may_take_longer_than_one_that_runs_may_be_silent(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(processes, "_serve", hang)
-    monkeypatch.setattr(processes, "_SILENT_S", 0.0)
-    monkeypatch.setattr(processes, "_AGAIN_S", 0.0)
-    running = Processes("bridge", None, 1, timedelta(0), lambda _status: None)
-    running._start()
+    running = a_bridge(monkeypatch, hang, silent_s=0.0)
     running._kill_silent()
     assert not caplog.records
     (pipe,) = running._running
