@@ -131,12 +131,6 @@ class Load:
 
 
 @pytest.fixture
-def brokers() -> Iterator[ThreeBrokers]:
-    with ThreeBrokers() as brokers:
-        yield brokers
-
-
-@pytest.fixture
 def broker(brokers: ThreeBrokers, namespace: str) -> Iterator[KafkaBroker]:
     broker = KafkaBroker(Cluster(brokers.bootstrap_servers), namespace=namespace, partitions=4)
     broker.declare_queue("default")

@@ -74,12 +74,6 @@ class Load:
             self.slowest_s = max(self.slowest_s, time.monotonic() - started)
 
 
-@pytest.fixture(scope="module")
-def brokers() -> Iterator[ThreeBrokers]:
-    with ThreeBrokers() as brokers:
-        yield brokers
-
-
 @pytest.fixture
 def load(brokers: ThreeBrokers, namespace: str) -> Iterator[Load]:
     # The default time-outs: with them the death of a broker is ridden out.
