@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -39,11 +39,7 @@ class FakeAdmin:
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, admin: FakeAdmin) -> None:
-    @contextmanager
-    def connected(_: Cluster) -> Iterator[FakeAdmin]:
-        yield admin
-
-    monkeypatch.setattr(abilities, "connect_admin", connected)
+    monkeypatch.setattr(abilities, "connect_admin", lambda _: nullcontext(admin))
 
 
 TOPICS = Topics("todo")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -49,12 +49,7 @@ class FakeAdmin:
 def made(monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(specs: Sequence[TopicSpec], *, brokers: int, default: int = 1) -> list[str]:
         admin = FakeAdmin(brokers, default)
-
-        @contextmanager
-        def connected(_: Cluster) -> Iterator[FakeAdmin]:
-            yield admin
-
-        monkeypatch.setattr(creation, "connect_admin", connected)
+        monkeypatch.setattr(creation, "connect_admin", lambda _: nullcontext(admin))
         return create_missing_topics(Cluster(("kafka:9092",)), specs)
 
     return run
