@@ -112,6 +112,12 @@ def so_far() -> dict[Labels, Counts]:
     }
 
 
+def add(totals: dict[Labels, Counts], more: Mapping[Labels, Counts]) -> None:
+    """Add what was counted to totals, by queue and actor."""
+    for labels, counts in more.items():
+        totals[labels] = totals.get(labels, NOTHING).plus(counts)
+
+
 def since(totals: Mapping[Labels, Counts], earlier: Mapping[Labels, Counts]) -> dict[Labels, Counts]:
     """What was counted between two moments; those of which nothing was are left out."""
     found = {labels: counts - earlier.get(labels, NOTHING) for labels, counts in totals.items()}

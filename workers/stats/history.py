@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..measures.families import Labels
-from .figures import NOTHING, Counts
+from .figures import NOTHING, Counts, add
 from .record import HOUR_S, MINUTE_S, SUM, Part, short_name
 
 Grain = Literal["detail", "coarse"]
@@ -57,8 +57,7 @@ class History:
         found: dict[Labels, Counts] = {}
         for (length, start_s), by_labels in self._by_slot.items():
             if length == length_s and start_s >= first_s:
-                for labels, counts in by_labels.items():
-                    found[labels] = found.get(labels, NOTHING).plus(counts)
+                add(found, by_labels)
         return found
 
 
@@ -71,9 +70,7 @@ def history(parts: Iterable[Part], now_s: float) -> History:
         of = summed.get((part.length_s, part.start_s))
         if of and part.process != SUM and short_name(part.process) in of:
             continue
-        slot = by_slot.setdefault((part.length_s, part.start_s), {})
-        for labels, counts in part.counts.items():
-            slot[labels] = slot.get(labels, NOTHING).plus(counts)
+        add(by_slot.setdefault((part.length_s, part.start_s), {}), part.counts)
     return History(now_s, by_slot)
 
 

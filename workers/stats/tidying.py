@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
-from .figures import NOTHING
+from .figures import add
 from .record import HOUR_S, MINUTE_S, SUM, Part, decode, encode, short_name
 
 #: How long after its end an hour is added up: processes write their last part of it some seconds late.
@@ -91,8 +91,7 @@ def _sum(total: Part, parts: Iterable[Part]) -> Part:
     counts, of = dict(total.counts), set(total.of)
     for part in parts:
         of.add(short_name(part.process))
-        for labels, more in part.counts.items():
-            counts[labels] = counts.get(labels, NOTHING).plus(more)
+        add(counts, part.counts)
     return total._replace(counts=counts, of=frozenset(of))
 
 
