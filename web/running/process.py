@@ -17,7 +17,7 @@ from workers import logs
 from workers.serving.parts import folder_for
 from workers.traces import environment
 
-from .collections import make_collections_rare
+from .garbage import make_collections_rare
 from .server import Server, listen
 
 logger = logging.getLogger(__name__)

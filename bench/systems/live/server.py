@@ -23,7 +23,7 @@ from web.live.bridge import Bridge, Limits
 from web.live.connections.admission import Admission
 from web.live.connections.routes import add_health, add_live
 from web.live.views import VIEWS, Views, owner_and_watchers
-from web.running.collections import make_collections_rare
+from web.running.garbage import make_collections_rare
 from web.running.server import Server, listen
 from workers import Cluster
 from workers.kafka import create_missing_topics

@@ -8,7 +8,7 @@ from tests.helpers.programs import output_of, run_python
 
 _CODE = """if True:
     import gc, json, fastapi
-    from web.running.collections import THRESHOLDS, make_collections_rare
+    from web.running.garbage import THRESHOLDS, make_collections_rare
     make_collections_rare()
     class Node: pass
     collections = []
