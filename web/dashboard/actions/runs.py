@@ -65,7 +65,7 @@ class Runs:
         """Those of this process and of others, the newest first; of many those that act, before others."""
         told, now_ms = self._told(), time.time() * 1000
         with self._lock:
-            own = {one.id: one for one in self._runs.values() if one.is_active or not is_others(one, told)}
+            own = {one.id: one for one in self._runs.values() if _counts(one, told)}
         others = {run_id: as_run(one, now_ms) for run_id, one in told.items() if run_id not in own}
         found = sorted((own | others).values(), key=lambda run: (run.is_active, run.began_at))[-KEPT:]
         return sorted(found, key=lambda run: run.began_at, reverse=True)
@@ -76,7 +76,7 @@ class Runs:
             with suppress(WorkersError):
                 self._log.catch_up()
         own, told = self._runs.get(run_id), self._told()
-        if own is not None and (own.is_active or not is_others(own, told)):
+        if own is not None and _counts(own, told):
             return own
         return as_run(told[run_id], time.time() * 1000) if run_id in told else None
 
@@ -287,3 +287,8 @@ class Runs:
             yield advance
 
         return self._letters.search(watch)
+
+
+def _counts(own: Run, told: Mapping[str, ToldRun]) -> bool:
+    """Whether what this process knows of a run is right; else another one has gone on with it."""
+    return own.is_active or not is_others(own, told)

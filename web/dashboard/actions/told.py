@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workers.dead_letters.filter import Filter
@@ -53,7 +53,7 @@ class ToldRun:
     phase: Phase = Phase.ACTING
     heard_ms: int = 0
     stop_wished_by: str | None = None
-    bounds: Bounds | None = field(default=None)
+    bounds: Bounds | None = None
 
     @property
     def done(self) -> int:
