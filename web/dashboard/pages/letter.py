@@ -42,9 +42,7 @@ class Argument:
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
     def show(request: Request, letter_id: str, status: int = 200, **values: Any) -> Response:
-        desk.letters.wait_for_first()
-        row = desk.letters.find(letter_id)
-        letter = desk.letters.read(row) if row is not None else None
+        letter = _letter(desk, letter_id)
         if letter is None:
             why = "It was replayed or discarded meanwhile, or its id is wrong."
             if not desk.letters.built.is_complete:
@@ -71,8 +69,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     def mend(request: Request) -> Response:
         form: Mapping[str, str] = request.state.form
         letter_id = form.get("id", "")
-        row = desk.letters.find(letter_id)
-        letter = desk.letters.read(row) if row is not None else None
+        letter = _letter(desk, letter_id)
         if letter is None:
             return show(request, letter_id)
         viewer: Viewer = request.state.viewer
@@ -97,6 +94,13 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         Route("/dead-letters/letter", one, methods=["GET"]),
         Route("/dead-letters/letter", mend, methods=["POST"]),
     ]
+
+
+def _letter(desk: Desk, letter_id: str) -> DeadLetter | None:
+    """The letter with that id, once the newest ones are known. Blocks. Raises KafkaUnreachable."""
+    desk.letters.wait_for_first()
+    row = desk.letters.find(letter_id)
+    return desk.letters.read(row) if row is not None else None
 
 
 def arguments_of(broker: KafkaBroker, letter: DeadLetter, hidden: frozenset[str]) -> Iterator[Argument]:
