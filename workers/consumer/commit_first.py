@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..partitions.assignment import Assignment
+from ..partitions.commits import Commits
 
 #: Pause before one that was refused is tried again.
 _AGAIN_S = 0.05
@@ -13,8 +13,8 @@ _AGAIN_S = 0.05
 class CommitFirst:
     """Commits at once, for the consuming thread; not again and again while Kafka takes no commit."""
 
-    def __init__(self, assignment: Assignment, clock: Callable[[], float]) -> None:
-        self._assignment = assignment
+    def __init__(self, commits: Commits, clock: Callable[[], float]) -> None:
+        self._commits = commits
         self._clock = clock
         self._again_at = 0.0
 
@@ -23,7 +23,7 @@ class CommitFirst:
         now = self._clock()
         if now < self._again_at:
             return False
-        committed = self._assignment.commit_before_handing_out()
+        committed = self._commits.make_first()
         if not committed:
             self._again_at = now + _AGAIN_S
         return committed

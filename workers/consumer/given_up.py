@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..dead_letters.cause import reason_of
 from ..dead_letters.writer import DeadLetterWriter
 from ..errors import WorkersError
-from ..partitions.assignment import RETRY_DELAY_S
+from ..partitions.commits import RETRY_DELAY_S
 from ..partitions.taken_message import TakenMessage
 from .acks import GivenUp, Inbox, NotWritten, Settled
 

@@ -95,24 +95,29 @@ class PassingOn:
         self._pause_s = _LOOK_INTERVAL_S
         #: Whether others had free threads when they were looked for.
         self._is_passing = False
+        #: Whether the last look found no job in hand, and nothing else that a look would see to.
+        self._has_nothing = False
         self._untold = 0
         self._tell_at = 0.0
 
-    def look_if_due(self, partitions: Mapping[TopicPartition, OwnedPartition], in_hand_count: int) -> None:
-        """Pass on what has waited for too long, if it is time to look."""
+    def look_if_due(self, partitions: Mapping[TopicPartition, OwnedPartition], in_hand_count: int) -> bool:
+        """Pass on what has waited for too long, if it is time to look; True if a `busy` has changed."""
         now = self._clock()
-        if now < self._look_at:
-            return
+        if now < self._look_at or (self._has_nothing and not in_hand_count):
+            return False
         self._look_at = now + _LOOK_INTERVAL_S
         self._tell(0, now)
         busy = self._is_busy(partitions, now, full=in_hand_count >= self._prefetch)
-        for owned in partitions.values():
+        changed = [owned for owned in partitions.values() if owned.busy != busy]
+        for owned in changed:
             owned.busy = busy
         if not busy:
             self._is_passing, self._ask_at, self._pause_s = False, 0.0, _LOOK_INTERVAL_S
             self._free.forget()
         elif now >= self._ask_at and not is_joining(self._group.client):
             self._pass_on(list(self._waiting(partitions)), now)
+        self._has_nothing = not (busy or in_hand_count or self._withdrawn or self._untold)
+        return bool(changed)
 
     def wants_records(self, partitions: Mapping[TopicPartition, OwnedPartition]) -> bool:
         """Whether to fetch though no more jobs may be handed out."""

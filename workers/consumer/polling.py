@@ -38,6 +38,8 @@ class Poller:
         self._clock = clock
         self._keep_alive_at = clock()
         self._rest_until = 0.0
+        #: Whether some partition may be paused, which nobody does but this object.
+        self._has_paused = False
 
     def is_member(self) -> bool:
         """Whether the consumer has its share of the partitions, which may be none. For any thread."""
@@ -49,13 +51,15 @@ class Poller:
 
     def poll(self, timeout_s: float, not_wanted: Collection[TopicPartition]) -> None:
         """Wait for records of all partitions except those that are not wanted. Raises KafkaUnreachable."""
-        self._client.pause(*not_wanted)
-        self._client.resume(*(self._client.paused() - set(not_wanted)))
+        if not_wanted or self._has_paused:
+            self._client.pause(*not_wanted)
+            self._client.resume(*(self._client.paused() - set(not_wanted)))
+            self._has_paused = bool(not_wanted)
         self._poll(timeout_s)
 
     def stay(self, timeout_s: float) -> None:
         """Stay in the group for a while, and fetch nothing. Raises KafkaUnreachable."""
-        self._client.pause(*self._client.assignment())
+        self._pause_all()
         self._poll(timeout_s)
 
     def keep_alive(self, now: float) -> bool:
@@ -64,12 +68,16 @@ class Poller:
             return False
         # All stay paused until a fetch is wanted: kafka-python may throw away and fetch again what it holds
         # for a partition whose pausing flaps.
-        self._client.pause(*self._client.assignment())
+        self._pause_all()
         joining = must_wait(self._client)
         self._poll(KEEP_ALIVE_S if joining else 0)
         if joining:
             self._keep_alive_at = self._clock()
         return joining
+
+    def _pause_all(self) -> None:
+        self._client.pause(*self._client.assignment())
+        self._has_paused = True
 
     def _poll(self, timeout_s: float) -> None:
         with kafka_errors(self._cluster, f"consume queue {self._queue_name}"):

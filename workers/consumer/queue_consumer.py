@@ -119,7 +119,8 @@ class QueueConsumer(dramatiq.Consumer):
         self._held_up = False
         self._chores_at = clock()
         self._blocked = BlockedPartitions(blocked_after_s, clock())
-        self._commit_first = CommitFirst(self._assignment, clock)
+        self._commits = self._assignment.commits
+        self._commit_first = CommitFirst(self._commits, clock)
         self._assignment.subscribe(topics)
         shared.at_work.add(self._assignment)
 
@@ -218,14 +219,14 @@ class QueueConsumer(dramatiq.Consumer):
         else:
             self._in_hand_count += 1
         self._earlier.take_over(owned, job, self._inbox)
-        self._assignment.unsaved = True
+        self._commits.unsaved = True
 
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: for an ack if no more may be handed out now, else for records."""
         # Acks do not wake the poll, so while some may come it is no longer than a commit may wait.
         to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
         longest_s = deadline - now
-        if to_come or self._assignment.is_saving:
+        if to_come or self._commits.is_saving:
             longest_s = min(longest_s, self._commit_interval_s)
         if self._paused:
             self._poller.stay(longest_s)
@@ -266,7 +267,7 @@ class QueueConsumer(dramatiq.Consumer):
         if isinstance(ack, PassedOn):
             self._passing_on.note(ack)
             self._turns.add(ack.owned)
-            self._assignment.unsaved = True
+            self._commits.unsaved = True
             return 0
         if isinstance(ack, NotWritten) or (isinstance(ack, TakenMessage) and ack.given_up):
             self._given_up.note(ack)
@@ -282,15 +283,17 @@ class QueueConsumer(dramatiq.Consumer):
         elif not owned.done(offset):
             return 0
         self._in_hand_count -= 1
-        self._assignment.unsaved = True
+        self._commits.unsaved = True
         return 0 if self._suspects.have_come and self._suspects.note_done(owned, offset) else 1
 
     def _do_chores(self, now: float) -> None:
         self._chores_at = now + _CHORES_INTERVAL_S
         self._given_up.retry_if_due(now)
-        self._assignment.commit_if_due(now)
+        self._commits.start_if_due(now)
         if self._trimmer.is_due(now):
-            self._trimmer.trim(self._assignment.committed_positions())
+            self._trimmer.trim(self._commits.positions())
         self._blocked.look_if_due(self._assignment.partitions.values(), now)
-        if not self._paused:  # its jobs wait where they are
-            self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count)
+        if self._paused:  # its jobs wait where they are
+            return
+        if self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count):
+            self._commits.unsaved = True

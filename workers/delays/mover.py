@@ -134,9 +134,9 @@ class Mover:
         self._move_due(now_ms)
         self._resume_due(now_ms)
         now = self._clock()
-        self._assignment.commit_if_due(now)
+        self._assignment.commits.start_if_due(now)
         if self._trimmer.is_due(now):
-            self._trimmer.trim(self._assignment.committed_positions())
+            self._trimmer.trim(self._assignment.commits.positions())
         wait_s = self._wait_s(max_wait_s)
         if wait_s > _POLL_INTERVAL_S or now >= self._poll_at:
             self._poll(wait_s)
@@ -188,7 +188,7 @@ class Mover:
             self._in_flight -= 1
             if problem is None:
                 hop.owned.done(hop.record.offset)
-                self._assignment.unsaved = True
+                self._assignment.commits.unsaved = True
             else:
                 failed, error = failed + 1, problem
                 hop.started = False
@@ -204,7 +204,7 @@ class Mover:
             next_turn_ms = now_ms + _PAUSE_MS if self._in_flight >= _MAX_IN_FLIGHT else now_ms
             due.append(max(next_turn_ms, min(at_ms for at_ms, _ in self._parked.values())))
         wait_s = min([max_wait_s, *((at_ms - now_ms) / 1000 for at_ms in due)])
-        if self._assignment.is_saving:
+        if self._assignment.commits.is_saving:
             wait_s = min(wait_s, self._commit_interval_s)
         return max(0.0, wait_s)
 

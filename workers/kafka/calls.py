@@ -77,6 +77,12 @@ def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
     return found
 
 
+def polls_of(consumer: KafkaConsumer) -> int:
+    """How many whole polls there have been. In between, nothing is read, assigned or taken away."""
+    polls: int = consumer.polls
+    return polls
+
+
 def topic_ids(consumer: KafkaConsumer, topics: Iterable[str]) -> dict[str, UUID | None]:
     """The id of each topic as the client knows it; None if it knows none. A topic made anew has another."""
     return {topic: consumer._client.cluster.topic_id(topic) for topic in topics}

@@ -1,11 +1,11 @@
-"""Keeps the partitions that one consumer owns, and commits what is done in them.
+"""Keeps the partitions that one consumer owns, from when Kafka assigns them until they are handed over.
 
 An assignment's life, as the members of a group come and go (cooperative-sticky: only what moves stops)::
 
     subscribe() ──► poll: Kafka assigns ──► first record of a partition ──► owned() makes its object
                       │                                                      │
-                      │      every commit interval: commit_if_due()  ◄───────┤
-                      │      before some jobs: commit_before_handing_out() ◄─┘
+                      │    `Commits` ── in every commit interval ────────────┤
+                      │              └─ before some jobs are handed out ─────┘
                       │
                       ├──► revoked: _hand_over(): start nothing more, wait for what runs, commit, forget
                       ├──► lost (session over, another owns it by now): forget, commit nothing
@@ -23,9 +23,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
-from ..errors import LogWentBack, WorkersError
+from ..errors import LogWentBack
 from ..kafka import (
     AsyncConsumerRebalanceListener,
     Cluster,
@@ -36,13 +35,12 @@ from ..kafka import (
     TopicPartition,
     commit_now,
     commit_on_io_thread,
-    is_rebalance,
     kafka_errors,
     must_wait,
-    read_up_to,
     sleep_on_io_thread,
 )
 from . import commit_metadata
+from .commits import Commits
 from .crash_counts import CrashCounter
 from .empty_partitions import EmptyPartitions
 from .lost_records import inherited, require_risen
@@ -50,10 +48,6 @@ from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
 
-#: Pause before a commit that Kafka did not take is tried again.
-RETRY_DELAY_S = 1.0
-#: How long a commit that jobs wait for may take.
-_COMMIT_FIRST_TIMEOUT_MS = 2_000
 #: How long the last commit of partitions that are given up may take.
 _LAST_COMMIT_S = 5.0
 #: Pause between two looks at the jobs that still run in partitions that are given up.
@@ -91,32 +85,20 @@ class Assignment:
         self._on_dropped = on_dropped
         self._name = name
         self._read_inbox = read_inbox
-        self._commit_interval_s = commit_interval_ms / 1000
         self._revoke_timeout_s = revoke_timeout_ms / 1000
         self._counts_crashes = counts_crashes
         self._clock = clock
-        self._committing = False
-        self._commit_at = clock()
         self.partitions: dict[TopicPartition, OwnedPartition] = {}
-        self._empty = EmptyPartitions(memberships.owner if counts_crashes else "")
-        #: Whether something was done since the last commit was sent.
-        self.unsaved = False
-
-    def commit_before_handing_out(self) -> bool:
-        """Commit at once, and wait for it; False if Kafka takes no commit just now: try again soon."""
-        offsets = self._to_commit(self.partitions)
-        try:
-            with kafka_errors(self._cluster, f"commit for {self._name}"):
-                if offsets:
-                    self._client.commit(offsets, timeout_ms=_COMMIT_FIRST_TIMEOUT_MS)
-        except WorkersError as exc:
-            logger.debug("commit before handing out failed %s: %s", self._name, exc)
-            return False
-        self._note_committed(offsets)
-        for owned in self.partitions.values():
-            if owned.crashes is not None:
-                owned.crashes.committed()
-        return True
+        self.commits = Commits(
+            client,
+            cluster,
+            name,
+            self.partitions,
+            EmptyPartitions(memberships.owner if counts_crashes else ""),
+            on_read=self._pass_what_is_no_record,
+            interval_s=commit_interval_ms / 1000,
+            clock=clock,
+        )
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Ask to join the group, which the next polls do. Blocks while a topic's metadata is unknown."""
@@ -152,24 +134,6 @@ class Assignment:
             inherited = inherited.if_it_lives()
         return CrashCounter(inherited)
 
-    @property
-    def is_saving(self) -> bool:
-        """Whether a commit is under way, or due soon."""
-        return self._committing or self.unsaved
-
-    def commit_if_due(self, now: float) -> None:
-        """Start a commit of what is done, at most once in every interval."""
-        if now < self._commit_at or self._committing:
-            return
-        self._commit_at = now + self._commit_interval_s
-        read = read_up_to(self._client)
-        self._pass_what_is_no_record(read)
-        offsets = self._to_commit(self.partitions) | self._empty.to_commit(read, self.partitions)
-        self.unsaved = False
-        if offsets:
-            self._committing = True
-            self._client.commit_async(offsets, callback=self._on_committed)
-
     def _pass_what_is_no_record(self, read: Mapping[TopicPartition, ReadUpTo]) -> None:
         """Note how far each log was read whose end has no records, such as the marker of a transaction."""
         for partition, owned in self.partitions.items():
@@ -179,10 +143,6 @@ class Assignment:
             owned.leader_epoch = max(owned.leader_epoch, read[partition].leader_epoch)
             if not owned.buffer:
                 owned.ledger.skip_to(read[partition].offset)
-
-    def committed_positions(self) -> dict[TopicPartition, int]:
-        """The positions that Kafka has confirmed, of the partitions that are owned now."""
-        return {partition: owned.committed_position for partition, owned in self.partitions.items()}
 
     def close(self) -> dict[TopicPartition, int]:
         """Commit what is done, leave the group and disconnect; returns the committed positions.
@@ -201,18 +161,18 @@ class Assignment:
 
         def to_commit() -> dict[TopicPartition, OffsetAndMetadata]:
             nonlocal offsets
-            offsets = self._to_commit(self.partitions)
+            offsets = self.commits.of(self.partitions)
             return offsets
 
         try:
             with kafka_errors(self._cluster, f"commit for {self._name}"):
                 commit_now(self._client, to_commit, _LAST_COMMIT_S)
-            self._note_committed(offsets)
+            self.commits.confirmed(offsets)
         except Exception as exc:  # noqa: BLE001 - dramatiq's consumer thread would die of it, and not be replaced
             logger.warning(
                 "last commit failed %s, what was done since the one before is repeated: %s", self._name, exc
             )
-        committed = self.committed_positions()
+        committed = self.commits.positions()
         self._forget(list(self.partitions))
         # Its own request to leave would wait behind the one to join, which waits for all the others.
         left = must_wait(self._client) and self._memberships.leave_now(self._client_id)
@@ -226,28 +186,6 @@ class Assignment:
         self._memberships.forget(self._client_id)
         return committed
 
-    def _to_commit(self, wanted: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        now = self._clock()
-        found = {partition: self.partitions[partition].to_commit(now) for partition in wanted}
-        return {partition: offset for partition, offset in found.items() if offset is not None}
-
-    def _on_committed(self, offsets: dict[TopicPartition, OffsetAndMetadata], result: Any) -> None:
-        self._committing = False
-        if not isinstance(result, Exception):
-            self._note_committed(offsets)
-            return
-        self._empty.commit_again()
-        if is_rebalance(result):
-            logger.debug("commit waits for a rebalance %s: %s", self._name, result)
-        else:
-            logger.warning("commit failed %s, trying again: %s", self._name, result)
-            self._commit_at = self._clock() + RETRY_DELAY_S
-
-    def _note_committed(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        for partition, offset in offsets.items():
-            if partition in self.partitions:
-                self.partitions[partition].committed(offset)
-
     async def _hand_over(self, partitions: Iterable[TopicPartition]) -> None:
         """Hand partitions over: start nothing more, let running jobs finish for a while, commit, forget."""
         leaving = [partition for partition in partitions if partition in self.partitions]
@@ -258,7 +196,7 @@ class Assignment:
         while self._is_running(leaving) and self._clock() < deadline:
             await sleep_on_io_thread(self._client, _REVOKE_INTERVAL_S)
             self._read_inbox()
-        offsets = self._to_commit(leaving)
+        offsets = self.commits.of(leaving)
         try:
             await commit_on_io_thread(self._client, offsets, _LAST_COMMIT_S)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the partitions are gone
@@ -268,7 +206,7 @@ class Assignment:
                 exc,
             )
         else:
-            self._note_committed(offsets)
+            self.commits.confirmed(offsets)
         self._forget(leaving)
 
     def _is_running(self, partitions: Iterable[TopicPartition]) -> bool:

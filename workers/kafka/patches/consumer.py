@@ -25,6 +25,9 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
     """
 
     _fetcher: WaitingFetcher
+    #: How many whole polls there have been. What the consumer has read, and its partitions, change in those
+    #: alone: what the I/O thread finds out between them ends the quiet.
+    polls = 0
     #: Called before it leaves the group.
     on_close: Callable[[], None] = staticmethod(lambda: None)
     #: Called on the I/O thread when Kafka has confirmed a commit, with its offsets and the seconds it took.
@@ -44,6 +47,7 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
             if not self._fetcher.wait_for_news(timeout_ms / 1000):
                 return {}
             timeout_ms = max(0, int((until - time.monotonic()) * 1000))
+        self.polls += 1
         return super().poll(timeout_ms, *args, **options)
 
     def partitions_for_topic(self, topic: str) -> Any:

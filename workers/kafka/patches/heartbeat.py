@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ _NUMBER = struct.Struct(">i")
 _ANSWER = struct.Struct(">ih")
 #: How long all the answers may take.
 _TIMEOUT_S = 10.0
+#: Kafka answers each by itself: what has come is read together, so many seconds after the answer before.
+_READ_AGAIN_S = 0.05
 #: kafka-python cancels the timer of each request; these have one together.
 _NO_TIMER = SimpleNamespace(state=TaskState.DONE)
 
@@ -43,6 +45,8 @@ class Beat:
     def __init__(self, coordinator: Any, generation: Any) -> None:
         self.generation = generation
         self.is_under_way = False
+        #: Called with each answer.
+        self.on_answer: Callable[[], None] = lambda: None
         self._coordinator = coordinator
         request = HeartbeatRequest(
             group_id=coordinator.group_id,
@@ -70,6 +74,7 @@ class Beat:
     def success(self, answer: Answer) -> None:
         """Take an answer, unless it is about an earlier membership. Raises nothing if the consumer closes."""
         self.is_under_way = False
+        self.on_answer()
         if self._coordinator._generation is self.generation:
             if answer.error_code:
                 with suppress(Exception):  # of its loop, which has ended
@@ -109,21 +114,28 @@ class _Header:
 
 
 def send_together(connection: Any, beats: Sequence[Beat]) -> None:
-    """Send heartbeats by one write. The connection closes if the answers do not come in time.
+    """Send heartbeats by one write, and read the answers by few reads.
 
-    Sends none while the connection is made, or logs in anew: the broker would take them for a part of that.
+    The connection closes if they do not come in time. Sends none while it is made, or
+    logs in anew: the broker would take them for a part of that.
     """
     if not connection.connected or connection._reauth.is_reauthenticating:
         return
-    now, parser = time.monotonic(), connection.parser
+    now, parser, transport = time.monotonic(), connection.parser, connection.transport
+
+    def read_later() -> None:
+        if connection.in_flight_requests and transport.is_reading():
+            transport.pause_reading()
+            connection.net.call_later(_READ_AGAIN_S, transport.resume_reading)
+
     requests = []
     for beat in beats:
-        beat.is_under_way = True
+        beat.is_under_way, beat.on_answer = True, read_later
         number = parser._next_correlation_id()
         requests.append(beat.encoded(number))
         parser.in_flight_requests.append(_Header(number))
         connection.in_flight_requests.append((number, beat, now, now + _TIMEOUT_S, _NO_TIMER))
-    connection.transport.write(b"".join(requests))
+    transport.write(b"".join(requests))
 
     def close_if_late() -> None:
         if connection.in_flight_requests and connection.in_flight_requests[0][2] <= now:

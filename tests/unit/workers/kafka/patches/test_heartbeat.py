@@ -59,6 +59,16 @@ class Transport:
         self.aborted: list[Any] = []
         self.write = self.written.append
         self.abort = self.aborted.append
+        self.reads = True
+
+    def is_reading(self) -> bool:
+        return self.reads
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
 
 @pytest.fixture
@@ -104,6 +114,25 @@ def test_each_answer_goes_to_its_member(connection: Any) -> None:
     assert not any(beat.is_under_way for beat in sent)
 
 
+def test_answers_that_come_one_by_one_are_read_together(connection: Any) -> None:
+    members, sent = beats(3)
+    send_together(connection, sent)
+    connection.data_received(answers(0))
+    assert not connection.transport.is_reading()
+    _, read_again = connection.net.later
+    read_again()
+    assert connection.transport.is_reading()
+    connection.data_received(answers(0, 0, 0)[len(answers(0)) :])
+    assert [member.seen for member in members] == [["well"]] * 3
+
+
+def test_the_last_answer_keeps_none_that_comes_later_waiting(connection: Any) -> None:
+    _, sent = beats(1)
+    send_together(connection, sent)
+    connection.data_received(answers(0))
+    assert connection.transport.is_reading()
+
+
 def test_an_answer_about_an_earlier_membership_says_nothing(connection: Any) -> None:
     (member,), sent = beats(1)
     send_together(connection, sent)
@@ -116,7 +145,7 @@ def test_without_answers_in_time_each_member_sends_its_own(connection: Any) -> N
     members, sent = beats(2)
     send_together(connection, sent)
     connection.data_received(answers(0))
-    (close_if_late,) = connection.net.later
+    close_if_late = connection.net.later[0]
     close_if_late()
     connection.connection_lost(connection.transport.aborted[0])
     assert [member.seen for member in members] == [["well"], ["own"]]
