@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from queue import Empty
 
 import dramatiq
@@ -44,6 +45,7 @@ from .messages import Messages
 from .passing_on import Group, PassingOn
 from .polling import KEEP_ALIVE_S, Poller
 from .shared import Shared
+from .sleep import Sleep
 from .still_running import EarlierJobs
 from .suspects import Suspects
 from .turns import Turns
@@ -114,6 +116,7 @@ class QueueConsumer(dramatiq.Consumer):
             clock=clock,
         )
         self._turns = Turns()
+        self._sleep = Sleep(client)
         self._in_hand_count = 0
         #: Whether records are there, but none may be handed out just now.
         self._held_up = False
@@ -194,8 +197,7 @@ class QueueConsumer(dramatiq.Consumer):
             if record is None:
                 self._run_alone.leave()
                 return None
-            taken = self._hand_out(owned, record)
-            if taken is not None:
+            if (taken := self._hand_out(owned, record)) is not None:
                 return taken
         return None
 
@@ -239,15 +241,14 @@ class QueueConsumer(dramatiq.Consumer):
         if self._in_hand_count and (rest_s := self._poller.rest_s(now)) > 0:
             self._wait_for_ack(min(rest_s, deadline - now))
             return
+        if not to_come and self._commits.is_at_rest and not self._sleep(self._trimmer.due_in_s(now)):
+            return
         full = {partition for partition, owned in self._assignment.partitions.items() if owned.full}
         self._poller.poll(longest_s, full)
 
     def _wait_for_ack(self, timeout_s: float) -> None:
-        try:
-            ack = self._inbox.get(timeout=timeout_s)
-        except Empty:
-            return
-        self._run_alone.leave(self._note(ack))
+        with suppress(Empty):
+            self._run_alone.leave(self._note(self._inbox.get(timeout=timeout_s)))
 
     def _take_in(self, partition: TopicPartition, records: Sequence[ConsumedRecord]) -> None:
         owned = self._assignment.owned(partition, records[0].offset)
@@ -292,8 +293,8 @@ class QueueConsumer(dramatiq.Consumer):
         self._commits.start_if_due(now)
         if self._trimmer.is_due(now):
             self._trimmer.trim(self._commits.positions())
-        self._blocked.look_if_due(self._assignment.partitions.values(), now)
-        if self._paused:  # its jobs wait where they are
-            return
-        if self._passing_on.look_if_due(self._assignment.partitions, self._in_hand_count):
+        partitions = self._assignment.partitions
+        self._blocked.look_if_due(partitions.values(), now)
+        # While it is paused, its jobs wait where they are.
+        if not self._paused and self._passing_on.look_if_due(partitions, self._in_hand_count):
             self._commits.unsaved = True

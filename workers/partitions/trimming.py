@@ -55,6 +55,10 @@ class Trimmer:
         """Whether the interval has passed and the last round has ended."""
         return now >= self._next_at and (self._round is None or not self._round.is_alive())
 
+    def due_in_s(self, now: float) -> float:
+        """Seconds until the interval has passed."""
+        return max(0.0, self._next_at - now)
+
     def trim(self, committed: Mapping[TopicPartition, int]) -> None:
         """Start a round that deletes the records below the committed positions."""
         self._next_at = self._clock() + self._interval_s

@@ -9,7 +9,8 @@ own, by a thread and a connection of its own. Here one thread sends them all in 
                                    └──◄── all answers, one read: what is no "all is well" goes to its consumer
 
 Each consumer's own heartbeats stay as a reserve: they begin when none has succeeded for a while. The same
-connection asks for the metadata of all consumers, see :mod:`.shared_metadata`.
+connection asks for the metadata of all consumers, see :mod:`.shared_metadata`, and the same thread wakes
+those that sleep and must not any more.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class Heartbeats:
                 self._send_all(client._manager)
             except Exception:
                 logger.exception("heartbeats not sent, each consumer sends its own")
+            for consumer in list(self._consumers):
+                consumer.wake_if_due()
             await client._net.sleep(INTERVAL_S)
 
     async def _look_at_topics(self, client: Any) -> None:

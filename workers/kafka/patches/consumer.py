@@ -33,6 +33,10 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
     #: Called on the I/O thread when Kafka has confirmed a commit, with its offsets and the seconds it took.
     on_committed: Callable[[Any, float], None] = staticmethod(lambda _offsets, _took_s: None)
 
+    #: Asked twice a second, on another thread, by `Heartbeats`: whether `sleep` must end.
+    must_wake: Callable[[], bool] = staticmethod(lambda: False)
+    _is_woken = False
+
     def close(self, *args: Any, **options: Any) -> None:
         self.on_close()
         try:
@@ -49,6 +53,24 @@ class QuietConsumer(KafkaConsumer):  # type: ignore[misc]
             timeout_ms = max(0, int((until - time.monotonic()) * 1000))
         self.polls += 1
         return super().poll(timeout_ms, *args, **options)
+
+    def sleep(self, timeout_s: float) -> bool:
+        """Wait until a poll has something to do; False if that is not so in time, or `must_wake` says so.
+
+        It counts as a poll for the group's limit of the time between two, of which it takes at most a half.
+        """
+        if not self._fetcher.is_quiet or self._closed or self._coordinator.completed_offset_commits:
+            return True
+        self._coordinator.poll_heartbeat()
+        self._is_woken = False
+        timeout_s = min(timeout_s, self.config["max_poll_interval_ms"] / 2000)
+        return self._fetcher.wait_for_news(timeout_s) and not self._is_woken
+
+    def wake_if_due(self) -> None:
+        """End `sleep` if `must_wake` says so. For another thread; does not block."""
+        if self.must_wake():
+            self._is_woken = True
+            self._fetcher.end_quiet()
 
     def partitions_for_topic(self, topic: str) -> Any:
         """As kafka-python's, which asks for all topics of the cluster where its own will do."""

@@ -1,0 +1,87 @@
+"""The consumer of an idle queue sleeps for longer than dramatiq's time-out, and nothing waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import dramatiq
+import pytest
+from dramatiq import Worker
+
+from tests.helpers.waiting import wait_for
+from workers import Cluster, KafkaBroker
+from workers.kafka.patches.consumer import QuietConsumer
+
+#: As long as a sleep lasts if nobody ends it.
+SLEEP_S = 10.0
+
+
+class Sleeps:
+    """Notes for how long consumers want to sleep, and whether one does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.longest_s = 0.0
+        self.asleep = threading.Event()
+        sleep = QuietConsumer.sleep
+
+        def noted(consumer: QuietConsumer, timeout_s: float) -> bool:
+            self.longest_s = max(self.longest_s, timeout_s)
+            if consumer._fetcher.is_quiet:
+                self.asleep.set()
+            try:
+                return sleep(consumer, timeout_s)
+            finally:
+                self.asleep.clear()
+
+        monkeypatch.setattr(QuietConsumer, "sleep", noted)
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> Sleeps:
+    return Sleeps(monkeypatch)
+
+
+@pytest.fixture
+def ran() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def worker(cluster: Cluster, namespace: str, sleeps: Sleeps, ran: threading.Event) -> Iterator[Worker]:
+    """A worker whose consumer is asleep."""
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1, run_mover=False)
+    dramatiq.actor(broker=broker, actor_name="work")(ran.set)
+    worker = Worker(broker, worker_threads=1)
+    worker.start()
+    wait_for(sleeps.asleep.is_set)
+    yield worker
+    worker.stop()
+    broker.close()
+
+
+def test_a_job_that_comes_runs_at_once(worker: Worker, sleeps: Sleeps, ran: threading.Event) -> None:
+    worker.broker.get_actor("work").send()
+    assert ran.wait(2.0)
+    assert sleeps.longest_s == SLEEP_S
+    wait_for(sleeps.asleep.is_set)  # again, once it is committed
+
+
+@pytest.mark.parametrize("end", [Worker.pause, Worker.stop])
+def test_a_worker_that_pauses_or_stops_need_not_wait(worker: Worker, end: Callable[[Worker], None]) -> None:
+    began_at = time.monotonic()
+    end(worker)
+    assert time.monotonic() - began_at < SLEEP_S / 2
+
+
+def test_nobody_else_waits_for_longer_than_told(cluster: Cluster, namespace: str, sleeps: Sleeps) -> None:
+    """Who is to wake the thread of another program is not known."""
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1)
+    broker.declare_queue("default")
+    consumer = broker.consume("default", timeout=50)
+    for _ in range(20):
+        assert next(consumer) is None
+    consumer.close()
+    broker.close()
+    assert sleeps.longest_s == 0
