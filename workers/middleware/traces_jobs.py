@@ -11,6 +11,7 @@ import dramatiq
 
 from ..measures.jobs import Outcome
 from ..partitions.taken_message import TakenMessage
+from ..records.consumed import ConsumedRecord
 from ..records.headers import context_in, is_unrecorded
 from ..records.sources import Source
 from ..topics import Topics
@@ -52,7 +53,7 @@ class TracesJobs(dramatiq.Middleware):
 
 
 class _Running(threading.local):
-    token: object = None
+    token: Any = None
 
 
 class JobSpans(dramatiq.Middleware):
@@ -61,13 +62,14 @@ class JobSpans(dramatiq.Middleware):
     def __init__(self, spans: Spans, topics: Topics, sources_of: Callable[[str], Sequence[Source]]) -> None:
         """``sources_of`` names the sources of a queue."""
         self._spans = spans
+        self._attach, self._detach = spans.attach, spans.detach
         self._topics = topics
         self._sources_of = sources_of
         self._running = _Running()
 
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:  # noqa: ARG002
         if isinstance(message, TakenMessage):
-            self._running.token = self._spans.attach(self._context_of(message))
+            self._running.token = self._attach(self._context_of(message))
 
     def after_process_message(
         self,
@@ -79,7 +81,7 @@ class JobSpans(dramatiq.Middleware):
     ) -> None:
         token, self._running.token = self._running.token, None
         if token is not None:
-            self._spans.detach(token)
+            self._detach(token)
 
     after_skip_message = after_process_message
 
@@ -88,7 +90,7 @@ class JobSpans(dramatiq.Middleware):
         record = message.record
         is_late = message.started_at * 1000 - message.message_timestamp > SAME_TRACE_MS
         if self._spans.follows_unrecorded and not is_late and is_unrecorded(record):
-            return self._spans.unrecorded(lambda: context_in(record.headers))
+            return self._spans.unrecorded(_context_of_sender, record)
         attributes = {
             names.GROUP: self._topics.group(message.queue_name),
             names.PARTITION: str(record.partition),
@@ -109,6 +111,10 @@ class JobSpans(dramatiq.Middleware):
             if not found and source.topic == message.record.topic and source.find_context is not None:
                 found = dict(source.find_context(message))
         return found
+
+
+def _context_of_sender(record: ConsumedRecord) -> dict[str, str]:
+    return context_in(record.headers)
 
 
 def _end(work: Work, outcome: Outcome, error: BaseException | None) -> None:
