@@ -22,6 +22,16 @@ def _floor(kit: Kit) -> Readings:
     return readings
 
 
+def _written(kit: Kit) -> Readings:
+    readings: Readings = isolated(
+        "bench.systems.publishing.over_http:written",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        count=kit.amount(20_000, 2_000),
+    )
+    return readings
+
+
 def _at_rate(kit: Kit) -> Readings:
     readings: Readings = isolated(
         "bench.systems.publishing.over_http:at_rate",
@@ -46,10 +56,11 @@ def _bare(kit: Kit) -> Readings:
 
 BENCHMARK = Benchmark(
     name="http",
-    title="POST /events of one process, also 500 times a second; beside an empty route and publish_async()",
+    title="POST /events of one process, also 500 times a second; beside bare routes and publish_async()",
     contestants=(
         Contestant("fast", _fast),
         Contestant("floor", _floor),
+        Contestant("written", _written),
         Contestant("rate", _at_rate),
         Contestant("bare", _bare),
     ),
@@ -58,6 +69,7 @@ BENCHMARK = Benchmark(
         reading("fast", "events/s", "fast.per_s", at_least(2_500)),
         reading("cpu-ms", "ms/event", "fast.cpu_ms", at_most(0.4)),
         ratio("over-floor", "fast.cpu_ms", "floor.cpu_ms"),
+        ratio("over-written", "fast.cpu_ms", "written.cpu_ms"),
         Derived(
             "over-bare-p99",
             "ms",

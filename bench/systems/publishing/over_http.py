@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from tempfile import TemporaryDirectory
@@ -43,10 +43,22 @@ def at_rate(address: str, namespace: str, per_s: int, seconds: int) -> dict[str,
 
 def floor(count: int) -> dict[str, float]:
     """Post the same to a route of FastAPI that does nothing, on the same server."""
+    return _bare("empty_route", count)
+
+
+def written(address: str, namespace: str, count: int) -> dict[str, float]:
+    """Post the same to a bare ASGI application that writes it to Kafka unread, on the same server."""
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": address, "KAFKA_NAMESPACE": namespace}
+    return _bare("written_route", count, settings, "--lifespan", "off")
+
+
+def _bare(
+    module: str, count: int, settings: Mapping[str, str] | None = None, *options: str
+) -> dict[str, float]:
     port = free_port()
-    where = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    command = [sys.executable, "-m", "uvicorn", "bench.systems.publishing.empty_route:app", *where]
-    with started(command, port, "uvicorn") as process:
+    where = ["--port", str(port), "--no-access-log", "--log-level", "warning", *options]
+    command = [sys.executable, "-m", "uvicorn", f"bench.systems.publishing.{module}:app", *where]
+    with started(command, port, "uvicorn", settings) as process:
         return uvloop.run(_fast(port, process, _requests(count + _WARM_UP)))
 
 
