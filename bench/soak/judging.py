@@ -11,7 +11,11 @@ from .samples import COMPACTED
 #: A process opens some more as it meets each kind of trouble for the first time: a job that is tried again, a
 #: service that was away. Over a shorter time than that this would look like growth.
 _PROCESSES = Bound(share=0.2, more=10, warm_up_s=180, least_s=300)
-_MEMORY = Bound(share=0.2, more=15, warm_up_s=180, least_s=300)
+#: The first backlogs raise what Python holds to a height that stays, as a process of a longer life shows.
+_MEMORY = Bound(share=1.0, more=15, warm_up_s=180, least_s=300)
+_MEMORY_BETWEEN_KILLS = Bound(share=0.2, more=15, warm_up_s=180, least_s=40)
+#: So long after a service is back, the others are busy with what waited for it.
+_BUSY_AFTER_S = 30.0
 #: Retention and pruning must have had their first turns: Kafka looks every five minutes.
 _ROWS = Bound(share=0.3, more=500, warm_up_s=720, least_s=420)
 _COMPACTED_MB = Bound(share=0.3, more=5, warm_up_s=720, least_s=420)
@@ -39,6 +43,10 @@ def verdicts(result: Result) -> list[Verdict]:
     """
     is_steady = len(result.load.curve) == 1
     bounds = _BOUNDS if is_steady else {name: _BOUNDS[name] for name in _OF_PROCESSES}
+    disturbed = [
+        (done.kill.at_s, done.kill.at_s + done.back_s + _BUSY_AFTER_S)
+        for done in sorted(result.kills, key=lambda done: done.kill.at_s)
+    ]
     found = []
     for name, points in sorted(result.samples.series.items()):
         what, _, whose = name.partition(": ")
@@ -49,6 +57,9 @@ def verdicts(result: Result) -> list[Verdict]:
             bound = _OTHERS
         if bound is not None:
             found.append(judge(name, points, bound, result.load.length_s))
+        if bound is _MEMORY and disturbed:
+            between = f"{what} between kills: {whose}"
+            found.append(judge(between, points, _MEMORY_BETWEEN_KILLS, result.load.length_s, disturbed))
     return found
 
 

@@ -56,6 +56,18 @@ def test_what_grows_is_found_whatever_else_happens(series: list[Point], is_flat:
     assert judge("x", series, BOUND, HALF_AN_HOUR_S).is_flat is is_flat
 
 
+@pytest.mark.parametrize(("per_s", "is_flat"), [(0.0, True), (0.05, False)])
+def test_a_step_at_a_disturbance_is_no_growth_and_a_leak_between_two_is(per_s: float, is_flat: bool) -> None:
+    every_s = 200
+    series = [
+        Point(at, 1, 100.0 + 30 * (at // every_s) + per_s * at + (500 if at % every_s < 40 else 0))
+        for at in range(0, HALF_AN_HOUR_S, 10)
+    ]
+    disturbed = [(at - 5.0, at + 40.0) for at in range(every_s, HALF_AN_HOUR_S, every_s)]
+    assert not judge("x", series, BOUND, HALF_AN_HOUR_S).is_flat
+    assert judge("x", series, BOUND, HALF_AN_HOUR_S, disturbed).is_flat is is_flat
+
+
 def test_a_run_that_is_too_short_is_not_judged() -> None:
     assert judge("x", points(1.0)[:15], BOUND, 150).growth is None
 
@@ -177,7 +189,7 @@ def test_what_is_wrong_is_said_in_the_report_and_kills_explain_repeats() -> None
     result = a_result(repeated=12)
     found = verdicts(result)
     (grows,) = failures(result, found)
-    assert grows.startswith("memory, MB: <leaky> grows by 8")
+    assert grows.startswith("memory, MB between kills: <leaky> grows by 8")
     html = page(result, found, [grows])
     assert "&lt;leaky&gt; grows" in html
     assert "worker-1 is killed" in html
