@@ -14,8 +14,8 @@ import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 #: How many rows, and how many bytes of them, a relay has in memory.
 MAX_ROWS = 2_000
@@ -25,9 +25,8 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_FAILED_ROWS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the outbox; see the table for its fields."""
+class Row(NamedTuple):
+    """A row of the outbox; see the table for its fields. A tuple, as it is made for each row that is read."""
 
     id: int
     topic: str

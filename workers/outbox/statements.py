@@ -49,7 +49,7 @@ def read_rows(
     counted = select(first, up_to).subquery()
     columns = [counted.c[column.name] for column in _COLUMNS]
     fitting = select(*columns).where(counted.c.up_to - counted.c.size < max_bytes).order_by(counted.c.id)
-    return [Row(*found) for found in connection.execute(fitting)]
+    return [Row._make(found) for found in connection.execute(fitting)]
 
 
 def delete_rows(connection: Connection, ids: Sequence[int], *, only_aside: bool = False) -> int:

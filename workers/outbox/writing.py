@@ -8,10 +8,10 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from functools import lru_cache, partial
+from typing import Protocol
 
 from ..delays.tiers import Tier, next_tier
 from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
@@ -59,6 +59,22 @@ class RelayCounts:
     #: Tries that Kafka did not confirm; each is repeated.
     failed: int = 0
     set_aside: int = 0
+
+
+class _Answer:
+    """One answer to come, as kafka-python's futures tell another one: with one lock for both ways."""
+
+    __slots__ = ("_post", "_row_id")
+
+    def __init__(self, post: Callable[[int, BaseException | None], None], row_id: int) -> None:
+        self._post = post
+        self._row_id = row_id
+
+    def success(self, _metadata: object) -> None:
+        self._post(self._row_id, None)
+
+    def failure(self, error: BaseException) -> None:
+        self._post(self._row_id, error)
 
 
 class Writing:
@@ -163,8 +179,7 @@ class Writing:
                 if isinstance(exc, KafkaUnreachable) and not isinstance(exc, TopicsMissing | NotAuthorized):
                     self._pause_until = now + _AGAIN_S
                 continue
-            future.add_callback(self._answered, row.id, None)
-            future.add_errback(self._answered_with_error, row.id)
+            future.chain(_Answer(self._answered, row.id))
 
     def _look_up(self, row: Row, topic: str) -> None:
         """Ask for a topic on a thread, as that takes seconds for one that is missing; its rows wait."""
@@ -193,12 +208,9 @@ class Writing:
             self._found.add(topic)
             self._in_hand.hold_until(held, now)
 
-    def _answered(self, row_id: int, error: BaseException | None, _metadata: Any = None) -> None:
+    def _answered(self, row_id: int, error: BaseException | None) -> None:
         self._answers.append((row_id, error))
         self._wake.set()
-
-    def _answered_with_error(self, row_id: int, error: BaseException) -> None:
-        self._answered(row_id, error)
 
     def _failed(self, row_id: int, error: Exception) -> None:
         now = time.monotonic()
@@ -234,7 +246,7 @@ def _record(row: Row, target: Target) -> tuple[str, Record]:
 
     Raises any Exception for a row that no program of ours has written.
     """
-    headers = [(str(name), value.encode("latin-1")) for name, value in json.loads(row.headers)]
+    headers = list(_headers(row.headers))
     record = Record(bytes(row.key), bytes(row.value), headers, not row.is_ordered)
     eta = text_of("eta", headers)
     if eta is None:
@@ -242,3 +254,9 @@ def _record(row: Row, target: Target) -> tuple[str, Record]:
     now_ms = time.time_ns() // 1_000_000
     tier = next_tier(int(eta), now_ms, target.delay_tiers)
     return (target.topics.delay(tier.name) if tier else row.topic), record
+
+
+@lru_cache(maxsize=16)
+def _headers(text: str) -> Sequence[tuple[str, bytes]]:
+    """A row's headers. Those of most rows are the same: an event has its content type alone."""
+    return [(str(name), value.encode("latin-1")) for name, value in json.loads(text)]
