@@ -160,6 +160,8 @@ class Reading:
         return moved
 
     def _cursor(self) -> str:
+        if self._sought is not None:  # what clients missed comes with the cursor of the bridge alone
+            return ""
         return Cursor(self.layout.epoch, tuple(self.offsets)).pack()
 
     def _log(self, record: ConsumedRecord, exc: Exception) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from workers.errors import WorkersError
-from workers.kafka import Cluster, KafkaConsumer, connect_consumer, kafka_errors
+from workers.kafka import Cluster, KafkaConsumer, connect_consumer, kafka_errors, read_only_wanted
 
 from .follower import Layout, Reading, layout_of
 from .protocol import Resync
@@ -26,6 +26,12 @@ logger = logging.getLogger(__name__)
 #: A scan to which no records come for so long is given up: Kafka is away.
 _PATIENCE_S = 10.0
 _POLL_MS = 200
+#: How much a scan fetches of a partition at once: it waits meanwhile, and a scan reads much.
+_FETCH_BYTES = 4 * 1024 * 1024
+#: A scan begins once no client has come for so long, as each of them who comes later waits for the next one.
+_SETTLED_S = 0.2
+#: It begins after so long anyway.
+_SETTLED_WITHIN_S = 1.0
 
 
 class Found:
@@ -61,7 +67,9 @@ def scan(
     one that misses too much; one that has left is left out. Ends when no client is left. Raises WorkersError
     if Kafka is away, and soon after ``is_stopping``.
     """
-    consumer = connect_consumer(cluster, None, auto_offset_reset="none")
+    consumer = connect_consumer(
+        cluster, None, auto_offset_reset="none", max_partition_fetch_bytes=_FETCH_BYTES
+    )
     try:
         with kafka_errors(cluster, f"read topic {', '.join(topics)}"):
             layout = layout_of(consumer, topics)
@@ -96,6 +104,7 @@ def _scan(
             min(offsets) for offsets in zip(*(client.offsets for client in found.returning), strict=True)
         ]
         sought = Sought(client.session.user for client in found.returning)
+        read_only_wanted(consumer, views.finder(sought))
         read(consumer, Reading(layout, starts, views, sought), ends, found, is_stopping)
         for client in found.returning:
             client.offsets = tuple(map(max, zip(client.offsets, ends, strict=True)))
@@ -134,7 +143,8 @@ def read(
         for portion in reading.read([record for some in fetched.values() for record in some]):
             waiting.give(portion.entries)
         found.drop()
-        if fetched or reading.reached({one: consumer.position(one) for one in partitions}):
+        has_moved = reading.reached({one: consumer.position(one) for one in partitions})
+        if fetched or has_moved:
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > _PATIENCE_S:
             raise WorkersError("no records come though there are more")
@@ -208,10 +218,17 @@ class Historian:
         self._wanted.set()
         self._thread.join()
 
+    def _settle(self) -> None:
+        """Wait while more clients come, for a while."""
+        until = time.monotonic() + _SETTLED_WITHIN_S
+        self._wanted.clear()
+        while not self._stopping and time.monotonic() < until and self._wanted.wait(_SETTLED_S):
+            self._wanted.clear()
+
     def _run(self) -> None:
         while True:
             self._wanted.wait()
-            self._wanted.clear()
+            self._settle()
             if self._stopping:
                 return
             while not self.is_stopping and (clients := self._take()):

@@ -6,7 +6,7 @@ An application can replace both: :class:`Views` takes a view for each type of ev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,10 @@ class Views:
         if record.value is None or self.audience is not owner_and_watchers:
             return True
         return sought.may_be_in(record.value)
+
+    def finder(self, sought: Sought) -> Callable[[bytes], Sequence[int] | None] | None:
+        """Return what finds records that may concern one of these users; None: any may."""
+        return sought.places_in if self.audience is owner_and_watchers else None
 
     def seen(self, record: ConsumedRecord, partition: int, before: str, after: str) -> Seen:
         """Make the entries of a record; none if nobody sees it. ``partition`` is its index in the cursor.

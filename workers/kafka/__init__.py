@@ -44,6 +44,7 @@ from .clients import (
     connect_producer,
     discard_producer,
     is_closed,
+    read_only_wanted,
 )
 from .cluster import Cluster
 from .creation.topics import create_missing_topics
@@ -109,6 +110,7 @@ __all__ = [
     "partitions_of",
     "patiently",
     "polls_of",
+    "read_only_wanted",
     "read_up_to",
     "readable_from",
     "sleep_on_io_thread",

@@ -22,6 +22,7 @@ from .patches.consumer import QuietConsumer
 from .patches.fetching.lost_records import EpochCoordinator
 from .patches.fetching.partition_records import PartitionRecords
 from .patches.fetching.waiting import WaitingFetcher
+from .patches.fetching.wanted_records import FindWanted
 from .patches.free_connection import ConnectionManager
 from .patches.net_client import NetClient
 from .patches.selector import CoalescingSelector
@@ -106,6 +107,15 @@ def connect_consumer(cluster: Cluster, group: str | None, **options: Any) -> Kaf
     consumer._fetcher.is_answered = consumer._coordinator.is_answered
     consumer._cluster.add_listener(consumer._fetcher.note_metadata)
     return consumer
+
+
+def read_only_wanted(consumer: KafkaConsumer, find: FindWanted | None) -> None:
+    """Have a consumer pass over all records in which ``find`` finds no place, at a fraction of the cost.
+
+    ``find`` gets the bytes of many records, one behind the other. The position moves on behind those that are
+    passed over. It counts for what is polled from now on, and must be set before anything is fetched.
+    """
+    consumer._fetcher.find_wanted = find
 
 
 def connect_bare(cluster: Cluster) -> Any:

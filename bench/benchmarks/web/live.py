@@ -46,12 +46,25 @@ def _killed(kit: Kit) -> Readings:
     return found
 
 
+def _offline(kit: Kit) -> Readings:
+    found: Readings = isolated(
+        "bench.systems.live.killed:offline",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        connections=kit.amount(1_000, 200),
+        users=kit.amount(10_000, 2_000),
+        missed=kit.amount(600_000, 20_000),
+    )
+    return found
+
+
 BENCHMARK = Benchmark(
     name="live",
     title="Live events, one process, 10,000 connections (quick: 1,000); beside plain uvicorn, and Centrifugo",
     contestants=(
         Contestant("bridge", _bridge),
         Contestant("killed", _killed),
+        Contestant("offline", _offline),
         Contestant("bare", _bare),
         Contestant("centrifugo", _centrifugo),
     ),
@@ -68,6 +81,7 @@ BENCHMARK = Benchmark(
         "beside_slow_p99_ms": "ms",
         "slow_mb": "MB",
         "back_s": "s",
+        "event_cpu_us": "us",
     },
     derived=(
         reading("connect", "s", "bridge.connect_s", at_most(12)),
@@ -79,6 +93,8 @@ BENCHMARK = Benchmark(
         ratio("beside-slow", "bridge.beside_slow_p99_ms", "bridge.single_p99_ms", at_most(1.5)),
         reading("slow-mb", "MB", "bridge.slow_mb", at_most(30)),
         reading("killed-and-back", "s", "killed.back_s", at_most(25)),
+        # 1,000 clients (quick: 200) after an hour: 600,000 events (quick: 20,000), a tenth of them theirs.
+        reading("hour-offline-and-back", "s", "offline.back_s", at_most(5)),
         Derived("frames", "1/s", lambda readings: 1e6 / readings["bridge.frame_cpu_us"], at_least(40_000)),
         ratio("bridge-to-bare", "bridge.frame_cpu_us", "bare.frame_cpu_us"),
         ratio("bridge-to-centrifugo", "bridge.frame_cpu_us", "centrifugo.frame_cpu_us"),

@@ -1,4 +1,4 @@
-"""Kills a bridge under its connected clients, and has all of them come back with their cursors."""
+"""Clients that come back with their cursors: after the kill of their bridge, and after an hour offline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import uvloop
 
 from ...errors import NotMeasured
-from ...web_server import free_port
+from ...web_server import cpu_s, free_port
 from .client import Client, ready_for
 from .load import SINGLE, Writer, hello, served
 
@@ -26,10 +26,43 @@ def killed(address: str, namespace: str, connections: int, missed: int) -> dict[
     Raises NotMeasured if an event is lost, or is shown twice.
     """
     ready_for(connections)
-    return uvloop.run(_measure(address, namespace, connections, missed))
+    return uvloop.run(_killed(address, namespace, connections, missed))
 
 
-async def _measure(address: str, namespace: str, connections: int, missed: int) -> dict[str, float]:
+def offline(address: str, namespace: str, connections: int, users: int, missed: int) -> dict[str, float]:
+    """Return how long it takes until all have what they missed, once they begin to come back.
+
+    ``missed`` events are published meanwhile for ``users``, of whom the clients are some. Raises NotMeasured
+    if an event is lost, or is shown twice.
+    """
+    ready_for(connections)
+    return uvloop.run(_offline(address, namespace, connections, users, missed))
+
+
+async def _offline(
+    address: str, namespace: str, connections: int, users: int, missed: int
+) -> dict[str, float]:
+    port = free_port()
+    people = _People(port, connections)
+    with served("chatbot-bridge", address, namespace, port):
+        await people.connect()
+    writer, expected = Writer(address, namespace), 0
+    for number in range(missed):
+        user = random.randrange(users)  # noqa: S311
+        expected += user < connections
+        writer.to_one(user, number)
+    writer.close()
+    with served("chatbot-bridge", address, namespace, port) as (_, process):
+        busy, began = cpu_s(process), time.perf_counter()
+        await people.connect()
+        await people.wait_for(expected)
+        took_s = time.perf_counter() - began
+        busy_s = cpu_s(process) - busy
+        people.close()
+    return {"back_s": took_s, "event_cpu_us": 1e6 * busy_s / missed}
+
+
+async def _killed(address: str, namespace: str, connections: int, missed: int) -> dict[str, float]:
     port = free_port()
     people = _People(port, connections)
     with served("bridge", address, namespace, port):

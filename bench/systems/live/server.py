@@ -1,7 +1,8 @@
 """The servers that are measured: the bridge, and a plain uvicorn application with as little as possible.
 
-``python -m bench.systems.live.server bridge|bare PORT KAFKA NAMESPACE``. Both send a text to all clients: the
-bridge when an event for everybody comes by Kafka, the plain one when somebody posts it.
+``python -m bench.systems.live.server bridge|chatbot-bridge|bare PORT KAFKA NAMESPACE``. Two of them send a
+text to all clients: the bridge when an event for everybody comes by Kafka, the plain one when somebody posts
+it. The chatbot's bridge has its own rule of who sees what, by which it finds quickly what clients missed.
 """
 
 from __future__ import annotations
@@ -35,17 +36,13 @@ FOR_ALL = "bench.for-all"
 _MANY = 1_000_000
 
 
-def bridge_server(address: str, namespace: str) -> Server:
-    """The bridge, as `todo-workers bridge` runs it, with an event that everybody may see."""
+def bridge_server(address: str, namespace: str, views: Views) -> Server:
+    """The bridge, as `todo-workers bridge` runs it."""
     make_collections_rare()
     cluster = Cluster((address,))
     topics = [f"{namespace}.events", f"{namespace}.updates"]
     specs = [TopicSpec(topic, 8, None, log_config(86_400_000)) for topic in topics]
 
-    def audience(event: Mapping[str, Any]) -> Any:
-        return None if event["type"] == FOR_ALL else owner_and_watchers(event)
-
-    views = Views({**VIEWS, FOR_ALL: lambda event: event["data"]}, audience)
     limits = Limits(connections=_MANY, per_user=_MANY, per_address=_MANY)
     bridge = Bridge(
         cluster, topics, views=views, limits=limits, prepare=lambda: create_missing_topics(cluster, specs)
@@ -62,6 +59,15 @@ def bridge_server(address: str, namespace: str) -> Server:
     admission = Admission(origins=(), connections=_MANY, per_address=_MANY)
     add_live(app, bridge=bridge, access=Access(SecretKey(KEY), audience="todo"), admission=admission)
     return Server(app, bridge, drain=timedelta(0))
+
+
+def views_for_all() -> Views:
+    """The chatbot's views, and an event that everybody may see."""
+
+    def audience(event: Mapping[str, Any]) -> Any:
+        return None if event["type"] == FOR_ALL else owner_and_watchers(event)
+
+    return Views({**VIEWS, FOR_ALL: lambda event: event["data"]}, audience)
 
 
 class Bare:
@@ -112,7 +118,8 @@ def bare_server() -> uvicorn.Server:
 
 def main(kind: str, port: str, address: str, namespace: str) -> None:
     """Serve until a signal comes."""
-    server = bridge_server(address, namespace) if kind == "bridge" else bare_server()
+    views = {"bridge": views_for_all, "chatbot-bridge": Views}
+    server = bridge_server(address, namespace, views[kind]()) if kind in views else bare_server()
     uvloop.run(server.serve(sockets=[listen("127.0.0.1", int(port))]))
 
 

@@ -9,6 +9,8 @@ from typing import Any, cast
 import pytest
 
 from tests.helpers.records import Consumed
+from tests.helpers.waiting import wait_for
+from web.live import history
 from web.live.follower import Layout, Reading
 from web.live.history import Found, Historian, read
 from web.live.outbox import MAX_FRAMES
@@ -119,6 +121,31 @@ def test_the_historian_takes_no_more_clients_when_it_stops() -> None:
     historian = Historian(run_scan, take=take, done=lambda _: None, failed=failed.append)
     historian.start()
     historian.wake()
+    wait_for(lambda: taken)
     historian.stop()
     assert failed == [[one] for one in taken]
-    assert len(taken) <= 1
+    assert len(taken) == 1
+
+
+def test_clients_that_come_one_soon_after_the_other_are_served_by_one_scan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(history, "_SETTLED_S", 0.5)
+    waiting, scans = [returning("ana")], []
+
+    def take() -> list[Returning]:
+        taken, waiting[:] = list(waiting), []
+        return taken
+
+    def run_scan(clients: list[Returning]) -> Found:
+        scans.append(len(clients))
+        return found_for(*clients)
+
+    historian = Historian(run_scan, take=take, done=lambda _: None, failed=lambda _: None)
+    historian.start()
+    for name in ("bob", "cem"):
+        historian.wake()
+        waiting.append(returning(name))
+    wait_for(lambda: scans)
+    historian.stop()
+    assert scans == [3]

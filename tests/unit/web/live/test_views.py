@@ -249,7 +249,11 @@ UPDATE = Update(Deed.MAIL_SENT, "ana@example.com", "1", datetime.now(UTC), data=
 def test_a_record_that_a_user_sees_concerns_them_by_its_text(record: Record) -> None:
     seen = Views().seen(Consumed(record), 3, "before", "after")
     assert any("ana@example.com" in (entry.users or ()) for entry in seen.entries)
-    assert Views().may_concern(Consumed(record), Sought({"ana@example.com", "eve@example.com"}))
+    sought = Sought({"ana@example.com", "eve@example.com"})
+    assert Views().may_concern(Consumed(record), sought)
+    find = Views().finder(sought)
+    assert find is not None
+    assert find(b"\0key" + (record.value or b"") + b"\0") != []
 
 
 def test_a_record_of_others_does_not_concern_a_user() -> None:
@@ -264,4 +268,6 @@ def test_a_record_whose_text_shows_nothing_may_concern_anybody(value: bytes | No
 
 def test_who_sees_what_by_a_rule_of_the_application_is_not_judged_by_the_text() -> None:
     record = record_of(TodoCreated(actor="x", todo=Todo(id="1", title="x", owner=ANA)))
-    assert Views(audience=lambda _: None).may_concern(Consumed(record), Sought({"bob@example.com"}))
+    views = Views(audience=lambda _: None)
+    assert views.may_concern(Consumed(record), Sought({"bob@example.com"}))
+    assert views.finder(Sought({"bob@example.com"})) is None

@@ -11,6 +11,7 @@ from kafka.protocol.consumer import IsolationLevel
 
 from . import record_batches
 from .record_batches import FetchedRecord, UnreadableRecords
+from .wanted_records import FindWanted, wanted_of
 
 #: The format of record batches since Kafka 0.11, and the newest one that kafka-python knows.
 _FORMAT = 2
@@ -28,6 +29,8 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
 
     #: The end of the log when it was fetched; a damaged batch cannot reach beyond it.
     log_end = 2**63 - 1
+    #: Finds the records that are wanted; None: all are.
+    find_wanted: FindWanted | None = None
     next_fetch_offset: int
 
     def take(self, n: int | None = None) -> list[Any]:
@@ -96,7 +99,7 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         self, partition: TopicPartition, frame: memoryview, batch: Any, last: int
     ) -> Iterator[FetchedRecord]:
         try:
-            for record in _records(partition, batch, last):
+            for record in _records(partition, batch, last, self.find_wanted):
                 if record is None:
                     damaged = min(self.next_fetch_offset, last)
                     yield from self._unreadable(
@@ -122,18 +125,23 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         yield UnreadableRecords(partition.topic, partition.partition, offsets, bytes(frame), text)
 
 
-def _records(partition: TopicPartition, batch: Any, last: int) -> Iterator[FetchedRecord | None]:
+def _records(
+    partition: TopicPartition, batch: Any, last: int, find: FindWanted | None
+) -> Iterator[FetchedRecord | None]:
     if batch.magic < _FORMAT:
         for old in batch:  # no producer of this decade writes such, but a log may still hold some
             place = (partition.topic, partition.partition, old.offset, old.timestamp or -1)
             yield FetchedRecord(*place, old.key, old.value, b"\0")
         return
     batch._maybe_uncompress()
+    raw, count = bytes(memoryview(batch._buffer)[batch._pos :]), batch.records_count
+    if find is not None:
+        raw, count = wanted_of(raw, count, find)
     yield from record_batches.records(
         partition.topic,
         partition.partition,
-        bytes(memoryview(batch._buffer)[batch._pos :]),
-        count=batch.records_count,
+        raw,
+        count=count,
         base_offset=batch.base_offset,
         last_delta=last - batch.base_offset,
         base_ms=batch.first_timestamp,

@@ -6,6 +6,8 @@ from typing import Any
 
 from kafka.consumer.fetcher import Fetcher
 
+from .wanted_records import FindWanted
+
 
 class PausingFetcher(Fetcher):  # type: ignore[misc]
     """Hands out what it has laid aside of a paused partition, once that is resumed.
@@ -16,6 +18,8 @@ class PausingFetcher(Fetcher):  # type: ignore[misc]
     while it has records of it. So such a partition could stay silent for ever.
     """
 
+    #: Finds the records that are wanted; None: all are.
+    find_wanted: FindWanted | None = None
     _next_partition_records: Any
 
     def fetched_records(self, *args: Any, **options: Any) -> Any:
@@ -29,8 +33,9 @@ class PausingFetcher(Fetcher):  # type: ignore[misc]
         return super().fetched_records(*args, **options)
 
     def _parse_fetched_data(self, completed: Any) -> Any:
-        """Pass the end of the log to the reader, which kafka-python does not."""
+        """Tell the reader which records are wanted, and the end of the log, which kafka-python does not."""
         parsed = super()._parse_fetched_data(completed)
         if parsed is not None:
             parsed.log_end = completed.partition_data.high_watermark
+            parsed.find_wanted = self.find_wanted
         return parsed

@@ -51,9 +51,9 @@ class FetchedRecord:
         raw = self.raw_headers
         found: list[tuple[str, bytes | None]] = []
         try:
-            count, at = _varint(raw, 0)
+            count, at = varint(raw, 0)
             for _ in range(count):
-                length, at = _varint(raw, at)
+                length, at = varint(raw, at)
                 name, at = raw[at : at + length].decode(errors="replace"), at + length
                 value, at = _nullable(raw, at)
                 if not 0 <= length <= at <= len(raw):
@@ -103,10 +103,10 @@ def records(
     for _ in range(count):
         start = at
         try:
-            length, at = _varint(raw, at)
+            length, at = varint(raw, at)
             end = at + length
-            delta_ms, at = _varint(raw, at + 1)  # behind the attributes, which say nothing yet
-            delta, at = _varint(raw, at)
+            delta_ms, at = varint(raw, at + 1)  # behind the attributes, which say nothing yet
+            delta, at = varint(raw, at)
             key, at = _nullable(raw, at)
             value, at = _nullable(raw, at)
         except IndexError:
@@ -127,7 +127,7 @@ def records(
 def _behind(raw: bytes, at: int) -> int:
     """Where a damaged record ends, by its length."""
     try:
-        length, at = _varint(raw, at)
+        length, at = varint(raw, at)
     except IndexError as exc:
         raise CorruptBatch(f"a record is cut short after {len(raw)} bytes") from exc
     if not at < at + length <= len(raw):
@@ -136,11 +136,11 @@ def _behind(raw: bytes, at: int) -> int:
 
 
 def _nullable(buffer: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _varint(buffer, at)
+    length, at = varint(buffer, at)
     return (None, at) if length < 0 else (buffer[at : at + length], at + length)
 
 
-def _varint(buffer: bytes, at: int) -> tuple[int, int]:
+def varint(buffer: bytes, at: int) -> tuple[int, int]:
     """A zigzag varint and where it ends."""
     byte = buffer[at]
     if byte < 0x80:
