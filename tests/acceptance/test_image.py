@@ -70,6 +70,7 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_image_runs_workers_routes_and_bridge(app: Path, tmp_path: Path) -> None:
     parts = "import psycopg, prometheus_client, tasks, web.app; print(tasks.__file__)"
     assert run([app / "bin" / "python", "-c", parts], tmp_path).startswith(str(app))

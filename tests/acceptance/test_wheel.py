@@ -14,6 +14,8 @@ import pytest
 
 from tests.helpers.repository import REPOSITORY
 
+pytestmark = pytest.mark.long
+
 
 @dataclass(frozen=True)
 class Installed:

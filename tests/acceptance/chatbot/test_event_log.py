@@ -181,6 +181,7 @@ def test_what_is_wrong_is_a_dead_letter_in_words_and_the_log_goes_on_and_stays_a
     assert len(chatbot.rows()) == 3
 
 
+@pytest.mark.long
 def test_workers_killed_while_they_read_the_log_lose_no_event(chatbot: Chatbot) -> None:
     chatbot.make_log()
     events = [an_event(todo=a_todo(id=f"todo-{number}")) for number in range(EVENTS)]

@@ -59,6 +59,7 @@ def status(program: StartedProgram) -> dict[str, Any]:
     return line
 
 
+@pytest.mark.long
 def test_the_owner_sees_the_event_its_mail_and_its_reminder_as_they_happen(
     chatbot: Chatbot, bridge: StartedProgram
 ) -> None:

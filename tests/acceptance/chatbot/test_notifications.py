@@ -74,6 +74,7 @@ def test_a_mail_server_that_is_down_for_a_while_gets_every_mail_once(
             assert subjects(server) == once(30)
 
 
+@pytest.mark.long
 def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
     broker: KafkaBroker, tmp_path: Path, start_postgresql: Callable[[], Any]
 ) -> None:
@@ -131,6 +132,7 @@ def test_what_is_published_in_quiet_hours_waits_as_one_job(
         assert server.count == 1
 
 
+@pytest.mark.long
 def test_a_server_of_another_encoding_refuses_once_and_unusual_addresses_are_mailed(
     broker: KafkaBroker, sqlite: Database, tmp_path: Path
 ) -> None:

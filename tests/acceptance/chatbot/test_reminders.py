@@ -94,6 +94,9 @@ def chatbot(broker: KafkaBroker, tmp_path: Path, database_url: str) -> Iterator[
 
 
 on_sqlite = pytest.mark.parametrize("new_database_url", ["sqlite"], indirect=True)
+quick_on_sqlite = pytest.mark.parametrize(
+    "new_database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 on_postgresql = pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
 
 
@@ -106,6 +109,7 @@ def created(title: str = "Buy milk", *, due: datetime, **todo: Any) -> Any:
     return an_event(time=datetime.now(UTC), todo=a_todo(**given | todo))
 
 
+@quick_on_sqlite
 def test_a_reminder_arrives_once_though_a_worker_dies_after_its_claim_and_its_alarm_comes_again(
     chatbot: Chatbot,
 ) -> None:

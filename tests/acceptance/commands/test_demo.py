@@ -68,6 +68,7 @@ def test_it_stays_when_told_to_keep_and_ends_everything_on_sigterm(
     assert not alive
 
 
+@pytest.mark.long
 def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tmp_path: Path) -> None:
     log = tmp_path / "out"
     with log.open("wb") as out:

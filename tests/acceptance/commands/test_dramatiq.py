@@ -49,11 +49,15 @@ def send(broker: KafkaBroker, numbers: range, pause_ms: int = 5) -> None:
 @pytest.mark.parametrize(
     ("how", "stop_with"),
     [
-        ({"cold": ["-m", "dramatiq"]}, signal.SIGINT),
-        ({"cold": ["-m", "dramatiq"], "options": ["--use-spawn"]}, signal.SIGTERM),
-        ({"cold": ["-c", FORK_SERVER]}, signal.SIGTERM),
+        pytest.param({"cold": ["-m", "dramatiq"]}, signal.SIGINT, id="fork"),
+        pytest.param(
+            {"cold": ["-m", "dramatiq"], "options": ["--use-spawn"]},
+            signal.SIGTERM,
+            id="spawn",
+            marks=pytest.mark.long,
+        ),
+        pytest.param({"cold": ["-c", FORK_SERVER]}, signal.SIGTERM, id="forkserver", marks=pytest.mark.long),
     ],
-    ids=["fork", "spawn", "forkserver"],
 )
 def test_processes_and_threads_share_the_work_however_they_are_started(
     broker: KafkaBroker, tmp_path: Path, how: dict[str, Any], stop_with: signal.Signals
@@ -88,7 +92,7 @@ def watches(pid: int) -> bool:
     return any("inotify wd" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir())
 
 
-@pytest.mark.parametrize("how", ["SIGHUP", "--watch"])
+@pytest.mark.parametrize("how", ["SIGHUP", pytest.param("--watch", marks=pytest.mark.long)])
 def test_a_reload_makes_new_processes_and_repeats_nothing(
     broker: KafkaBroker, tmp_path: Path, how: str
 ) -> None:
@@ -128,6 +132,7 @@ def test_a_job_that_outlasts_the_shutdown_timeout_is_not_done(broker: KafkaBroke
         broker.join("default", timeout=100)
 
 
+@pytest.mark.long
 def test_a_whole_group_that_is_told_to_stop_stops_once(broker: KafkaBroker, tmp_path: Path) -> None:
     send(broker, range(600))
     with Fleet(broker, tmp_path, processes=2) as fleet:
@@ -146,6 +151,7 @@ def test_a_whole_group_that_is_told_to_stop_stops_once(broker: KafkaBroker, tmp_
         assert "Killing" not in fleet.log()
 
 
+@pytest.mark.long
 def test_honcho_stops_its_workers_gracefully(broker: KafkaBroker, tmp_path: Path) -> None:
     fleet = Fleet(broker, tmp_path)
     (tmp_path / "Procfile").write_text(f"worker: {sys.executable} -m dramatiq tests.apps.numbers -p 2 -t 4\n")

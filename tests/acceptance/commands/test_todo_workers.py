@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_1(tmp_path: Path) 
     assert result.stderr == f"todo-workers: {page}: No such file or directory\n"
 
 
-@pytest.mark.parametrize("encoding", ["ascii:strict", "utf-8:strict"])
+@pytest.mark.parametrize("encoding", ["ascii:strict", pytest.param("utf-8:strict", marks=pytest.mark.long)])
 def test_an_output_that_cannot_hold_every_character_gets_it_written_out(encoding: str) -> None:
     how = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     shown = run("workers", "templates", "preview", "todo_created", "--value", 'title="Käse → 酒 😀"', **how)

@@ -96,6 +96,7 @@ def survive_an_outage(broker: KafkaBroker, folder: Path, database_url: str, end:
     database.dispose()
 
 
+@pytest.mark.long
 def test_postgresql_away_for_a_while_costs_no_row_and_repeats_none(
     broker: KafkaBroker, tmp_path: Path, start_postgresql: Callable[[], Any]
 ) -> None:

@@ -99,6 +99,9 @@ def write_at_once(url: str, shared: list[Event], own: list[Event], start: Barrie
     return added
 
 
+@pytest.mark.parametrize(
+    "new_database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.long)], indirect=True
+)
 def test_many_processes_and_threads_start_and_write_at_once(new_database_url: str) -> None:
     # With SQLite, no file exists yet: the start is the hard part.
     database = Database(new_database_url)

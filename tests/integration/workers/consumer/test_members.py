@@ -110,6 +110,7 @@ def test_a_member_whose_threads_are_all_busy_lets_another_join(
     second.close()
 
 
+@pytest.mark.long
 def test_commit_metadata_never_grows_beyond_what_kafka_takes(cluster: Cluster, namespace: str) -> None:
     """Half of very many jobs block, at random: the worst case for the length of a commit's metadata."""
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1, commit_interval_ms=50)

@@ -40,6 +40,7 @@ def run(*words: str) -> Any:
     return CliRunner().invoke(commands.app, list(words), catch_exceptions=False)
 
 
+@pytest.mark.long
 def test_each_becomes_a_dead_letter_that_can_be_looked_at_and_the_next_job_runs(
     broker: KafkaBroker, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

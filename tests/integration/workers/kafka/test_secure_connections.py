@@ -29,6 +29,8 @@ from workers.kafka import cluster_rights, connect_admin
 from workers.kafka.cluster import OAuth
 from workers.operations.doctor import examine
 
+pytestmark = pytest.mark.long
+
 #: The function that gives tokens, as a setting names it, is in this module.
 _tokens: list[str] = []
 

@@ -30,6 +30,7 @@ def topics_of(address: str) -> set[str]:
         return set(admin.list_topics())
 
 
+@pytest.mark.long
 def test_a_kept_directory_keeps_topics_and_another_broker_is_not_disturbed(
     tmp_path: Path, bootstrap_servers: str
 ) -> None:
