@@ -15,7 +15,7 @@ from web.app import Kind, make_app, make_parts
 ROUTES = {"/events", "/todos/{todo}/history", "/reminders", "/preferences", "/unsubscribe/{link}"}
 
 
-ClientOf = Callable[[Kind], TestClient]
+ClientOf = Callable[..., TestClient]
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def client_of() -> Iterator[ClientOf]:
     """Makes clients of applications that are not started, and closes what making them has opened."""
     with ExitStack() as stack:
 
-        def client_of(kind: Kind) -> TestClient:
-            settings = load({"WEB_JWT_SECRET": "s" * 32})
+        def client_of(kind: Kind, **more: str) -> TestClient:
+            settings = load({"WEB_JWT_SECRET": "s" * 32} | more)
             parts = make_parts(settings, access_from(settings))
             stack.callback(parts.dashboard.close)
             return TestClient(make_app(parts, kind))
@@ -50,3 +50,22 @@ def test_every_error_is_a_problem(client_of: ClientOf) -> None:
         answer = client.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
         assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("settings", "page", "allowed"),
+    [
+        ({}, "https://todo.example.com", None),
+        ({"WEB_ORIGINS": "https://todo.example.com"}, "https://todo.example.com", "https://todo.example.com"),
+        ({"WEB_ORIGINS": "https://todo.example.com"}, "https://evil.example.com", None),
+    ],
+)
+def test_only_pages_of_the_origins_that_are_set_may_read_answers(
+    settings: dict[str, str], page: str, allowed: str | None, client_of: ClientOf
+) -> None:
+    client = client_of("web", **settings)
+    answer = client.get("/livez", headers={"origin": page})
+    asked = client.options("/events", headers={"origin": page, "access-control-request-method": "POST"})
+    assert answer.headers.get("access-control-allow-origin") == allowed
+    assert asked.headers.get("access-control-allow-origin") == allowed
+    assert asked.is_success == (allowed is not None)
