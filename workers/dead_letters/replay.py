@@ -74,8 +74,7 @@ def queue_of(letter: DeadLetter) -> str:
     go back into it, as it is not ours to write to: its name stays in a header, which tells the queue how to
     read them.
     """
-    message = message_of(letter)
-    queue = letter.queue or (message and message.queue_name)
+    queue = letter.queue or ((message := message_of(letter)) and message.queue_name)
     if not queue:
         raise WrongUsage(
             f"dead letter {letter.id} cannot be replayed: its bytes are no message, and nothing says which "
@@ -130,6 +129,8 @@ def _begun_anew(
 ) -> dramatiq.Message[Any]:
     changed = edited(message, edits)
     options = {name: kept for name, kept in changed.options.items() if name not in forgotten}
+    if queue == changed.queue_name and len(options) == len(changed.options):
+        return changed
     return replace(changed, queue_name=queue, options=options)  # Message.copy would merge the options
 
 
