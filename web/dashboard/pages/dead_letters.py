@@ -13,7 +13,7 @@ from workers.dead_letters.archive import to_line
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.letter import Reason
 
-from ..desk import Desk
+from ..desk import FIRST_S, Desk
 from ..filters import asked, filter_of
 from ..sessions.rights import Permission
 
@@ -24,7 +24,7 @@ _MAX_CURSOR = 2**63 - 1
 def routes(desk: Desk) -> Sequence[BaseRoute]:
     @desk.open_to(Permission.VIEW)
     def letters(request: Request) -> Response:
-        desk.letters.wait_for_first()
+        desk.letters.wait_for_first(FIRST_S)
         fields = asked(request.query_params)
         wanted = filter_of(fields, int(time.time() * 1000))
         shown, built = desk.letters.shown, desk.letters.built
@@ -41,7 +41,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
             needs_reading=wanted.text is not None,
             groups=shown.groups(wanted, _GROUPS) if "kind" not in fields else [],
             reasons=list(Reason),
-            queues=sorted({*desk.broker.queues, *desk.letters.index.counts()} - {""}),
+            queues=sorted({*desk.broker.queues, *desk.letters.counts} - {""}),
             after=f"{last.time_ms}.{last.number}" if last else None,
         )
 

@@ -26,6 +26,8 @@ from ..desk import Desk, Viewer
 from ..sessions.rights import Permission
 from ..text import LONG, MASK, as_json, masked
 
+#: How long a page of one letter waits for the newest ones.
+_NEWEST_S = 3.0
 #: What is shown of bytes that cannot be read, and so cannot be masked.
 _UNREADABLE = "Bytes that cannot be read are hidden from you: a masked field may be in them."
 
@@ -98,7 +100,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
 
 def _letter(desk: Desk, letter_id: str) -> DeadLetter | None:
     """The letter with that id, once the newest ones are known. Blocks. Raises KafkaUnreachable."""
-    desk.letters.wait_for_first()
+    desk.letters.wait_for_first(_NEWEST_S)
     row = desk.letters.find(letter_id)
     return desk.letters.read(row) if row is not None else None
 

@@ -30,11 +30,13 @@ def routes(desk: Desk, is_closed: Callable[[], bool]) -> Sequence[BaseRoute]:
 async def _changes(desk: Desk, request: Request, is_closed: Callable[[], bool]) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     ends_at = time.monotonic() + _LAST_S
-    said, said_at = "", 0.0
-    while time.monotonic() < ends_at and not is_closed() and desk.viewer(request) is not None:
-        desk.want()
+    said, said_at = "", -_SAY_S
+    while time.monotonic() < ends_at and not is_closed():
         version, now = desk.version, time.monotonic()
         if version != said or now - said_at >= _SAY_S:
+            if desk.viewer(request) is None:
+                return
+            desk.want()
             said, said_at = version, now
             yield f"data: {json.dumps(_state(desk, version))}\n\n"
         await asyncio.sleep(_LOOK_S)

@@ -8,13 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from workers.dead_letters.filter import Filter
-
 from ..charts import charts
 from ..desk import Desk
 from ..sessions.rights import Permission
-
-_GROUPS = 5
 
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
@@ -26,11 +22,12 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
             request,
             "overview.html",
             snapshot=desk.snapshots.latest,
-            dead=letters.index.counts(),
+            dead=letters.counts,
             built=letters.built,
             charts=charts(desk.snapshots.latest.history, "detail") if desk.snapshots.latest else [],
             runs=[run for run in desk.runs.newest() if run.is_active],
-            groups=letters.shown.groups(Filter(), _GROUPS) if letters.is_ready else [],
+            groups=letters.groups,
+            is_counted=letters.is_counted,
         )
 
     return [Route("/", overview)]

@@ -22,9 +22,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     @desk.open_to(Permission.VIEW)
     def queues(request: Request) -> Response:
         desk.first_look()
-        return desk.render(
-            request, "queues.html", snapshot=desk.snapshots.latest, dead=desk.letters.index.counts()
-        )
+        return desk.render(request, "queues.html", snapshot=desk.snapshots.latest, dead=desk.letters.counts)
 
     @desk.open_to(Permission.VIEW)
     def queue(request: Request) -> Response:
@@ -49,7 +47,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
             pause=snapshot.pauses.get(name) if snapshot else None,
             confirmed=snapshot.confirmed if snapshot else None,
             reasons=list(why_it_waits(status, snapshot.pauses.get(name))) if snapshot and status else [],
-            dead=desk.letters.index.counts().get(name, 0),
+            dead=desk.letters.counts.get(name, 0),
         )
 
     return [Route("/queues", queues), Route("/queues/{name}", queue)]

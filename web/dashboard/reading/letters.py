@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 from workers.broker.kafka_broker import KafkaBroker
+from workers.dead_letters.filter import Filter
 from workers.dead_letters.index.following import Built, IndexedLetters
 from workers.dead_letters.index.lookup import IndexLetters
-from workers.dead_letters.index.table import Index, Row
+from workers.dead_letters.index.table import Group, Index, Row
 from workers.dead_letters.letter import DeadLetter
 from workers.dead_letters.selection import Search, Watch
 from workers.errors import WorkersError
@@ -18,6 +19,8 @@ from .on_demand import OnDemand, Problem
 
 #: How long one wait for records lasts; others are served between two.
 _STEP_MS = 200
+#: How many kinds of errors are counted; the pause after a count, as a multiple of the time that it took.
+_GROUPS, _COUNT_SHARE = 5, 50
 #: How long an action waits for the index to know all that is there.
 _CATCH_UP_S = 30.0
 
@@ -29,6 +32,13 @@ class LetterIndex:
         self._broker = broker
         self._letters = IndexedLetters(broker.cluster, broker.topics.dead_letters)
         self._reading = OnDemand("dashboard.letters", self._follow)
+        #: How many letters each queue has, and the most frequent errors. With a million they are counted
+        #: every few seconds only, as that takes a tenth of one.
+        self.counts: Mapping[str, int] = {}
+        self.groups: Sequence[Group] = ()
+        self._counts_made = 0
+        self._counted: tuple[bool, int] | None = None
+        self._count_at = 0.0
 
     @property
     def problem(self) -> Problem | None:
@@ -46,7 +56,7 @@ class LetterIndex:
     @property
     def version(self) -> int:
         """Grows with each change that a viewer would see, and while the index is built."""
-        return self.index.version if self.built.is_complete else self.built.read
+        return self._counts_made + (self.index.version if self.built.is_complete else self.built.read)
 
     @property
     def index(self) -> Index:
@@ -63,11 +73,16 @@ class LetterIndex:
         """Whether there is anything to show."""
         return self._letters.has_newest
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether there are counts, of the newest letters at least."""
+        return self._counted is not None
+
     def want(self) -> None:
         """Keep the index up to date for a while."""
         self._reading.want()
 
-    def wait_for_first(self, timeout_s: float = 3.0) -> None:
+    def wait_for_first(self, timeout_s: float) -> None:
         """Block until the newest letters are read or there is a problem, at most so long."""
         self.want()
         deadline = time.monotonic() + timeout_s
@@ -115,12 +130,27 @@ class LetterIndex:
     def _lookup(self, index: Callable[[], Index]) -> IndexLetters:
         return IndexLetters(self._broker.cluster, self._broker.topics.dead_letters, index)
 
+    def _count(self) -> None:
+        """Count anew after a change, for a fiftieth of the time at most; at once when the index is built."""
+        shown, began = self.shown, time.monotonic()
+        version = (shown is self.index, shown.version)
+        is_first = self._counted is None or version[0] != self._counted[0]
+        if version == self._counted or (began < self._count_at and not is_first):
+            return
+        self.counts, self.groups = self.index.counts(), shown.groups(Filter(), _GROUPS)
+        self._counted = version
+        self._counts_made += 1
+        self._count_at = time.monotonic() + _COUNT_SHARE * (time.monotonic() - began)
+
     @contextmanager
     def _follow(self) -> Iterator[Callable[[], float]]:
         with self._letters as letters:
+            self._count()
 
             def step() -> float:
+                has_news = letters.step(_STEP_MS)
+                self._count()
                 # A topic that does not exist yet has no partition that could be waited for.
-                return 0.0 if letters.step(_STEP_MS) or letters.has_topic else 1.0
+                return 0.0 if has_news or letters.has_topic else 1.0
 
             yield step

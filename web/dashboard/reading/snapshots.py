@@ -146,8 +146,9 @@ class _Step:
             self._history = self._stats.read()
         queues = [status for status, _ in read]
         partitions = {status.queue: found for status, found in read}
-        # Waits for what is decided or reported until the next read.
-        self._watch.follow(max(_EVERY_S, time.monotonic() - started))
+        # Waits for what is decided or reported until the next read; a page waits for the first one.
+        is_first = self._snapshots.latest is None
+        self._watch.follow(0.0 if is_first else max(_EVERY_S, time.monotonic() - started))
         fleet = (self._watch.processes(), self._watch.silent())
         controls = (*fleet, self._watch.state, self._watch.end, self._history)
         self._snapshots.take(Snapshot(time.time(), queues, self._delayed, partitions, *controls))
