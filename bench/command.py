@@ -1,4 +1,4 @@
-"""The command line: ``python -m bench [--quick] [--only NAME] [--json FILE] [--rounds N]``."""
+"""The command line: ``python -m bench [--quick] [--only NAME] [--json FILE] [--rounds N] [--minutes N]``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Without a terminal to ask, choose a width that the names fit in.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     figures: list[Figure] = []
-    with kit(quick=options.quick) as made:
+    with kit(quick=options.quick, minutes=options.minutes) as made:
         for benchmark in chosen:
             found = run(benchmark, made, options.rounds or (1 if options.quick else 3), console.print)
             figures += found
@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="NAME", help="one benchmark")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
     parser.add_argument("--rounds", metavar="N", type=_positive, help="rounds; 3, and 1 with --quick")
+    parser.add_argument(
+        "--minutes", metavar="N", type=_positive, help="how long live-churn goes on; 10, and 1 with --quick"
+    )
     return parser
 
 

@@ -31,12 +31,16 @@ _REDIS_START_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The addresses of the services; ``quick`` measures less of everything."""
+    """The addresses of the services; ``quick`` measures less of everything.
+
+    ``minutes`` is how long a benchmark goes on that looks at what changes over time; None: as it thinks fit.
+    """
 
     kafka: str
     redis_or_error: tuple[str | None, str]
     quick: bool
     prefix: str
+    minutes: int | None = None
 
     @property
     def redis(self) -> str:
@@ -64,13 +68,13 @@ class Kit:
 
 
 @contextmanager
-def kit(*, quick: bool) -> Iterator[Kit]:
+def kit(*, quick: bool, minutes: int | None = None) -> Iterator[Kit]:
     """Start Kafka, unless KAFKA_BOOTSTRAP_SERVERS names one, and a Redis server; stop both at the end."""
     with ExitStack() as stack:
         kafka = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if not kafka:
             kafka = stack.enter_context(LocalKafka()).bootstrap_servers
-        made = Kit(kafka, stack.enter_context(_redis()), quick, f"bench-{uuid.uuid4().hex[:6]}")
+        made = Kit(kafka, stack.enter_context(_redis()), quick, f"bench-{uuid.uuid4().hex[:6]}", minutes)
         stack.callback(made.delete_topics)
         yield made
 

@@ -33,6 +33,7 @@ BENCHMARKS = (
     pipeline.LONG,
     http.BENCHMARK,
     live.BENCHMARK,
+    live.CHURN,
     outbox.BENCHMARK,
     idle.BENCHMARK,
     delays.DUE_SOON,

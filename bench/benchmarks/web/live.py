@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...isolation import isolated
+from ...isolation import TIMEOUT_S, isolated, isolated_within
 from ...kit import Kit
 from ...model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio, reading
 
@@ -100,4 +100,28 @@ BENCHMARK = Benchmark(
         ratio("bridge-to-centrifugo", "bridge.frame_cpu_us", "centrifugo.frame_cpu_us"),
     ),
     max_rounds=1,
+)
+
+
+def _churn(kit: Kit) -> Readings:
+    minutes = kit.minutes or kit.amount(10, 1)
+    found: Readings = isolated_within(
+        60 * minutes + TIMEOUT_S,
+        "bench.systems.live.churn:churn",
+        address=kit.kafka,
+        namespace=kit.namespace(),
+        connections=kit.amount(10_000, 1_000),
+        minutes=minutes,
+    )
+    return found
+
+
+CHURN = Benchmark(
+    name="live-churn",
+    title="The bridge's memory while 5 % of 10,000 clients (quick: 1,000) come and go in a minute; --minutes",
+    contestants=(Contestant("bridge", _churn),),
+    units={"memory_mb": "MB", "swing": "%", "grown": "%"},
+    derived=(reading("memory-flat", "%", "bridge.swing", at_most(5)),),
+    max_rounds=1,
+    slow=True,
 )

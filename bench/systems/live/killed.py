@@ -43,7 +43,7 @@ async def _offline(
     address: str, namespace: str, connections: int, users: int, missed: int
 ) -> dict[str, float]:
     port = free_port()
-    people = _People(port, connections)
+    people = People(port, connections)
     with served("chatbot-bridge", address, namespace, port):
         await people.connect()
     writer, expected = Writer(address, namespace), 0
@@ -64,7 +64,7 @@ async def _offline(
 
 async def _killed(address: str, namespace: str, connections: int, missed: int) -> dict[str, float]:
     port = free_port()
-    people = _People(port, connections)
+    people = People(port, connections)
     with served("bridge", address, namespace, port):
         writer = Writer(address, namespace)
         await people.connect()
@@ -80,34 +80,42 @@ async def _killed(address: str, namespace: str, connections: int, missed: int) -
     return {"back_s": took_s}
 
 
-class _People:
+class People:
     """Clients that keep their cursor over connections."""
 
     def __init__(self, port: int, count: int) -> None:
         self._port = port
         self._cursors: list[str | None] = [None] * count
-        self._clients: list[Client] = []
+        self._clients: dict[int, Client] = {}
         self._welcomed = 0
         #: How often each event was shown, by its number.
         self._shown: Counter[int] = Counter()
 
     async def connect(self) -> None:
         """Connect all, and wait until all are welcome."""
-        self._clients, self._welcomed = [], 0
+        self._clients, self._welcomed = {}, 0
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def connect(user: int) -> None:
             async with room:
-                greeting = hello(user, self._cursors[user])
-                _, client = await asyncio.get_running_loop().create_connection(
-                    lambda: Client(user, greeting, lambda payload: self._take(user, payload)),
-                    "127.0.0.1",
-                    self._port,
-                )
-                self._clients.append(client)
+                await self._connect(user)
 
         await asyncio.gather(*map(connect, range(len(self._cursors))))
         await self._until(lambda: self._welcomed, len(self._cursors), "are welcome")
+
+    async def reconnect(self, user: int) -> None:
+        """Cut a connection, and make another, with the cursor that the client has by then."""
+        self._abort(self._clients[user])
+        await self._connect(user)
+
+    async def _connect(self, user: int) -> None:
+        greeting = hello(user, self._cursors[user])
+        _, client = await asyncio.get_running_loop().create_connection(
+            lambda: Client(user, greeting, lambda payload: self._take(user, payload)),
+            "127.0.0.1",
+            self._port,
+        )
+        self._clients[user] = client
 
     async def wait_for(self, count: int) -> None:
         """Wait until all events were shown. Raises NotMeasured if one was lost, or shown twice."""
@@ -116,9 +124,13 @@ class _People:
             raise NotMeasured(f"{repeated} events were shown twice")
 
     def close(self) -> None:
-        for client in self._clients:
-            assert client.transport is not None
-            client.transport.abort()
+        for client in self._clients.values():
+            self._abort(client)
+
+    @staticmethod
+    def _abort(client: Client) -> None:
+        assert client.transport is not None
+        client.transport.abort()
 
     async def _until(self, found: Callable[[], int], wanted: int, what: str) -> None:
         deadline = time.perf_counter() + _PATIENCE_S

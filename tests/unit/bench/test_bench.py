@@ -184,7 +184,7 @@ class TestCommand:
     def bench(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
         """The command, over one benchmark and no services."""
 
-        def no_services(*, quick: bool) -> AbstractContextManager[Kit]:
+        def no_services(*, quick: bool, minutes: int | None) -> AbstractContextManager[Kit]:
             return nullcontext(KIT)
 
         def run_it(ours: float, *arguments: str, theirs: Callable[[Kit], Readings] | None = None) -> int:
