@@ -23,6 +23,7 @@ from ..errors import WorkersError
 from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
 from ..kafka.security.tls import days_left
 from ..kafka_python import REQUIREMENT
+from ..topics import actions_spec
 from .queue_status import StatusReader
 from .topic_check import Checked, check
 
@@ -105,6 +106,7 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
     yield from (Finding("abilities", lack.is_made_up_for, lack.text) for lack in lacking)
     if not lacking:
         yield Finding("abilities", True, "deletes records, stamps them, compacts topics, gives producer ids")
+    yield _found("actions", partial(_actions, broker))
     yield from _damage(broker)
 
 
@@ -170,6 +172,25 @@ def _topics(cluster: Cluster, checked: list[Checked]) -> str:
     hints = [topic.hint for topic in visible if topic.hint]
     note += f"; what was made by an earlier version is kept smaller by {' and '.join(hints)}" if hints else ""
     return f"{len(visible)} as they should be{note}"
+
+
+def _actions(broker: KafkaBroker) -> str:
+    """The log of what operators do: whoever does nothing needs neither it nor rights on it."""
+    (topic,) = check(broker.cluster, [actions_spec(broker.topics)])
+    name, user = topic.spec.name, broker.cluster.user
+    if topic.hidden:
+        return f"{user} may not see {name}: only who pauses, replays or discards needs Read and Write there"
+    if topic.found is None:
+        return f"{name} is made by the first action of an operator"
+    if topic.differences:
+        raise WorkersError(
+            f"{name}: {', '.join(topic.differences)} (kafka-configs or kafka-topics changes it)"
+        )
+    if lacking := [right.capitalize() for right in topic.missing_rights if right != "DELETE"]:
+        return (
+            f"{user} lacks {' and '.join(lacking)} on {name}: only who pauses, replays or discards needs it"
+        )
+    return f"{name} keeps all that operators do"
 
 
 def _damage(broker: KafkaBroker) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def test_where_all_is_well_each_check_has_its_line_and_nothing_is_made(
     found = json.loads(shown.stdout)
     assert {line["check"]: line["ok"] for line in found} == dict.fromkeys(
         (
-            *("settings", "application", "reachable", "login", "topics", "abilities", "rights"),
+            *("settings", "application", "reachable", "login", "topics", "abilities", "rights", "actions"),
             *("access", "bridge", "database", "outbox", "pruning", "smtp"),
         ),
         True,

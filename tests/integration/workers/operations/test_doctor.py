@@ -56,7 +56,7 @@ def test_missing_topics_are_wrong_until_they_are_made(cluster: Cluster, applicat
     module.broker.prepare()
     found = findings()
     assert well(found) == dict.fromkeys(
-        ("application", "reachable", "login", "topics", "rights", "abilities"), True
+        ("application", "reachable", "login", "topics", "rights", "abilities", "actions"), True
     )
 
 
@@ -79,6 +79,19 @@ def test_what_differs_on_the_cluster_is_said(cluster: Cluster, application: Appl
     assert "jobs.letters: retention.ms=604800000, wanted -1" in findings()["topics"].text.replace(
         "retention.bytes=-1, ", ""
     ).replace("cleanup.policy=delete, ", "")
+
+
+def test_a_log_of_actions_that_would_be_forgotten_is_wrong(
+    cluster: Cluster, application: Application
+) -> None:
+    broker = application(cluster).broker
+    assert "is made by the first action" in findings()["actions"].text
+    made = {"num_partitions": 1, "replication_factor": 1, "configs": {"retention.ms": "604800000"}}
+    with connect_admin(cluster) as admin:
+        admin.create_topics({broker.topics.actions: made})
+    found = findings()["actions"]
+    assert not found.ok
+    assert f"{broker.topics.actions}: retention.ms=604800000, wanted -1" in found.text
 
 
 def test_a_history_that_an_earlier_version_has_made_is_well_and_a_hint(

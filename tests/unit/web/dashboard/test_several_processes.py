@@ -204,6 +204,18 @@ def test_a_letter_that_is_replayed_alone_is_shown_by_a_process_that_hears_of_it_
     wait_for(lambda: ids(kafka) == ["m1"])
 
 
+def test_a_letter_that_was_gone_when_it_was_to_be_replayed_alone_is_told_by_any_process(
+    client: Client, kafka: FakeKafka, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_BEGINS_S", 0.0)
+    form = {"action": "replay", "id": "m1", "at_once": "yes"}
+    answer = client("operator", board=make()).post("/runs", data=form)
+    shown = client("operator", board=make()).get(answer.headers["location"].removeprefix("/workers"))
+    assert "Nothing was replayed" in shown.text
+    assert "The dead letter was gone" in shown.text
+    assert not kafka.sent
+
+
 def test_a_run_whose_end_could_not_be_written_goes_on_here(
     client: Client, kafka: FakeKafka, make: Make
 ) -> None:
