@@ -31,7 +31,7 @@ from .sessions.rights import Permission, permissions_of
 from .shared_pages import SharedPages
 
 #: How long a first page waits for what is read for the first time. What is not there then comes live.
-FIRST_S = 0.6
+FIRST_S = 0.4
 _LINKS = (
     ("Overview", "/"),
     ("Queues", "/queues"),
