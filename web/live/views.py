@@ -22,6 +22,8 @@ from .ring import Entry
 from .sought import Sought
 
 _BATCH = BATCH_TYPE.encode()
+#: In ASCII whatever is in it, also half a surrogate; and nothing that browsers do not read, as NaN.
+_write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 #: An event's number is the offset of its record times this, and its place in the record.
 _IN_RECORD = 1_000
 
@@ -128,9 +130,7 @@ class Views:
             "subject": about,
             "data": data,
         }
-        # In ASCII whatever is in it, also half a surrogate; and nothing that browsers do not read, as NaN.
-        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
-        return Entry(partition, offset, users, text, "", _replaces(event["type"], about))
+        return Entry(partition, offset, users, _write(body), "", _replaces(event["type"], about))
 
 
 def _incoming(record: ConsumedRecord) -> Incoming:
