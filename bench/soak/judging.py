@@ -41,8 +41,7 @@ def verdicts(result: Result) -> list[Verdict]:
 
     Along the curve of a day, rows and records follow the load, so only the processes are judged.
     """
-    is_steady = len(result.load.curve) == 1
-    bounds = _BOUNDS if is_steady else {name: _BOUNDS[name] for name in _OF_PROCESSES}
+    bounds = _BOUNDS if result.load.is_steady else {name: _BOUNDS[name] for name in _OF_PROCESSES}
     disturbed = [
         (done.kill.at_s, done.kill.at_s + done.back_s + _BUSY_AFTER_S)
         for done in sorted(result.kills, key=lambda done: done.kill.at_s)
@@ -51,7 +50,7 @@ def verdicts(result: Result) -> list[Verdict]:
     for name, points in sorted(result.samples.series.items()):
         what, _, whose = name.partition(": ")
         bound = bounds.get(what)
-        if is_steady and what == "topic, MB" and whose in COMPACTED:
+        if result.load.is_steady and what == "topic, MB" and whose in COMPACTED:
             bound = _COMPACTED_MB
         if whose in _OF_OTHERS:
             bound = _OTHERS

@@ -55,6 +55,11 @@ class Load:
     length_s: float
     curve: Sequence[float] = (1.0,)
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether as many events come at all times."""
+        return len(self.curve) == 1
+
     @classmethod
     def of_a_day(cls, events: int, per_minute: float) -> Load:
         """The load of a day, so compressed that its busiest hour has ``per_minute``."""

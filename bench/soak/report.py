@@ -51,7 +51,7 @@ def page(result: Result, found: Sequence[Verdict], failed: Sequence[str]) -> str
         [
             f"<!doctype html><meta charset=utf-8><title>Soak</title><style>{_STYLE}</style><h1>Soak</h1>",
             f"<p>{result.load.length_s / 60:.1f} minutes, {result.load.per_minute:,.0f} events a minute",
-            " at the busiest." if len(result.load.curve) > 1 else ".",
+            "." if result.load.is_steady else " at the busiest.",
             f" {result.samples.misses} samples missed, as a service was away.</p>",
             *lines,
             _table("kills", ("service", "at, s", "away, s", "back after, s"), _kill_rows(result)),
@@ -60,7 +60,7 @@ def page(result: Result, found: Sequence[Verdict], failed: Sequence[str]) -> str
                 ("hour", "mail, p50 ms", "p99 ms", "worst ms", "publish, p99 ms"),
                 _slot_rows(result),
             )
-            if len(result.load.curve) > 1
+            if not result.load.is_steady
             else "",
             _table("growth", ("figure", "median", "highest", "grows by", "allowed", ""), map(_row, found)),
             *charts,

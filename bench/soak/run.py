@@ -61,7 +61,7 @@ def soak(load: Load, planned: list[Kill], say: Callable[[str], object]) -> Resul
     """Run it all. Raises NotMeasured if a service does not start."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name, ExitStack() as stack:
         folder = Path(name)
-        services = stack.enter_context(_services(folder))
+        services = stack.enter_context(_services(folder, is_short_lived=load.is_steady))
         arguments = [str(folder / "published"), json.dumps(asdict(load))]
         sender = Program(["bench.soak.load", *arguments], folder / "load.log", {})
         stack.callback(sender.stop)
@@ -89,8 +89,12 @@ def soak(load: Load, planned: list[Kill], say: Callable[[str], object]) -> Resul
 
 
 @contextmanager
-def _services(folder: Path) -> Iterator[dict[str, Service]]:
-    """Start all services, in the environment of this process and its children; stop them in the end."""
+def _services(folder: Path, *, is_short_lived: bool) -> Iterator[dict[str, Service]]:
+    """Start all services, in the environment of this process and its children; stop them in the end.
+
+    With ``is_short_lived``, records and rows are kept for minutes. Not so for a load that is more than the
+    workers may keep up with: what Kafka deletes undone is lost.
+    """
     with ExitStack() as stack:
         services: dict[str, Service] = {}
 
@@ -105,7 +109,6 @@ def _services(folder: Path) -> Iterator[dict[str, Service]]:
         port = free_port()
         sink = ["bench.systems.pipeline.mail_sink", str(folder / "mails"), str(port)]
         started("mail", Program(sink, folder / "mail.log", {}, ready=str(port)))
-        kept = str(KEPT_MINUTES / 60 / 24)
         # `tasks` reads the settings when it is imported.
         os.environ |= {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.address,
@@ -114,14 +117,17 @@ def _services(folder: Path) -> Iterator[dict[str, Service]]:
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(port),
             "SMTP_LEASE_S": "20",
-            "DELIVERY_KEPT_DAYS": kept,
-            "REMINDER_KEPT_DAYS": kept,
             "REMINDER_RECONCILE_EVERY": "1m",
         }
+        if is_short_lived:
+            os.environ |= dict.fromkeys(
+                ("DELIVERY_KEPT_DAYS", "REMINDER_KEPT_DAYS"), f"{KEPT_MINUTES / 60 / 24}"
+            )
         tasks = import_module("tasks")
         tasks.broker.prepare()
         import_module("tasks.app").database().upgrade()
-        _shorten_logs(kafka.address)
+        if is_short_lived:
+            _shorten_logs(kafka.address)
         for name in ("worker-1", "worker-2"):
             command = ["dramatiq", "tasks", "--processes", "1", "--threads", "8"]
             started(name, Program(command, folder / f"{name}.log", {}, ready=READY))

@@ -145,7 +145,7 @@ def test_what_is_interrupted_while_it_starts_is_stopped_as_all_before_it(
     noted: list[str] = []
     for name in ("Kafka", "PostgreSql"):
         monkeypatch.setattr(run, name, lambda _folder, name=name: _Service(name, noted, "PostgreSql"))
-    with pytest.raises(KeyboardInterrupt), run._services(tmp_path):
+    with pytest.raises(KeyboardInterrupt), run._services(tmp_path, is_short_lived=True):
         pass
     assert noted == ["start Kafka", "start PostgreSql", "stop PostgreSql", "stop Kafka"]
 

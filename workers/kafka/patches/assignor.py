@@ -1,30 +1,55 @@
-"""A join that takes seconds on a cluster with many topics."""
+"""A join that takes seconds on a cluster with many topics, and a member that is given all of one topic."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
+
+from ..dealing import Partitions, deal
 
 
 class Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
-    """Weighs the partitions that the group's members want, and no others.
+    """Deals each topic out by itself (`dealing`), and looks only at topics that members want.
 
-    kafka-python 3.0.12 weighs all of the cluster's, in a time that grows with their square: some seconds on
-    a cluster with hundreds of topics, at each join, in which no heartbeat is sent.
+    kafka-python 3.0.12 evens out the sum over all topics: whoever joins may be given all of a quiet one.
+    And it weighs all topics of the cluster, in a time that grows with their square: some seconds on a cluster
+    with hundreds of topics, at each join, in which no heartbeat is sent.
+
+    The members' protocol is kafka-python's, so members with and without this may be in one group.
     """
 
-    def assign(self, cluster: Any, members: Any) -> Any:
-        wanted = {topic for member in members for topic in member.metadata.topics}
-        return super().assign(_Part(cluster, wanted), members)
+    def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
+        """The next assignment of each member, by its id, as the protocol has it.
+
+        A partition that is to move is given to nobody yet: its owner gives it up first, and joins again.
+        """
+        said = {member.member_id: self.parse_member_metadata(member.metadata) for member in members}
+        wanted = {name: set(each.subscription) for name, each in said.items()}
+        topics: Partitions = {}
+        for topic in sorted(set().union(*wanted.values()) & set(cluster.topics())):
+            topics[topic] = sorted(cluster.partitions_for_topic(topic) or ())
+        owners = _owners(said)
+        owned: dict[str, dict[str, list[int]]] = {name: {} for name in said}
+        for (topic, partition), owner in owners.items():
+            owned[owner].setdefault(topic, []).append(partition)
+        assigned = {}
+        for name, by_topic in deal(topics, wanted, owned).items():
+            now = [
+                (topic, [number for number in numbers if owners.get((topic, number), name) == name])
+                for topic, numbers in by_topic.items()
+            ]
+            assigned[name] = ConsumerProtocolAssignment(
+                self.version, [(topic, numbers) for topic, numbers in now if numbers], b""
+            )
+        return assigned
 
 
-class _Part:
-    """The metadata that an assignor asks a cluster for, of some of its topics."""
-
-    def __init__(self, cluster: Any, topics: set[str]) -> None:
-        self._topics = topics & set(cluster.topics())
-        self.partitions_for_topic = cluster.partitions_for_topic
-
-    def topics(self) -> set[str]:
-        return self._topics
+def _owners(said: dict[str, Any]) -> dict[tuple[str, int], str]:
+    """Who owns each partition. Of two that say so, whoever has joined later: the other has missed a turn."""
+    return {
+        (topic, partition): name
+        for name in sorted(said, key=lambda name: said[name].generation)
+        for topic, partition in said[name].partitions
+    }
