@@ -22,6 +22,7 @@ import dramatiq
 from settings import Settings, SettingsError, load_settings
 from workers import logs
 from workers.from_settings import broker_from
+from workers.garbage import make_collections_rare
 from workers.records.envelope import Record
 from workers.traces import environment
 
@@ -92,9 +93,7 @@ if update_log is not None:
     broker.sending.add_log(update_log, retention_ms=RETENTION_MS)
 
 #: The policy for late reminders, and how far ahead alarms are set, and set again.
-reminder_policy = LatePolicy(
-    skips=settings.reminder.missed == "skip", grace_s=settings.reminder.grace.total_seconds()
-)
+reminder_policy = LatePolicy(settings.reminder.missed == "skip", settings.reminder.grace.total_seconds())
 reconcile_every = settings.reminder.reconcile_every
 #: For how many days deliveries and reminders are kept; see `tasks.pruning`.
 kept_days = {"delivery_days": settings.delivery.kept_days, "reminder_days": settings.reminder.kept_days}
@@ -290,6 +289,7 @@ class LoadsAndCloses(dramatiq.Middleware):
 
         for make in (audit_store, reminder_store, delivery_store, recipient_store, mailer, sender):
             make()
+        make_collections_rare()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         mailer().close()

@@ -14,10 +14,10 @@ import uvloop
 
 from settings import Settings, load_settings
 from workers import logs
+from workers.garbage import make_collections_rare
 from workers.serving.parts import folder_for
 from workers.traces import environment
 
-from .garbage import make_collections_rare
 from .server import Server, listen
 
 logger = logging.getLogger(__name__)

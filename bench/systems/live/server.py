@@ -24,9 +24,9 @@ from web.live.bridge import Bridge, Limits
 from web.live.connections.admission import Admission
 from web.live.connections.routes import add_health, add_live
 from web.live.views import VIEWS, Views, owner_and_watchers
-from web.running.garbage import make_collections_rare
 from web.running.server import Server, listen
 from workers import Cluster
+from workers.garbage import make_collections_rare
 from workers.kafka import create_missing_topics
 from workers.topics import TopicSpec, log_config
 

@@ -40,17 +40,19 @@ def test_importing_the_chatbot_loads_nothing_that_only_a_worker_needs_and_prints
 
 def test_a_worker_loads_all_of_it_before_its_first_job() -> None:
     code = """
-import sys, tasks, tasks.app
+import gc, sys, tasks, tasks.app
 tasks.app.LoadsAndCloses().before_worker_boot(tasks.broker, None)
 before = set(sys.modules)
 tasks.actors.reminders.keeper(), tasks.app.notifier(postpone=print)
 print(*before)
 print(*(set(sys.modules) - before))
+print(gc.get_freeze_count())
 """
-    loaded, later = run(code).stdout.splitlines()
+    loaded, later, never_collected_again = run(code).stdout.splitlines()
     assert set(loaded.split()) >= HEAVY
     assert RARE.isdisjoint(loaded.split())
     assert later == ""
+    assert int(never_collected_again) > 20_000
 
 
 def test_a_program_that_imports_it_gets_the_error_of_a_wrong_setting() -> None:

@@ -1,4 +1,4 @@
-"""How often the collector of cyclic garbage runs in a server."""
+"""How often the collector of cyclic garbage runs in a process that asks for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.helpers.programs import output_of, run_python
 
 _CODE = """if True:
     import gc, json, fastapi
-    from web.running.garbage import THRESHOLDS, make_collections_rare
+    from workers.garbage import THRESHOLDS, make_collections_rare
     make_collections_rare()
     class Node: pass
     collections = []
