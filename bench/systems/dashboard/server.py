@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 from web.dashboard import dashboard
 from workers import Cluster, KafkaBroker
+from workers.garbage import make_collections_rare
 
 #: The one-time code of the only login.
 CODE = "bench"
@@ -50,6 +51,7 @@ def main(port: str, address: str, namespace: str) -> None:
     async def requests(_request: Request) -> Response:
         return JSONResponse(sent)
 
+    make_collections_rare()  # as `todo-workers web` does
     board = dashboard(make_broker(address, namespace), code=CODE)
     app = Starlette(routes=[Route("/readyz", ready), Route("/requests", requests), Mount("/workers", board)])
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")
