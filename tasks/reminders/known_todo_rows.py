@@ -18,10 +18,11 @@ from .tables import reminded_todos
 _T = reminded_todos.c
 
 # Built once: that costs more than what the database does with it.
-_THESE = _T.todo_id.in_(bindparam("todo_ids", expanding=True))
 _KNOWN_AMONG = PreparedLookUp(lambda ids: select(_T.todo_id).where(_T.todo_id.in_(ids)))
 # In order: two transactions that lock rows in different orders would wait for each other for ever.
-_LOCKED = select(reminded_todos).where(_THESE).order_by(_T.todo_id).with_for_update()
+_LOCKED = PreparedLookUp(
+    lambda ids: select(reminded_todos).where(_T.todo_id.in_(ids)).order_by(_T.todo_id).with_for_update()
+)
 _CHANGED = ("newest_event", "opening_event", "closing_event", "todo", "events")
 _UPDATE = Prepared(
     update(reminded_todos)
@@ -54,8 +55,7 @@ class KnownTodoRows:
         before: dict[str, KnownTodo] = {}
         while len(before) < len(by_id):  # again, if a row that was there is pruned before it is locked
             self._insert.execute(connection, [_values(todo_id, one) for todo_id, one in first.items()])
-            found = connection.execute(_LOCKED, {"todo_ids": list(by_id)})
-            before = {row.todo_id: known_in(row) for row in found}
+            before = {row.todo_id: known_in(row) for row in _LOCKED.rows(connection, list(by_id))}
         known = {todo_id: learn(before[todo_id], event) for todo_id, event in by_id.items()}
         change(connection, {todo_id: one for todo_id, one in known.items() if one != before[todo_id]})
         return known

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from ..events.models import TodoEvent
 from ..schedules.alarms import Alarm, Plan, next_alarm
-from ..storage.prepared import Prepared
+from ..storage.prepared import Prepared, PreparedLookUp
 from .known_todo import KnownTodo, may_be_ignored
 from .known_todo_rows import KnownTodoRows
 from .outcomes import AlarmToSet, ReminderState
@@ -21,11 +21,8 @@ _R = reminders.c
 
 # Built once: building a statement costs more than what the database does with it. In order of the ids: two
 # transactions that lock rows in different orders would wait for each other for ever.
-_ROWS = (
-    select(reminders)
-    .where(_R.todo_id.in_(bindparam("todo_ids", expanding=True)))
-    .order_by(_R.id)
-    .with_for_update()
+_ROWS = PreparedLookUp(
+    lambda ids: select(reminders).where(_R.todo_id.in_(ids)).order_by(_R.id).with_for_update()
 )
 _PLANNED = ("plan", "state", "version", "occurrence", "alarm_at", "moved")
 _INSERT = Prepared(reminders.insert(), ("id", "todo_id", "before_due", "alarm_version", *_PLANNED))
@@ -86,9 +83,9 @@ def _follow(
     wanted = {todo_id: plans(one) for todo_id, one in known.items()}
     changed, added = [], []
     alarms: dict[str, list[AlarmToSet]] = {todo_id: [] for todo_id in known}
-    for row in connection.execute(_ROWS, {"todo_ids": list(known)}):
+    for row in _ROWS.rows(connection, list(known)):
         plan = wanted[row.todo_id].pop(row.id, None)
-        values = dict(row._mapping)
+        values = row._asdict()
         if row.plan != (str(plan) if plan else None):
             new = _planned(plan, min(known[row.todo_id].since, now), row.version)
             changed.append(new | {"reminder": row.id})

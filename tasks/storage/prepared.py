@@ -2,11 +2,12 @@
 
 SQLAlchemy's own way to execute one costs several times what the database does with it. Here it compiles the
 statement, and converts the values of each row by the types of its columns; the driver gets the text and the
-rows. It still wraps the driver's errors, and its events see the statement.
+rows, or gives rows. It still wraps the driver's errors, and its events see the statement.
 """
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -65,23 +66,44 @@ class Prepared:
         return connection.exec_driver_sql(compiled.text, parameters, execution_options=_OPTIONS).rowcount
 
 
+class _Reader:
+    """Makes rows of what the driver reads, by the types of a SELECT's columns."""
+
+    def __init__(self, select: Any, dialect: Dialect) -> None:
+        columns = select.selected_columns
+        # None of our types asks for the type that the driver says a column has.
+        self._convert = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
+        self._row = namedtuple("Row", columns.keys())  # type: ignore[misc]
+
+    def rows(self, found: Sequence[Any]) -> Sequence[Any]:
+        if not any(self._convert):
+            return found
+        convert, row = self._convert, self._row
+        return [
+            row(*(value if make is None else make(value) for make, value in zip(convert, one, strict=True)))
+            for one in found
+        ]
+
+
 class PreparedLookUp:
-    """A SELECT of texts and whole numbers about some keys, which come back as the driver reads them."""
+    """A SELECT about some keys, which are texts; its rows have names and ``_asdict``, as SQLAlchemy's."""
 
     def __init__(self, select: Callable[[Sequence[BindParameter[Any]]], Executable]) -> None:
         """``select`` makes the statement for so many keys."""
         self._select = select
-        self._compiled: dict[tuple[str, int], _Compiled] = {}
+        self._compiled: dict[tuple[str, int], tuple[_Compiled, _Reader]] = {}
 
     def rows(self, connection: Connection, keys: Sequence[str]) -> Sequence[Any]:
         """The rows about ``keys``, at least one of them. Raises SQLAlchemy's errors."""
         # A statement for each power of two: the last key fills the places that are left.
         size = 1 << (len(keys) - 1).bit_length()
         place = (connection.dialect.name, size)
-        compiled = self._compiled.get(place)
-        if compiled is None:
+        prepared = self._compiled.get(place)
+        if prepared is None:
             statement = self._select([bindparam(f"key_{number}") for number in range(size)])
-            compiled = self._compiled[place] = _Compiled(statement, connection.dialect, ())
+            dialect = connection.dialect
+            prepared = self._compiled[place] = _Compiled(statement, dialect, ()), _Reader(statement, dialect)
+        compiled, reader = prepared
         row = {f"key_{number}": key for number, key in enumerate(keys)}
         row |= {f"key_{number}": keys[-1] for number in range(len(keys), size)}
-        return connection.exec_driver_sql(compiled.text, compiled.parameters(row)).all()
+        return reader.rows(connection.exec_driver_sql(compiled.text, compiled.parameters(row)).all())

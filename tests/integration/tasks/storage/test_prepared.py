@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, MetaData, Table, Text, bindparam, select
+from sqlalchemy import Boolean, Column, MetaData, Table, Text, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from tasks.storage.column_types import BigInt, ExactJson, UtcDateTime
@@ -19,6 +19,8 @@ FACTS = Table(
     Column("id", Text, primary_key=True),
     Column("number", BigInt, nullable=False),
     Column("time", UtcDateTime, nullable=False),
+    Column("is_new", Boolean, nullable=False),
+    Column("seen_at", UtcDateTime),
     Column("content", ExactJson),
 )
 C = FACTS.c
@@ -38,7 +40,8 @@ def facts(database: Database) -> Database:
 
 
 def a_row(number: int, content: Any = None) -> dict[str, Any]:
-    return {"id": f"e-{number}", "number": number, "time": AT, "content": content}
+    row = {"id": f"e-{number}", "number": number, "time": AT, "is_new": True, "seen_at": None}
+    return row | {"content": content}
 
 
 def test_it_writes_what_sqlalchemy_writes(facts: Database) -> None:
@@ -49,7 +52,7 @@ def test_it_writes_what_sqlalchemy_writes(facts: Database) -> None:
         connection.execute(FACTS.delete())
         connection.execute(FACTS.insert(), rows)
         assert prepared == connection.execute(select(FACTS).order_by(C.number)).all()
-    assert prepared[0] == ("e-1", 1, AT, None)
+    assert prepared[0] == ("e-1", 1, AT, True, None, None)
 
 
 def test_it_tells_how_many_rows_were_written(facts: Database) -> None:
@@ -69,6 +72,18 @@ def test_it_looks_many_keys_up(facts: Database, count: int) -> None:
         INSERT.execute(connection, [a_row(number) for number in range(1, 8)])
         found = LOOK_UP.rows(connection, [f"e-{number}" for number in range(1, count + 1)] + ["nobody"])
     assert [(row.number, row.id) for row in found] == [(n, f"e-{n}") for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("content", [None, {"ä": ["<ß>", None, 1.5]}, []])
+def test_it_reads_what_sqlalchemy_reads(facts: Database, content: Any) -> None:
+    of_all_types = PreparedLookUp(lambda ids: select(FACTS).where(C.id.in_(ids)).with_for_update())
+    with facts.writing() as connection:
+        INSERT.execute(connection, [a_row(1, content), a_row(2, content)])
+        (found,) = of_all_types.rows(connection, ["e-1"])
+        (expected,) = connection.execute(select(FACTS).where(C.id == "e-1"))
+    assert found == expected == ("e-1", 1, AT, True, None, content)
+    assert found._asdict() == expected._asdict()
+    assert found.time.tzinfo is UTC
 
 
 def test_an_error_of_the_driver_is_sqlalchemys(facts: Database) -> None:
