@@ -33,8 +33,8 @@ demo: .venv/.installed ## see it work: Kafka, workers, e-mails and audit rows, a
 	@$(if $(findstring --web,$(ARGS)),$(MAKE) --no-print-directory --silent page-if-node)
 	@$(BIN)/todo-workers demo $(ARGS)
 
-# Each process starts a Kafka of its own. Four on two cores pay, as a test mostly waits.
-SIDE_BY_SIDE ?= --numprocesses 4
+# Each process starts a Kafka of its own. Five on two cores pay, as a test mostly waits.
+SIDE_BY_SIDE ?= --numprocesses 5
 
 # Node 20 or newer, or nothing.
 NODE ?= $(shell node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && command -v node)

@@ -102,6 +102,7 @@ def test_a_database_that_is_down_for_a_while_costs_no_mail_and_repeats_none(
     postgresql.stop()
 
 
+@pytest.mark.long
 def test_what_is_published_in_quiet_hours_waits_as_one_job(
     broker: KafkaBroker, sqlite: Database, tmp_path: Path
 ) -> None:

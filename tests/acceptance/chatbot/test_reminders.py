@@ -157,6 +157,7 @@ def test_what_cannot_be_followed_is_a_dead_letter_that_says_why(chatbot: Chatbot
     assert chatbot.reminders() == []
 
 
+@pytest.mark.long
 @on_sqlite
 def test_alarms_that_were_lost_with_their_topics_are_set_again_and_tell_that_they_are_late(
     chatbot: Chatbot,
@@ -186,6 +187,7 @@ def test_alarms_that_were_lost_with_their_topics_are_set_again_and_tell_that_the
     assert "database.pruned deliveries=1 firings=0 todos=0" in chatbot.fleet.log()
 
 
+@pytest.mark.long
 @on_postgresql
 def test_a_database_that_is_down_when_the_alarm_fires_delays_it_and_loses_nothing(
     chatbot: Chatbot, postgresql_server: str

@@ -81,6 +81,7 @@ def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tm
     assert not alive
 
 
+@pytest.mark.long
 def test_without_kafka_it_says_which_address_was_tried(tmp_path: Path) -> None:
     result = run_python(*TODO_WORKERS, "demo", env=environment("127.0.0.1:1", tmp_path), timeout_s=120)
     assert result.returncode == 1

@@ -78,6 +78,7 @@ def test_processes_and_threads_share_the_work_however_they_are_started(
         assert fleet.numbers() == dict.fromkeys(range(sent), 1)
 
 
+@pytest.mark.long
 def test_only_the_queues_that_are_named_are_worked_on(broker: KafkaBroker, tmp_path: Path) -> None:
     broker.enqueue(note(1, actor="note_elsewhere", queue="elsewhere"))
     send(broker, range(2, 4))
@@ -187,6 +188,7 @@ def test_honcho_stops_its_workers_gracefully(broker: KafkaBroker, tmp_path: Path
     assert fleet.numbers() == dict.fromkeys(range(200 * rounds), 1)
 
 
+@pytest.mark.long
 def test_a_web_server_that_forks_while_it_sends_sends_each_job_once(
     broker: KafkaBroker, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def job(number: int) -> dramatiq.Message[None]:
     return dramatiq.Message("default", "work", (number,), {}, {"key": "one partition"}, str(number))
 
 
+@pytest.mark.long
 def test_a_member_that_joins_stops_delivery_only_shortly(
     cluster: Cluster, namespace: str, start_worker: StartWorker
 ) -> None:

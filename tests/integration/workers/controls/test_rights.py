@@ -16,6 +16,7 @@ from workers import KafkaBroker
 from workers.kafka import create_missing_topics
 
 
+@pytest.mark.long
 def test_jobs_run_without_the_rights_and_one_line_for_each_topic_says_so(
     login: Login, namespace: str, start_worker: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
