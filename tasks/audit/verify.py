@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from ..storage.database import Database
-from ..storage.engine import DatabaseError
 from .archive.folder import ArchiveError, ArchiveFolder
 from .archive.manifest import Manifest
 from .archive.registry import archived
@@ -148,7 +147,5 @@ def _alone(connection: Connection, sequence: int, hash_: str) -> Row:
     try:
         wanted = select(audit_trail).where(audit_trail.c.sequence == sequence)
         return dict(connection.execute(wanted).mappings().one())
-    except DatabaseError:
-        raise
     except (ValueError, TypeError) as exc:
         return {"sequence": sequence, "hash": hash_, "unreadable": unreadable(sequence, exc)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -31,9 +32,11 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 from workers import Cluster
+from workers.errors import LocalKafkaError
 from workers.local_kafka import config
 from workers.local_kafka.jars import default_cache_dir
 from workers.local_kafka.java import find_java
+from workers.local_kafka.ports import PortTaken, start_on_free_ports
 
 HOST = "localhost"
 USER, PASSWORD = "alice", "alice-secret"
@@ -145,7 +148,8 @@ class SecureKafka:
         self._home = folder
         self.certificates = Certificates(folder)
         self.tokens = Tokens(folder)
-        self._ports = {name: free_port() for name in (*LISTENERS, "CONTROLLER")}
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
 
     def cluster(self, listener: str, **options: Any) -> Cluster:
         """How to reach a listener; by default with the right authority."""
@@ -157,8 +161,19 @@ class SecureKafka:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        (self._home / config.PROPERTIES_FILE).write_text(self._properties())
         java = find_java(default_cache_dir().absolute()).command()
+        try:
+            start_on_free_ports(lambda: self._start(java), self._end, ())
+            with self.tokens.serving():
+                yield
+        finally:
+            self._end()
+
+    def _start(self, java: list[str]) -> None:
+        self._ports = {name: free_port() for name in (*LISTENERS, "CONTROLLER")}
+        (self._home / config.PROPERTIES_FILE).write_text(self._properties())
+        # The data of an earlier start names its ports.
+        shutil.rmtree(self._home / config.LOG_DIR, ignore_errors=True)
         format_ = [*java, "kafka.tools.StorageTool", "format", "--standalone"]
         format_ += ["--cluster-id", config.cluster_id(uuid.uuid4()), "--config", config.PROPERTIES_FILE]
         format_ += config.scram_arguments({USER: PASSWORD})
@@ -167,12 +182,24 @@ class SecureKafka:
         log_file = self._home / "kafka.log"
         with log_file.open("wb") as log:
             command = [java[0], jwks, *java[1:], "kafka.Kafka", config.PROPERTIES_FILE]
-            process = subprocess.Popen(command, cwd=self._home, stdout=log, stderr=log)
-        try:
-            wait_for(lambda: config.STARTED in log_file.read_text(errors="replace"), 90)
-            with self.tokens.serving():
-                yield
-        finally:
+            self._process = subprocess.Popen(command, cwd=self._home, stdout=log, stderr=log)
+        wait_for(partial(self._has_started, self._process, log_file), 90)
+
+    def _has_started(self, process: subprocess.Popen[bytes], log_file: Path) -> bool:
+        has_ended = process.poll() is not None  # first, as its log is whole then
+        log = log_file.read_text(errors="replace")
+        if has_ended:
+            port = config.taken_port(log)
+            raise (
+                PortTaken(port)
+                if port is not None
+                else LocalKafkaError(f"Kafka ended while it started: {config.last_errors(log)}")
+            )
+        return config.STARTED in log
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
             process.kill()
             process.wait()
 

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -22,6 +24,16 @@ def environment(address: str, folder: Path) -> dict[str, str]:
 
 def demo(*options: str) -> list[str]:
     return [sys.executable, "-m", "workers", "demo", *options]
+
+
+@contextmanager
+def ended(running: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kills a demo that still runs when its test has failed; its workers end with it."""
+    try:
+        yield
+    finally:
+        running.kill()
+        running.wait()
 
 
 @pytest.mark.long
@@ -58,14 +70,15 @@ def test_it_stays_when_told_to_keep_and_ends_everything_on_sigterm(
     log = tmp_path / "out"
     with log.open("wb") as out:
         running = subprocess.Popen(demo("--keep"), env=environment(bootstrap_servers, tmp_path), stdout=out)
-    wait_for(lambda: "Ctrl-C ends it" in log.read_text(), timeout_s=150)
-    assert f"KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}" in log.read_text()
-    children = psutil.Process(running.pid).children(recursive=True)
-    assert len(children) >= 4
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(40) == 130
-    _, alive = psutil.wait_procs(children, timeout=20)
-    assert not alive
+    with ended(running):
+        wait_for(lambda: "Ctrl-C ends it" in log.read_text(), timeout_s=150)
+        assert f"KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}" in log.read_text()
+        children = psutil.Process(running.pid).children(recursive=True)
+        assert len(children) >= 4
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(40) == 130
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert not alive
 
 
 @pytest.mark.long
@@ -73,12 +86,13 @@ def test_workers_do_not_survive_a_demo_that_is_killed(bootstrap_servers: str, tm
     log = tmp_path / "out"
     with log.open("wb") as out:
         running = subprocess.Popen(demo(), env=environment(bootstrap_servers, tmp_path), stdout=out)
-    wait_for(lambda: "Ana adds a todo" in log.read_text(), timeout_s=150)
-    children = psutil.Process(running.pid).children(recursive=True)
-    running.kill()
-    running.wait()
-    _, alive = psutil.wait_procs(children, timeout=40)
-    assert not alive
+    with ended(running):
+        wait_for(lambda: "Ana adds a todo" in log.read_text(), timeout_s=150)
+        children = psutil.Process(running.pid).children(recursive=True)
+        running.kill()
+        running.wait()
+        _, alive = psutil.wait_procs(children, timeout=40)
+        assert not alive
 
 
 @pytest.mark.long
