@@ -37,7 +37,7 @@ class LetterIndex:
         self.counts: Mapping[str, int] = {}
         self.groups: Sequence[Group] = ()
         self._counts_made = 0
-        self._counted: tuple[bool, int] | None = None
+        self._counted: tuple[bool, int, int] | None = None
         self._count_at = 0.0
 
     @property
@@ -132,8 +132,10 @@ class LetterIndex:
 
     def _count(self) -> None:
         """Count anew after a change, for a fiftieth of the time at most; at once when the index is built."""
+        if not self.is_ready:
+            return
         shown, began = self.shown, time.monotonic()
-        version = (shown is self.index, shown.version)
+        version = (shown is self.index, shown.version, self.index.version)
         is_first = self._counted is None or version[0] != self._counted[0]
         if version == self._counted or (began < self._count_at and not is_first):
             return

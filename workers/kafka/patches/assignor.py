@@ -9,6 +9,9 @@ from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
 from ..dealing import Partitions, deal
 
+#: The generation of members that do not say it.
+_UNSAID = -1
+
 
 class Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
     """Deals each topic out by itself (`dealing`), and looks only at topics that members want.
@@ -19,6 +22,15 @@ class Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
 
     The members' protocol is kafka-python's, so members with and without this may be in one group.
     """
+
+    #: The first version in which members say of which generation their partitions are (KIP-792).
+    version = 2
+
+    def metadata(self, topics: Any) -> Any:
+        """Say what this member owns, and since which generation, as one that lost its session says too."""
+        said = super().metadata(topics)
+        said.generation_id = self.generation
+        return said
 
     def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
         """The next assignment of each member, by its id, as the protocol has it.
@@ -47,9 +59,17 @@ class Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
 
 
 def _owners(said: dict[str, Any]) -> dict[tuple[str, int], str]:
-    """Who owns each partition. Of two that say so, whoever has joined later: the other has missed a turn."""
+    """Who owns each partition. Of two that say so, who has joined a later generation: the other lost it.
+
+    Those that do not say their generation, as before version 2, count as being of the latest.
+    """
+
+    def joined(name: str) -> tuple[bool, int, str]:
+        generation = said[name].generation
+        return generation == _UNSAID, generation, name
+
     return {
         (topic, partition): name
-        for name in sorted(said, key=lambda name: said[name].generation)
+        for name in sorted(said, key=joined)
         for topic, partition in said[name].partitions
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
 from workers.kafka.patches.assignor import Assignor
 
@@ -61,12 +62,22 @@ def test_what_is_to_move_is_given_to_nobody_until_its_owner_has_given_it_up() ->
     assert cluster.asked == set(WANTED)
 
 
-def test_of_two_that_say_they_own_a_partition_the_one_that_joined_later_does() -> None:
-    late, early = members({"jobs.letters": [0]}, {"jobs.letters": [0]})
-    early.metadata.generation_id = 0
-    dealt = assigned(Assignor().assign(Topics(others=0), [late, early]))
-    assert 0 in dealt[0]["jobs.letters"]
-    assert 0 not in dealt[1]["jobs.letters"]
+def test_a_member_that_has_lost_its_session_owns_nothing_and_takes_nothing_from_who_has_it_now() -> None:
+    assignors = Assignor(), Assignor()
+    topic_partitions = [("jobs.letters", [0, 1]), ("jobs.letters", [0, 1, 2, 3, 4, 5, 6, 7])]
+    joined: list[Any] = []
+    for number, (assignor, owned) in enumerate(zip(assignors, topic_partitions, strict=True)):
+        generation = 7 + number
+        assignor.on_assignment(ConsumerProtocolAssignment(assignor.version, [owned], b""), generation)
+        said = assignor.metadata(WANTED).encode()
+        # In the order that is worst: the one that is out of date comes last.
+        joined.insert(
+            0, SimpleNamespace(member_id=f"m{number}", metadata=ConsumerProtocolSubscription.decode(said))
+        )
+    dealt = Assignor().assign(Topics(others=0), joined)
+    now, late = assigned({name: dealt[name] for name in ("m1", "m0")})
+    assert now["jobs.letters"] == [0, 1, 2, 3]
+    assert "jobs.letters" not in late
 
 
 @pytest.mark.xfail(reason="kafka-python looks at all the topics of the cluster")
