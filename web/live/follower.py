@@ -23,11 +23,11 @@ from workers.kafka import (
     connect_consumer,
     kafka_errors,
     read_up_to,
-    topic_ids,
 )
 from workers.records.consumed import ConsumedRecord
 
-from .cursor import Cursor, epoch_of
+from .cursor import Cursor
+from .layout import Layout, layout_of
 from .ring import Entry
 from .sought import Sought
 from .views import Views
@@ -89,27 +89,6 @@ class Listener(Protocol):
 
     def stale(self, since: float | None) -> None:
         """Hear since when the log is not followed, in seconds since 1970; None: it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The partitions of the followed topics, in the order of a cursor, and their epoch."""
-
-    partitions: tuple[TopicPartition, ...]
-    epoch: bytes
-
-
-def layout_of(consumer: KafkaConsumer, topics: Sequence[str]) -> Layout | None:
-    """Ask for the layout of the topics; None if one does not exist. Raises kafka-python's errors."""
-    found = [sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics]
-    if not all(found):
-        return None
-    ids = topic_ids(consumer, topics)
-    epoch = epoch_of((topic, ids.get(topic), len(parts)) for topic, parts in zip(topics, found, strict=True))
-    partitions = tuple(
-        TopicPartition(topic, one) for topic, parts in zip(topics, found, strict=True) for one in parts
-    )
-    return Layout(partitions, epoch)
 
 
 class Reading:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from workers.errors import WorkersError
 from workers.kafka import Cluster, KafkaConsumer, connect_consumer, kafka_errors, read_only_wanted
 
-from .follower import Layout, Reading, layout_of
+from .follower import Reading
+from .layout import Layout, layout_of
 from .protocol import Resync
 from .returning import Returning
 from .ring import Entry

@@ -11,8 +11,9 @@ import pytest
 from tests.helpers.records import Consumed
 from tests.helpers.waiting import wait_for
 from web.live import history
-from web.live.follower import Layout, Reading
+from web.live.follower import Reading
 from web.live.history import Found, Historian, read
+from web.live.layout import Layout
 from web.live.outbox import MAX_FRAMES
 from web.live.protocol import Close, Resync
 from web.live.returning import Returning
