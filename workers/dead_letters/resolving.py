@@ -78,21 +78,24 @@ def resolve(
         return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
 
     ending: _Sent = []
+
+    def end() -> None:
+        resolution.done += len(_confirmed(producer.cluster, ending, resolution))
+        ending.clear()
+
     try:
         for batch in _paced(entries, rate_per_s, wait):
             jobs = _sent(batch, job, resolution)
             # Kafka confirms the tombstones of the batch before while it takes these jobs.
-            resolution.done += len(_confirmed(producer.cluster, ending, resolution))
-            ending = []
-            ending = _sent(_confirmed(producer.cluster, jobs, resolution), tombstones, resolution)
+            end()
+            ending += _sent(_confirmed(producer.cluster, jobs, resolution), tombstones, resolution)
             if rate_per_s is not None:  # the next batch comes after a wait
-                resolution.done += len(_confirmed(producer.cluster, ending, resolution))
-                ending = []
+                end()
             progress(len(batch))
             if resolution.away is not None:
                 return
     finally:
-        resolution.done += len(_confirmed(producer.cluster, ending, resolution))
+        end()
 
 
 def _sent(entries: Iterable[Entry], send: Callable[[Entry], list[Any]], resolution: Resolution) -> _Sent:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 #: The numbers of partitions, by topic.
 Partitions = dict[str, list[int]]
@@ -41,13 +42,12 @@ def deal(
         share, odd = divmod(len(topics[topic]), len(members))
         # Those of the last time come first again among equals: else partitions would move back and forth.
         members.sort(key=lambda member: (sums[member], -len(kept[member])))
-        for place, member in enumerate(members):
-            kept[member] = kept[member][: share + (place < odd)]
-        free = sorted(set(topics[topic]).difference(*kept.values()), reverse=True)
-        for place, member in enumerate(members):
-            while len(kept[member]) < share + (place < odd):
-                kept[member].append(free.pop())
-            sums[member] += len(kept[member])
+        sizes = {member: share + (place < odd) for place, member in enumerate(members)}
+        kept = {member: kept[member][: sizes[member]] for member in members}
+        free = iter(sorted(set(topics[topic]).difference(*kept.values())))
+        for member in members:
+            kept[member] += islice(free, sizes[member] - len(kept[member]))
+            sums[member] += sizes[member]
             if kept[member]:
                 dealt[member][topic] = sorted(kept[member])
     return dealt
