@@ -42,10 +42,7 @@ def verdicts(result: Result) -> list[Verdict]:
     Along the curve of a day, rows and records follow the load, so only the processes are judged.
     """
     bounds = _BOUNDS if result.load.is_steady else {name: _BOUNDS[name] for name in _OF_PROCESSES}
-    disturbed = [
-        (done.kill.at_s, done.kill.at_s + done.back_s + _BUSY_AFTER_S)
-        for done in sorted(result.kills, key=lambda done: done.kill.at_s)
-    ]
+    disturbed = [(done.kill.at_s, done.kill.at_s + done.back_s + _BUSY_AFTER_S) for done in result.kills]
     found = []
     for name, points in sorted(result.samples.series.items()):
         what, _, whose = name.partition(": ")

@@ -7,29 +7,22 @@ from ...kit import Kit
 from ...model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio, reading
 
 
-def _fast(kit: Kit) -> Readings:
-    readings: Readings = isolated(
-        "bench.systems.publishing.over_http:as_fast_as_it_goes",
-        address=kit.kafka,
-        namespace=kit.namespace(),
-        count=kit.amount(20_000, 2_000),
-    )
+def _posted(kit: Kit, function: str, **where: str) -> Readings:
+    count = kit.amount(20_000, 2_000)
+    readings: Readings = isolated(f"bench.systems.publishing.over_http:{function}", count=count, **where)
     return readings
+
+
+def _fast(kit: Kit) -> Readings:
+    return _posted(kit, "as_fast_as_it_goes", address=kit.kafka, namespace=kit.namespace())
 
 
 def _floor(kit: Kit) -> Readings:
-    readings: Readings = isolated("bench.systems.publishing.over_http:floor", count=kit.amount(20_000, 2_000))
-    return readings
+    return _posted(kit, "floor")
 
 
 def _written(kit: Kit) -> Readings:
-    readings: Readings = isolated(
-        "bench.systems.publishing.over_http:written",
-        address=kit.kafka,
-        namespace=kit.namespace(),
-        count=kit.amount(20_000, 2_000),
-    )
-    return readings
+    return _posted(kit, "written", address=kit.kafka, namespace=kit.namespace())
 
 
 def _at_rate(kit: Kit) -> Readings:

@@ -535,9 +535,6 @@ def test_what_happened_is_shown_for_a_recipient(notifier: Notifier, clock: Clock
     assert [row.id for row in rows] == [str(notice.id) for notice in (notices[2], notices[1])]
 
 
-@pytest.mark.parametrize(
-    "new_database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.long)], indirect=True
-)
 def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
     server: SmtpServer, database: Database, database_url: str, tmp_path: Path
 ) -> None:
