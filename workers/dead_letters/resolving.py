@@ -6,6 +6,7 @@ So a replay can repeat a job, if it is interrupted in between or runs twice at o
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ from .reader import Entry
 
 #: The most dead letters whose acks are awaited together, and the most bytes of their jobs.
 _BATCH, _BATCH_BYTES = 1_000, 8 * 1024 * 1024
+#: The most in the first batch, each later one may have twice as many: where Kafka takes no tombstones, only
+#: few jobs have been sent, which will run twice.
+_FIRST_BATCH = 100
 #: How many failures are kept, to be named one by one.
 _KEPT_FAILURES = 20
 
@@ -25,24 +29,26 @@ _KEPT_FAILURES = 20
 #: anything if that is impossible: the entry then stays, and the others go on.
 Revive = Callable[[Entry], Sequence[tuple[str, Record]]]
 
-#: Entries with what Kafka has yet to confirm for each.
-_Sent = list[tuple[Entry, list[Any]]]
+#: Entries with what Kafka has yet to confirm for each; one leaves when it is judged.
+_Sent = deque[tuple[Entry, list[Any]]]
 
 
 @dataclass(slots=True)
 class Resolution:
     """The progress so far. ``failures`` pairs the first failed ids with their errors; they stay dead letters.
 
-    ``away`` is an error that shows that Kafka takes no others either.
+    ``away`` is an error that shows that Kafka takes no others either: it is away, or refuses tombstones.
     """
 
     done: int = 0
     failed: int = 0
     failures: list[tuple[str, WorkersError]] = field(default_factory=list)
-    away: KafkaUnreachable | None = None
+    last_error: WorkersError | None = None
+    away: WorkersError | None = None
 
     def fail(self, entry: Entry, error: WorkersError) -> None:
         self.failed += 1
+        self.last_error = error
         if len(self.failures) < _KEPT_FAILURES:
             self.failures.append((entry.letter.id, error))
         if isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized):
@@ -64,8 +70,9 @@ def resolve(
 
     The jobs are written in the order of ``entries``: none before those of the batch before are confirmed. An
     entry that cannot be revived, for whatever reason, stays as it is and stops no other. It ends early if
-    Kafka is away. ``wait`` waits so many seconds to keep the rate; what it raises ends everything. Raises
-    KafkaUnreachable only from reading ``entries``.
+    Kafka is away, or if it takes no tombstone of a batch: each job more would be one to run twice. ``wait``
+    waits so many seconds to keep the rate; what it raises ends everything. Raises KafkaUnreachable only from
+    reading ``entries``.
     """
 
     def job(entry: Entry) -> list[Any]:
@@ -77,50 +84,59 @@ def resolve(
         partition = entry.record.partition
         return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
 
-    ending: _Sent = []
+    ending: _Sent = deque()
 
     def end() -> None:
-        resolution.done += len(_confirmed(producer.cluster, ending, resolution))
-        ending.clear()
+        count, before = len(ending), resolution.done
+        for _ in _confirmed(producer.cluster, ending, resolution):
+            resolution.done += 1
+        if count and resolution.done == before:
+            resolution.away = resolution.away or resolution.last_error
 
     try:
         for batch in _paced(entries, rate_per_s, wait):
-            jobs = _sent(batch, job, resolution)
+            jobs: _Sent = deque()
+            _send(batch, job, jobs, resolution)
             # Kafka confirms the tombstones of the batch before while it takes these jobs.
             end()
-            ending += _sent(_confirmed(producer.cluster, jobs, resolution), tombstones, resolution)
+            _send(_confirmed(producer.cluster, jobs, resolution), tombstones, ending, resolution)
             if rate_per_s is not None:  # the next batch comes after a wait
                 end()
             progress(len(batch))
             if resolution.away is not None:
-                return
-    finally:
+                break
         end()
+    finally:
+        end()  # what an interrupt has left
 
 
-def _sent(entries: Iterable[Entry], send: Callable[[Entry], list[Any]], resolution: Resolution) -> _Sent:
-    """Send for each entry, and return what is to be awaited. Blocks only as the producer does."""
-    sent: _Sent = []
+def _send(
+    entries: Iterable[Entry], send: Callable[[Entry], list[Any]], sent: _Sent, resolution: Resolution
+) -> None:
+    """Send for each entry, and add what is to be awaited to ``sent``."""
     for entry in entries:
         try:
             sent.append((entry, send(entry)))
         except Exception as exc:  # noqa: BLE001 - the application's encoder and middleware may raise anything
             resolution.fail(entry, _ours(exc))
-    return sent
 
 
-def _confirmed(cluster: Cluster, sent: _Sent, resolution: Resolution) -> list[Entry]:
-    """Wait for all that was sent; return the entries for which Kafka has confirmed everything."""
-    confirmed = []
-    for entry, futures in sent:
+def _confirmed(cluster: Cluster, sent: _Sent, resolution: Resolution) -> Iterator[Entry]:
+    """Wait for all that was sent; the entries for which Kafka has confirmed everything.
+
+    If this is interrupted, those that are not judged yet are still in ``sent``.
+    """
+    while sent:
+        entry, futures = sent[0]
         try:
             for future in futures:
                 awaited(future, cluster, f"write for dead letter {entry.letter.id}")
         except WorkersError as exc:
+            sent.popleft()
             resolution.fail(entry, exc)
         else:
-            confirmed.append(entry)
-    return confirmed
+            sent.popleft()
+            yield entry
 
 
 def _ours(error: Exception) -> WorkersError:
@@ -142,12 +158,12 @@ def _paced(
 
 def _batches(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
     batch: list[Entry] = []
-    size = 0
+    size, at_once = 0, min(most, _FIRST_BATCH)
     for entry in entries:
         batch.append(entry)
         size += len(entry.record.value or b"")
-        if len(batch) >= most or size >= _BATCH_BYTES:
+        if len(batch) >= at_once or size >= _BATCH_BYTES:
             yield batch
-            batch, size = [], 0
+            batch, size, at_once = [], 0, min(most, 2 * at_once)
     if batch:
         yield batch

@@ -25,9 +25,10 @@ _ID = re.compile("[0-9a-f]{12}")
 #: How long a run that acts at once may take until it begins.
 _BEGINS_S = 3.0
 #: Why a run that acts at once is in no log.
-_NOTHING = (
-    "The log has no such action. The dead letter was gone, as somebody had replayed or discarded it, or the "
-    "process that was asked has ended. Dead letters and Activity have what is and what was done."
+_UNKNOWN = (
+    "A replay is written into the log before it begins, and the log has none so far. The dead letter was "
+    "gone, as somebody had replayed or discarded it; or the process that was asked has ended, or still looks "
+    "for it. Dead letters and Activity have what is and what was done."
 )
 _NEEDED = {"replay": Permission.REPLAY, "discard": Permission.DISCARD}
 
@@ -44,7 +45,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     def show(request: Request) -> Response:
         run = _found(desk, request)
         if run is None and "at_once" in request.query_params:
-            return desk.say(request, "Nothing was replayed", _NOTHING, 404)
+            return desk.say(request, "No replay is known", _UNKNOWN, 404)
         if run is None:
             return _look_anew(desk, request, request.query_params)
         # A job that is replayed alone is done within a moment: show the end, not the beginning.

@@ -211,7 +211,7 @@ def test_a_letter_that_was_gone_when_it_was_to_be_replayed_alone_is_told_by_any_
     form = {"action": "replay", "id": "m1", "at_once": "yes"}
     answer = client("operator", board=make()).post("/runs", data=form)
     shown = client("operator", board=make()).get(answer.headers["location"].removeprefix("/workers"))
-    assert "Nothing was replayed" in shown.text
+    assert "No replay is known" in shown.text
     assert "The dead letter was gone" in shown.text
     assert not kafka.sent
 

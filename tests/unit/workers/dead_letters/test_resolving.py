@@ -98,6 +98,39 @@ def test_one_that_is_stopped_counts_the_tombstones_that_were_on_their_way() -> N
     assert "send jobs b" not in producer.told
 
 
+def test_one_that_is_interrupted_while_it_waits_counts_each_letter_once() -> None:
+    class Interrupted(Producer):
+        """A user presses Ctrl-C while the tombstone of `c` is awaited, after that of `b` was refused."""
+
+        pressed = False
+
+        def send(self, topic: str, record: Record, *, partition: int | None = None) -> Any:
+            if (topic, record.key) != ("dead", b"c"):
+                return super().send(topic, record, partition=partition)
+            return self
+
+        def get(self, timeout: float | None = None) -> None:
+            if not self.pressed:
+                self.pressed = True
+                raise KeyboardInterrupt
+
+    producer, resolution = Interrupted("dead b"), Resolution()
+    with pytest.raises(KeyboardInterrupt):
+        resolve(cast(DurableProducer, producer), "dead", map(entry, "abcd"), job, resolution)
+    assert (resolution.done, resolution.failed) == (3, 1)
+    assert [one for one, _ in resolution.failures] == ["b"]
+
+
+def test_no_more_jobs_are_sent_once_kafka_has_refused_the_tombstones_of_a_batch() -> None:
+    ids = [str(number) for number in range(2_000)]
+    producer = Producer(*(f"dead {one}" for one in ids))
+    resolution = resolved(producer, *ids)
+    sent = [one for one in producer.told if one.startswith("send jobs")]
+    assert len(sent) == resolution.failed == 300  # of two batches, as the second one was on its way
+    assert resolution.done == 0
+    assert str(resolution.away) == "refused"
+
+
 def test_with_a_rate_nothing_is_on_its_way_during_a_wait() -> None:
     producer = Producer()
     before: list[str] = []
