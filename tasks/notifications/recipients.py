@@ -16,6 +16,7 @@ from workers.errors import WrongUsage
 
 from ..storage.column_types import ExactJson, metadata
 from ..storage.database import Database
+from ..storage.prepared import PreparedLookUp
 from . import rendering
 from .delivery_store import deliveries
 from .notice import RenderError
@@ -36,7 +37,7 @@ recipients = Table(
 _ROW: Select[tuple[Any, ...]] = select(recipients.c.opted_out, recipients.c.quiet_hours).where(
     recipients.c.address == bindparam("key")
 )
-_ROWS = select(recipients).where(recipients.c.address.in_(bindparam("keys", expanding=True)))
+_ROWS = PreparedLookUp(lambda keys: select(recipients).where(recipients.c.address.in_(keys)))
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ class RecipientStore:
     def with_preferences(self, addresses: Iterable[str]) -> dict[str, Preferences]:
         """The preferences of those who have some, by address in lower case. The addresses must be valid."""
         keys = list({address.lower() for address in addresses})
+        if not keys:
+            return {}
         with self._database.reading() as connection:
-            rows = connection.execute(_ROWS, {"keys": keys}).all()
-        return {row.address: _preferences(row) for row in rows}
+            return {row.address: _preferences(row) for row in _ROWS.rows(connection, keys)}
 
     def opt_out(self, address: str, kinds: Iterable[str]) -> Preferences:
         """Send the recipient no more notices of these kinds; EVERY_KIND is one of them."""

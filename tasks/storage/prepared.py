@@ -2,18 +2,25 @@
 
 SQLAlchemy's own way to execute one costs several times what the database does with it. Here it compiles the
 statement, and converts the values of each row by the types of its columns; the driver gets the text and the
-rows, or gives rows. It still wraps the driver's errors, and its events see the statement.
+rows, or gives rows. The driver's errors become SQLAlchemy's. On SQLite, where a statement takes a few
+microseconds, SQLAlchemy's events do not see it.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
 
+from .column_types import UtcDateTime
+from .engine import by_driver
+
 _OPTIONS = {"preserve_rowcount": True}
+#: Of how many times a parameter remembers what they are for the driver: rows of a batch have the same.
+_TIMES = 8
 
 
 class _Compiled:
@@ -22,26 +29,32 @@ class _Compiled:
     def __init__(self, statement: Executable, dialect: Dialect, columns: Sequence[str]) -> None:
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)  # type: ignore[attr-defined]
         self.text = str(compiled)
+        self.is_sqlite = dialect.name == "sqlite"
         self._constants: dict[str, Any] = dict(compiled.params)
         types: dict[str, Any] = {name: bind.type for bind, name in compiled.bind_names.items()}
-        names: Iterable[str] = compiled.positiontup if compiled.positional else types
-        #: The parameters in order, each with what its type makes of a value.
-        self._convert: list[tuple[str, Callable[[Any], Any] | None]] = [
-            (name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in names
+        self._names: tuple[str, ...] = tuple(compiled.positiontup if compiled.positional else types)
+        #: What the types of some parameters make of a value, by the places of these.
+        self._convert = [
+            (place, convert)
+            for place, name in enumerate(self._names)
+            if (convert := _converter(types[name], dialect)) is not None
         ]
         self._is_positional: bool = compiled.positional
 
     def parameters(self, row: Mapping[str, Any]) -> Any:
-        constants = self._constants
-        values = [
-            (row[name] if name in row else constants[name])
-            if convert is None
-            else convert(row[name] if name in row else constants[name])
-            for name, convert in self._convert
-        ]
-        if self._is_positional:
-            return tuple(values)
-        return dict(zip((name for name, _ in self._convert), values, strict=True))
+        every = {**self._constants, **row}
+        values = [every[name] for name in self._names]
+        for place, convert in self._convert:
+            values[place] = convert(values[place])
+        return values if self._is_positional else dict(zip(self._names, values, strict=True))
+
+
+def _converter(type_: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What the type of a parameter makes of a value for the driver; None if it leaves all as they are."""
+    convert: Callable[[Any], Any] | None = type_.dialect_impl(dialect).bind_processor(dialect)
+    if convert is not None and isinstance(type_, UtcDateTime):
+        return lru_cache(_TIMES)(convert)
+    return convert
 
 
 class Prepared:
@@ -63,6 +76,9 @@ class Prepared:
         if compiled is None:
             compiled = self._compiled[dialect.name] = _Compiled(self._statement, dialect, self._columns)
         parameters = [compiled.parameters(row) for row in rows]
+        if compiled.is_sqlite:
+            _begin(connection)
+            return by_driver(connection, compiled.text, parameters, rows=True)[1]
         return connection.exec_driver_sql(compiled.text, parameters, execution_options=_OPTIONS).rowcount
 
 
@@ -72,17 +88,21 @@ class _Reader:
     def __init__(self, select: Any, dialect: Dialect) -> None:
         columns = select.selected_columns
         # None of our types asks for the type that the driver says a column has.
-        self._convert = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
-        self._row = namedtuple("Row", columns.keys())  # type: ignore[misc]
+        convert = (one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns)
+        self._convert = [(place, make) for place, make in enumerate(convert) if make is not None]
+        row: Any = namedtuple("Row", columns.keys())  # type: ignore[misc]
+        self._row: Callable[[Iterable[Any]], Any] = row._make
 
-    def rows(self, found: Sequence[Any]) -> Sequence[Any]:
-        if not any(self._convert):
-            return found
-        convert, row = self._convert, self._row
-        return [
-            row(*(value if make is None else make(value) for make, value in zip(convert, one, strict=True)))
-            for one in found
-        ]
+    def rows(self, found: Iterable[Sequence[Any]]) -> Sequence[Any]:
+        return [self._row(self._converted(one)) for one in found]
+
+    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
+        if not self._convert:
+            return row
+        values = list(row)
+        for place, make in self._convert:
+            values[place] = make(values[place])
+        return values
 
 
 class PreparedLookUp:
@@ -106,4 +126,14 @@ class PreparedLookUp:
         compiled, reader = prepared
         row = {f"key_{number}": key for number, key in enumerate(keys)}
         row |= {f"key_{number}": keys[-1] for number in range(len(keys), size)}
-        return reader.rows(connection.exec_driver_sql(compiled.text, compiled.parameters(row)).all())
+        parameters = compiled.parameters(row)
+        if compiled.is_sqlite:
+            _begin(connection)
+            return reader.rows(by_driver(connection, compiled.text, parameters)[0])
+        return reader.rows(connection.exec_driver_sql(compiled.text, parameters).all())
+
+
+def _begin(connection: Connection) -> None:
+    """Begin the connection's transaction, as SQLAlchemy does with its first statement."""
+    if not connection.in_transaction():
+        connection.begin()
