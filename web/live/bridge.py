@@ -21,6 +21,7 @@ from .hub import AHEAD_S, Hub
 from .protocol import HELLO_WITHIN_S, Close
 from .returning import Returning
 from .session import Session
+from .turns import Turns
 from .views import Views
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Bridge:
         """
         self.limits = limits or Limits()
         self.hub = Hub(ring_bytes=self.limits.ring_bytes, ahead_s=self.limits.ahead_s)
+        #: The connections that have something to send.
+        self.turns = Turns()
         self.is_draining = False
         self._views = views or Views()
         self._cluster = cluster
@@ -211,8 +214,10 @@ class _OnLoop:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Send a portion, and the next one after the tasks that write have had their turn."""
-        if self._portions:
+        """Send a portion, and the next one after all connections have had their turn."""
+        if self._bridge.turns:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        elif self._portions:
             asyncio.get_running_loop().call_soon(self._go_on)
             self._send_one()
         else:

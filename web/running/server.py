@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from workers.errors import WorkersError
 
 from ..live.bridge import Bridge
+from ..live.connections.at_once import Connection
 from ..live.protocol import MAX_FRAME_BYTES
 
 #: The kernel ends a connection whose client has taken nothing for so long.
@@ -61,7 +62,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                ws="websockets-sansio",
+                ws=Connection,
                 # Deflate takes 100 KB a connection. Our own pings also tell the client that it is connected.
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,

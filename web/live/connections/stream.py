@@ -71,7 +71,8 @@ class LiveStream:
         async def finish(ending: Ending) -> None:
             await _send_body(send, f"data: {ending.bye}\n\n", more=False)
 
-        writer = Writer(send_frame, finish, last_frame_s=self._bridge.limits.last_frame_s)
+        limit_s = self._bridge.limits.last_frame_s
+        writer = Writer(send_frame, finish, last_frame_s=limit_s, turns=self._bridge.turns)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await _send_body(send, f"retry: {_RETRY_MS}\n\n")
         session = Session(user, now=time.monotonic(), expires_at=expires_at, wake=writer.wake, answers=False)

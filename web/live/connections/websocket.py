@@ -16,6 +16,7 @@ from ..outbox import Waiting
 from ..protocol import Close, Hello, NewToken, WrongFrame
 from ..session import Ending, Pace, Session
 from .admission import Admission, Refusal
+from .at_once import WriteAtOnce, write_at_once_of
 from .writer import Writer
 
 Scope = MutableMapping[str, Any]
@@ -59,7 +60,7 @@ class LiveSocket:
             return
         with self._admission.counted(scope):
             await send({"type": "websocket.accept", "subprotocol": protocol.SUBPROTOCOL})
-            await self._serve(receive, send)
+            await self._serve(receive, send, write_at_once_of(scope))
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         if protocol.SUBPROTOCOL not in scope.get("subprotocols", ()):
@@ -68,7 +69,7 @@ class LiveSocket:
             return Refusal(503, "the server stops", 1)
         return self._admission.refusal(scope)
 
-    async def _serve(self, receive: Receive, send: Send) -> None:
+    async def _serve(self, receive: Receive, send: Send, write: WriteAtOnce | None) -> None:
         async def send_frame(frame: Waiting) -> None:
             await send({"type": "websocket.send", "text": frame.text})
 
@@ -77,7 +78,8 @@ class LiveSocket:
             await send({"type": "websocket.close", "code": int(ending.code)})
 
         pace = Pace(time.monotonic())
-        writer = Writer(send_frame, finish, last_frame_s=self._bridge.limits.last_frame_s)
+        limit_s = self._bridge.limits.last_frame_s
+        writer = Writer(send_frame, finish, last_frame_s=limit_s, turns=self._bridge.turns, write=write)
         try:
             session = await self._greet(receive, pace, writer)
         except _Refused as exc:

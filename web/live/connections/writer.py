@@ -1,4 +1,8 @@
-"""Writes what waits for a session to its connection; a task of its own runs only while something waits."""
+"""Writes what waits for a session to its connection.
+
+What the connection takes at once is written when it is the session's turn. A task of its own runs only while
+more waits than that.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from ..hub import Hub
 from ..outbox import Waiting
 from ..protocol import Close
 from ..session import Ending, Session
+from ..turns import Turns
+from .at_once import WriteAtOnce
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +31,19 @@ class Writer:
     ends the connection. Both raise OSError if the client is gone.
     """
 
-    __slots__ = ("_finish", "_last_frame_s", "_limit", "_owner", "_send", "_task", "gave_up", "session")
+    __slots__ = (
+        "_finish",
+        "_has_turn",
+        "_last_frame_s",
+        "_limit",
+        "_owner",
+        "_send",
+        "_task",
+        "_turns",
+        "_write",
+        "gave_up",
+        "session",
+    )
 
     def __init__(
         self,
@@ -33,10 +51,18 @@ class Writer:
         finish: Callable[[Ending], Awaitable[None]],
         *,
         last_frame_s: float,
+        turns: Turns,
+        write: WriteAtOnce | None = None,
     ) -> None:
-        """``last_frame_s``: how long a client that reads nothing has to take its last frame."""
+        """``last_frame_s``: how long a client that reads nothing has to take its last frame.
+
+        ``write`` does what ``send`` does without waiting, if the connection can.
+        """
         self._send = send
         self._finish = finish
+        self._turns = turns
+        self._write = write
+        self._has_turn = False
         self._last_frame_s = last_frame_s
         self._task: asyncio.Task[None] | None = None
         self._owner = asyncio.current_task()
@@ -46,14 +72,14 @@ class Writer:
         self.session: Session | None = None
 
     def wake(self) -> None:
-        """Begin to send, if that does not happen already."""
+        """Begin to send soon, if that does not happen already."""
         session = self.session
         assert session is not None
-        loop = asyncio.get_running_loop()
-        if self._task is None:
-            self._task = loop.create_task(self._run(session))
+        if self._task is None and not self._has_turn:
+            self._has_turn = True
+            self._turns.add(self._take_turn)
         if session.ending is not None and self._limit is None:
-            self._limit = loop.call_later(self._last_frame_s, self._give_up)
+            self._limit = asyncio.get_running_loop().call_later(self._last_frame_s, self._give_up)
 
     @asynccontextmanager
     async def serving(self, hub: Hub) -> AsyncIterator[None]:
@@ -85,9 +111,37 @@ class Writer:
         self.gave_up = True
         self._owner.cancel()
 
-    async def _run(self, session: Session) -> None:
+    def _take_turn(self) -> None:
+        """Write what the connection takes at once, and leave the rest to a task."""
+        session = self.session
+        self._has_turn = False
+        assert session is not None
+        if session.has_left:
+            return
+        try:
+            untaken = self._write_at_once(session)
+        except Exception:
+            logger.exception("live.send_failed session=%s", session.id)
+            self._failed(session)
+            return
+        if untaken is not None or len(session.outbox) or session.ending is not None:
+            self._task = asyncio.get_running_loop().create_task(self._run(session, untaken))
+
+    def _write_at_once(self, session: Session) -> Waiting | None:
+        """Write while the connection takes it; returns the frame that it did not take."""
+        if self._write is None:
+            return None
+        while (frame := session.outbox.take()) is not None:
+            if not self._write(frame.text):
+                return frame
+        return None
+
+    async def _run(self, session: Session, untaken: Waiting | None) -> None:
+        """Send what waits, ``untaken`` first."""
         try:
             with suppress(OSError):
+                if untaken is not None:
+                    await self._send(untaken)
                 while (frame := session.outbox.take()) is not None:
                     await self._send(frame)
                 if session.ending is not None:
@@ -95,7 +149,11 @@ class Writer:
         except Exception:
             logger.exception("live.send_failed session=%s", session.id)
             self._task = None
-            # Wakes this once more, for the last frame; if it was that one, the limit ends the connection.
-            session.end(Close.GOING_AWAY, _AGAIN_MS, "a frame could not be sent")
+            self._failed(session)
         else:
             self._task = None
+
+    @staticmethod
+    def _failed(session: Session) -> None:
+        """Wake this once more, for the last frame; if it was that one, the limit ends the connection."""
+        session.end(Close.GOING_AWAY, _AGAIN_MS, "a frame could not be sent")

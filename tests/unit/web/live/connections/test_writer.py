@@ -10,6 +10,7 @@ from web.live.connections.writer import Writer
 from web.live.outbox import Waiting
 from web.live.protocol import Close
 from web.live.session import Ending, Session
+from web.live.turns import Turns
 
 
 def test_a_frame_that_cannot_be_sent_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
@@ -22,7 +23,7 @@ def test_a_frame_that_cannot_be_sent_ends_the_session(caplog: pytest.LogCaptureF
         async def finish(ending: Ending) -> None:
             ended.set_result(ending)
 
-        writer = Writer(send, finish, last_frame_s=60)
+        writer = Writer(send, finish, last_frame_s=60, turns=Turns())
         session = Session("ana", now=0, expires_at=1_000, wake=writer.wake)
         writer.session = session
         session.send(Waiting("\ud800"))
@@ -43,7 +44,7 @@ def test_if_the_last_frame_cannot_be_sent_either_the_connection_ends() -> None:
         async def finish(ending: Ending) -> None:
             raise RuntimeError
 
-        writer = Writer(send, finish, last_frame_s=0)
+        writer = Writer(send, finish, last_frame_s=0, turns=Turns())
         session = Session("ana", now=0, expires_at=1_000, wake=writer.wake)
         writer.session = session
         session.send(Waiting("{}"))
@@ -55,3 +56,79 @@ def test_if_the_last_frame_cannot_be_sent_either_the_connection_ends() -> None:
         return writer.gave_up
 
     assert asyncio.run(serve())
+
+
+class Client:
+    """A client that takes ``room`` frames at once, and all others from a task."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.at_once: list[str] = []
+        self.waited: list[str] = []
+        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self.writer = Writer(
+            self._send, self._finish, last_frame_s=60, turns=Turns(), write=self._write_at_once
+        )
+        self.session = Session("ana", now=0, expires_at=1_000, wake=self.writer.wake)
+        self.writer.session = self.session
+
+    def _write_at_once(self, text: str) -> bool:
+        if len(self.at_once) == self.room:
+            return False
+        text.encode()
+        self.at_once.append(text)
+        return True
+
+    async def _send(self, frame: Waiting) -> None:
+        self.waited.append(frame.text)
+
+    async def _finish(self, ending: Ending) -> None:
+        self.ended.set_result(ending)
+
+
+def test_what_the_connection_does_not_take_at_once_is_sent_by_a_task_in_order() -> None:
+    async def serve() -> tuple[list[str], list[str]]:
+        client = Client(room=2)
+        for text in "abcd":
+            client.session.send(Waiting(text))
+        client.session.end(Close.GOING_AWAY, None)  # what waits is not sent any more
+        async with asyncio.timeout(10):
+            await client.ended
+        again = Client(room=2)
+        for text in "abcd":
+            again.session.send(Waiting(text))
+        async with asyncio.timeout(10):
+            while len(again.waited) < 2:
+                await asyncio.sleep(0)
+        assert not client.at_once
+        assert not client.waited
+        return again.at_once, again.waited
+
+    assert asyncio.run(serve()) == (["a", "b"], ["c", "d"])
+
+
+def test_a_frame_that_cannot_be_written_at_once_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
+    async def serve() -> Ending:
+        client = Client(room=2)
+        client.session.send(Waiting("\ud800"))
+        async with asyncio.timeout(10):
+            return await client.ended
+
+    assert asyncio.run(serve()).code is Close.GOING_AWAY
+    assert "live.send_failed session=" in caplog.text
+
+
+def test_who_has_left_before_its_turn_is_sent_nothing() -> None:
+    async def serve() -> Client:
+        client, other = Client(room=1), Client(room=1)
+        client.session.send(Waiting("a"))
+        client.session.has_left = True
+        other.session.send(Waiting("b"))
+        async with asyncio.timeout(10):
+            while not other.at_once:
+                await asyncio.sleep(0)
+        return client
+
+    client = asyncio.run(serve())
+    assert not client.at_once
+    assert not client.waited
