@@ -16,7 +16,7 @@ from tests.helpers.kafka_reading import letters_of, read_topic
 from tests.helpers.samples import an_event
 from tests.helpers.waiting import wait_for
 from workers.dead_letters.letter import Reason
-from workers.kafka.calls import partition_of
+from workers.kafka import partition_of
 
 STRUCTURED = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 KEYS = [f"todo-{number}" for number in range(6)]

@@ -30,7 +30,6 @@ from .calls import (
     look_up_topic,
     missing_codecs,
     must_wait,
-    partition_of,
     patiently,
     polls_of,
     read_up_to,
@@ -62,6 +61,7 @@ from .error_translation import (
 from .measuring import measure
 from .membership.heartbeats import Heartbeats
 from .membership.memberships import Memberships
+from .partitioning import partition_of
 
 __all__ = [
     "AsyncConsumerRebalanceListener",

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import kafka.errors
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, codec
-from kafka.partitioner import murmur2
 from kafka.protocol.consumer import OffsetForLeaderEpochRequest
 from kafka.structs import OffsetAndMetadata
 
@@ -191,9 +190,3 @@ def look_up_topic(producer: KafkaProducer, cluster: Cluster, topic: str) -> None
                 raise
             # Kafka has answered, again and again: it does not know the topic.
             raise kafka.errors.UnknownTopicOrPartitionError(topic) from exc
-
-
-def partition_of(partitions: set[int], key: bytes) -> int:
-    """The one of a topic's partitions that Java's clients choose for a key."""
-    turn: int = (murmur2(key) & 0x7FFFFFFF) % len(partitions)
-    return sorted(partitions)[turn]

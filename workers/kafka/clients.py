@@ -27,6 +27,7 @@ from .patches.free_connection import ConnectionManager
 from .patches.net_client import NetClient
 from .patches.selector import CoalescingSelector
 from .patches.sender import EndingSender
+from .patches.sending import DirectProducer
 from .security.oauth import token_provider
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ _METADATA_MAX_AGE_MS = 8_000
 SESSION_TIMEOUT_MS = 45_000
 
 
-def connect_producer(cluster: Cluster, *, idempotent: bool = True) -> KafkaProducer:
+def connect_producer(cluster: Cluster, *, idempotent: bool = True) -> DirectProducer:
     """Connect a producer of durable records: acks from all replicas, in their order.
 
     A record that Kafka has not confirmed within ``send_timeout_s`` fails. Raises KafkaUnreachable.
@@ -61,7 +62,7 @@ def connect_producer(cluster: Cluster, *, idempotent: bool = True) -> KafkaProdu
     one_at_a_time = {} if idempotent else {"max_in_flight_requests_per_connection": 1}
     producer = connect(
         cluster,
-        KafkaProducer,
+        DirectProducer,
         metrics_enabled=False,
         batch_size=_BATCH_BYTES,
         acks="all",

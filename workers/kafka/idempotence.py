@@ -6,12 +6,12 @@ import logging
 import time
 
 import kafka.errors
-from kafka import KafkaProducer
 from kafka.protocol.producer import InitProducerIdRequest
 
 from .clients import connect_admin, connect_producer, discard_producer
 from .cluster import Cluster
 from .error_translation import inner_text, kafka_errors
+from .patches.sending import DirectProducer
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _POLL_INTERVAL_S = 0.002
 _NO_ID = -1
 
 
-def connect_durable(cluster: Cluster) -> KafkaProducer:
+def connect_durable(cluster: Cluster) -> DirectProducer:
     """Connect a producer of durable records, idempotent if the cluster allows that, and else say so.
 
     Without idempotence, a record whose answer was lost is written again; one connection carries one request
@@ -63,7 +63,7 @@ def why_not_idempotent(cluster: Cluster) -> str | None:
     return error.message if issubclass(error, kafka.errors.AuthorizationError) else None
 
 
-def _refusal(producer: KafkaProducer) -> str | None:
+def _refusal(producer: DirectProducer) -> str | None:
     try:
         producer._sender._client._manager.broker_version_data.api_version(InitProducerIdRequest)
     except kafka.errors.UnsupportedVersionError as exc:

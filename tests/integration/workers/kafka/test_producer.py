@@ -35,6 +35,7 @@ def _enqueue_beside_a_retired_producer(broker: KafkaBroker) -> None:
 def test_a_forked_child_does_not_close_what_its_parent_retired(broker: KafkaBroker) -> None:
     broker.enqueue(message("before"))
     broken = broker.producer._producer
+    assert broken is not None
     broker.producer._retire_broken(broken, KafkaTimeoutError("as after an outage"))
     child = multiprocessing.get_context("fork").Process(
         target=_enqueue_beside_a_retired_producer, args=(broker,)
@@ -43,7 +44,6 @@ def test_a_forked_child_does_not_close_what_its_parent_retired(broker: KafkaBrok
     child.join(30)
     assert child.exitcode == 0
     broker.enqueue(message("after"))
-    assert broken is not None
     assert broken._closed
 
 

@@ -1,0 +1,80 @@
+"""A record whose partition is chosen goes straight into the buffer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+from kafka.errors import IllegalStateError, MessageSizeTooLargeError
+from kafka.producer.record_accumulator import RecordAccumulator
+
+from workers.kafka.patches.sending import DirectProducer
+
+
+class Metadata:
+    """The topics of a cluster, and how often somebody asked for all their names."""
+
+    def __init__(self) -> None:
+        self.listed = 0
+
+    def topics(self) -> set[str]:
+        self.listed += 1
+        return {"jobs"}
+
+    def partitions_for_topic(self, _: str) -> set[int]:
+        return {0, 1}
+
+
+def unconnected(kind: Any, **config: Any) -> Any:
+    """A producer without a connection, which counts how often its thread is woken."""
+    producer = kind.__new__(kind)
+    producer.config = KafkaProducer.DEFAULT_CONFIG | {"api_version": (4, 0)} | config
+    producer.woken = 0
+    producer._sender = SimpleNamespace(wakeup=lambda: setattr(producer, "woken", producer.woken + 1))
+    producer._accumulator = RecordAccumulator()
+    producer._metadata, producer._transaction_manager = Metadata(), None
+    producer._closed = False
+    return producer
+
+
+def of_kafka_python(producer: Any, topic: str, partition: int, *record: Any) -> Any:
+    key, value, headers = record
+    return producer.send(topic, value, key, headers, partition)
+
+
+upstream = pytest.mark.xfail(reason="kafka-python looks at all topics", raises=AssertionError)
+
+
+@pytest.mark.parametrize(
+    ("kind", "append"),
+    [(DirectProducer, DirectProducer.append), pytest.param(KafkaProducer, of_kafka_python, marks=upstream)],
+)
+def test_a_record_costs_no_look_at_all_topics(kind: type[Any], append: Any) -> None:
+    producer = unconnected(kind)
+    try:
+        for _ in range(3):
+            append(producer, "jobs", 1, b"k", b"v", [("name", b"x")])
+        (batch,) = (queued for (queued,) in producer._accumulator._batches.values())
+        assert (batch.topic_partition, batch.record_count, producer.woken) == (("jobs", 1), 3, 1)
+        assert producer._metadata.listed == 0
+    finally:
+        producer._closed = True
+
+
+def test_what_is_too_large_is_refused_and_what_is_just_not_is_taken() -> None:
+    producer = unconnected(DirectProducer, max_request_size=1_000)
+    try:
+        producer.append("jobs", 0, b"k", b"v" * 850, [("näme", b"x" * 40)])
+        with pytest.raises(MessageSizeTooLargeError):
+            producer.append("jobs", 0, b"k", b"v" * 850, [("näme", b"x" * 90)])
+    finally:
+        producer._closed = True
+
+
+def test_a_closed_producer_takes_nothing() -> None:
+    producer = unconnected(DirectProducer)
+    producer._closed = True
+    with pytest.raises(IllegalStateError):
+        producer.append("jobs", 0, b"k", b"v", [])
