@@ -32,6 +32,7 @@ def move(database: Database, folder: ArchiveFolder, *, until: datetime, now: dat
     if not moved:
         print(f"nothing to archive: no whole month ended before {until:%Y-%m-%d}")
     _say_what_holds_up(stopped_at, now)
+    say_what_all_may_read(folder)
     return 0
 
 
@@ -52,6 +53,17 @@ def say_what_is_archived(database: Database, how: str) -> None:
         last = months[-1]
         names = last.month if len(months) == 1 else f"{months[0].month} to {last.month}"
         print(f"rows 1 to {last.last_sequence:,} ({names}) are archived: {how}", file=sys.stderr)
+
+
+def say_what_all_may_read(folder: ArchiveFolder) -> None:
+    """Say which files are open to all users, apart from the output: somebody may want it so."""
+    if files := folder.open_to_all():
+        count = "1 file" if len(files) == 1 else f"{len(files)} files"
+        print(
+            f"every user of this machine may read {count} in {folder.path}, from {files[0].name} on: older "
+            f"versions made them so; if nobody else needs them: chmod 600 {folder.path}/audit-*",
+            file=sys.stderr,
+        )
 
 
 def _say_what_holds_up(stopped_at: Sequence[Row], now: datetime) -> None:

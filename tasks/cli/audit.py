@@ -20,7 +20,7 @@ from ..audit.chain import Head
 from ..audit.reading import AuditFilter, newest
 from . import archive_output as archive_commands
 from . import audit_output as commands
-from .archive_output import say_what_is_archived
+from .archive_output import say_what_all_may_read, say_what_is_archived
 
 app = command_group("Look at the audit trail, verify, complete or archive it.")
 
@@ -87,7 +87,11 @@ def verify(
 ) -> None:
     """Walk the chain of hashes, and exit 1 where it is broken. Keep the head it prints somewhere else."""
     expected = _head(expect)
-    raise typer.Exit(commands.check(database(), expected, as_json=json, folder=archive_folder()))
+    folder = archive_folder()
+    status = commands.check(database(), expected, as_json=json, folder=folder)
+    if folder is not None:
+        say_what_all_may_read(folder)
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import fcntl
 import gzip
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +121,10 @@ class ArchiveFolder:
         if flaws:
             raise ArchiveError(flaws[0])
 
+    def open_to_all(self) -> list[Path]:
+        """The files that every user of the machine may read, as older versions wrote them."""
+        return [file for file in sorted(self.path.glob("audit-*")) if _mode(file) & stat.S_IROTH]
+
     def _rows(self, month: str) -> Path:
         return self.path / f"audit-{month}.jsonl.gz"
 
@@ -197,6 +202,13 @@ def _read(file: Path) -> bytes:
         raise ArchiveError(f"{file.name} is missing in {file.parent}") from exc
     except OSError as exc:
         raise ArchiveError(f"{file} cannot be read: {exc.strerror}") from exc
+
+
+def _mode(file: Path) -> int:
+    try:
+        return file.stat().st_mode
+    except OSError:
+        return 0  # it went meanwhile
 
 
 def _wrong_content(file: Path, sha256: str) -> str | None:
