@@ -18,9 +18,9 @@ from starlette.routing import BaseRoute
 
 from workers.broker.kafka_broker import KafkaBroker
 from workers.errors import WorkersError, WrongUsage
+from workers.operations.told_runs import ToldRuns
 
 from .actions.runs import Runs
-from .actions.told import ToldRuns
 from .page import environment
 from .reading.actions import Actions
 from .reading.letters import LetterIndex

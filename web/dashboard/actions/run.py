@@ -8,27 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from workers.dead_letters.edits import Edit
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Bounds, Selection
+from workers.operations.told_runs import Phase
 
 #: How many letters a second an unlimited action is thought to do, for what is said of its length.
 FULL_RATE = 5_000
-
-
-class Phase(StrEnum):
-    """Where a run is; the text completes `the run …`."""
-
-    LOOKING = "looks which letters it is about"
-    READY = "waits for the confirmation"
-    WAITING = "waits until another run has ended"
-    ACTING = "acts"
-    STOPPED = "was stopped"
-    DONE = "is done"
-    FAILED = "has failed"
 
 
 @dataclass

@@ -5,7 +5,8 @@ It can be stopped, and resumed with what is left. One acts at a time, so that tw
 letters do not run their jobs twice.
 
 The log of actions has who began which run and what became of it. So a run is known, and can be stopped and
-resumed, in all processes that have the dashboard, also after a restart: see :mod:`.told`.
+resumed, in all processes that have the dashboard, also after a restart: see
+`workers.operations.told_runs`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
 from workers.operations.logged import Stopped, written_down
+from workers.operations.told_runs import BEGINNINGS, KEPT, Phase, ToldRun, ToldRuns, bounds_as_json
+from workers.operations.turn import Turn
 
 from ..reading.actions import Actions
 from ..reading.letters import LetterIndex
-from .run import Phase, Run
-from .told import BEGINNINGS, KEPT, SAYS_S, ToldRun, ToldRuns, as_run, bounds_as_json, comes_before, is_others
+from .run import Run
+from .told import as_run, is_others
 
 logger = logging.getLogger(__name__)
 
@@ -194,10 +197,11 @@ class Runs:
                 letters=run.left,
                 run=run.id,
             ):
-                self._wait_for_others(run)
+                turn = self._turn_of(run)
+                turn.wait_for_others()
                 run.phase = Phase.ACTING
                 self._letters.catch_up()  # with what the action before has done
-                self._do(run, self._selection(run, action), action)
+                self._do(run, self._selection(run, action), action, turn)
             away = run.resolution.away
             run.problem = str(away) if away else None
             if not away and run.selection:
@@ -226,30 +230,21 @@ class Runs:
             run.total = run.done + run.selection.total
         return run.selection
 
-    def _wait_for_others(self, run: Run) -> None:
-        """Wait until none acts that began before this one, in whichever process."""
-        while run.id not in (told := self._told()) or comes_before(told, run.id, time.time() * 1000):
-            self._pause(run, 0.5)
-
-    def _pause(self, run: Run, seconds: float) -> None:
-        """Wait; say now and then that the run goes on, and look whether somebody wants it to stop."""
-        until = time.monotonic() + seconds
-        while True:
+    def _turn_of(self, run: Run) -> Turn:
+        def told() -> Mapping[str, ToldRun]:
             self._log.want()
-            told = self._told().get(run.id)
-            left_s = max(0.0, until - time.monotonic())
-            is_over = told is not None and (told.stop_wished_by or told.turn != run.turn)
-            if is_over or run.stopping.wait(min(1.0, left_s)):
-                raise Stopped
-            if told and time.time() - told.heard_ms / 1000 >= SAYS_S:
-                self._log.write(run.who, f"{run.verb}: goes on", {"run": run.id, "done": run.resolution.done})
-            if left_s <= 1.0:
-                return
+            return self._told()
 
-    def _do(self, run: Run, selection: Selection, action: Action) -> None:
+        def rest(seconds: float) -> None:
+            if run.stopping.wait(seconds):
+                raise Stopped
+
+        return Turn(run.id, run.turn, run.resolution, told, self._log.write, rest=rest)
+
+    def _do(self, run: Run, selection: Selection, action: Action, turn: Turn) -> None:
         def progress(_count: int) -> None:
             self._letters.want()  # what others resolve meanwhile must be known
-            self._pause(run, 0.0)
+            turn.pause(0.0)
 
         act(
             self._broker,
@@ -259,7 +254,7 @@ class Runs:
             run.resolution,
             rate_per_s=run.rate_per_s,
             progress=progress,
-            wait=lambda seconds: self._pause(run, seconds),
+            wait=turn.pause,
         )
 
     @contextmanager

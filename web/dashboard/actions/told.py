@@ -1,140 +1,16 @@
-"""The runs that the log of actions tells of, whichever process or command began them. Pure: no I/O, no clock.
-
-The log has the order of all that was done. So every process knows the same: which runs go on, whose turn it
-is, and which one somebody wants to stop. A run that goes on says so each minute; one that has not for longer
-has ended with its process.
-"""
+"""Runs as pages show them, by what the log of actions tells of them. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from workers.dead_letters.filter import Filter
-from workers.dead_letters.selection import Bounds
 from workers.errors import WorkersError
-from workers.operations.action_log import Action
+from workers.operations.told_runs import TIMES, Phase, ToldRun
 
 from ..filters import FIELDS, NO_EXCEPTION, filter_of
-from .run import Phase, Run
-
-#: How often a run that acts says so, and after how long in silence it has ended.
-SAYS_S = 60.0
-SILENT_S = 150.0
-
-#: How many runs are known that do not go on.
-KEPT = 50
-
-_TIMES = ("since_ms", "until_ms")
-#: What the log says when a run begins, or goes on after it ended, with the verb of that run.
-BEGINNINGS = {"replay": "replay", "mend and replay": "replay", "discard": "discard"}
-_ENDINGS = {"ended": Phase.DONE, "stopped": Phase.STOPPED, "failed": Phase.FAILED}
-
-
-@dataclass
-class ToldRun:
-    """A run, by what the log has of it; ``turn`` is the number of the record with which it last began.
-
-    One that goes on has not begun again, whatever the log says: of two processes that begin it at once, the
-    first in the log acts.
-    """
-
-    id: str
-    verb: str
-    who: str
-    began_ms: int
-    about: Mapping[str, Any]
-    turn: int
-    total: int
-    done_before: int = 0
-    done_now: int = 0
-    phase: Phase = Phase.ACTING
-    heard_ms: int = 0
-    stop_wished_by: str | None = None
-    bounds: Bounds | None = None
-
-    @property
-    def done(self) -> int:
-        return self.done_before + self.done_now
-
-    def goes_on(self, now_ms: float) -> bool:
-        """Whether it acts, or waits for its turn, in a process that lives."""
-        return self.phase is Phase.ACTING and now_ms - self.heard_ms <= SILENT_S * 1000
-
-
-class ToldRuns:
-    """The runs that a log tells of, taken in action by action: those that go on, and the last others.
-
-    One thread takes in; any may look.
-    """
-
-    def __init__(self) -> None:
-        self._runs: dict[str, ToldRun] = {}
-
-    @property
-    def by_id(self) -> dict[str, ToldRun]:
-        """The runs by their ids, those that began last at the end."""
-        return dict(self._runs)
-
-    def take(self, action: Action) -> None:
-        run_id = action.about.get("run")
-        if not isinstance(run_id, str):
-            return
-        run = self._runs.get(run_id)
-        verb, _, news = action.did.partition(": ")
-        if action.did not in BEGINNINGS:
-            if run is not None and verb == run.verb:
-                _note(run, action, news)
-        elif run is None or not run.goes_on(action.at_ms):
-            self._runs.pop(run_id, None)
-            self._runs[run_id] = _begun(run, action, run_id)
-            self._forget(action.at_ms)
-
-    def _forget(self, now_ms: float) -> None:
-        for old in list(self._runs.values())[:-KEPT]:
-            if not old.goes_on(now_ms):
-                del self._runs[old.id]
-
-
-def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:
-    done = before.done if before else 0
-    letters = _number(action.about.get("letters"))
-    verb = BEGINNINGS[action.did]
-    began_ms = before.began_ms if before else action.at_ms
-    return ToldRun(
-        run_id,
-        verb,
-        action.who,
-        began_ms,
-        action.about,
-        action.number,
-        done + letters,
-        done,
-        heard_ms=action.at_ms,
-        bounds=_bounds(action.about.get("bounds")),
-    )
-
-
-def _note(run: ToldRun, action: Action, news: str) -> None:
-    if news == "stop":
-        run.stop_wished_by = action.who
-        return
-    if action.about.get("turn", run.turn) != run.turn:
-        return  # it is about an earlier part of the run, and another process has gone on with that meanwhile
-    run.heard_ms = action.at_ms
-    run.done_now = _number(action.about.get("done"))
-    if news in _ENDINGS:
-        run.phase = _ENDINGS[news]
-        run.stop_wished_by = None
-
-
-def comes_before(told: Mapping[str, ToldRun], run_id: str, now_ms: float) -> ToldRun | None:
-    """A run that goes on and began before this one; None if it is this one's turn."""
-    own = told.get(run_id)
-    others = (one for one in told.values() if one.id != run_id and one.goes_on(now_ms))
-    return next((one for one in others if own is None or one.turn < own.turn), None)
+from .run import Run
 
 
 def is_others(run: Run, told: Mapping[str, ToldRun]) -> bool:
@@ -158,26 +34,7 @@ def as_run(told: ToldRun, now_ms: float) -> Run:
     # Mended arguments are in no log: such a letter is mended again instead.
     if "places" not in told.about and "into" not in told.about and "where" not in told.about:
         with suppress(WorkersError):
-            times = {name: told.about["bounds"].get(name) for name in _TIMES} if told.bounds else {}
+            times = {name: told.about["bounds"].get(name) for name in TIMES} if told.bounds else {}
             run.wanted = replace(filter_of(asked, int(now_ms)), **times)
             run.bounds = told.bounds
     return run
-
-
-def bounds_as_json(bounds: Bounds, wanted: Filter) -> dict[str, Any]:
-    """The bounds of a selection as the log has them, with the filter's times, to the millisecond."""
-    last = {str(one): last for one, last in bounds.last.items()}
-    return {"last": last, "newest": list(bounds.newest), **{name: getattr(wanted, name) for name in _TIMES}}
-
-
-def _bounds(found: Any) -> Bounds | None:
-    try:
-        time_ms, partition, offset = map(int, found["newest"])
-        last = {int(one): int(offset) for one, offset in found["last"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-    return Bounds(last, (time_ms, partition, offset))
-
-
-def _number(found: Any) -> int:
-    return found if isinstance(found, int) and found >= 0 else 0

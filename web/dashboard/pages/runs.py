@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from workers.errors import WrongUsage
+from workers.operations.told_runs import Phase
 
-from ..actions.run import FULL_RATE, Phase, Run
+from ..actions.run import FULL_RATE, Run
 from ..actions.runs import MAX_LIMIT
 from ..desk import Desk, Viewer
 from ..filters import asked, filter_of

@@ -16,8 +16,11 @@ from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
-from ...operations.logged import log_of, written_down
+from ...operations.logged import Stopped
+from ...operations.told_runs import ToldRun
+from ...operations.turn import begun
 from ...progress import counting, progress
+from ...times import timestamp
 from ..terminal import complain, console, visible
 from .shared_options import Options
 
@@ -101,37 +104,51 @@ def _do(
     wanted: Filter,
 ) -> int:
     resolution = Resolution()
-    interrupted = False
+    stopped = None
     try:
-        with (
-            log_of(broker) as log,
-            written_down(log.write, options.who, action, wanted, resolution, letters=selection.total),
-            counting(action.verb, selection.total) as count,
-        ):
-            act(
-                broker,
-                search,
-                selection,
-                action,
-                resolution,
-                rate_per_s=options.rate_per_s,
-                progress=count,
-            )
+        with begun(broker, options.who, action, wanted, resolution, letters=selection.total) as turn:
+            turn.wait_for_others(_tell)
+            with counting(action.verb, selection.total) as count:
+
+                def advance(done: int) -> None:
+                    count(done)
+                    turn.pause(0.0)
+
+                act(
+                    broker,
+                    search,
+                    selection,
+                    action,
+                    resolution,
+                    rate_per_s=options.rate_per_s,
+                    progress=advance,
+                    wait=turn.pause,
+                )
     except KeyboardInterrupt:
-        interrupted = True
-    return _summary(action, selection.total, resolution, interrupted=interrupted)
+        stopped = "interrupted"
+    except Stopped as exc:
+        stopped = str(exc)
+    return _summary(action, selection.total, resolution, stopped)
 
 
-def _summary(action: Action, total: int, resolution: Resolution, *, interrupted: bool) -> int:
+def _tell(other: ToldRun) -> None:
+    began = timestamp(other.began_ms)
+    complain(
+        f"waiting for a {other.verb} of {other.total} that {other.who} began at {began}, so that no job runs "
+        "twice; if its process was killed, for two and a half minutes at most"
+    )
+
+
+def _summary(action: Action, total: int, resolution: Resolution, stopped: str | None) -> int:
     print(f"{resolution.done} of {_dead_letters(total)} {action.done}")
     for letter_id, error in resolution.failures:
         complain(f"not {action.done}: {letter_id}: {error}")
     if resolution.failed > len(resolution.failures):
         complain(f"and {resolution.failed - len(resolution.failures)} more not {action.done}")
-    if interrupted or resolution.away is not None:
-        cause = "interrupted" if interrupted else f"stopped, {resolution.away}"
+    if stopped or resolution.away is not None:
+        cause = stopped or f"stopped, {resolution.away}"
         complain(f"{cause}; run it again for the rest: a job may run twice, none is lost")
-        return INTERRUPTED if interrupted else FAILED
+        return INTERRUPTED if stopped else FAILED
     if others := total - resolution.done - resolution.failed:
         complain(f"{others} changed meanwhile: replayed or discarded by somebody else, or failed again")
     return FAILED if resolution.failed else 0

@@ -14,8 +14,8 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import FakeKafka
 from tests.unit.web.dashboard.forms import followed, told
 from web.dashboard.actions import runs
-from web.dashboard.actions.run import Phase
 from web.dashboard.application import Dashboard
+from workers.operations.told_runs import Phase
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from tests.helpers.waiting import wait_for
 from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import FakeKafka
 from tests.unit.web.dashboard.forms import begin, followed, told
-from web.dashboard.actions.run import Phase, Run
+from web.dashboard.actions.run import Run
 from web.dashboard.application import Dashboard
 from web.dashboard.pages import runs as pages
 from workers.operations.action_log import Chain
+from workers.operations.told_runs import Phase
 
 Make = Callable[..., Dashboard]
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from web.dashboard.actions.run import Phase
-from web.dashboard.actions.told import SILENT_S, ToldRun, ToldRuns, as_run, comes_before
+from web.dashboard.actions.told import as_run
 from workers.operations.action_log import Chain
+from workers.operations.told_runs import SILENT_S, Phase, ToldRun, ToldRuns, comes_before
 
 
 def told_runs(chain: Chain) -> dict[str, ToldRun]:

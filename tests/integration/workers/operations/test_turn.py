@@ -1,0 +1,75 @@
+"""A command waits for whoever acts on dead letters, so that no job is sent twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import dramatiq
+import pytest
+
+from tests.helpers.waiting import wait_for
+from tests.unit.workers.dead_letters.index.test_table import a_letter
+from workers import Cluster, KafkaBroker
+from workers.cli.dead_letters.replay_and_discard import replay_all
+from workers.cli.dead_letters.shared_options import Options
+from workers.dead_letters.filter import Filter
+from workers.dead_letters.topic.letter_record import encode
+from workers.kafka.topic_reader import TopicReader
+from workers.operations.action_log import ActionLog
+from workers.operations.logged import log_of
+from workers.records.envelope import Record
+
+
+@pytest.fixture
+def broker(cluster: Cluster, namespace: str) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1)
+
+    @dramatiq.actor(broker=broker, queue_name="mail")
+    def send() -> None: ...
+
+    broker.prepare()
+    yield broker
+    broker.close()
+
+
+def _write_letters(broker: KafkaBroker, *ids: str) -> None:
+    for one in ids:
+        job = {
+            "queue_name": "mail", "actor_name": "send", "args": [], "kwargs": {}, "options": {},
+            "message_id": one, "message_timestamp": 1,
+        }  # fmt: skip
+        letter = a_letter(message_id=one, queue="mail", actor="send", value=json.dumps(job).encode())
+        broker.producer.deliver(broker.topics.dead_letters, encode(letter))
+
+
+def _last_in(log: ActionLog) -> str:
+    log.catch_up()
+    return log.chain.last[-1].who
+
+
+def test_a_command_waits_for_a_replay_of_the_same_letters_and_sends_none_of_its_jobs_again(
+    broker: KafkaBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_letters(broker, "a", "b", "c")
+    options = Options(limit=None, rate_per_s=None, yes=True, dry_run=False, who="ann")
+    statuses: list[int] = []
+    command = threading.Thread(
+        target=lambda: statuses.append(replay_all(broker, Filter(), options, to=None, edits=()))
+    )
+    with log_of(broker) as log:
+        log.write("bo", "replay", {"run": "in a browser", "letters": 2})
+        command.start()
+        wait_for(lambda: _last_in(log) == "ann")
+        for one in ("a", "b"):  # what the other has sent is ended a moment later
+            broker.producer.deliver(broker.topics.dead_letters, Record(one.encode(), None, []))
+        log.write("bo", "replay: ended", {"run": "in a browser", "done": 2})
+        command.join(30)
+    told = capsys.readouterr()
+    assert "waiting for a replay of 2 that bo began" in told.err
+    assert "1 of 3 dead letters replayed" in told.out
+    assert "2 changed meanwhile" in told.err
+    assert statuses == [0]
+    with TopicReader(broker.cluster, broker.topics.jobs("mail")) as jobs:
+        assert [json.loads(job.value or b"")["message_id"] for job in jobs.read_to_end()] == ["c"]
