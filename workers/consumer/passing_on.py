@@ -119,6 +119,11 @@ class PassingOn:
         self._has_nothing = not (busy or in_hand_count or self._withdrawn or self._untold)
         return bool(changed)
 
+    @property
+    def has_nothing(self) -> bool:
+        """Whether a look would find nothing to see to while no job is in hand."""
+        return self._has_nothing
+
     def wants_records(self, partitions: Mapping[TopicPartition, OwnedPartition]) -> bool:
         """Whether to fetch though no more jobs may be handed out."""
         return self._is_passing and sum(len(owned.buffer) for owned in partitions.values()) < _ENOUGH_RECORDS

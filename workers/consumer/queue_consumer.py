@@ -225,8 +225,9 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _wait(self, now: float, deadline: float) -> None:
         """Wait for something to do: for an ack if no more may be handed out now, else for records."""
-        # Acks do not wake the poll, so while some may come it is no longer than a commit may wait.
+        # Neither acks nor looks wake the poll, so while some are to come it ends when a commit may be due.
         to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
+        to_come = to_come or not self._passing_on.has_nothing
         longest_s = deadline - now
         if to_come or self._commits.is_saving:
             longest_s = min(longest_s, self._commit_interval_s)
@@ -241,10 +242,9 @@ class QueueConsumer(dramatiq.Consumer):
         if self._in_hand_count and (rest_s := self._poller.rest_s(now)) > 0:
             self._wait_for_ack(min(rest_s, deadline - now))
             return
-        if not to_come and self._commits.is_at_rest and not self._sleep(self._trimmer.due_in_s(now)):
-            return
-        full = {partition for partition, owned in self._assignment.partitions.items() if owned.full}
-        self._poller.poll(longest_s, full)
+        if to_come or not self._commits.is_at_rest or self._sleep(self._trimmer.due_in_s(now)):
+            full = {partition for partition, owned in self._assignment.partitions.items() if owned.full}
+            self._poller.poll(longest_s, full)
 
     def _wait_for_ack(self, timeout_s: float) -> None:
         with suppress(Empty):

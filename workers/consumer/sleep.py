@@ -30,7 +30,9 @@ class Sleep:
     def __call__(self, longest_s: float) -> bool:
         """Wait while there is nothing to poll for; True if there may be something, so that a poll must look.
 
-        Returns within half a second after the thread has been told to stop or to pause.
+        It waits for ``longest_s``, and for ten seconds, at most; on a thread that is not dramatiq's, not at
+        all. It also returns, with False, once the thread of the heartbeats has seen that this one is to stop
+        or to pause: it looks twice a second.
         """
         if longest_s <= 0 or not self._may_be_long:
             return True

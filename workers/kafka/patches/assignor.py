@@ -27,10 +27,14 @@ class Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
     version = 2
 
     def metadata(self, topics: Any) -> Any:
-        """Say what this member owns, and since which generation, as one that lost its session says too."""
+        """Say what this member owns, and since which generation."""
         said = super().metadata(topics)
         said.generation_id = self.generation
         return said
+
+    def forget(self) -> None:
+        """Own nothing any more, as the member has lost its place in the group."""
+        self.member_assignment = None
 
     def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
         """The next assignment of each member, by its id, as the protocol has it.

@@ -1,4 +1,7 @@
-"""A group member that spins while the coordinator is away, polls for each heartbeat, and forgets a join."""
+"""A group member that spins without a coordinator, polls for each heartbeat, and forgets what it should not.
+
+It forgets a join that has begun, and claims partitions of which it has lost all.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import Any
 
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaError, NotCoordinatorError
+
+from .assignor import Assignor
 
 #: Longest wait before a coordinator that cannot be reached is tried again.
 _MAX_WAIT_S = 1.0
@@ -34,6 +39,9 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
     A join that was begun is seen through. kafka-python 3.0.12 forgets one that began with new metadata, as of
     a topic that is deleted and made again, if its answer comes between two polls: the member never takes its
     partitions, and sends no heartbeats.
+
+    A member that has lost its place claims nothing. kafka-python 3.0.12 goes on to claim the partitions that
+    it had. If no other member has had them since, they stay with nobody until the next rebalance.
     """
 
     coordinator_id: Any
@@ -99,6 +107,9 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     def reset_generation(self, *args: Any, **options: Any) -> None:
         super().reset_generation(*args, **options)
+        for assignor in self._assignors.values():
+            if isinstance(assignor, Assignor):
+                assignor.forget()
         self.on_rejoin()
 
     async def _send_group_coordinator_request(self) -> Any:

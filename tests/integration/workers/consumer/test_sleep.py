@@ -12,14 +12,20 @@ from dramatiq import Worker
 
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
+from workers.consumer import passing_on
+from workers.consumer.queue_consumer import QueueConsumer
 from workers.kafka.patches.consumer import QuietConsumer
+from workers.partitions.commit_metadata import decode_load
 
 #: As long as a sleep lasts if nobody ends it.
 SLEEP_S = 10.0
 
 
 class Sleeps:
-    """Notes for how long consumers want to sleep, and whether one does."""
+    """Notes for how long consumers want to sleep, whether one does, and whether one has that was busy."""
+
+    is_busy: Callable[[], bool] = staticmethod(lambda: False)
+    has_been_busy = False
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.longest_s = 0.0
@@ -30,6 +36,7 @@ class Sleeps:
             self.longest_s = max(self.longest_s, timeout_s)
             if consumer._fetcher.is_quiet:
                 self.asleep.set()
+                self.has_been_busy |= self.is_busy()
             try:
                 return sleep(consumer, timeout_s)
             finally:
@@ -66,6 +73,37 @@ def test_a_job_that_comes_runs_at_once(worker: Worker, sleeps: Sleeps, ran: thre
     assert ran.wait(2.0)
     assert sleeps.longest_s == SLEEP_S
     wait_for(sleeps.asleep.is_set)  # again, once it is committed
+
+
+def test_a_process_says_that_it_is_no_longer_busy_before_it_sleeps(
+    cluster: Cluster, namespace: str, sleeps: Sleeps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its last commit is done before the next look at the jobs that wait."""
+    monkeypatch.setattr(passing_on, "_WAITED_S", 0.1)
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1, run_mover=False, commit_interval_ms=10)
+    go_on = threading.Event()
+    actor = dramatiq.actor(broker=broker, actor_name="work")(go_on.wait)
+    worker = Worker(broker, worker_threads=1)
+    worker.start()
+    for _ in range(2):
+        actor.send()
+    consumer = wait_for(lambda: worker.consumers["default"].consumer)
+    assert isinstance(consumer, QueueConsumer)
+
+    def is_busy() -> bool:
+        """Whether its last commit says so."""
+        owned = list(consumer._assignment.partitions.values())
+        return any(decode_load(each._committed[1]).busy for each in owned)
+
+    wait_for(is_busy)
+    sleeps.is_busy = is_busy
+    monkeypatch.setattr(passing_on, "_LOOK_INTERVAL_S", 1.0)
+    wait_for(lambda: consumer._passing_on._look_at > time.monotonic() + 0.5)
+    go_on.set()
+    wait_for(sleeps.asleep.is_set)
+    worker.stop()
+    broker.close()
+    assert not sleeps.has_been_busy
 
 
 @pytest.mark.parametrize("end", [Worker.pause, Worker.stop])

@@ -17,7 +17,8 @@ FindWanted = Callable[[bytes], Sequence[int] | None]
 def wanted_of(raw: bytes, count: int, find: FindWanted) -> tuple[bytes, int]:
     """The bytes of the wanted ones of ``count`` records, and how many they are.
 
-    All are kept if one of them is damaged: whoever reads them says so.
+    All are kept if a record up to that of the last place is damaged, or a place is behind all records:
+    whoever reads them says so. Behind the last place nothing is looked at.
     """
     places = find(raw)
     if places is None:

@@ -1,4 +1,4 @@
-"""A coordinator that is away is asked for with pauses, its loss is told once, and no join is forgotten."""
+"""A coordinator that is away is asked for with pauses, and its loss told once; what must be is remembered."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import NotCoordinatorError
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
+from workers.kafka.patches.assignor import Assignor
 from workers.kafka.patches.coordinator import PacedCoordinator
 
 upstream = pytest.mark.xfail(reason="kafka-python asks, and warns, as often as it can", raises=AssertionError)
@@ -118,3 +121,30 @@ def test_a_join_is_waited_for_though_the_metadata_that_began_it_is_taken_into_ac
     assert coordinator.need_rejoin()
     coordinator.rejoining = False
     assert not coordinator.need_rejoin()
+
+
+keeps_claims = pytest.mark.xfail(reason="kafka-python claims what it has lost", raises=AssertionError)
+
+
+@pytest.mark.parametrize(
+    "kind", [Assignor, pytest.param(CooperativeStickyAssignor, marks=keeps_claims)], ids=["ours", "original"]
+)
+def test_partitions_that_only_members_without_a_session_had_are_dealt_out_at_once(kind: Any) -> None:
+    lost, new = kind(), kind()
+    owned = ConsumerProtocolAssignment(kind.version, [("jobs", [0, 1, 2, 3])], b"")
+    lost.on_assignment(owned, 7)
+    coordinator = coordinator_of(PacedCoordinator, World())
+    coordinator._assignors = {lost.name: lost}
+    coordinator.reset_generation()
+    joined = [
+        SimpleNamespace(
+            member_id=name, metadata=ConsumerProtocolSubscription.decode(assignor.metadata(["jobs"]).encode())
+        )
+        for name, assignor in (("lost", lost), ("new", new))
+    ]
+    cluster = SimpleNamespace(topics=lambda: {"jobs"}, partitions_for_topic=lambda _: {0, 1, 2, 3})
+    dealt = kind().assign(cluster, joined)
+    assert [dict(dealt[name].assigned_partitions) for name in ("lost", "new")] == [
+        {"jobs": [0, 1]},
+        {"jobs": [2, 3]},
+    ]
