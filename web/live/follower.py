@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: How long one poll waits for records; also how long stopping may take.
 _POLL_MS = 500
-#: How often Kafka is asked whether it is there and the topics are the same, if nothing else shows it.
+#: How often it is looked at whether the topics are the same; Kafka is asked whether it is there if no record
+#: came since the last time: an answer takes long enough to delay the records that come meanwhile.
 PROBE_S = 2.0
 _PROBE_TIMEOUT_MS = 3_000
 #: How much is handed over at once: a client that keeps up must be able to take it before more comes.
@@ -216,15 +217,19 @@ class Follower:
             raise WorkersError(f"not all of the topics {', '.join(self._topics)} exist")
         reading = self._begin(consumer, layout)
         self._found()
-        probed_at = time.monotonic()
+        answered_at = probed_at = time.monotonic()
         while not self._stopping.is_set():
             fetched = consumer.poll(timeout_ms=_POLL_MS)
             self._hand_over(consumer, reading, [record for some in fetched.values() for record in some])
-            if fetched and not self._listener.is_watched:
-                self._stopping.wait(_UNWATCHED_S)
-            if time.monotonic() - probed_at >= PROBE_S:
-                consumer.end_offsets(layout.partitions[:1], timeout_ms=_PROBE_TIMEOUT_MS)
+            if fetched:
                 self._found()
+                answered_at = time.monotonic()
+                if not self._listener.is_watched:
+                    self._stopping.wait(_UNWATCHED_S)
+            if time.monotonic() - probed_at >= PROBE_S:
+                if answered_at <= probed_at:
+                    consumer.end_offsets(layout.partitions[:1], timeout_ms=_PROBE_TIMEOUT_MS)
+                    self._found()
                 probed_at = time.monotonic()
                 if layout_of(consumer, self._topics) != layout:
                     logger.warning("live.topics_changed topics=%s: clients load anew", ",".join(self._topics))
