@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 
 from ..events.models import TodoCompleted, TodoDeleted, TodoEvent, TodoUpdated
 from ..events.todos import Todo
-from .seen_events import TIME, SeenEvent, in_order
+from .seen_events import SeenEvent, in_order
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class KnownTodo:
     @property
     def since(self) -> datetime:
         """When the newest event happened, by the latest clock."""
-        return datetime.strptime(max(event.time for event in self.events), TIME).replace(tzinfo=UTC)
+        return datetime.fromisoformat(max(event.time for event in self.events)).replace(tzinfo=UTC)
 
     @property
     def todo(self) -> dict[str, Any]:

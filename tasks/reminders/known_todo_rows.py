@@ -44,21 +44,36 @@ class KnownTodoRows:
             return set()
         return {row.todo_id for row in _KNOWN_AMONG.rows(connection, list(todo_ids))}
 
-    def learn(self, connection: Connection, events: Sequence[TodoEvent]) -> dict[str, KnownTodo]:
+    def learn(
+        self, connection: Connection, events: Sequence[TodoEvent], there: Collection[str]
+    ) -> dict[str, KnownTodo]:
         """Add events of different todos to what is known of these; returns all that is known now, by todo.
 
-        The rows stay locked until the transaction ends, so events of one todo are learned one after the
-        other.
+        ``there`` are the todos that had a row a moment ago. The rows stay locked until the transaction ends,
+        so events of one todo are learned one after the other.
         """
         by_id = {event.todo.id: event for event in sorted(events, key=lambda event: event.todo.id)}
-        first = {todo_id: learn(None, event) for todo_id, event in by_id.items()}
-        before: dict[str, KnownTodo] = {}
-        while len(before) < len(by_id):  # again, if a row that was there is pruned before it is locked
-            self._insert.execute(connection, [_values(todo_id, one) for todo_id, one in first.items()])
-            before = {row.todo_id: known_in(row) for row in _LOCKED.rows(connection, list(by_id))}
-        known = {todo_id: learn(before[todo_id], event) for todo_id, event in by_id.items()}
-        change(connection, {todo_id: one for todo_id, one in known.items() if one != before[todo_id]})
-        return known
+        # All rows are added before any is locked: transactions that take turns would wait for each other.
+        new = self._add(connection, {id_: event for id_, event in by_id.items() if id_ not in there})
+        before = self._lock(connection, {id_: event for id_, event in by_id.items() if id_ not in new})
+        known = {id_: learn(one, by_id[id_]) for id_, one in before.items()}
+        change(connection, {id_: one for id_, one in known.items() if one != before[id_]})
+        return new | known
+
+    def _add(self, connection: Connection, events: Mapping[str, TodoEvent]) -> dict[str, KnownTodo]:
+        """Add rows of todos; returns what they say, or nothing if another transaction has added some."""
+        first = {todo_id: learn(None, event) for todo_id, event in events.items()}
+        rows = [_values(todo_id, one) for todo_id, one in first.items()]
+        return first if rows and self._insert.execute(connection, rows) == len(rows) else {}
+
+    def _lock(self, connection: Connection, events: Mapping[str, TodoEvent]) -> dict[str, KnownTodo]:
+        """Lock the rows of todos, and read them; one that is missing is added."""
+        found: dict[str, KnownTodo] = {}
+        while len(found) < len(events):
+            found = {row.todo_id: known_in(row) for row in _LOCKED.rows(connection, list(events))}
+            # Pruned, before it was locked.
+            self._add(connection, {id_: event for id_, event in events.items() if id_ not in found})
+        return found
 
 
 def change(connection: Connection, known: Mapping[str, KnownTodo]) -> None:

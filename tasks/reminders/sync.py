@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -41,20 +41,19 @@ def sync_all(
     Raises InvalidRule if some recurrence cannot be followed, and SQLAlchemy's errors.
     """
     alarms: list[list[AlarmToSet]] = [[] for _ in events]
-    for places in _rounds(_not_ignored(rows, connection, events)):
-        known = rows.learn(connection, [events[place] for place in places])
+    there = rows.known_among(connection, {event.todo.id for event in events})
+    for places in _rounds(_not_ignored(events, there)):
+        known = rows.learn(connection, [events[place] for place in places], there)
+        there |= known.keys()
         changed = _follow(connection, known, now)
         for place in places:
             alarms[place] = changed[events[place].todo.id]
     return alarms
 
 
-def _not_ignored(
-    rows: KnownTodoRows, connection: Connection, events: Sequence[TodoEvent]
-) -> Iterator[tuple[int, str]]:
+def _not_ignored(events: Sequence[TodoEvent], known: Set[str]) -> Iterator[tuple[int, str]]:
     """The places of the events that matter, with the ids of their todos."""
-    counts = {event.todo.id for event in events if not may_be_ignored(event)}
-    counts |= rows.known_among(connection, {event.todo.id for event in events} - counts)
+    counts = known | {event.todo.id for event in events if not may_be_ignored(event)}
     return ((place, event.todo.id) for place, event in enumerate(events) if event.todo.id in counts)
 
 
