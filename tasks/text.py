@@ -11,7 +11,10 @@ _REMOVED = dict.fromkeys([*_BIDI_CONTROLS, *(code for code in _CONTROLS if not c
 
 def one_line(text: str, limit: int = 500) -> str:
     """Return ``text`` in one line of at most ``limit`` characters, all white space as single spaces."""
-    return shorten(" ".join(text.translate(_REMOVED).split()), limit)
+    # In a text that is printable, nothing is removed, and no white space is another one than the space.
+    if not text.isprintable() or "  " in text or text.startswith(" ") or text.endswith(" "):
+        text = " ".join(text.translate(_REMOVED).split())
+    return shorten(text, limit)
 
 
 def paragraphs(text: str) -> str:

@@ -30,16 +30,18 @@ _MAILS = {"sent": Deed.MAIL_SENT, "done-before": Deed.MAIL_SENT, "opted-out": De
 def event_recorded(event: AnyEvent) -> None:
     """Announce that an event is in the audit trail; nobody is told of an event without an owner."""
     if update_log is not None and isinstance(event, TodoEvent):
-        data = {"event_id": str(event.event_id), "event_type": event.type}
-        _announce(Deed.EVENT_RECORDED, event.todo.owner.email, event.event_id, event.todo_id, data)
+        event_id = str(event.event_id)
+        data = {"event_id": event_id, "event_type": event.type}
+        _announce(Deed.EVENT_RECORDED, event.todo.owner.email, event_id, event.todo_id, data)
 
 
 def event_mailed(event: TodoEvent, notice_id: UUID, outcome: str) -> None:
     """As `mail`, for the mail about an event, without making its notice again."""
     deed = _MAILS.get(outcome)
     if update_log is not None and deed is not None:
-        data = {"notice_id": str(notice_id), "kind": kind_of(event)}
-        _announce(deed, event.todo.owner.email, notice_id, event.todo_id, data)
+        about = str(notice_id)
+        data = {"notice_id": about, "kind": kind_of(event)}
+        _announce(deed, event.todo.owner.email, about, event.todo_id, data)
 
 
 def mail(notice: Notice, outcome: str, todo_id: str | None) -> None:

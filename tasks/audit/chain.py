@@ -25,12 +25,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Self
 
 #: The ``previous_hash`` of the first row.
 GENESIS = "0" * 64
 
 _HASH = re.compile("[0-9a-fA-F]{64}")
+
+#: As ``json.dumps``, which makes one for each call.
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 #: The columns that are hashed.
 HASHED = (
@@ -112,8 +116,13 @@ def text_of(row: Mapping[str, Any]) -> str:
     """Write the text that is hashed."""
     values = {name: row[name] for name in HASHED}
     for name in ("time", "recorded_at"):
-        values[name] = values[name].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        values[name] = _utc(values[name])
+    return _JSON.encode(values)
+
+
+@lru_cache(maxsize=8)  # the rows of a batch are recorded at the same time
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def flaw(row: Mapping[str, Any], head: Head) -> str | None:

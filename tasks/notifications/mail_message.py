@@ -10,7 +10,7 @@ import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr, quote
 from functools import cached_property, lru_cache
 from uuid import UUID
@@ -80,7 +80,7 @@ def compose(
         "From": _mailbox("From", *sender.name_and_address),
         "To": _mailbox("To", recipient.name, recipient.email),
         "Subject": _encoded("Subject", one_line(content.subject)),
-        "Date": format_datetime(date),
+        "Date": _date(date.astimezone(UTC).replace(microsecond=0)),
         "Message-ID": f"<{notice_id}@todo-workers>",
         **sender.unsubscribe_headers(notice_id),
         "Auto-Submitted": "auto-generated",
@@ -104,6 +104,10 @@ def _text_part(subtype: str, text: str) -> bytes:
 def _part(headers: Mapping[str, str], body: bytes) -> bytes:
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return head.encode() + b"\r\n" + body
+
+
+#: The Date header; the mails of a batch have the same.
+_date = lru_cache(maxsize=8)(format_datetime)
 
 
 @lru_cache(maxsize=1_000)  # the sender's is in every mail, and a recipient gets several

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -86,13 +86,17 @@ class FlatEnvironment(_Environment):
 
 
 def _filters(language: Language) -> dict[str, Callable[..., str]]:
+    @lru_cache(maxsize=1_000)  # a mail shows each of its times in several places
+    def shown(time: str, zone: str) -> str:
+        moment = datetime.fromisoformat(time)
+        if moment.tzinfo is None:
+            raise ValueError(f"the time {time!r} has no zone")
+        return language.show_time(moment, ZoneInfo(zone))
+
     @pass_context
     def time(context: Context, value: object) -> str:
         """A time, given in ISO 8601, in the recipient's zone and language."""
-        moment = datetime.fromisoformat(_text(value))
-        if moment.tzinfo is None:
-            raise ValueError(f"the time {value!r} has no zone")
-        return language.show_time(moment, ZoneInfo(context["time_zone"]))
+        return shown(_text(value), context["time_zone"])
 
     def owner(_: Context, value: Any) -> str:
         known = Owner.model_validate(value)
