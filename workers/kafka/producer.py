@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -34,11 +34,15 @@ from . import (
     translated,
 )
 from .idempotence import connect_durable
-from .loop_answers import as_asyncio, outcome_of, settled
+from .loop_answers import as_asyncio, at_turns_end, outcome_of, settled
 from .patches.sending import DirectProducer
 from .shared_attempt import SharedAttempt, again
 
 logger = logging.getLogger(__name__)
+
+
+def _now(call: Callable[[], None]) -> None:
+    call()
 
 
 class DurableProducer:
@@ -149,7 +153,8 @@ class DurableProducer:
         future = None
         while future is None:
             producer, partitions = self._known(topic) or await self._ready_async(topic, deadline)
-            future = self._hand_over(producer, topic, record, self._choose(partitions, record))
+            place = self._choose(partitions, record)
+            future = self._hand_over(producer, topic, record, place, wake=at_turns_end)
         return as_asyncio(future)
 
     def close(self) -> None:
@@ -211,15 +216,28 @@ class DurableProducer:
                 problems[topic] = exc
         return problems
 
-    def _hand_over(self, producer: DirectProducer, topic: str, record: Record, partition: int) -> Any | None:
-        """The record's future; None if another thread has just closed this producer. Does not block."""
+    def _hand_over(
+        self,
+        producer: DirectProducer,
+        topic: str,
+        record: Record,
+        partition: int,
+        *,
+        wake: Callable[[Callable[[], None]], None] = _now,
+    ) -> Any | None:
+        """The record's future; None if another thread has just closed this producer. Does not block.
+
+        ``wake`` is given what has the record sent, to call it.
+        """
         try:
-            future = producer.append(topic, partition, record.key, record.value, record.headers)
+            future, must_wake = producer.append(topic, partition, record.key, record.value, record.headers)
         except KafkaError as exc:
             if is_closed(producer):
                 self._drop(producer)
                 return None
             raise translated(exc, self.cluster, f"write to topic {topic}") from exc
+        if must_wake:
+            wake(producer.wake)
         return future.add_errback(self._retire_broken, producer)
 
     def _choose(self, partitions: set[int], record: Record, beside: bytes | None = None) -> int:

@@ -23,6 +23,8 @@ class DirectProducer(KafkaProducer):  # type: ignore[misc]
     _accumulator: Any
     _closed: bool
     _sender: Any
+    #: Whether there are records for which the thread that sends was not woken yet.
+    _is_wake_due = False
 
     def append(
         self,
@@ -31,10 +33,12 @@ class DirectProducer(KafkaProducer):  # type: ignore[misc]
         key: bytes | None,
         value: bytes | None,
         headers: list[tuple[str, bytes]],
-    ) -> Any:
-        """Put a record into the buffer of a partition that the topic has; returns its future.
+    ) -> tuple[Any, bool]:
+        """Put a record into the buffer of a partition that the topic has; the next :meth:`wake` sends it.
 
-        Does not block. Raises IllegalStateError once the producer is closed, and MessageSizeTooLargeError.
+        Returns its future, and whether the caller has to see to that; else it was seen to for other records
+        of the batch. Does not block. Raises IllegalStateError once the producer is closed, and
+        MessageSizeTooLargeError.
         """
         if self._closed:
             raise IllegalStateError("KafkaProducer already closed!")
@@ -47,5 +51,11 @@ class DirectProducer(KafkaProducer):  # type: ignore[misc]
             TopicPartition(topic, partition), None, key, value, headers
         )
         if is_full or is_new:
-            self._sender.wakeup()
-        return future
+            self._is_wake_due = True
+        # Another thread may mean to wake it later. Who cannot wait for that need not.
+        return future, self._is_wake_due
+
+    def wake(self) -> None:
+        """Have the buffered records sent."""
+        self._is_wake_due = False
+        self._sender.wakeup()

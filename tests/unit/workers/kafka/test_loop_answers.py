@@ -17,7 +17,7 @@ from kafka.future import Future
 from workers import Cluster
 from workers.errors import NotDelivered
 from workers.kafka import loop_answers
-from workers.kafka.loop_answers import as_asyncio, outcome_of, settled
+from workers.kafka.loop_answers import as_asyncio, at_turns_end, outcome_of, settled
 
 
 def in_a_thread(work: Any) -> None:
@@ -74,6 +74,39 @@ def test_threads_that_answer_at_the_same_time_lose_none() -> None:
     assert asyncio.run(main()) == 2_000
 
 
+def test_what_all_tasks_of_a_turn_ask_for_is_called_once_when_they_have_run() -> None:
+    calls: list[str] = []
+
+    def wake() -> None:
+        calls.append("wake")
+
+    async def task() -> None:
+        calls.append("task")
+        at_turns_end(wake)
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        for _ in range(2):
+            await asyncio.gather(*(task() for _ in range(3)))
+
+    asyncio.run(main())
+    assert calls == ["task", "task", "task", "wake"] * 2
+
+
+def test_what_has_no_answer_at_its_deadline_is_not_confirmed_and_the_others_are() -> None:
+    async def main() -> tuple[list[Any], Future]:
+        futures = [Future(), Future()]
+        waiting = [as_asyncio(future) for future in futures]
+        in_a_thread(lambda: futures[1].success(7))
+        await settled(waiting, time.monotonic() + 0.02)
+        return [outcome_of(one, Cluster(("nowhere:1",)), "write") for one in waiting], futures[0]
+
+    (missing, found), future = asyncio.run(main())
+    assert isinstance(missing, NotDelivered)
+    assert found == 7
+    future.success(1)  # comes late, for nobody
+
+
 def test_an_answer_to_a_loop_that_is_over_is_nobodys() -> None:
     futures = [Future(), Future()]
 
@@ -108,7 +141,7 @@ def test_a_late_error_of_a_record_that_was_reported_as_lost_is_not_logged() -> N
         await settled(waiting, time.monotonic())
         errors = [outcome_of(one, Cluster(("nowhere:1",)), "write to topic jobs") for one in waiting]
         assert all(isinstance(error, NotDelivered) and "(no answer)" in str(error) for error in errors)
-        assert all(one.cancelled() for one in waiting)
+        assert all(one.done() for one in waiting)
 
     assert lost_after_the_deadline(wait) == []
 

@@ -28,11 +28,10 @@ class Metadata:
 
 
 def unconnected(kind: Any, **config: Any) -> Any:
-    """A producer without a connection, which counts how often its thread is woken."""
+    """A producer without a connection."""
     producer = kind.__new__(kind)
     producer.config = KafkaProducer.DEFAULT_CONFIG | {"api_version": (4, 0)} | config
-    producer.woken = 0
-    producer._sender = SimpleNamespace(wakeup=lambda: setattr(producer, "woken", producer.woken + 1))
+    producer._sender = SimpleNamespace(wakeup=lambda: None)
     producer._accumulator = RecordAccumulator()
     producer._metadata, producer._transaction_manager = Metadata(), None
     producer._closed = False
@@ -57,8 +56,22 @@ def test_a_record_costs_no_look_at_all_topics(kind: type[Any], append: Any) -> N
         for _ in range(3):
             append(producer, "jobs", 1, b"k", b"v", [("name", b"x")])
         (batch,) = (queued for (queued,) in producer._accumulator._batches.values())
-        assert (batch.topic_partition, batch.record_count, producer.woken) == (("jobs", 1), 3, 1)
+        assert (batch.topic_partition, batch.record_count) == (("jobs", 1), 3)
         assert producer._metadata.listed == 0
+    finally:
+        producer._closed = True
+
+
+def test_a_batch_needs_one_wake_and_whoever_comes_before_that_may_do_it() -> None:
+    producer = unconnected(DirectProducer)
+
+    def needs_wake(partition: int) -> bool:
+        return bool(producer.append("jobs", partition, b"k", b"v", [])[1])
+
+    try:
+        assert [needs_wake(0), needs_wake(0)] == [True, True]
+        producer.wake()
+        assert [needs_wake(0), needs_wake(1), needs_wake(0)] == [False, True, True]
     finally:
         producer._closed = True
 
