@@ -38,7 +38,7 @@ class Sought:
         """
         if not self._are_addresses or _ESCAPES.search(raw):
             return None
-        if b"data_base64" in raw or b"_\0b" in raw or b"_\0\0\0b" in raw:
+        if b"data_base64" in raw or (b"_\0" in raw and (b"_\0b" in raw or b"_\0\0\0b" in raw)):
             return None
         places = []
         at = raw.find(b"@")

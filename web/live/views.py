@@ -92,9 +92,11 @@ class Views:
         function of an application raises; so is a record that holds no events.
         """
         seen = Seen()
-        is_batch = ("content-type", _BATCH) in record.headers
+        headers = record.headers  # they are read anew each time
+        is_batch = ("content-type", _BATCH) in headers
         try:
-            events = _batch_of(record) if is_batch else [event_of(_incoming(record))]
+            incoming = Incoming(record.key, record.value, headers, record.timestamp)
+            events = _batch_of(record) if is_batch else [event_of(incoming)]
         except Exception as exc:  # noqa: BLE001 - bytes of anybody
             seen.faults.append(exc)
             return seen
@@ -131,10 +133,6 @@ class Views:
             "data": data,
         }
         return Entry(partition, offset, users, _write(body), "", _replaces(event["type"], about))
-
-
-def _incoming(record: ConsumedRecord) -> Incoming:
-    return Incoming(record.key, record.value, record.headers, record.timestamp)
 
 
 def _batch_of(record: ConsumedRecord) -> list[Any]:

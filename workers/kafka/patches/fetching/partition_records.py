@@ -8,6 +8,8 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import IsolationLevel
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.util import calc_crc32c
 
 from . import record_batches
 from .record_batches import FetchedRecord, UnreadableRecords
@@ -15,6 +17,11 @@ from .wanted_records import FindWanted, wanted_of
 
 #: The format of record batches since Kafka 0.11, and the newest one that kafka-python knows.
 _FORMAT = 2
+#: The head of a batch of this format; its checksum is of what follows at _CHECKED_FROM.
+_HEAD = DefaultRecordBatch.HEADER_STRUCT
+_CHECKED_FROM = DefaultRecordBatch.ATTRIBUTES_OFFSET
+#: The one attribute that does not matter to a batch that nothing is read of: whose clock stamps its records.
+_STAMPED_BY_LOG = DefaultRecordBatch.TIMESTAMP_TYPE_MASK
 
 
 class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
@@ -48,6 +55,13 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         expected = self.fetch_offset
         is_first = True
         while (frame := fetched._next_slice) is not None:
+            unwanted_to = self._unwanted_to(frame, expected)
+            if unwanted_to is not None:
+                fetched._cache_next()
+                self.bytes_read += len(frame)
+                self.next_fetch_offset = expected = unwanted_to + 1
+                is_first = False
+                continue
             try:
                 batch = fetched.next_batch()
                 why = self._fault(batch)
@@ -75,6 +89,23 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             if batch.magic == _FORMAT:  # past the offsets that compaction removed from the end of the batch
                 self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
         self.drain()
+
+    def _unwanted_to(self, frame: memoryview, expected: int) -> int | None:
+        """The last offset of a batch of which no record is wanted; None: it has to be read.
+
+        Whatever is unusual has to be, such as a batch that is compressed, damaged, or of a transaction.
+        """
+        if self.find_wanted is None or len(frame) < _HEAD.size or frame[16] != _FORMAT:
+            return None
+        begin, _, _, _, checksum, attributes, delta, *_, count = _HEAD.unpack_from(frame)
+        is_plain = not attributes & ~_STAMPED_BY_LOG and count == delta + 1
+        if not (is_plain and expected <= begin <= begin + delta < self.log_end):
+            return None
+        places = self.find_wanted(bytes(frame[_HEAD.size :]))
+        if places is None or places or (self.check_crcs and calc_crc32c(frame[_CHECKED_FROM:]) != checksum):
+            return None
+        last: int = begin + delta
+        return last
 
     def _fault(self, batch: Any) -> str | None:
         if batch.magic > _FORMAT:
