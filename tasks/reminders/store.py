@@ -15,6 +15,7 @@ from ..events.models import TodoEvent
 from ..events.todos import Todo
 from ..schedules.alarms import Alarm, Due, what_is_due
 from ..storage.database import Database
+from ..storage.prepared import Prepared
 from .firings import firing_id, notice_for
 from .known_todo import may_be_ignored, todo_of
 from .known_todo_rows import KnownTodoRows
@@ -31,6 +32,13 @@ _LATE = Histogram("reminders_late_seconds", "From the time of a reminder to when
 _R = reminders.c
 _T = reminded_todos.c
 _F = reminder_firings.c
+
+# Built once: that costs more than what the database does with it.
+_NOTE_SET = Prepared(
+    update(reminders)
+    .where(_R.id == bindparam("reminder"), _R.version == bindparam("set_version"))
+    .values(alarm_version=bindparam("set_version"))
+)
 
 
 @dataclass(frozen=True)
@@ -130,13 +138,8 @@ class ReminderStore:
         """Record that Kafka has these alarms."""
         if not alarms:
             return
-        statement = (
-            update(reminders)
-            .where(_R.id == bindparam("reminder"), _R.version == bindparam("set_version"))
-            .values(alarm_version=bindparam("set_version"))
-        )
         rows = [{"reminder": alarm.reminder_id, "set_version": alarm.version} for alarm in _in_order(alarms)]
-        self._database.write(lambda connection: connection.execute(statement, rows))
+        self._database.write(lambda connection: _NOTE_SET.execute(connection, rows))
 
     def unsent(self, *, reminder_id: str | None = None, fired_until: datetime | None = None) -> list[Any]:
         """One page of the notices of firings that the queue has not got yet, the oldest first."""

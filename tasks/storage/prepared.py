@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
@@ -120,17 +120,22 @@ class PreparedLookUp:
         place = (connection.dialect.name, size)
         prepared = self._compiled.get(place)
         if prepared is None:
-            statement = self._select([bindparam(f"key_{number}") for number in range(size)])
+            statement = self._select([bindparam(name) for name in _names(size)])
             dialect = connection.dialect
             prepared = self._compiled[place] = _Compiled(statement, dialect, ()), _Reader(statement, dialect)
         compiled, reader = prepared
-        row = {f"key_{number}": key for number, key in enumerate(keys)}
-        row |= {f"key_{number}": keys[-1] for number in range(len(keys), size)}
-        parameters = compiled.parameters(row)
+        every = [*keys, *([keys[-1]] * (size - len(keys)))]
+        parameters = compiled.parameters(dict(zip(_names(size), every, strict=True)))
         if compiled.is_sqlite:
             _begin(connection)
             return reader.rows(by_driver(connection, compiled.text, parameters)[0])
         return reader.rows(connection.exec_driver_sql(compiled.text, parameters).all())
+
+
+@cache
+def _names(count: int) -> tuple[str, ...]:
+    """The names of the parameters for so many keys."""
+    return tuple(f"key_{number}" for number in range(count))
 
 
 def _begin(connection: Connection) -> None:
