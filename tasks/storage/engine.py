@@ -82,8 +82,8 @@ def by_driver(
 ) -> tuple[Sequence[Any], int]:
     """Execute a statement on SQLite: once, or for each of many ``rows`` of parameters.
 
-    Returns what it reads and how many rows it wrote. Raises SQLAlchemy's errors, whose own way takes three
-    times as long as the driver and SQLite together.
+    Returns what it reads and how many rows it wrote. Raises SQLAlchemy's errors. Through SQLAlchemy it takes
+    three times as long.
     """
     cursor: Any = connection.connection.cursor()
     try:

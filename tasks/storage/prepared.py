@@ -19,7 +19,7 @@ from .column_types import UtcDateTime
 from .engine import by_driver
 
 _OPTIONS = {"preserve_rowcount": True}
-#: Of how many times a parameter remembers what they are for the driver: rows of a batch have the same.
+#: How many times a parameter remembers in the driver's form: the rows of a batch have the same ones.
 _TIMES = 8
 
 

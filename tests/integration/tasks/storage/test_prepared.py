@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Boolean, Column, MetaData, Table, Text, bindparam, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tasks.storage.column_types import BigInt, ExactJson, UtcDateTime
 from tasks.storage.database import Database
@@ -89,3 +89,8 @@ def test_it_reads_what_sqlalchemy_reads(facts: Database, content: Any) -> None:
 def test_an_error_of_the_driver_is_sqlalchemys(facts: Database) -> None:
     with pytest.raises(IntegrityError), facts.engine.begin() as connection:
         INSERT.execute(connection, [a_row(1), a_row(1)])
+
+
+def test_so_is_one_of_a_look_up(database: Database) -> None:
+    with pytest.raises(DBAPIError), database.engine.begin() as connection:
+        LOOK_UP.rows(connection, ["of a table that is not there"])
