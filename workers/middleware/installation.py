@@ -21,6 +21,7 @@ from .revocation_guard import RevocationGuard
 from .runs_mover import RunsMover
 from .stops_once import StopsOnce
 from .traces_jobs import TracesJobs
+from .work_queue import SetsWorkQueue
 
 
 def defaults(retries: Retries) -> list[dramatiq.Middleware]:
@@ -54,6 +55,7 @@ def add_own(
     broker.add_middleware(BootCheck(controls.load, controlled.tell_lacks))
     broker.add_middleware(controls)
     broker.add_middleware(StopsOnce())
+    broker.add_middleware(SetsWorkQueue())
     broker.add_middleware(MeasuresSending())
     broker.add_middleware(TracesJobs())
     broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
