@@ -68,8 +68,8 @@ $(CLIENT)/node_modules/.installed: $(CLIENT)/package-lock.json
 test: lint client-packages-if-node ## every check, and every test that does not take long
 	@$(MAKE) --no-print-directory --jobs 2 tests beside-tests
 
-tests:
-	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not long" $(ARGS)
+tests: .venv/.compiled
+	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not long" --hypothesis-profile few-examples $(ARGS)
 
 # What it says comes at its end, in one piece.
 beside-tests:
@@ -78,12 +78,13 @@ beside-tests:
 		$(MAKE) --no-print-directory client-if-node; \
 	} >"$$log" 2>&1
 
-# They are marked `long`; of each promise, `make test` has a test that is quick.
-test-long: .venv/.installed client-packages-if-node ## the other tests: brokers and workers die, storms, the whole demo
-	$(PY) -m pytest $(SIDE_BY_SIDE) -m long $(or $(ARGS),tests/acceptance tests/integration)
+# They are marked `long`; of each promise, `make test` has a test that is quick. Hypothesis, which marks its tests
+# `hypothesis`, tries all its examples here and few there.
+test-long: .venv/.compiled client-packages-if-node ## the other tests: brokers and workers die, storms, the whole demo
+	$(PY) -m pytest $(SIDE_BY_SIDE) -m "long or hypothesis" $(ARGS)
 
 # The tests whose outcome may depend on Python's version: the pure parts, dramatiq's contract, the broker, and the demo.
-# Hypothesis has tried its hundred examples on .venv. `make test-3.13 ARGS=tests` runs all of them.
+# Hypothesis tries its hundred examples on .venv. `make test-3.13 ARGS=tests` runs all of them.
 ON_3_13 := tests/unit tests/contract tests/integration/workers/broker/test_kafka_broker.py \
 	tests/acceptance/commands/test_demo.py::test_everything_is_as_expected_and_nothing_is_left \
 	--ignore tests/unit/bench --ignore tests/unit/deploy --ignore tests/unit/docs --hypothesis-profile few-examples
@@ -198,6 +199,11 @@ endef
 
 .venv/.installed: requirements/dev.txt pyproject.toml
 	$(call install,.venv,$(PYTHON),requirements/dev.txt)
+
+# To collect the tests imports all that they import. A test that cannot be collected is told by the run itself.
+.venv/.compiled: .venv/.installed
+	@echo "Compiling once what each process of a test run imports"
+	@$(PY) -m pytest --collect-only --quiet >/dev/null && touch $@ || true
 
 .venv-3.13/.installed: requirements/dev.txt pyproject.toml | .venv/.installed
 	$(call install,.venv-3.13,$(PYTHON_3_13),requirements/dev.txt,--without-pip)

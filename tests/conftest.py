@@ -31,7 +31,7 @@ from workers.rights import ROLES
 
 # On a busy machine any example can be slow once.
 hypothesis.settings.register_profile("suite", deadline=None)
-#: For a second run of the same tests, on another Python.
+#: For `make test`, as `make test-long` tries all, and for another Python.
 hypothesis.settings.register_profile("few-examples", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("suite")
 

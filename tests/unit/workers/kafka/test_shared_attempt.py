@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,19 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster
 from workers.errors import AuthenticationFailed, KafkaUnreachable, TopicsMissing
 from workers.kafka.shared_attempt import FIRST_DELAY_S, MAX_DELAY_S, SharedAttempt
+
+
+class Watched(SharedAttempt[int]):
+    """Notes the call that each of those who ask waits for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.waited_for: list[Future[int]] = []
+
+    def _future(self) -> Future[int]:
+        future = super()._future()
+        self.waited_for.append(future)
+        return future
 
 
 class Attempts:
@@ -24,7 +38,7 @@ class Attempts:
         self.error: Exception | None = None
         self.go = threading.Event()
         self.go.set()
-        self.shared = SharedAttempt(Cluster(("kafka:1",)), "connect", self._call, clock=lambda: self.now)
+        self.shared = Watched(Cluster(("kafka:1",)), "connect", self._call, clock=lambda: self.now)
 
     def _call(self) -> int:
         self.calls += 1
@@ -47,13 +61,11 @@ def attempts() -> Attempts:
 def test_all_who_wait_share_one_call(attempts: Attempts) -> None:
     attempts.go.clear()
     with ThreadPoolExecutor(20) as pool:
-        waiting = [pool.submit(attempts.shared.wait, 10) for _ in range(20)]
-        wait_for(lambda: attempts.calls)
-        wait_for(lambda: sum(each.running() for each in waiting) == 20)
+        waiting = [pool.submit(attempts.shared.wait, 30) for _ in range(20)]
+        wait_for(lambda: len(attempts.shared.waited_for) == 20)
         attempts.go.set()
-        results = {each.result(30) for each in waiting}
-    assert len(results) <= 2  # a thread may come when the first call has ended
-    assert attempts.shared.wait(30) == max(results) + 1
+        assert [each.result(30) for each in waiting] == [1] * 20
+    assert attempts.shared.wait(30) == 2
 
 
 def test_tasks_of_an_event_loop_share_it_too_and_one_that_is_cancelled_disturbs_no_other(
