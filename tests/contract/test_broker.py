@@ -123,7 +123,7 @@ def test_actors_run_and_join_waits_for_them(
     start_worker(broker)
     for number in range(50):
         work.send(number)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     assert ran == set(range(50))
 
 
@@ -138,7 +138,7 @@ def test_a_queue_that_is_declared_later_is_worked_on(
         ran.set()
 
     work.send()
-    broker.join("late", timeout=20_000)
+    broker.join("late", timeout=60_000)
     assert ran.is_set()
 
 
@@ -156,7 +156,7 @@ def test_a_failing_job_does_not_stop_the_others(
     start_worker(broker)
     for number in range(10):
         work.send(number)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     assert ran == {0, 2, 4, 6, 8}
 
 
@@ -177,7 +177,7 @@ def test_join_counts_what_a_consumer_holds(broker: dramatiq.Broker) -> None:
     consumer.ack(held)
     next(consumer)
     consumer.close()
-    broker.join("letters", timeout=20_000)
+    broker.join("letters", timeout=60_000)
 
 
 def test_flush_drops_what_waits(broker: dramatiq.Broker) -> None:
@@ -185,11 +185,11 @@ def test_flush_drops_what_waits(broker: dramatiq.Broker) -> None:
         broker.declare_queue(queue)
         broker.enqueue(dramatiq.Message[None](queue, "greet", (), {}, {}))
     broker.flush("letters")
-    broker.join("letters", timeout=10_000)
+    broker.join("letters", timeout=60_000)
     with pytest.raises(dramatiq.QueueJoinTimeout):
         broker.join("parcels", timeout=100)
     broker.flush_all()
-    broker.join("parcels", timeout=10_000)
+    broker.join("parcels", timeout=60_000)
 
 
 def test_a_broker_is_hashable_and_open_again_after_close(broker: dramatiq.Broker) -> None:

@@ -192,7 +192,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     log_file = Path(folder / "log")
-    wait_for(lambda: "Ready to accept connections" in log_file.read_text(), timeout_s=30)
+    wait_for(lambda: "Ready to accept connections" in log_file.read_text())
     yield f"redis://127.0.0.1:{port}/0"
     process.terminate()
     process.wait(30)
@@ -245,7 +245,7 @@ def test_an_async_actor_gives_a_result_too(stage: Stage) -> None:
 
 def test_a_job_that_fails_is_tried_again(stage: Stage, key: str) -> None:
     stage.send("fail_once", key)
-    wait_for(lambda: stage.times(key) == 2, timeout_s=30)
+    wait_for(lambda: stage.times(key) == 2)
 
 
 def test_the_current_message(stage: Stage) -> None:
@@ -255,7 +255,7 @@ def test_the_current_message(stage: Stage) -> None:
 
 def test_a_job_beyond_its_time_limit_is_ended(stage: Stage, key: str) -> None:
     stage.send("loop", key, on_failure="failed")
-    wait_for(lambda: stage.times(key) == 1, timeout_s=30)
+    wait_for(lambda: stage.times(key) == 1)
 
 
 def test_a_job_beyond_its_age_limit_is_not_run(stage: Stage, key: str) -> None:
@@ -263,14 +263,14 @@ def test_a_job_beyond_its_age_limit_is_not_run(stage: Stage, key: str) -> None:
     stage.broker.join("default", timeout=TIMEOUT_MS)
     assert stage.times(key) == 0
     stage.send("note", key, max_age=3_600_000)
-    wait_for(lambda: stage.times(key) == 1, timeout_s=30)
+    wait_for(lambda: stage.times(key) == 1)
 
 
 def test_the_callback_of_success_or_of_failure_is_called_once(stage: Stage, key: str) -> None:
     well = stage.send("add", 1, 2, on_success="succeeded", on_failure="failed")
     wrong = stage.send("fail", key, on_success="succeeded", on_failure="failed")
-    wait_for(lambda: stage.times((well.message_id, 3)) == 1, timeout_s=30)
-    wait_for(lambda: stage.times((wrong.message_id, "ValueError")) == 1, timeout_s=30)
+    wait_for(lambda: stage.times((well.message_id, 3)) == 1)
+    wait_for(lambda: stage.times((wrong.message_id, "ValueError")) == 1)
 
 
 def test_each_job_of_a_pipeline_gets_the_result_of_the_one_before(stage: Stage) -> None:
@@ -287,7 +287,7 @@ def test_groups_and_their_callbacks(stage: Stage, key: str) -> None:
     backend = stage.broker.get_results_backend()
     found = [child.get_result(backend=backend, block=True, timeout=TIMEOUT_MS) for child in together.children]
     assert found == [1, 2, 3, 4, 5]
-    wait_for(lambda: stage.times(key) == 1, timeout_s=30)
+    wait_for(lambda: stage.times(key) == 1)
 
 
 def test_a_concurrent_rate_limit(stage: Stage, key: str) -> None:

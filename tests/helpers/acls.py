@@ -50,7 +50,7 @@ def grant(
     )
     with connect_admin(admin) as client:
         client.create_acls(list(wanted))
-        wait_for(lambda: wanted <= set(client.describe_acls(everything)[0]), timeout_s=30)
+        wait_for(lambda: wanted <= set(client.describe_acls(everything)[0]))
 
 
 def grant_all(admin: Cluster, user: str, rights: Iterable[Right]) -> None:

@@ -77,7 +77,7 @@ class Fleet:
 
     def wait_until_ready(self) -> None:
         """Wait until all processes can take a signal: one that comes earlier ends them as if killed."""
-        wait_for(lambda: self._ready_count() - self._ready_before >= self._processes, timeout_s=60)
+        wait_for(lambda: self._ready_count() - self._ready_before >= self._processes, timeout_s=120)
 
     def _ready_count(self) -> int:
         return self.log().count("ready for action") if self.log_file.exists() else 0
@@ -97,7 +97,7 @@ class Fleet:
 
     def kill_a_worker(self) -> None:
         """SIGKILL one worker process; dramatiq's main process then ends the others and itself."""
-        os.kill(wait_for(self._worker_pids_in_log, timeout_s=60)[0], signal.SIGKILL)
+        os.kill(wait_for(self._worker_pids_in_log, timeout_s=120)[0], signal.SIGKILL)
 
     def _worker_pids_in_log(self) -> list[int]:
         """Those that have logged something: a process that only forks the workers would not."""
@@ -109,7 +109,7 @@ class Fleet:
         assert self._main is not None
         return self._main.poll() is not None
 
-    def wait(self, timeout_s: float = 60) -> int:
+    def wait(self, timeout_s: float = 120) -> int:
         """Wait until the whole command has ended."""
         assert self._main is not None
         return self._main.wait(timeout_s)

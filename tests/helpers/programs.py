@@ -18,9 +18,12 @@ Done = subprocess.CompletedProcess[str]
 
 TODO_WORKERS = ("-m", "workers")
 
+#: No program takes that long, even on a busy machine.
+TIMEOUT_S = 180.0
+
 
 def todo_workers(
-    *words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout_s: float = 60
+    *words: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout_s: float = TIMEOUT_S
 ) -> Done:
     """Run the command `todo-workers` to its end, as `run_warm` does."""
     return run_warm(*TODO_WORKERS, *words, env=env, stdin=stdin, timeout_s=timeout_s)
@@ -31,7 +34,7 @@ def run_warm(
     env: Mapping[str, str] | None = None,
     stdin: str = "",
     folder: Path = REPOSITORY,
-    timeout_s: float = 60,
+    timeout_s: float = TIMEOUT_S,
 ) -> Done:
     """Run a program to its end, like `run_python`, with the libraries loaded: in a tenth of the time."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -54,7 +57,7 @@ def run_python(
     env: Mapping[str, str] | None = None,
     stdin: str = "",
     folder: Path = REPOSITORY,
-    timeout_s: float = 60,
+    timeout_s: float = TIMEOUT_S,
 ) -> Done:
     """Run this interpreter to its end, whatever its status. ``env`` is added to this process's.
 

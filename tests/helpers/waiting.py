@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], timeout_s: float = 30.0) -> T:
+def wait_for(condition: Callable[[], T | None], timeout_s: float = 60.0) -> T:
     """Poll until ``condition`` is true and return what it returned; fails after ``timeout_s``.
 
     A condition that takes long, such as to read a topic, runs for half of that time at most.

@@ -57,7 +57,7 @@ def test_an_operator_pauses_a_queue_takes_jobs_out_and_sees_why_they_wait(
     )
     assert (added["confirmed"], added["workers"], added["missing"]) == (1, 1, [])
     assert ok("queues", "resume", "notifications")["confirmed"] == 1
-    assert wait_for(lambda: found if (found := ok("jobs", "why", job_id))["reason"] == "held" else None, 30)
+    assert wait_for(lambda: found if (found := ok("jobs", "why", job_id))["reason"] == "held" else None)
     (switch,) = ok("switches", "list")
     assert (switch["id"], switch["where"]) == (
         added["id"],

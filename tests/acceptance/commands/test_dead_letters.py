@@ -72,7 +72,7 @@ def test_what_failed_is_listed_understood_mended_replayed_and_delivered(run: Run
     assert run("list").stdout == "no dead letters\n"
     ann, bob = (mailing.send_mail.send({"email": f"{name}@example.com"}) for name in ("ann", "bob"))
     mailing.record.send()
-    wait_for(lambda: len(mailing.letters()) == 3, timeout_s=30)
+    wait_for(lambda: len(mailing.letters()) == 3)
 
     listed = run("list")
     assert listed.returncode == 0
@@ -116,14 +116,14 @@ def test_what_failed_is_listed_understood_mended_replayed_and_delivered(run: Run
     assert mended.returncode == 0, mended.stderr
     rest = run("replay", "--exception", "ValueError", "--yes", "--rate", "100/s")
     assert rest.returncode == 0, rest.stderr
-    wait_for(lambda: sorted(mailing.delivered) == ["bob@example.com", "new@example.com"], timeout_s=30)
+    wait_for(lambda: sorted(mailing.delivered) == ["bob@example.com", "new@example.com"])
     assert run("discard", "--all", "--yes").stdout.splitlines()[-1] == "1 of 1 dead letter discarded"
     assert run("list").stdout == "no dead letters\n"
 
 
 def test_an_unknown_id_suggests_near_ones_and_no_filter_is_wrong_usage(run: Run, mailing: Mailing) -> None:
     sent = mailing.record.send()
-    wait_for(mailing.letters, timeout_s=30)
+    wait_for(mailing.letters)
     wrong = sent.message_id[:-2] + "zz"
     for command in (
         ["show"],
@@ -156,9 +156,9 @@ def test_what_is_no_message_is_replayed_byte_for_byte(run: Run, mailing: Mailing
     broker.producer.deliver(
         broker.topics.jobs("mail"), Record(b"\x00key", b"\xff\xfe{", [("trace", b"\x01")])
     )
-    (letter,) = wait_for(mailing.letters, timeout_s=30)
+    (letter,) = wait_for(mailing.letters)
     assert run("replay", "--reason", "undecodable", "--yes").returncode == 0
-    again = wait_for(lambda: [one for one in mailing.letters() if one.replays == 1], timeout_s=30)
+    again = wait_for(lambda: [one for one in mailing.letters() if one.replays == 1])
     assert [one.id for one in again] == [letter.id]
     records = list(read_topic(broker.cluster, broker.topics.jobs("mail")))
     assert {(record.key, record.value) for record in records} == {(b"\x00key", b"\xff\xfe{")}
@@ -168,7 +168,7 @@ def test_what_is_no_message_is_replayed_byte_for_byte(run: Run, mailing: Mailing
 def test_export_and_import_keep_every_byte(run: Run, mailing: Mailing, tmp_path: Path) -> None:
     for number in range(3):
         mailing.send_mail.send({"email": f"{number}@example.com"})
-    wait_for(lambda: len(mailing.letters()) == 3, timeout_s=30)
+    wait_for(lambda: len(mailing.letters()) == 3)
     file = tmp_path / "letters.jsonl"
     before = {letter.id: letter for letter in mailing.letters()}
     assert run("export", str(file)).stdout == f"3 dead letters written to {file}\n"

@@ -106,7 +106,7 @@ def test_a_reload_makes_new_processes_and_repeats_nothing(
         before = fleet.worker_pids
         wait_for(lambda: len(fleet.numbers()) > 50, timeout_s=60)
         if watch:
-            wait_for(lambda: watches(fleet.pid), timeout_s=30)
+            wait_for(lambda: watches(fleet.pid))
             fleet.note_ready()
             for number in range(5):  # each is seen as created, changed and closed
                 (source / f"changed{number}.py").write_text("x = 1\n")

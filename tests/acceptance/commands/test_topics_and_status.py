@@ -102,7 +102,7 @@ def test_status_tells_what_runs_from_what_waits_and_names_the_oldest(run: Run, b
             ]
             return found
 
-        shown = wait_for(lambda: found if (found := audit())["running"] else None, timeout_s=30)
+        shown = wait_for(lambda: found if (found := audit())["running"] else None)
         assert shown["running"] + shown["waiting"] == 21
         # dramatiq takes two jobs a thread into its memory
         assert 1 <= shown["running"] < 21
@@ -116,7 +116,7 @@ def test_status_tells_what_runs_from_what_waits_and_names_the_oldest(run: Run, b
         assert oldest.message_id in line
     finally:
         release.set()
-        broker.join("audit", timeout=30_000)
+        broker.join("audit", timeout=60_000)
         worker.stop()
     after = {queue["queue"]: queue for queue in json.loads(run("status", "--json").stdout)["queues"]}["audit"]
     assert (after["running"], after["waiting"], after["consumers"], after["oldest"]) == (0, 0, 0, None)
@@ -186,7 +186,7 @@ def test_status_counts_dead_letters_by_queue(run: Run, broker: KafkaBroker) -> N
         actor.send()
     worker = Worker(broker, worker_timeout=100, worker_threads=1)
     worker.start()
-    wait_for(lambda: len(letters_of(broker)) == 3, timeout_s=30)
+    wait_for(lambda: len(letters_of(broker)) == 3)
     worker.stop()
     shown = run("status", "--json")
     assert shown.returncode == 0, shown.stderr
@@ -208,7 +208,7 @@ def test_a_mover_of_its_own_moves_what_is_due_and_stops_when_told(
     env = {"KAFKA_BOOTSTRAP_SERVERS": broker.cluster.address, "KAFKA_NAMESPACE": namespace}
     with start_todo_workers("mover", env=env) as process:
         assert f"moving the delayed jobs of {namespace}" in process.stdout.readline()
-        wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("audit")), timeout_s=30)
+        wait_for(lambda: read_topic(broker.cluster, broker.topics.jobs("audit")))
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 

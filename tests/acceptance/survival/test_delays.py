@@ -104,13 +104,13 @@ def test_delayed_jobs_and_unwritten_dead_letters_wait_for_a_kafka_that_restarts(
         worker = Worker(broker, worker_timeout=50, worker_threads=2)
         worker.start()
         try:
-            wait_for(lambda: len(ran) >= 3, timeout_s=30)
+            wait_for(lambda: len(ran) >= 3)
             kafka.stop()
             failing = False  # its dead letter cannot be written now
             with LocalKafka(port=port, data_dir=tmp_path):
                 wait_for(lambda: len(ran) == len(due), timeout_s=100)
                 (letter,) = wait_for(lambda: letters_of(broker), timeout_s=60)
-                broker.join("doomed", timeout=30_000)
+                broker.join("doomed", timeout=60_000)
                 worker.stop()
                 broker.close()
         finally:

@@ -23,7 +23,7 @@ def send_numbers(broker: KafkaBroker, numbers: range, pause_ms: int = 2) -> None
 def test_a_worker_killed_in_the_middle_of_2000_jobs_loses_none(broker: KafkaBroker, tmp_path: Path) -> None:
     send_numbers(broker, range(JOBS))
     with Fleet(broker, tmp_path) as fleet:
-        wait_for(lambda: len(fleet.numbers()) > JOBS // 4, timeout_s=30)
+        wait_for(lambda: len(fleet.numbers()) > JOBS // 4)
         fleet.kill_a_worker()
         assert fleet.wait() != 0
         ran_before = len(fleet.numbers())
@@ -40,7 +40,7 @@ def test_a_worker_killed_in_the_middle_of_2000_jobs_loses_none(broker: KafkaBrok
 def test_a_graceful_restart_repeats_nothing(broker: KafkaBroker, tmp_path: Path) -> None:
     send_numbers(broker, range(JOBS))
     with Fleet(broker, tmp_path) as fleet:
-        wait_for(lambda: len(fleet.numbers()) > JOBS // 4, timeout_s=30)
+        wait_for(lambda: len(fleet.numbers()) > JOBS // 4)
         assert fleet.stop() == 0
         assert len(fleet.numbers()) < JOBS, "the worker was stopped too late to show anything"
 

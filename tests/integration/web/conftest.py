@@ -93,7 +93,7 @@ class RunningBridge:
         return LiveClient(f"ws://{self.address}/live", token_of(user, **claims))
 
     def wait_until_ready(self) -> None:
-        wait_for(lambda: self.bridge.is_ready and self.bridge.hub.stale_since is None, 30)
+        wait_for(lambda: self.bridge.is_ready and self.bridge.hub.stale_since is None)
 
     def stop(self) -> None:
         """Stop as at SIGTERM, and wait for the end."""

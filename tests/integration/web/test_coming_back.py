@@ -121,7 +121,7 @@ def test_topics_that_are_made_anew_are_told_to_clients_that_stay_connected(
             except WorkersError:
                 return False
 
-        wait_for(lambda: is_made() or bridge.bridge.hub.counts.resynced, 30)
+        wait_for(lambda: is_made() or bridge.bridge.hub.counts.resynced)
         while not client.resyncs:
             assert client.receive(30) is not None
         assert client.resyncs == ["epoch"]

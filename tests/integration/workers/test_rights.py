@@ -112,7 +112,7 @@ def test_each_role_does_its_work_and_no_more(
     wait_for(lambda: sorted(map(str, worker.ran)) == ["fact", "later", "now"], timeout_s=60)
 
     operator = shop("operator").broker
-    wait_for(lambda: len(letters_of(operator)) == 1, timeout_s=30)
+    wait_for(lambda: len(letters_of(operator)) == 1)
     with StatusReader(operator.cluster, operator.topics, operator.delay_tiers, operator.topics_of) as reader:
         [status] = reader.read(["orders"])
     assert status.consumers == 1
@@ -121,10 +121,10 @@ def test_each_role_does_its_work_and_no_more(
     operator.controls.resume("orders", who="ann")
     worker.broken = False
     assert replay(operator) == 1
-    wait_for(lambda: "broken" in worker.ran, timeout_s=30)
+    wait_for(lambda: "broken" in worker.ran)
     # It may trim, too.
     jobs = operator.topics.jobs("orders")
-    wait_for(lambda: first_offset(operator, jobs) > 0, timeout_s=30)
+    wait_for(lambda: first_offset(operator, jobs) > 0)
 
     bridge = shop("bridge")
     assert records_in(bridge.broker, bridge.facts) == [b"fact"]

@@ -479,7 +479,7 @@ def test_a_connection_sends_no_other_mail_before_its_last_one_is_noted(
         first = threads.submit(own.deliver, a_notice())
         assert waits.asked.wait(30)
         second = threads.submit(own.deliver, a_notice())
-        wait_for(lambda: len(server.senders) == 2, timeout_s=30)  # its envelope goes
+        wait_for(lambda: len(server.senders) == 2)  # its envelope goes
         assert server.count == 1
         waits.go_on.set()
         assert {first.result(30), second.result(30)} == {DeliveryOutcome.SENT}

@@ -115,7 +115,7 @@ def test_jobs_that_wait_and_that_were_given_up_belong_to_it(
     broker.enqueue(job(sync_reminder).copy(options={"retries": 2}), delay=3_600_000)
     broker.enqueue(send_notification_here.message(), delay=3_600_000)  # of another event
     start_worker(broker)
-    wait_for(lambda: letters_of(broker), 30)
+    wait_for(lambda: letters_of(broker))
 
     told = story(publishing_client, event.event_id, OPERATOR)
     (given_up,), (waiting,) = told["given_up"], told["waiting"]

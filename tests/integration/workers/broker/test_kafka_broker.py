@@ -183,7 +183,7 @@ def test_a_restarted_worker_goes_on_where_the_last_one_stopped(
     for number in range(30, 40):
         work.send(number)
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     assert sorted(ran) == list(range(40))
 
 
@@ -261,7 +261,7 @@ def test_a_failed_job_becomes_a_dead_letter_before_its_offset_is_done(
 
     sent = work.send(7)
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert letter.reason is Reason.FAILED
     assert (letter.message_id, letter.actor, letter.queue) == (sent.message_id, "work", "default")
@@ -281,7 +281,7 @@ def test_a_failed_job_whose_retry_cannot_be_sent_becomes_a_dead_letter(
 
     sent = work.send()
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert (letter.message_id, letter.exception_message) == (sent.message_id, "no")
 
@@ -298,7 +298,7 @@ def test_a_job_whose_callback_cannot_be_sent_becomes_a_dead_letter(
 
     work.send_with_options(on_success=told)
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert letter.actor == "work"
     assert "MessageTooLarge" in (letter.exception_type or "")
@@ -313,7 +313,7 @@ def test_the_arguments_of_a_failed_job_are_not_in_the_log(
 
     sent = work.send("ana@example.com")
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     assert f"Failed to process message work {sent.message_id} with unhandled exception" in caplog.text
     assert "ana@example.com" not in caplog.text
 
@@ -330,7 +330,7 @@ def test_a_failed_job_that_nobody_sends_again_becomes_a_dead_letter(
 
     broker.enqueue(work.message().copy(options=options))
     worker = start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert (letter.reason, letter.exception_message) == (Reason.FAILED, "no")
     assert all(thread.is_alive() for thread in worker.workers)
@@ -347,7 +347,7 @@ def test_without_a_retries_middleware_a_failed_job_becomes_a_dead_letter(
 
     work.send()
     worker = start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     worker.stop()
     assert [letter.exception_message for letter in letters_of(broker)] == ["no"]
     broker.close()
@@ -369,7 +369,7 @@ def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(
         work.send_with_options(args=(number,), key="one partition")
         broker.producer.deliver(topic, envelope.Record(b"one partition", value, [("from", b"elsewhere")]))
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     assert ran == [0, 1, 2, 3]
     letters = letters_of(broker)
     assert sorted(letter.value or b"" for letter in letters) == sorted(poison)
@@ -384,7 +384,7 @@ def test_a_job_for_an_unknown_actor_becomes_a_dead_letter(
     broker.declare_queue("default")
     broker.enqueue(dramatiq.Message("default", "nobody", (), {}, {}))
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert (letter.reason, letter.actor) == (Reason.UNKNOWN_ACTOR, "nobody")
 
@@ -395,7 +395,7 @@ def test_a_job_that_is_too_old_becomes_a_dead_letter(broker: KafkaBroker, start_
 
     broker.enqueue(work.message().copy(message_timestamp=1_000))
     start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert letter.reason is Reason.EXPIRED
 
@@ -414,7 +414,7 @@ def test_a_message_that_names_another_queue_is_run_and_kills_no_thread(
     for _ in range(8):
         broker.producer.deliver(broker.topics.jobs("default"), stray)
     worker = start_worker(broker)
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     assert ran == [1] * 8
     assert all(thread.is_alive() for thread in worker.workers)
 

@@ -57,7 +57,7 @@ def test_a_held_job_takes_no_thread_and_is_done_when_it_is_released(
     wait_for(lambda: len(held) == 4)
     for message in held[2:]:
         message.release()
-    broker.join("default", timeout=30_000)
+    broker.join("default", timeout=60_000)
     assert letters_of(broker) == []
 
 
@@ -73,5 +73,5 @@ def test_a_held_job_that_is_released_with_an_error_is_a_dead_letter(
     )
     for message in wait_for(lambda: held[1:] if len(held) == 4 else None):
         message.release()
-    broker.join("default", timeout=30_000)
+    broker.join("default", timeout=60_000)
     assert len(letters_of(broker)) == 1

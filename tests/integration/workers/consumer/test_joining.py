@@ -43,20 +43,20 @@ def run_some(consumer: QueueConsumer, count: int, ran: Counter[int]) -> None:
         return message is not None
 
     for _ in range(count):
-        wait_for(take, timeout_s=20)
+        wait_for(take)
 
 
 def test_a_member_gets_records_and_commits_while_a_join_waits_for_another(broker: KafkaBroker) -> None:
     working, slow = (broker.consume("default", prefetch=6, timeout=50) for _ in range(2))
     with polled(working, slow):
-        wait_for(lambda: all(map(has_settled_with_one_partition, (working, slow))), timeout_s=30)
+        wait_for(lambda: all(map(has_settled_with_one_partition, (working, slow))))
     ran: Counter[int] = Counter()
     newcomer = broker.consume("default", prefetch=6, timeout=50)
     with polled(newcomer):
-        wait_for(lambda: (next(working), waits_for_others(working))[1], timeout_s=30)
+        wait_for(lambda: (next(working), waits_for_others(working))[1])
         send(broker, 0)
         run_some(working, 6, ran)
-        wait_for(lambda: (next(working), committed_position(broker, "default"))[1] == 6, timeout_s=20)
+        wait_for(lambda: (next(working), committed_position(broker, "default"))[1] == 6)
         assert waits_for_others(working)
     members = (working, slow, newcomer)
     deadline = time.monotonic() + 60

@@ -62,7 +62,7 @@ def test_a_member_that_leaves_while_others_are_waited_for_commits_what_it_has_do
     caplog.set_level(logging.WARNING, logger="workers")
     leaving, slow = (broker.consume("default", prefetch=6, timeout=50) for _ in range(2))
     with polled(leaving, slow):
-        wait_for(lambda: all(map(has_settled_with_one_partition, (leaving, slow))), timeout_s=30)
+        wait_for(lambda: all(map(has_settled_with_one_partition, (leaving, slow))))
     for number in range(12):  # in turn to both partitions
         broker.enqueue(dramatiq.Message("default", "work", (number,), {}, {}))
     done = [wait_for(lambda: next(leaving)) for _ in range(6)]

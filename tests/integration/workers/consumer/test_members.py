@@ -102,7 +102,7 @@ def test_a_member_whose_threads_are_all_busy_lets_another_join(
     try:
         assert busy.wait(30)
         second = member(ran.add)
-        wait_for(lambda: len(ran) > 20, timeout_s=30)
+        wait_for(lambda: len(ran) > 20)
     finally:
         release.set()
     first.join("default", timeout=60_000)

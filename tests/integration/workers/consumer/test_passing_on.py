@@ -31,7 +31,7 @@ class Fleet:
         self.begun, self.release = threading.Event(), threading.Event()
         self.brokers = [self._broker(cluster, namespace) for _ in range(2)]
         self.workers = [start_worker(broker, threads=1) for broker in self.brokers]
-        wait_for(lambda: all(map(self._has_two_partitions, self.workers)), timeout_s=30)
+        wait_for(lambda: all(map(self._has_two_partitions, self.workers)))
 
     def _broker(self, cluster: Cluster, namespace: str) -> KafkaBroker:
         broker = KafkaBroker(cluster, namespace=namespace, partitions=4, commit_interval_ms=50)
@@ -82,10 +82,10 @@ def fleet(cluster: Cluster, namespace: str, start_worker: StartWorker) -> Iterat
 def test_short_jobs_do_not_wait_for_a_long_one(fleet: Fleet) -> None:
     fleet.keep_one_busy()
     fleet.send(*range(20))
-    wait_for(lambda: len(fleet.ran) == 20, timeout_s=30)
+    wait_for(lambda: len(fleet.ran) == 20)
     assert LONG not in fleet.ran
     fleet.send(*range(20, 30))  # also those that come later
-    wait_for(lambda: len(fleet.ran) == 30, timeout_s=30)
+    wait_for(lambda: len(fleet.ran) == 30)
     fleet.end()
     assert fleet.ran == dict.fromkeys([LONG, *range(30)], 1)
 
@@ -95,7 +95,7 @@ def test_jobs_with_a_key_wait(fleet: Fleet) -> None:
     for number in range(20):
         fleet.send(number, key=f"user:{number}")
     fleet.send(100)
-    wait_for(lambda: fleet.ran[100] == 1 or len(fleet.ran) > 5, timeout_s=30)
+    wait_for(lambda: fleet.ran[100] == 1 or len(fleet.ran) > 5)
     fleet.end()
     assert fleet.ran == dict.fromkeys([LONG, *range(20), 100], 1)
     assert fleet.records() <= 22 + 1
@@ -115,7 +115,7 @@ def test_jobs_that_cannot_be_passed_on_run_where_they_are(
     monkeypatch.setattr(DurableProducer, "send", refuse)
     fleet.keep_one_busy()
     fleet.send(*range(20))
-    wait_for(lambda: len(refused) == 2, timeout_s=30)
+    wait_for(lambda: len(refused) == 2)
     assert LONG not in fleet.ran
     fleet.end()
     assert fleet.ran == dict.fromkeys([LONG, *range(20)], 1)
@@ -125,7 +125,7 @@ def test_jobs_that_cannot_be_passed_on_run_where_they_are(
 def test_a_process_that_leaves_meanwhile_repeats_and_loses_nothing(fleet: Fleet) -> None:
     fleet.keep_one_busy()
     fleet.send(*range(40))
-    wait_for(lambda: len(fleet.ran) > 25, timeout_s=30)
+    wait_for(lambda: len(fleet.ran) > 25)
     leaving = next(worker for worker in fleet.workers if not worker.work_queue.empty())
     stopping = threading.Thread(target=leaving.stop)
     stopping.start()

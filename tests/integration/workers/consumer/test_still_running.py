@@ -87,7 +87,7 @@ def test_a_worker_that_is_paused_and_resumed_repeats_nothing(
     pausing.start()
     wait_for(lambda: all(thread.paused for thread in worker.workers))
     consumer = worker.consumers["default"].consumer
-    wait_for(worker.consumers["default"].paused_event.is_set, timeout_s=30)  # it has closed
+    wait_for(worker.consumers["default"].paused_event.is_set)  # it has closed
     release.set()
     pausing.join(30)
     worker.resume()

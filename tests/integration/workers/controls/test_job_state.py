@@ -33,7 +33,7 @@ def test_the_reason_is_named_for_every_state(
         return work.send_with_options(args=(what,), delay=delay, **options).message_id
 
     def told(job_id: str, reason: Reason) -> Why:
-        return wait_for(lambda: found if (found := why(broker, job_id)).reason is reason else None, 30)
+        return wait_for(lambda: found if (found := why(broker, job_id)).reason is reason else None)
 
     first = send("short", key="user:1")
     assert "no worker runs the queue default" in told(first, Reason.NO_WORKER).text

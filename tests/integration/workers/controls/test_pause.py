@@ -74,19 +74,19 @@ def fleet(cluster: Cluster, namespace: str, start_worker: StartWorker) -> Iterat
 def test_once_all_have_confirmed_no_job_of_the_queue_starts_and_none_is_lost(fleet: Fleet) -> None:
     controls = fleet.brokers[0].controls
     fleet.send("work", range(JOBS))
-    wait_for(lambda: len(fleet.started) > 100, timeout_s=30)
+    wait_for(lambda: len(fleet.started) > 100)
     found = fleet.confirmed(controls.pause("mail", who="ann", why="the mail server is down"))
     confirmed_at = time.monotonic()
     assert str(found) == "3 of 3 workers have confirmed"
     # Jobs of others go on, one that becomes due meanwhile waits, and so does one in a process that starts.
     fleet.send("work", range(JOBS, JOBS + 1), delay=200)
     fleet.send("other", range(50))
-    wait_for(lambda: len(fleet.others) == 50, timeout_s=30)
+    wait_for(lambda: len(fleet.others) == 50)
     fleet.add()
     mail = controls.gate, fleet.brokers[0].topics.jobs("mail")
-    wait_for(lambda: len(read_topic(fleet.brokers[0].cluster, mail[1])) == JOBS + 1, timeout_s=30)
-    wait_for(lambda: len(controls.fleet()) == 4, timeout_s=20)
-    wait_for(lambda: not sum(process.in_hand for process in controls.fleet()), timeout_s=20)
+    wait_for(lambda: len(read_topic(fleet.brokers[0].cluster, mail[1])) == JOBS + 1)
+    wait_for(lambda: len(controls.fleet()) == 4)
+    wait_for(lambda: not sum(process.in_hand for process in controls.fleet()))
     assert [at for at in fleet.started if at > confirmed_at] == []
     assert len(fleet.started) < JOBS
     wait_for(lambda: committed_position(fleet.brokers[0], "mail") > 0)
@@ -109,7 +109,7 @@ def test_a_pause_ends_by_itself_and_holds_for_a_worker_that_starts(
     assert str(sender.controls.wait_confirmed(change)).startswith("no worker runs")
     fleet.add()
     fleet.send("work", range(20))
-    wait_for(lambda: len(fleet.ran) == 20, timeout_s=30)
+    wait_for(lambda: len(fleet.ran) == 20)
     assert min(fleet.started) > ends_at - 0.05
     sender.close()
     fleet.workers[0].stop()

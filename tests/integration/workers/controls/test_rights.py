@@ -37,7 +37,7 @@ def test_jobs_run_without_the_rights_and_one_line_for_each_topic_says_so(
     grant(admin, ResourceType.GROUP, namespace, ACLOperation.READ, prefixed=True)
     worker = start_worker(broker)
     work.send(1)
-    wait_for(lambda: ran == [1], timeout_s=30)
+    wait_for(lambda: ran == [1])
     told = [record.getMessage() for record in caplog.records if record.name.startswith("workers.")]
     for name, what in (("control", "controls not followed"), ("fleet", "does not show in the fleet")):
         (line,) = [text for text in told if what in text]

@@ -87,7 +87,7 @@ def test_what_is_held_runs_in_order_when_the_switch_is_lifted(world: World) -> N
     lifted = lift(world.broker, switch_id, who="ann", timeout_s=20)
     assert lifted.is_complete
     assert lifted.held == 31
-    wait_for(lambda: len(world.ran) == 32, timeout_s=30)
+    wait_for(lambda: len(world.ran) == 32)
     assert [number for todo, number in world.ran if todo == "x" and number < 100] == list(range(30))
     assert letters_of(world.broker) == []
     # Lifted once more, it finds nothing left to do.
@@ -96,7 +96,7 @@ def test_what_is_held_runs_in_order_when_the_switch_is_lifted(world: World) -> N
 
 def test_a_retry_that_was_held_keeps_the_count_of_its_attempts(world: World) -> None:
     world.work.send({"id": "x"}, -1)
-    wait_for(lambda: world.failed, timeout_s=30)
+    wait_for(lambda: world.failed)
     switch_id = world.set(Then.HOLD, "args.1=-1")
     world.may_fail.set()
     (letter,) = world.letters(1)
@@ -104,7 +104,7 @@ def test_a_retry_that_was_held_keeps_the_count_of_its_attempts(world: World) -> 
     assert b'"retries":1' in (letter.value or b"").replace(b" ", b"")
     assert world.ran == []
     lift(world.broker, switch_id, who="ann", timeout_s=20)
-    wait_for(lambda: world.ran == [("x", -1)], timeout_s=30)
+    wait_for(lambda: world.ran == [("x", -1)])
 
 
 def test_what_is_discarded_is_done_and_counted(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -114,7 +114,7 @@ def test_what_is_discarded_is_done_and_counted(world: World, caplog: pytest.LogC
         world.work.send({"id": "x"}, number)
     world.work.send({"id": "y"}, 0)
     wait_for(lambda: world.ran == [("y", 0)])
-    world.broker.join("default", timeout=30_000)
+    world.broker.join("default", timeout=60_000)
     assert letters_of(world.broker) == []
     assert world.broker.controls.gate.counts == {switch_id: 5}
     assert caplog.text.count("job discarded by a switch") == 5

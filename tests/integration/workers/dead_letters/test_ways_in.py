@@ -283,7 +283,7 @@ def test_each_way_in_gives_a_letter_that_can_be_shown_and_replayed_or_says_why_n
 ) -> None:
     way.enter(house)
     start_worker(house.broker)
-    letter = wait_for(lambda: the_letter(house), timeout_s=30)
+    letter = wait_for(lambda: the_letter(house))
     assert (letter.reason, letter.actor, letter.queue) == (way.reason, way.actor, way.queue)
 
     shown = run("show", letter.id)
@@ -294,11 +294,11 @@ def test_each_way_in_gives_a_letter_that_can_be_shown_and_replayed_or_says_why_n
     replayed = run("replay", "--all", "--yes")
     if way.replay == RUNS:
         assert (replayed.exit_code, replayed.stderr) == (0, "")
-        wait_for(lambda: house.ran, timeout_s=30)
+        wait_for(lambda: house.ran)
         assert letters_of(house.broker) == []
     elif way.replay == BACK:
         assert (replayed.exit_code, replayed.stderr) == (0, "")
-        again = wait_for(lambda: the_letter(house), timeout_s=30)
+        again = wait_for(lambda: the_letter(house))
         assert (again.id, again.replays, again.value) == (letter.id, 1, letter.value)
     else:
         assert replayed.exit_code == 1
@@ -316,7 +316,7 @@ def test_a_job_that_unpacks_to_more_than_a_topic_takes_runs_and_holds_up_nothing
     house.mended = True
     house.broker.enqueue(house.work.message(8))
     start_worker(house.broker)
-    wait_for(lambda: 8 in house.ran, timeout_s=30)
+    wait_for(lambda: 8 in house.ran)
     # The actor of a mended house takes any argument.
     assert len(house.ran) == 2
 
@@ -327,7 +327,7 @@ def test_of_a_record_that_is_too_long_place_size_and_a_beginning_are_kept(
     value = job("work", "x" * TOO_LONG).encode()
     house.write_packed(_jobs(house), value, ("big", b"b" * 5_000), ("trace", b"1"))
     start_worker(house.broker)
-    letter = wait_for(lambda: the_letter(house), timeout_s=30)
+    letter = wait_for(lambda: the_letter(house))
     assert letter.origin.topic == _jobs(house)
     assert (letter.origin.partition, letter.origin.offset) == (0, 0)
     assert letter.value == value[: len(letter.value or b"")]
@@ -337,7 +337,7 @@ def test_of_a_record_that_is_too_long_place_size_and_a_beginning_are_kept(
     assert len(value) < size < len(value) + 10_000
     assert letter.exception_message == "no " + "x" * 4_093 + "..."
     assert f"bytes of {size}" in run("show", letter.id).stdout
-    wait_for(lambda: committed_position(house.broker, "default") == 1, timeout_s=30)
+    wait_for(lambda: committed_position(house.broker, "default") == 1)
 
 
 def test_letters_of_the_mover_from_before_this_version_are_replayed_into_the_queue_of_their_message(

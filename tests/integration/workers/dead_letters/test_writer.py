@@ -70,7 +70,7 @@ def test_without_the_right_to_write_them_jobs_stay_until_it_is_granted(
             or "dead letter not written" in record.getMessage()
         }
 
-    wait_for(lambda: failing.calls and len(tried()) == 2, timeout_s=30)  # of the job, and of the poison
+    wait_for(lambda: failing.calls and len(tried()) == 2)  # of the job, and of the poison
     assert committed_position(alice, "default") == 0
     assert letters_of(alice) == []
     grant(login("admin"), ResourceType.TOPIC, alice.topics.dead_letters, ACLOperation.WRITE)
@@ -91,7 +91,7 @@ def test_where_the_topic_was_deleted_jobs_stay_until_it_is_there_again(
     for number in range(3):
         failing.actor.send(number)
     start_worker(broker)
-    wait_for(lambda: len(failing.calls) == 3, timeout_s=30)
+    wait_for(lambda: len(failing.calls) == 3)
     assert committed_position(broker, "default") == 0
     create_missing_topics(cluster, broker.topic_specs())
     wait_for(lambda: committed_position(broker, "default") == 3, timeout_s=60)

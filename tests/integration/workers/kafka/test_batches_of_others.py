@@ -43,7 +43,7 @@ def test_every_codec_is_read_also_in_batches_of_megabytes(
     numbers.write(1, 2, codec=codec, blanks=1_000)
     numbers.write(3, 4, codec=codec, blanks=2_000_000)
     numbers.write(5)
-    wait_for(lambda: numbers.ran == Counter(range(1, 6)), timeout_s=20)
+    wait_for(lambda: numbers.ran == Counter(range(1, 6)))
     wait_for(lambda: numbers.waiting() == 0)
     assert numbers.letters() == []
 
@@ -57,7 +57,7 @@ def test_a_codec_that_is_missing_stops_nothing_and_is_read_again_once_it_is_ther
     with monkeypatch.context() as patch:
         patch.setattr(kafka.codec, "zstd", None)
         start_worker(numbers.broker)
-        wait_for(lambda: numbers.ran == Counter([1, 4]), timeout_s=20)
+        wait_for(lambda: numbers.ran == Counter([1, 4]))
         [entry] = wait_for(numbers.letters)
         letter = entry.letter
         assert letter.reason is Reason.UNDECODABLE
@@ -150,17 +150,17 @@ def test_a_log_that_kafka_itself_cannot_read_is_named_and_stops_no_other_partiti
         file.seek(starts[1] + 8)
         file.write(length.to_bytes(4, "big", signed=True))
     start_worker(broker)
-    wait_for(lambda: numbers.ran == Counter([10, 11]), timeout_s=30)
+    wait_for(lambda: numbers.ran == Counter([10, 11]))
     # The queue's own topic is read on, by the same consumer.
     broker.enqueue(dramatiq.Message("default", "work", (1,), {}, {}))
-    wait_for(lambda: numbers.ran[1] == 1, timeout_s=30)
+    wait_for(lambda: numbers.ran[1] == 1)
     assert "Consumer encountered an unexpected error" not in caplog.text
 
     def found() -> QueueStatus | None:
         status = numbers.status()
         return status if status.unreadable else None
 
-    [place] = wait_for(found, timeout_s=30).unreadable
+    [place] = wait_for(found).unreadable
     assert (place.topic, place.partition, place.offset) == (numbers.log, 0, 2)
     module = ModuleType("damaged")
     module.broker = broker  # type: ignore[attr-defined]
@@ -175,8 +175,8 @@ def test_a_log_that_kafka_itself_cannot_read_is_named_and_stops_no_other_partiti
     assert 4 <= place.readable_from < 7
     delete_records_below(broker.cluster, {TopicPartition(numbers.log, 0): place.readable_from})
     readable = {4: [30, 40, 50], 5: [40, 50], 6: [50]}[place.readable_from]
-    wait_for(lambda: numbers.ran == Counter([10, 11, 1, *readable]), timeout_s=30)
-    wait_for(lambda: not numbers.status().unreadable, timeout_s=30)
+    wait_for(lambda: numbers.ran == Counter([10, 11, 1, *readable]))
+    wait_for(lambda: not numbers.status().unreadable)
     broker.close()
 
 
@@ -190,7 +190,7 @@ def test_a_batch_that_is_damaged_on_the_disk_costs_its_own_records_alone(
         numbers.write(first, first + 1)
     damage(own_kafka, numbers.log, b"777")
     start_worker(broker)
-    wait_for(lambda: numbers.ran == Counter([10, 11, 30, 31]), timeout_s=30)
+    wait_for(lambda: numbers.ran == Counter([10, 11, 30, 31]))
     [entry] = wait_for(numbers.letters)
     assert "offsets 2 to 3, cannot be read: its checksum is wrong" in (entry.letter.exception_message or "")
     assert b"778" in (entry.letter.value or b"")

@@ -23,7 +23,7 @@ from workers.records.envelope import Record
 
 PARTITIONS = 4
 #: Nothing may wait for the end of a request for records, which takes 20 s.
-AT_ONCE_S = 4.0
+AT_ONCE_S = 10.0
 
 Connect = Callable[[Cluster, str], KafkaConsumer]
 

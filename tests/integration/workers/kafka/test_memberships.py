@@ -42,7 +42,7 @@ def test_the_groups_of_a_dead_process_are_left_and_those_of_one_that_lives_are_n
             next(consumer)
         return len(members_of(cluster, group)) == 2
 
-    wait_for(both_are_members, timeout_s=30)
+    wait_for(both_are_members)
     alive, dead = (broker._consumers.memberships for broker in brokers)
     assert alive.leave_for_the_dead() == 0
     assert alive.is_alive(alive.owner)

@@ -88,7 +88,7 @@ def test_each_way_to_log_in_carries_jobs(kafka: SecureKafka, namespace: str, way
     work.send(1)
     worker.start()
     try:
-        wait_for(lambda: ran == [1], timeout_s=30)
+        wait_for(lambda: ran == [1])
     finally:
         worker.stop()
         broker.close()

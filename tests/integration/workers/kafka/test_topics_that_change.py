@@ -48,7 +48,7 @@ def test_partitions_that_are_added_are_seen_soon_and_keep_what_was_in_them(
         admin.wait_for_topics([numbers.log])
     started = time.monotonic()
     write(numbers, 3, 2, 3)
-    wait_for(lambda: numbers.ran == Counter([1, 2, 3]), timeout_s=20)
+    wait_for(lambda: numbers.ran == Counter([1, 2, 3]))
     assert time.monotonic() - started < 10
     wait_for(lambda: numbers.waiting() == 0)
 
@@ -127,7 +127,7 @@ def test_what_kafka_has_compacted_away_holds_up_nothing(
     start_worker(broker)
     expected = Counter(int(record.value) for record in left)
     assert expected[20] == 1
-    wait_for(lambda: numbers.ran == expected, timeout_s=20)
+    wait_for(lambda: numbers.ran == expected)
     wait_for(lambda: numbers.waiting() == 0)
     write_keyed(21)
     wait_for(lambda: numbers.ran[21] == 1)

@@ -67,7 +67,7 @@ def test_what_was_rolled_back_is_no_job_and_leaves_nothing_behind(
     wait_for(lambda: numbers.ran == Counter([1, 2]))
     # The log ends with markers: they are committed past.
     wait_for(lambda: not_done(numbers.broker) == 0)
-    numbers.broker.join("default", timeout=10_000)
+    numbers.broker.join("default", timeout=60_000)
     status = numbers.status()
     assert (status.waiting, status.running, status.held_up, status.oldest) == (0, 0, 0, None)
     assert numbers.letters() == []
@@ -123,4 +123,4 @@ def test_a_partition_without_records_has_a_position_too(
     with connect_admin(broker.cluster) as admin:
         wait_for(lambda: committed() == wanted)
     work.send()
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)

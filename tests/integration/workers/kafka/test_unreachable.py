@@ -116,7 +116,7 @@ def test_jobs_run_over_sasl(broker_on: Brokers, login: Login, mechanism: str) ->
     work.send(1)
     worker = Worker(broker, worker_timeout=100, worker_threads=1)
     worker.start()
-    broker.join("default", timeout=20_000)
+    broker.join("default", timeout=60_000)
     worker.stop()
     assert ran == [1]
 

@@ -91,7 +91,7 @@ def test_the_death_of_whoever_started_it_ends_all_and_removes_the_directory(tmp_
     """
     guard, child, holder = map(int, run_python("-c", script).stdout.split())
     try:
-        wait_for(lambda: not psutil.pid_exists(guard) and not psutil.pid_exists(child), timeout_s=20)
+        wait_for(lambda: not psutil.pid_exists(guard) and not psutil.pid_exists(child))
         assert not temporary.exists()
     finally:
         psutil.Process(holder).kill()

@@ -141,7 +141,7 @@ def test_a_row_that_kafka_never_takes_is_set_aside_and_stops_no_other(
             session.execute(insert(ROWS).values(_strange_row(topic, value)))
         add(session, "no/topic", Record(b"todo-1", b"x", []), name="id-3", about="todo.created")
     relay = start_relay()
-    wait_for(lambda: (relay.counts.set_aside, relay.counts.published) == (5, 4), 30)
+    wait_for(lambda: (relay.counts.set_aside, relay.counts.published) == (5, 4))
     outbox = Outbox(engine)
     large, *strange, nowhere = outbox.rows(aside=True, limit=10)
     assert (large["name"], large["about"], large["key"]) == ("id-1", "todo.created", "todo-1")

@@ -61,7 +61,7 @@ def test_a_member_that_joins_repeats_no_job(join: Join, ran: Counter[int]) -> No
     send(first, range(800))
     wait_for(lambda: len(ran) > 100)
     join()
-    first.join("default", timeout=30_000)
+    first.join("default", timeout=60_000)
     assert ran == dict.fromkeys(range(800), 1)
 
 
@@ -82,7 +82,7 @@ def test_a_member_that_leaves_hands_over_what_it_has_not_run(
     worker.stop()
     assert len(ran) < 400
     join()
-    leaving.join("default", timeout=30_000)
+    leaving.join("default", timeout=60_000)
     leaving.close()
     assert ran == dict.fromkeys(range(400), 1)
 
@@ -99,7 +99,7 @@ def test_a_job_that_is_skipped_while_its_partition_leaves_is_not_done(
     assert not waiting.start()
     consumer.ack(waiting)
     consumer.close()
-    join().join("default", timeout=30_000)
+    join().join("default", timeout=60_000)
     leaving.close()
     assert ran == {0: 1}
 
@@ -107,7 +107,7 @@ def test_a_job_that_is_skipped_while_its_partition_leaves_is_not_done(
 def test_a_job_longer_than_the_poll_interval_is_not_delivered_again(join: Join, ran: Counter[int]) -> None:
     broker = join(pause_s=3, threads=1, consumer_options={"max_poll_interval_ms": 1_000})
     send(broker, range(2))
-    broker.join("default", timeout=30_000)
+    broker.join("default", timeout=60_000)
     assert ran == {0: 1, 1: 1}
 
 

@@ -59,7 +59,7 @@ def test_what_is_done_disappears_while_the_worker_runs(
     wait_for(lambda: not left_in(broker))
     work.send(10)
     wait_for(lambda: not left_in(broker))
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)
 
 
 def test_a_worker_that_stops_trims_a_last_time(
@@ -73,7 +73,7 @@ def test_a_worker_that_stops_trims_a_last_time(
     for number in range(10):
         work.send(number)
     worker = start_worker(broker)
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)
     assert len(left_in(broker)) == 10
     worker.stop()
     assert left_in(broker) == []
@@ -141,7 +141,7 @@ def test_a_group_whose_offsets_expired_starts_with_what_was_never_done(
     for number in range(5):
         work.send(number)
     worker = start_worker(broker)
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)
     worker.stop()
     group = broker.topics.group("default")
     with connect_admin(cluster) as admin:
@@ -149,7 +149,7 @@ def test_a_group_whose_offsets_expired_starts_with_what_was_never_done(
     for number in range(5, 8):
         work.send(number)
     start_worker(broker)
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)
     assert sorted(ran) == list(range(8))
 
 
@@ -169,7 +169,7 @@ def test_what_is_done_is_kept_for_as_long_as_wanted(
     producer.close()
     work.send(1)
     start_worker(broker)
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)
     wait_for(lambda: left_in(broker) == [1])
 
 

@@ -27,7 +27,7 @@ def run(cluster: Cluster, namespace: str, jobs: int) -> None:
     worker = Worker(broker, worker_threads=2)
     worker.start()
     try:
-        broker.join("letters", timeout=30_000)
+        broker.join("letters", timeout=60_000)
     finally:
         worker.stop()
         broker.close()

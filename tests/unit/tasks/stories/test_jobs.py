@@ -56,7 +56,7 @@ def test_a_search_that_finds_no_place_is_answered_at_once(
         assert askers.submit(search.find, ["a"]).result(10) == UNKNOWN
         kafka.may_end.set()
         assert [one.result(10) for one in both] == [NONE, NONE]
-    assert wait_for(lambda: search.find(["a"]) == NONE, 10)
+    assert wait_for(lambda: search.find(["a"]) == NONE)
 
 
 def test_a_search_whose_answer_nobody_awaits_keeps_its_place_until_it_ends(

@@ -44,7 +44,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBroker]:
 
 
 def names(gauges: QueueGauges) -> set[str]:
-    wait_for(gauges.families, timeout_s=10)
+    wait_for(gauges.families)
     return {family.name for family in gauges.families()}
 
 
