@@ -31,6 +31,13 @@ class Connection(WebSocketsSansIOProtocol):
             extensions = cast(dict[str, Any], self.scope["extensions"])
             extensions[_EXTENSION] = {"write": self.write_at_once}
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and leave no circle of objects: a collection is rare in a process with many connections."""
+        super().connection_lost(exc)
+        if hasattr(self, "scope"):
+            cast(dict[str, Any], self.scope["extensions"]).pop(_EXTENSION, None)
+        self.conn.parser.close()
+
     def write_at_once(self, text: str) -> bool:
         """See :data:`WriteAtOnce`."""
         is_open = self.conn.state is State.OPEN and not self.transport.is_closing()

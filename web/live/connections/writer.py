@@ -96,6 +96,8 @@ class Writer:
         finally:
             hub.leave(self.session)
             await self.close()
+            # Without this circle the memory of the connection is free at once: collections are rare.
+            self.session.wake = _sleep_on
 
     async def close(self) -> None:
         """Send no more, and wait until that is so."""
@@ -157,3 +159,7 @@ class Writer:
     def _failed(session: Session) -> None:
         """Wake this once more, for the last frame; if it was that one, the limit ends the connection."""
         session.end(Close.GOING_AWAY, _AGAIN_MS, "a frame could not be sent")
+
+
+def _sleep_on() -> None:
+    """Do nothing: the client is gone."""
