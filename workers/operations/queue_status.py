@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,10 +19,9 @@ from ..kafka import (
     patiently,
     read_up_to,
     readable_from,
-    stable_ends,
     unreadable_places,
 )
-from ..partitions.lag import Partition, committed_by, read_partitions
+from ..partitions.lag import Partition, committed_by, of_topics, read_logs, with_commits
 from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
@@ -141,10 +140,9 @@ class StatusReader:
 
     def read_with_partitions(self, queues: Sequence[str]) -> list[tuple[QueueStatus, list[PartitionStatus]]]:
         """As :meth:`read`, each with the partitions of all topics that the queue reads."""
-        return [
-            patiently(self._cluster, f"read the status of queue {queue}", lambda q=queue: self._read(q))  # type: ignore[misc]
-            for queue in queues
-        ]
+        if not queues:
+            return []
+        return patiently(self._cluster, "read the status of the queues", lambda: self._read(queues))
 
     def read_delayed(self) -> DelayedStatus:
         """All jobs that wait in delay topics. Raises KafkaUnreachable or NotAuthorized."""
@@ -154,17 +152,37 @@ class StatusReader:
         group = self._topics.movers
         committed = committed_by(self._admin, group)
         members = self._admin.describe_groups([group])[group]["members"]
-        found = [self._partitions(self._topics.delay(tier.name), committed) for tier in self._tiers]
-        jobs = sum(partition.not_done for partitions in found for partition in partitions.values())
+        logs = read_logs(self._admin, [self._topics.delay(tier.name) for tier in self._tiers])
+        jobs = sum(partition.not_done for partition in with_commits(logs, committed).values())
         return DelayedStatus(jobs, len(members))
 
-    def _read(self, queue: str) -> tuple[QueueStatus, list[PartitionStatus]]:
-        group = self._topics.group(queue)
+    def _read(self, queues: Sequence[str]) -> list[tuple[QueueStatus, list[PartitionStatus]]]:
+        """All queues by the same few requests: each one costs more than what it asks for."""
+        groups = {queue: self._topics.group(queue) for queue in queues}
+        topics = {queue: self._topics_of(queue) for queue in queues}
         # The commits first: a job that is enqueued in between then counts as waiting.
-        committed = committed_by(self._admin, group)
-        members = self._admin.describe_groups([group])[group]["members"]
-        own, *sources = (self._partitions(topic, committed) for topic in self._topics_of(queue))
-        partitions = own | {name: found for source in sources for name, found in source.items()}
+        committed = {queue: committed_by(self._admin, group) for queue, group in groups.items()}
+        described = self._admin.describe_groups(list(groups.values()))
+        logs = read_logs(
+            self._admin, {topic for those in topics.values() for topic in those}, with_stable_ends=True
+        )
+        return [
+            self._status(
+                queue,
+                topics[queue][0],
+                with_commits(of_topics(logs, topics[queue]), committed[queue]),
+                described[group]["members"],
+            )
+            for queue, group in groups.items()
+        ]
+
+    def _status(
+        self,
+        queue: str,
+        own: str,
+        partitions: Mapping[TopicPartition, Partition],
+        members: Sequence[Mapping[str, Any]],
+    ) -> tuple[QueueStatus, list[PartitionStatus]]:
         in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
         total = sum(partition.not_done for partition in partitions.values())
         busy = {name: partition for name, partition in partitions.items() if partition.not_done}
@@ -176,26 +194,13 @@ class StatusReader:
             waiting=total - in_hand,
             running=in_hand,
             consumers=len(members),
-            untrimmed=sum(partition.untrimmed for partition in own.values()),
+            untrimmed=sum(found.untrimmed for name, found in partitions.items() if name.topic == own),
             oldest=_oldest(records, busy, has_members=bool(members)),
             held_up=sum(partition.held_up for partition in partitions.values()),
             unreadable=self._unreadable(stuck, busy),
             expiring=expiring(records, retention_s, time.time()),
         )
         return status, _partition_statuses(partitions, members)
-
-    def _partitions(
-        self, topic: str, committed: Mapping[TopicPartition, Any]
-    ) -> dict[TopicPartition, Partition]:
-        found = read_partitions(self._admin, [topic], committed)
-        if not found:
-            return {}
-        # After the ends: no record that comes in between may look as if a transaction held it up.
-        stable = stable_ends(self._admin, found)
-        return {
-            name: replace(found[name], stable_end=stable[name] if stable[name] < found[name].end else None)
-            for name in sorted(found)
-        }
 
     def _unreadable(
         self, stuck: Mapping[TopicPartition, tuple[int, str]], busy: Mapping[TopicPartition, Partition]

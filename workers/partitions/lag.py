@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from ..kafka import (
     connect_admin,
     partitions_of,
     patiently,
+    stable_ends,
 )
 from . import commit_metadata
 
@@ -114,15 +115,49 @@ def read_partitions(
     committed: Mapping[TopicPartition, OffsetAndMetadata],
 ) -> dict[TopicPartition, Partition]:
     """The logs of the topics that exist, with the group's commits. Raises kafka-python's errors."""
+    return with_commits(read_logs(admin, topics), committed)
+
+
+def read_logs(
+    admin: KafkaAdminClient, topics: Iterable[str], *, with_stable_ends: bool = False
+) -> dict[TopicPartition, Partition]:
+    """The logs of the topics that exist, as a group that has committed nothing. Raises kafka-python's errors.
+
+    It takes three requests, however many topics there are; a fourth one for open transactions.
+    """
     names = partitions_of(admin, topics)
     if not names:
         return {}
     starts = admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.EARLIEST))
     ends = admin.list_partition_offsets(dict.fromkeys(names, OffsetSpec.LATEST))
+    # After the ends: no record that comes in between may look as if a transaction held it up.
+    stable = stable_ends(admin, names) if with_stable_ends else {}
     return {
-        name: Partition(starts[name].offset, ends[name].offset, *_commit(committed.get(name)))
+        name: Partition(
+            starts[name].offset,
+            end := ends[name].offset,
+            stable_end=stable[name] if stable.get(name, end) < end else None,
+        )
         for name in names
     }
+
+
+def of_topics(
+    logs: Mapping[TopicPartition, Partition], topics: Sequence[str]
+) -> dict[TopicPartition, Partition]:
+    """The logs of these topics, one topic after another."""
+    return {name: logs[name] for topic in topics for name in sorted(logs) if name.topic == topic}
+
+
+def with_commits(
+    logs: Mapping[TopicPartition, Partition], committed: Mapping[TopicPartition, OffsetAndMetadata]
+) -> dict[TopicPartition, Partition]:
+    """The logs with what a group has committed."""
+    found = {}
+    for name, log in logs.items():
+        position, metadata = _commit(committed.get(name))
+        found[name] = replace(log, position=position, metadata=metadata)
+    return found
 
 
 def _commit(committed: OffsetAndMetadata | None) -> tuple[int | None, str]:
