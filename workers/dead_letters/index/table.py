@@ -23,38 +23,13 @@ from ..kinds import kind_of
 from ..letter import DeadLetter
 from ..topic.letter_record import decode
 from ..topic.stray_tombstones import Strays, is_ended, note_stray
-from .conditions import condition_of, storable
+from .conditions import NO_TEXT, condition_of, storable
+from .schema import ANEW, LISTED, NAMES, PUT, SCHEMA
 
-#: Memory of the database, in KB; texts that are kept by number; characters of an error in a list.
-_CACHE_KB = 64 * 1024
+#: Texts that are kept by number; characters of an error in a list.
 _KNOWN_TEXTS = 50_000
 _ERROR_CHARS = 200
 
-_SCHEMA = f"""
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KB};
-CREATE TABLE texts (number INTEGER PRIMARY KEY, text TEXT UNIQUE);
-CREATE TABLE letters (
-    number INTEGER PRIMARY KEY, partition INTEGER, place INTEGER, stamp INTEGER, key BLOB, id TEXT,
-    time INTEGER, queue INTEGER, actor INTEGER, reason INTEGER, exception INTEGER, kind INTEGER, error TEXT,
-    attempts INTEGER, replays INTEGER, is_ended INTEGER, is_old INTEGER, UNIQUE (partition, key)
-);
-CREATE INDEX facts ON letters (time, is_old, queue, actor, reason, exception, kind);
-CREATE INDEX keys ON letters (key);
-CREATE INDEX ids ON letters (id);
-"""
-_COLUMNS = (
-    *("partition", "place", "stamp", "key", "is_ended", "is_old", "id", "time", "queue", "actor", "reason"),
-    *("exception", "kind", "error", "attempts", "replays"),
-)
-_PUT = (
-    f"INSERT INTO letters ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
-)
-_LISTED = (
-    "SELECT number, partition, place, id, time, (SELECT text FROM texts t WHERE t.number = queue), "
-    "(SELECT text FROM texts t WHERE t.number = actor), (SELECT text FROM texts t WHERE t.number = reason), "
-    "(SELECT text FROM texts t WHERE t.number = exception), error, attempts, replays FROM letters"
-)
 _GENERATIONS = re.compile(rb"~\d{1,6}$")
 
 
@@ -93,7 +68,7 @@ class Index:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.executescript(_SCHEMA)
+        self._database.executescript(SCHEMA)
         self._numbers: dict[str, int] = {}
         self._strays: Strays = {}
         #: Grows with each change.
@@ -106,7 +81,7 @@ class Index:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._database.executescript("DELETE FROM letters; DELETE FROM texts;")
+            self._database.executescript(ANEW)
             self._numbers.clear()
             self._strays.clear()
             self.version += 1
@@ -129,15 +104,19 @@ class Index:
 
     def count(self, wanted: Filter) -> int:
         """How many match; the text of a filter, which needs the letters themselves, is left out."""
-        where, values = condition_of(wanted)
-        ((total,),) = self._ask(f"SELECT count(*) FROM letters WHERE {where}", values)
+        if _is_summed(wanted):
+            where, values = condition_of(wanted, "count > 0")
+            ((total,),) = self._ask(f"SELECT total(count) FROM sums WHERE {where}", values)
+        else:
+            where, values = condition_of(wanted)
+            ((total,),) = self._ask(f"SELECT count(*) FROM letters WHERE {where}", values)
         return int(total)
 
     def counts(self) -> dict[str, int]:
         """How many there are of each queue; those of no queue are under ""."""
         rows = self._ask(
-            "SELECT coalesce(t.text, ''), n FROM (SELECT queue, count(*) n FROM letters WHERE is_old = 0 "
-            "GROUP BY queue) LEFT JOIN texts t ON t.number = queue",
+            "SELECT coalesce(t.text, ''), n FROM (SELECT queue, sum(count) n FROM sums GROUP BY queue) "
+            "LEFT JOIN texts t ON t.number = queue",
             [],
         )
         return dict(rows)
@@ -147,23 +126,43 @@ class Index:
         where, values = condition_of(wanted)
         if after is not None:
             where, values = f"{where} AND (time, number) < (?, ?)", [*values, *after]
-        order = "ORDER BY time DESC, number DESC LIMIT ?"
-        return [Row(*row) for row in self._ask(f"{_LISTED} WHERE {where} {order}", [*values, limit])]
+        # Those with an id are few: they are found by it, and sorted.
+        order = f"ORDER BY {'+' if wanted.ids else ''}time DESC, number DESC LIMIT ?"
+        return [Row(*row) for row in self._ask(f"{LISTED} WHERE {where} {order}", [*values, limit])]
 
     def groups(self, wanted: Filter, limit: int) -> list[Group]:
         """The most frequent kinds of those that match."""
+        if _is_summed(wanted):
+            return self._summed_groups(wanted, limit)
         where, values = condition_of(wanted)
         rows = self._ask(
-            "SELECT (SELECT text FROM texts t WHERE t.number = exception), "
-            "(SELECT text FROM texts t WHERE t.number = kind), count(*), min(time), max(time) FROM letters "
+            f"SELECT {NAMES}, count(*), min(time), max(time) FROM letters "
             f"WHERE {where} GROUP BY exception, kind ORDER BY count(*) DESC LIMIT ?",
             [*values, limit],
         )
         return [Group(*row) for row in rows]
 
+    def _summed_groups(self, wanted: Filter, limit: int) -> list[Group]:
+        """As :meth:`groups`; the times are found from either end, as those of many letters are near it."""
+        where, values = condition_of(wanted, "count > 0")
+        rows = self._ask(
+            f"SELECT {NAMES}, sum(count), exception, kind FROM sums "
+            f"WHERE {where} GROUP BY exception, kind ORDER BY sum(count) DESC LIMIT ?",
+            [*values, limit],
+        )
+        where, values = condition_of(wanted)
+        time = f"SELECT time FROM letters WHERE {where} AND exception = ? AND kind = ? ORDER BY time"
+        found = []
+        for name, text, count, exception, kind in rows:
+            first = self._ask(f"{time} LIMIT 1", [*values, exception, kind])
+            last = self._ask(f"{time} DESC LIMIT 1", [*values, exception, kind])
+            if first and last:  # else they went meanwhile
+                found.append(Group(name, text, count, first[0][0], last[0][0]))
+        return found
+
     def find(self, letter_id: str) -> Row | None:
         """The dead letter with this id."""
-        found = self._ask(f"{_LISTED} WHERE id = ? AND is_old = 0 LIMIT 1", [letter_id])
+        found = self._ask(f"{LISTED} WHERE id = ? AND is_old = 0 LIMIT 1", [letter_id])
         return Row(*found[0]) if found else None
 
     def places(self, wanted: Filter) -> dict[int, list[int]]:
@@ -206,7 +205,7 @@ class Index:
         is_out = letter is None or is_ended(record, self._strays)
         facts = [None] * 10 if letter is None else self._facts(letter)
         place = (record.partition, record.offset, record.timestamp, record.key, is_out, is_out)
-        self._database.execute(_PUT, [*place, *facts])
+        self._database.execute(PUT, [*place, *facts])
         if self._generations(record.partition, id_of(record.key)) != [record.key]:
             self._count_last(record.partition, id_of(record.key))
 
@@ -221,7 +220,7 @@ class Index:
         return [
             storable(letter.id),
             letter.time_ms,
-            *(None if text is None else self._number(storable(text)) for text in texts),
+            *(NO_TEXT if text is None else self._number(storable(text)) for text in texts),
             storable(letter.error[:_ERROR_CHARS]),
             letter.attempts,
             letter.replays,
@@ -281,6 +280,11 @@ class Index:
                 self._numbers.clear()
             self._numbers[text] = number
         return number
+
+
+def _is_summed(wanted: Filter) -> bool:
+    """Whether the sums can answer a filter: they have no ids and no times."""
+    return not wanted.ids and wanted.since_ms is None and wanted.until_ms is None
 
 
 def _decoded(record: ConsumedRecord) -> DeadLetter | None:

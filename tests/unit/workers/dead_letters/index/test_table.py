@@ -85,6 +85,7 @@ def test_it_holds_what_a_whole_reading_finds(happened: list[tuple[int, bytes, st
         (row.partition, row.offset, index.older(row.partition, log[row.partition][row.offset].key or b""))
         for row in listed
     } == found
+    assert index.count(Filter()) == sum(index.counts().values()) == len(found)
     index.close()
 
 
@@ -95,6 +96,9 @@ LETTERS = [
     a_letter(message_id="two", time_ms=40, exception_type="ValueError", exception_message="row 8\nmore"),
     a_letter(message_id="none", exception_type="", exception_message="row 9"),
     a_letter(message_id="\ud800", queue="\udfff", exception_message="no 'x' for ann@example.com"),
+    a_letter(message_id="at\ud7ffa"),
+    a_letter(message_id="at\ue000b"),
+    a_letter(message_id="at\U0010ffffc"),
 ]
 FILTERS = [
     Filter(),
@@ -116,6 +120,9 @@ FILTERS = [
     Filter(ids=("tw_",)),
     Filter(since_ms=2**62),
     Filter(ids=("m", "\ud800")),
+    Filter(ids=("at\ud7ff",)),
+    Filter(ids=("at\U0010ffff",)),
+    Filter(ids=("\U0010ffff",)),
 ]
 
 
@@ -133,6 +140,24 @@ def test_its_filters_match_as_those_of_the_commands_do(index: Index, wanted: Fil
     assert index.count(wanted) == len(matching)
     assert set(index.places(wanted).get(0, [])) == matching
     assert sum(group.count for group in index.groups(wanted, 100)) == len(matching)
+
+
+def test_one_that_forgets_everything_begins_anew(index: Index) -> None:
+    index.take([consumed(a_letter(message_id="one", queue="q"), 0)], {0})
+    index.clear()
+    assert (index.count(Filter()), index.counts(), index.groups(Filter(), 5)) == (0, {}, [])
+    index.take([consumed(a_letter(message_id="two", queue="q"), 1)], {0})
+    assert index.counts() == {"q": 1}
+
+
+def test_groups_have_the_times_of_their_first_and_last_letter(index: Index) -> None:
+    letters = [
+        a_letter(message_id=str(one), exception_message=f"row {one}", time_ms=one) for one in (5, 3, 9)
+    ]
+    index.take([consumed(letter, offset) for offset, letter in enumerate(letters)], {0})
+    for wanted in (Filter(), Filter(until_ms=50)):
+        (group,) = index.groups(wanted, 5)
+        assert (group.kind, group.count, group.first_ms, group.last_ms) == ("row N", 3, 3, 9)
 
 
 def test_pages_of_the_list_hold_each_letter_once_the_newest_first(index: Index) -> None:
