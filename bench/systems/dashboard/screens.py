@@ -31,7 +31,7 @@ _FILTERS = (
     "exception=KeyError&kind=%27%E2%80%A6%27&queue=mail",
 )
 _CHANGES = 5
-_DEADLINE_S = 300.0
+_DEADLINE_S = 900.0
 #: After so long without a viewer nothing may be asked any more.
 _IDLE_S = 14.0
 
@@ -87,7 +87,7 @@ def _first_pages(client: httpx.Client, letters: int) -> dict[str, float]:
     shown = page.count('class="id"')
     if shown != 100:
         raise NotMeasured(f"the first page has {shown} letters")
-    _until(lambda: "index of dead letters is being built" not in _page(client, "/dead-letters")[1], 0.2)
+    _until(lambda: "index of dead letters is being built" not in _page(client, "/dead-letters")[1], 1.0)
     index_s = time.monotonic() - began
     if f"<strong>{letters:,}</strong> dead letters" not in (page := _page(client, "/dead-letters")[1]):
         raise NotMeasured(f"the index has other letters: {re.findall('<strong>[0-9,]+', page)}")

@@ -83,10 +83,13 @@ def replay(
     """Enqueue jobs again: same id, attempts from the start. A job may run twice, none is lost."""
     from ...application import load_broker
     from ...dead_letters.edits import parse_edit
+    from ...garbage import make_collections_rare
     from . import replay_and_discard as actions
 
     edits = [parse_edit(text) for text in set_ or ()]
-    raise typer.Exit(actions.replay_all(load_broker(app), wanted, options, to=to, edits=edits))
+    broker = load_broker(app)
+    make_collections_rare()  # of many letters, a fifth of the time would go to the collector
+    raise typer.Exit(actions.replay_all(broker, wanted, options, to=to, edits=edits))
 
 
 @app.command()
@@ -94,9 +97,12 @@ def replay(
 def discard(*, app: App = None, wanted: Filter, options: Options) -> None:
     """Drop dead letters for good; export them before."""
     from ...application import load_broker
+    from ...garbage import make_collections_rare
     from . import replay_and_discard as actions
 
-    raise typer.Exit(actions.discard_all(load_broker(app), wanted, options))
+    broker = load_broker(app)
+    make_collections_rare()
+    raise typer.Exit(actions.discard_all(broker, wanted, options))
 
 
 @app.command()
