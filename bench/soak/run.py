@@ -32,9 +32,9 @@ NAMESPACE = "soak"
 KEPT_MINUTES = 6
 _RETENTION = {"retention.ms": "180000", "segment.ms": "60000"}
 _LOGS = ("events", "updates", "fleet", "stats")
-#: How long the last events may take, after the load has ended.
+#: How long nothing may happen, after the load has ended, while events have no row or mails are not sent.
 _PATIENCE_S = 240.0
-_TRIALS_S = 2.0
+_TRIALS_S = 5.0
 
 
 @dataclass
@@ -80,7 +80,7 @@ def soak(load: Load, planned: list[Kill], say: Callable[[str], object]) -> Resul
                 break
         killer.stop()
         say("the load has ended, waiting for the last mails")
-        _wait_until_done(folder / "published", result)
+        _wait_until_done(folder / "published", services, result)
         result.cpu_s = _cpu_of(result.samples)
         for one in ("worker-1", "worker-2"):
             services[one].stop()
@@ -197,23 +197,25 @@ def _sample(samples: Samples, services: Mapping[str, Service], folder: Path) -> 
             samples.misses += 1
 
 
-def _wait_until_done(published: Path, result: Result) -> None:
-    """Wait until each event has its row, and no mail is on its way."""
+def _wait_until_done(published: Path, services: Mapping[str, Service], result: Result) -> None:
+    """Wait until each event has its row, and no mail is on its way; or until nothing happens any more."""
     with published.open("rb") as lines:
         expected = sum(1 for _ in lines)
     rows = text("SELECT coalesce(max(sequence), 0) FROM audit_trail")
     unsent = text("SELECT count(*) FROM deliveries WHERE state NOT IN ('sent', 'opted-out')")
     engine = import_module("tasks.app").database().engine
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
+    before: tuple[int, int] | None = None
+    moved = time.monotonic()
+    while time.monotonic() < moved + _PATIENCE_S:
+        result.samples.take_processes(services)
         with engine.connect() as connection:
-            if (
-                connection.execute(rows).scalar_one() >= expected
-                and not connection.execute(unsent).scalar_one()
-            ):
-                return
+            now = connection.execute(rows).scalar_one(), connection.execute(unsent).scalar_one()
+        if now[0] >= expected and not now[1]:
+            return
+        if now != before:
+            before, moved = now, time.monotonic()
         time.sleep(_TRIALS_S)
-    result.problems.append(f"not all was done {_PATIENCE_S:.0f} s after the load")
+    result.problems.append(f"not all was done, and nothing has happened for {_PATIENCE_S:.0f} s")
 
 
 def _compare(folder: Path, result: Result) -> None:
