@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -77,22 +77,38 @@ def _may_pass(exc: SQLAlchemyError) -> bool:
     return lost or isinstance(exc, OperationalError | InterfaceError | PoolTimeout)
 
 
-def by_driver(
-    connection: Connection, statement: str, parameters: Sequence[Any] = (), *, rows: bool = False
-) -> tuple[Sequence[Any], int]:
-    """Execute a statement on SQLite: once, or for each of many ``rows`` of parameters.
+def read_by_driver(connection: Connection, text: str, parameters: Sequence[Any]) -> Sequence[Any]:
+    """Execute a SELECT on SQLite; returns its rows. Begins the connection's transaction, as SQLAlchemy would.
 
-    Returns what it reads and how many rows it wrote. Raises SQLAlchemy's errors. Through SQLAlchemy it takes
-    three times as long.
+    Raises SQLAlchemy's errors. Through SQLAlchemy it takes three times as long.
     """
-    cursor: Any = connection.connection.cursor()
+    _begin(connection)
+    with _cursor(connection, text) as cursor:
+        return cursor.execute(text, parameters).fetchall()
+
+
+def write_by_driver(connection: Connection, text: str, rows: Sequence[Any]) -> int:
+    """Execute a statement on SQLite with each of the rows; returns how many it wrote. As `read_by_driver`."""
+    _begin(connection)
+    with _cursor(connection, text) as cursor:
+        return cursor.executemany(text, rows).rowcount
+
+
+def _begin(connection: Connection) -> None:
+    if not connection.in_transaction():
+        connection.begin()
+
+
+@contextmanager
+def _cursor(connection: Connection, text: str) -> Iterator[sqlite3.Cursor]:
+    """The driver's cursor to execute ``text`` with; its errors become SQLAlchemy's."""
     try:
-        if rows:
-            cursor.executemany(statement, parameters)
-            return (), cursor.rowcount
-        return cursor.execute(statement, parameters).fetchall(), cursor.rowcount
+        # A cursor that is left open with rows to read keeps the transaction's snapshot after a rollback, and
+        # the next user of the pooled connection would read that.
+        with closing(connection.connection.cursor()) as cursor:
+            yield cast("sqlite3.Cursor", cursor)
     except sqlite3.Error as exc:
-        raise DBAPIError.instance(statement, None, exc, sqlite3.Error, hide_parameters=True) from exc
+        raise DBAPIError.instance(text, None, exc, sqlite3.Error, hide_parameters=True) from exc
 
 
 def _parse(url: str) -> URL:
@@ -128,12 +144,14 @@ def _sqlite_engine(url: URL, pool_size: int, *, reads: bool) -> Engine:
 
 
 def _begin_to_read(connection: Connection) -> None:
-    by_driver(connection, "BEGIN")
+    with _cursor(connection, "BEGIN") as cursor:
+        cursor.execute("BEGIN")
 
 
 def _begin_to_write(connection: Connection) -> None:
     # A transaction that reads first and writes then cannot wait for its turn: SQLite fails it at once.
-    by_driver(connection, "BEGIN IMMEDIATE")
+    with _cursor(connection, "BEGIN IMMEDIATE") as cursor:
+        cursor.execute("BEGIN IMMEDIATE")
 
 
 def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:

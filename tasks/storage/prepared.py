@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
 
 from .column_types import UtcDateTime
-from .engine import by_driver
+from .engine import read_by_driver, write_by_driver
 
 _OPTIONS = {"preserve_rowcount": True}
 #: How many times a parameter remembers in the driver's form: the rows of a batch have the same ones.
@@ -77,8 +77,7 @@ class Prepared:
             compiled = self._compiled[dialect.name] = _Compiled(self._statement, dialect, self._columns)
         parameters = [compiled.parameters(row) for row in rows]
         if compiled.is_sqlite:
-            _begin(connection)
-            return by_driver(connection, compiled.text, parameters, rows=True)[1]
+            return write_by_driver(connection, compiled.text, parameters)
         return connection.exec_driver_sql(compiled.text, parameters, execution_options=_OPTIONS).rowcount
 
 
@@ -127,8 +126,7 @@ class PreparedLookUp:
         every = [*keys, *([keys[-1]] * (size - len(keys)))]
         parameters = compiled.parameters(dict(zip(_names(size), every, strict=True)))
         if compiled.is_sqlite:
-            _begin(connection)
-            return reader.rows(by_driver(connection, compiled.text, parameters)[0])
+            return reader.rows(read_by_driver(connection, compiled.text, parameters))
         return reader.rows(connection.exec_driver_sql(compiled.text, parameters).all())
 
 
@@ -136,9 +134,3 @@ class PreparedLookUp:
 def _names(count: int) -> tuple[str, ...]:
     """The names of the parameters for so many keys."""
     return tuple(f"key_{number}" for number in range(count))
-
-
-def _begin(connection: Connection) -> None:
-    """Begin the connection's transaction, as SQLAlchemy does with its first statement."""
-    if not connection.in_transaction():
-        connection.begin()

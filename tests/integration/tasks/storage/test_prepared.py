@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dramatiq.middleware import Interrupt
 from sqlalchemy import Boolean, Column, MetaData, Table, Text, bindparam, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -94,3 +97,63 @@ def test_an_error_of_the_driver_is_sqlalchemys(facts: Database) -> None:
 def test_so_is_one_of_a_look_up(database: Database) -> None:
     with pytest.raises(DBAPIError), database.engine.begin() as connection:
         LOOK_UP.rows(connection, ["of a table that is not there"])
+
+
+def test_a_look_up_begins_a_transaction(facts: Database) -> None:
+    with facts.reading() as connection:
+        assert not connection.in_transaction()
+        LOOK_UP.rows(connection, ["e-1"])
+        assert connection.in_transaction()
+        driver: Any = connection.connection.driver_connection
+        assert driver.in_transaction if facts.is_sqlite else driver.info.transaction_status
+
+
+def test_so_does_a_write(facts: Database) -> None:
+    with facts.engine.connect() as connection:
+        INSERT.execute(connection, [a_row(1)])
+        connection.rollback()
+        assert LOOK_UP.rows(connection, ["e-1"]) == []
+
+
+@pytest.fixture
+def sqlite_facts(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/todo.db")
+    with database.writing() as connection:
+        FACTS.create(connection)
+        INSERT.execute(connection, [a_row(1), a_row(2)])
+    yield database
+    database.dispose()
+
+
+def test_a_look_up_that_is_interrupted_leaves_no_snapshot_to_the_next(sqlite_facts: Database) -> None:
+    keys = ["e-1", "e-2", "e-3"]
+    # The traceback keeps the frames alive, as that of a job does until it has been logged.
+    with pytest.raises(Interrupt) as interrupted:
+        look_up_and_be_interrupted(sqlite_facts, keys)
+    with sqlite_facts.writing() as connection:
+        INSERT.execute(connection, [a_row(3)])
+    with sqlite_facts.reading() as connection:
+        assert len(LOOK_UP.rows(connection, keys)) == 3
+    assert interrupted.type is Interrupt
+
+
+def look_up_and_be_interrupted(database: Database, keys: list[str]) -> None:
+    def interrupt(*_: Any) -> None:
+        raise Interrupt
+
+    with database.reading() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.row_factory = interrupt  # called as the first of several rows is fetched
+        try:
+            LOOK_UP.rows(connection, keys)
+        finally:
+            driver.row_factory = None
+
+
+def test_the_error_of_a_connection_that_is_closed_is_sqlalchemys(sqlite_facts: Database) -> None:
+    with sqlite_facts.readers.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.close()
+        with pytest.raises(DBAPIError, match="closed database"):
+            LOOK_UP.rows(connection, ["e-1"])
+        connection.invalidate()
