@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import TopicPartition
@@ -55,12 +55,10 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         expected = self.fetch_offset
         is_first = True
         while (frame := fetched._next_slice) is not None:
-            unwanted_to = self._unwanted_to(frame, expected)
-            if unwanted_to is not None:
+            places = self._places(frame, expected)
+            if places is not None and not places and self._is_undamaged(frame):
                 fetched._cache_next()
-                self.bytes_read += len(frame)
-                self.next_fetch_offset = expected = unwanted_to + 1
-                is_first = False
+                expected, is_first = self._pass_over(frame), False
                 continue
             try:
                 batch = fetched.next_batch()
@@ -80,32 +78,43 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
             last = _last_offset(begin, delta, following, self.log_end)
             expected, is_first = last + 1, False
             if why is not None:
+                self.leader_epoch = -1  # Kafka compares none then; that of the batch before is of that one
                 yield from self._unreadable(partition, frame, range(begin, last + 1), why)
                 continue
             self.leader_epoch = getattr(batch, "leader_epoch", -1)
             self.bytes_read += len(frame)  # kafka-python takes the partitions in turns by it
             if not passed_over:
-                yield from self._read(partition, frame, batch, last)
+                yield from self._read(partition, frame, batch, last, places)
             if batch.magic == _FORMAT:  # past the offsets that compaction removed from the end of the batch
                 self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
         self.drain()
 
-    def _unwanted_to(self, frame: memoryview, expected: int) -> int | None:
-        """The last offset of a batch of which no record is wanted; None: it has to be read.
+    def _places(self, frame: memoryview, expected: int) -> Sequence[int] | None:
+        """The places that are wanted in the records of a batch; None if all of it has to be read.
 
-        Whatever is unusual has to be, such as a batch that is compressed, damaged, or of a transaction.
+        Whatever is unusual has to be, such as a batch that is compressed, misplaced, or of a transaction.
         """
         if self.find_wanted is None or len(frame) < _HEAD.size or frame[16] != _FORMAT:
             return None
-        begin, _, _, _, checksum, attributes, delta, *_, count = _HEAD.unpack_from(frame)
+        begin, _, _, _, _, attributes, delta, *_, count = _HEAD.unpack_from(frame)
         is_plain = not attributes & ~_STAMPED_BY_LOG and count == delta + 1
         if not (is_plain and expected <= begin <= begin + delta < self.log_end):
             return None
-        places = self.find_wanted(bytes(frame[_HEAD.size :]))
-        if places is None or places or (self.check_crcs and calc_crc32c(frame[_CHECKED_FROM:]) != checksum):
+        try:
+            return self.find_wanted(bytes(frame[_HEAD.size :]))
+        except Exception:  # noqa: BLE001 - it is raised again, and told, where the batch is read
             return None
-        last: int = begin + delta
-        return last
+
+    def _is_undamaged(self, frame: memoryview) -> bool:
+        checksum: int = _HEAD.unpack_from(frame)[4]
+        return not self.check_crcs or calc_crc32c(frame[_CHECKED_FROM:]) == checksum
+
+    def _pass_over(self, frame: memoryview) -> int:
+        """Move the position behind a batch without reading it; returns the next offset."""
+        begin, _, self.leader_epoch, _, _, _, delta, *_ = _HEAD.unpack_from(frame)
+        self.bytes_read += len(frame)
+        self.next_fetch_offset = begin + delta + 1
+        return self.next_fetch_offset
 
     def _fault(self, batch: Any) -> str | None:
         if batch.magic > _FORMAT:
@@ -127,10 +136,15 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
         return bool(batch.is_control_batch)
 
     def _read(
-        self, partition: TopicPartition, frame: memoryview, batch: Any, last: int
+        self,
+        partition: TopicPartition,
+        frame: memoryview,
+        batch: Any,
+        last: int,
+        places: Sequence[int] | None,
     ) -> Iterator[FetchedRecord]:
         try:
-            for record in _records(partition, batch, last, self.find_wanted):
+            for record in _records(partition, batch, last, self.find_wanted, places):
                 if record is None:
                     damaged = min(self.next_fetch_offset, last)
                     yield from self._unreadable(
@@ -157,7 +171,11 @@ class PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 def _records(
-    partition: TopicPartition, batch: Any, last: int, find: FindWanted | None
+    partition: TopicPartition,
+    batch: Any,
+    last: int,
+    find: FindWanted | None,
+    places: Sequence[int] | None,
 ) -> Iterator[FetchedRecord | None]:
     if batch.magic < _FORMAT:
         for old in batch:  # no producer of this decade writes such, but a log may still hold some
@@ -167,7 +185,7 @@ def _records(
     batch._maybe_uncompress()
     raw, count = bytes(memoryview(batch._buffer)[batch._pos :]), batch.records_count
     if find is not None:
-        raw, count = wanted_of(raw, count, find)
+        raw, count = wanted_of(raw, count, find(raw) if places is None else places)
     yield from record_batches.records(
         partition.topic,
         partition.partition,

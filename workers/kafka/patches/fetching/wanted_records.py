@@ -14,13 +14,12 @@ from .record_batches import varint
 FindWanted = Callable[[bytes], Sequence[int] | None]
 
 
-def wanted_of(raw: bytes, count: int, find: FindWanted) -> tuple[bytes, int]:
-    """The bytes of the wanted ones of ``count`` records, and how many they are.
+def wanted_of(raw: bytes, count: int, places: Sequence[int] | None) -> tuple[bytes, int]:
+    """The bytes of those of ``count`` records in which there are ``places``, and how many they are.
 
     All are kept if a record up to that of the last place is damaged, or a place is behind all records:
     whoever reads them says so. Behind the last place nothing is looked at.
     """
-    places = find(raw)
     if places is None:
         return raw, count
     kept: list[bytes] = []
