@@ -116,13 +116,14 @@ def text_of(row: Mapping[str, Any]) -> str:
     """Write the text that is hashed."""
     values = {name: row[name] for name in HASHED}
     for name in ("time", "recorded_at"):
-        values[name] = _utc(values[name])
+        values[name] = _text_of_time(values[name].astimezone(UTC))
     return _JSON.encode(values)
 
 
 @lru_cache(maxsize=8)  # the rows of a batch are recorded at the same time
-def _utc(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _text_of_time(time: datetime) -> str:
+    # Only in UTC are equal times the same moment: elsewhere the clocks repeat an hour.
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def flaw(row: Mapping[str, Any], head: Head) -> str | None:

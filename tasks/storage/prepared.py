@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
 
@@ -52,9 +53,15 @@ class _Compiled:
 def _converter(type_: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
     """What the type of a parameter makes of a value for the driver; None if it leaves all as they are."""
     convert: Callable[[Any], Any] | None = type_.dialect_impl(dialect).bind_processor(dialect)
-    if convert is not None and isinstance(type_, UtcDateTime):
-        return lru_cache(_TIMES)(convert)
+    if convert is not None and isinstance(type_, UtcDateTime) and dialect.name == "sqlite":
+        return _remembering(convert)
     return convert
+
+
+def _remembering(convert: Callable[[datetime | None], Any]) -> Callable[[datetime | None], Any]:
+    known = lru_cache(_TIMES)(convert)
+    # Times of another zone may be equal and yet two moments: in the hour that the clocks repeat (`fold`).
+    return lambda time: known(time) if time is None or time.tzinfo is UTC else convert(time)
 
 
 class Prepared:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from dramatiq.middleware import Interrupt
@@ -113,6 +114,15 @@ def test_so_does_a_write(facts: Database) -> None:
         INSERT.execute(connection, [a_row(1)])
         connection.rollback()
         assert LOOK_UP.rows(connection, ["e-1"]) == []
+
+
+def test_both_times_of_the_hour_that_is_repeated_are_written(facts: Database) -> None:
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    with facts.writing() as connection:
+        rows = [a_row(number) | {"time": first.replace(fold=number)} for number in (0, 1)]
+        INSERT.execute(connection, rows)
+        times = connection.scalars(select(C.time).order_by(C.number)).all()
+    assert times == [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from tasks.audit.chain import GENESIS, HASHED, Head, chained, flaw, hash_of
+from tasks.audit.chain import GENESIS, HASHED, Head, chained, flaw, hash_of, text_of
 from tasks.audit.entries import entry_of
 from tasks.events.models import parse_any_event
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
@@ -55,6 +56,13 @@ def test_the_hash_is_that_of_the_documented_text() -> None:
         '"time":"2026-06-01T12:00:00.000000Z","todo_id":"t\\u00f6","type":"todo.moved"}'
     )
     assert hash_of(row) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_both_times_of_the_hour_that_is_repeated_have_their_text() -> None:
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    (row,) = a_chain(1)
+    texts = [text_of(row | {"time": first.replace(fold=fold)}) for fold in (0, 1)]
+    assert ['"time":"2026-10-25T00:30:' in texts[0], '"time":"2026-10-25T01:30:' in texts[1]] == [True, True]
 
 
 def test_a_whole_chain_has_no_flaw() -> None:
