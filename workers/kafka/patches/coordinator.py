@@ -1,6 +1,6 @@
-"""A group member that spins without a coordinator, polls for each heartbeat, and forgets what it should not.
+"""A group member that spins without a coordinator, and whose polls return for each heartbeat.
 
-It forgets a join that has begun, and claims partitions of which it has lost all.
+It also forgets a join that has begun, and goes on with the partitions that it has lost.
 """
 
 from __future__ import annotations
@@ -40,8 +40,11 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
     a topic that is deleted and made again, if its answer comes between two polls: the member never takes its
     partitions, and sends no heartbeats.
 
-    A member that has lost its place claims nothing. kafka-python 3.0.12 goes on to claim the partitions that
-    it had. If no other member has had them since, they stay with nobody until the next rebalance.
+    A member that has lost its place claims nothing, and says what it has lost before it joins again.
+    kafka-python 3.0.12 goes on to claim the partitions that it had. If no other member has had them since,
+    they stay with nobody until the next rebalance. And if it learns of its loss by the answer to a join, it
+    says nothing: where it is given some of them anew it goes on from its old positions, and commits them,
+    though others may have had them in between.
     """
 
     coordinator_id: Any
@@ -107,6 +110,7 @@ class PacedCoordinator(ConsumerCoordinator):  # type: ignore[misc]
 
     def reset_generation(self, *args: Any, **options: Any) -> None:
         super().reset_generation(*args, **options)
+        self.rejoining = False  # whether partitions were lost is asked when a join begins, and not in one
         for assignor in self._assignors.values():
             if isinstance(assignor, Assignor):
                 assignor.forget()

@@ -6,12 +6,15 @@ import asyncio
 import logging
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from kafka import TopicPartition
+from kafka.coordinator.assignors.abstract import RebalanceProtocol
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import Generation
 from kafka.coordinator.consumer import ConsumerCoordinator
-from kafka.errors import NotCoordinatorError
+from kafka.errors import NotCoordinatorError, UnknownMemberIdError
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 
 from workers.kafka.patches.assignor import Assignor
@@ -148,3 +151,73 @@ def test_partitions_that_only_members_without_a_session_had_are_dealt_out_at_onc
         {"jobs": [0, 1]},
         {"jobs": [2, 3]},
     ]
+
+
+tells_nothing = pytest.mark.xfail(reason="kafka-python tells no loss during a join", raises=AssertionError)
+
+
+class Lost:
+    """A member with a partition that learns by the answer to its join that it has lost it."""
+
+    def __init__(self, kind: Any) -> None:
+        self.happened: list[str] = []
+        self.owned = {TopicPartition("jobs", 0)}
+        self.coordinator = coordinator = coordinator_of(kind, World())
+        coordinator.config |= {"api_version": (4, 0), "enable_auto_commit": False, "retry_backoff_ms": 0}
+        coordinator._assignors, coordinator._subscription = {}, self
+        coordinator._generation, coordinator._join_task = Generation(4, "me", "cooperative-sticky"), None
+        coordinator._rebalance_protocol = RebalanceProtocol.COOPERATIVE
+        coordinator.rejoining, coordinator.rejoin_needed = False, True
+        coordinator._metadata_snapshot = coordinator._assignment_snapshot = {}
+        coordinator._joined_subscription = self.subscription
+        coordinator._manager.call_soon, coordinator._manager.wait_for = lambda call: call, self.wait_for
+        coordinator._disable_heartbeat = coordinator._enable_heartbeat = lambda: None
+        coordinator.ensure_coordinator_ready_async = self.is_ready
+        coordinator._do_join_and_sync_async, coordinator._on_join_complete_async = self.join, self.complete
+        coordinator._invoke_rebalance_listener_async = self.tell
+
+    subscription: ClassVar = {"jobs"}
+    rebalance_listener = True
+
+    async def is_ready(self, **_: object) -> bool:
+        return True
+
+    async def wait_for(self, task: Any, _: object) -> bytes:
+        answer: bytes = await task()
+        return answer
+
+    async def join(self) -> bytes:
+        self.happened.append(f"joins with {len(self.owned)}")
+        if len(self.happened) == 1:
+            unknown = SimpleNamespace(error_code=UnknownMemberIdError.errno)
+            self.coordinator._process_join_group_response(unknown, 0.0)
+        return b""
+
+    async def complete(self, *_: object) -> None:
+        self.happened.append(f"has joined with {len(self.owned)}")
+
+    async def tell(self, what: str, partitions: set[TopicPartition]) -> None:
+        assert partitions == self.owned
+        self.happened.append(what)
+
+    def partitions_auto_assigned(self) -> bool:
+        return True
+
+    def assigned_partitions(self) -> set[TopicPartition]:
+        return self.owned
+
+    def assign_from_subscribed(self, partitions: list[TopicPartition]) -> None:
+        self.owned = set(partitions)
+
+    def mark_pending_revocation(self, partitions: set[TopicPartition]) -> None:
+        pass
+
+    def reset_group_subscription(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("kind", [PacedCoordinator, pytest.param(ConsumerCoordinator, marks=tells_nothing)])
+def test_a_loss_that_shows_in_the_answer_to_a_join_is_told_before_the_next(kind: Any) -> None:
+    lost = Lost(kind)
+    assert asyncio.run(lost.coordinator.join_group_async())
+    assert lost.happened == ["joins with 1", "on_partitions_lost", "joins with 0", "has joined with 0"]
