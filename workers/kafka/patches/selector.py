@@ -1,12 +1,13 @@
-"""A write to a socket for each record that is sent, warnings of a busy machine, and a Ctrl-C that is lost."""
+"""A write to a socket for each record that is sent, an exception for each wait, and a Ctrl-C that is lost."""
 
 from __future__ import annotations
 
+import selectors
 import threading
 from concurrent.futures import Future
 from typing import Any
 
-from kafka.net.selector import NetworkSelector
+from kafka.net.selector import NetworkSelector, Task
 
 
 class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
@@ -14,6 +15,9 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
 
     kafka-python 3.0.12 writes to a socket each time: for almost every record of a producer, for example. A
     thread that sends many releases Python's lock with each, and gets it back some milliseconds later.
+
+    Before each wait for a socket it asks whether something waits for that already. If not, as nearly always,
+    the answer is an exception with the socket's addresses in its text, which takes two system calls.
 
     It also warns of steps that took 0.1 s by the clock. On a busy machine that is the wait for a processor,
     or for Python's lock, and says nothing about the step.
@@ -30,6 +34,15 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
         if not self._woken:
             self._woken = True
             super().wakeup()
+
+    def register_event(self, fileobj: Any, event: int, task: Any) -> None:
+        task = task if isinstance(task, Task) else Task(task)
+        try:
+            self._selector.register(
+                fileobj, event, (task, None) if event == selectors.EVENT_READ else (None, task)
+            )
+        except KeyError:  # something waits for it already
+            super().register_event(fileobj, event, task)
 
     def close(self) -> None:
         """Close it; the main thread, which alone is interrupted, has another one do it, and waits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -84,3 +85,40 @@ def test_an_interrupt_that_comes_in_the_last_steps_is_not_lost(kind: Any) -> Non
     net.call_soon(lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         net.close()
+
+
+class Silent(socket.socket):
+    """A socket whose text nobody may ask for."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("its addresses take two system calls")
+
+
+asks = pytest.mark.xfail(reason="kafka-python asks first whether it waits", raises=AssertionError)
+
+
+@pytest.mark.parametrize(
+    "net", [CoalescingSelector, pytest.param(NetworkSelector, marks=asks)], indirect=True
+)
+def test_waiting_for_a_socket_makes_no_exception_with_its_text(net: Any) -> None:
+    with Silent() as one:
+        net.add_reader(one, lambda: None)
+        net.remove_reader(one)
+
+
+@pytest.mark.parametrize("net", [CoalescingSelector, NetworkSelector], indirect=True)
+def test_a_socket_is_waited_for_by_one_reader_and_one_writer(net: Any) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        read, wrote = threading.Event(), threading.Event()
+        net.add_reader(one, read.set)
+        net.add_writer(one, wrote.set)
+        with pytest.raises(RuntimeError, match="already registered"):
+            net.add_reader(one, read.set)
+        net.poll(timeout_ms=0)
+        assert (read.is_set(), wrote.is_set()) == (False, True)
+        net.remove_writer(one)
+        other.send(b"!")
+        net.poll(timeout_ms=0)
+        assert read.is_set()
+        net.remove_reader(one)
