@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka.consumer.fetcher import Fetcher
-
+from .all_offsets import AllOffsetsFetcher
 from .wanted_records import FindWanted
 
 
-class PausingFetcher(Fetcher):  # type: ignore[misc]
+class PausingFetcher(AllOffsetsFetcher):
     """Hands out what it has laid aside of a paused partition, once that is resumed.
 
     kafka-python 3.0.12 lays the records that it is handing out aside if their partition is paused
