@@ -19,20 +19,25 @@ class Turns:
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
+        self._is_scheduled = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, send: Callable[[], None]) -> None:
         """Have ``send`` called soon."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._serve)
         self._waiting.append(send)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._waiting and not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._serve)
 
     def _serve(self) -> None:
+        self._is_scheduled = False
         try:
             for _ in range(min(_AT_ONCE, len(self._waiting))):
                 self._waiting.popleft()()
         finally:  # one that raises must not end the turns of all
-            if self._waiting:
-                asyncio.get_running_loop().call_soon(self._serve)
+            self._schedule()

@@ -25,6 +25,29 @@ def test_others_have_their_turn_between_many() -> None:
     assert left == 0
 
 
+def test_one_that_comes_back_at_once_has_one_turn_a_round() -> None:
+    """The last of a round adds the next one: that must not begin a second chain of rounds."""
+
+    async def serve() -> list[int]:
+        turns, served = Turns(), 0
+
+        def again() -> None:
+            nonlocal served
+            served += 1
+            if served < 20:
+                turns.add(again)
+
+        turns.add(again)
+        rounds = []
+        while turns:
+            before = served
+            await asyncio.sleep(0)
+            rounds.append(served - before)
+        return rounds
+
+    assert asyncio.run(serve()) == [1] * 20
+
+
 def test_one_that_raises_does_not_end_the_turns_of_all() -> None:
     async def serve() -> tuple[list[str], list[object]]:
         turns, served, raised = Turns(), [], []
