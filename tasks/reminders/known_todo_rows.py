@@ -53,7 +53,8 @@ class KnownTodoRows:
         so events of one todo are learned one after the other.
         """
         by_id = {event.todo.id: event for event in sorted(events, key=lambda event: event.todo.id)}
-        # All rows are added before any is locked: else two transactions could wait for each other for ever.
+        # All rows are added before any is locked: else two transactions could wait for each other. They still
+        # can if rows are pruned in between; then PostgreSQL fails one of the two, which is tried again.
         new = self._add(connection, {id_: event for id_, event in by_id.items() if id_ not in there})
         before = self._lock(connection, {id_: event for id_, event in by_id.items() if id_ not in new})
         known = {id_: learn(one, by_id[id_]) for id_, one in before.items()}
