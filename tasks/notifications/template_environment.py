@@ -86,7 +86,7 @@ class FlatEnvironment(_Environment):
 
 
 def _filters(language: Language) -> dict[str, Callable[..., str]]:
-    @lru_cache(maxsize=1_000)  # a mail shows each of its times in several places
+    @lru_cache(maxsize=64)  # a mail shows each of its times in several places
     def shown(time: str, zone: str) -> str:
         moment = datetime.fromisoformat(time)
         if moment.tzinfo is None:
