@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 
 from workers.progress import counting
 
@@ -60,8 +61,9 @@ def say_what_all_may_read(folder: ArchiveFolder) -> None:
     if files := folder.open_to_all():
         count = "1 file" if len(files) == 1 else f"{len(files)} files"
         print(
-            f"every user of this machine may read {count} in {folder.path}, from {files[0].name} on: older "
-            f"versions made them so; if nobody else needs them: chmod 600 {folder.path}/audit-*",
+            f"every user of this machine may read {count} in {folder.path}, from {files[0].name} on; an "
+            "older version may have made them so; if nobody else needs them: "
+            f"chmod o-r {quote(str(folder.path))}/audit-*",
             file=sys.stderr,
         )
 

@@ -122,7 +122,9 @@ class ArchiveFolder:
             raise ArchiveError(flaws[0])
 
     def open_to_all(self) -> list[Path]:
-        """The files that every user of the machine may read, as older versions wrote them."""
+        """The files that every user of the machine may read."""
+        if not _mode(self.path) & stat.S_IXOTH:  # nobody else gets at them
+            return []
         return [file for file in sorted(self.path.glob("audit-*")) if _mode(file) & stat.S_IROTH]
 
     def _rows(self, month: str) -> Path:

@@ -19,17 +19,33 @@ def test_no_more_months_stay_than_the_calendar_has() -> None:
     assert "'--older-than': Input should be less than or equal to 1200" in refused.stderr
 
 
-def test_files_of_older_versions_that_every_user_may_read_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def folder(tmp_path: Path) -> ArchiveFolder:
+    """One that all may enter, with a file that all may read, one for a group and one for its user."""
+    path = tmp_path / "all months"
+    path.mkdir()
+    path.chmod(0o755)
+    for name, mode in (("audit-2026-01", 0o600), ("audit-2026-02", 0o644), ("audit-2026-03", 0o640)):
+        (path / name).touch()
+        (path / name).chmod(mode)
+    return ArchiveFolder(path, Keys(None, None))
+
+
+def test_files_that_every_user_may_read_are_told(
+    folder: ArchiveFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = ArchiveFolder(tmp_path, Keys(None, None))
-    for name, mode in (("audit-2026-01.json", 0o600), ("audit-2026-02.json", 0o640)):
-        (tmp_path / name).touch()
-        (tmp_path / name).chmod(mode)
-    say_what_all_may_read(folder)
-    assert capsys.readouterr().err == ""
-    (tmp_path / "audit-2026-02.json").chmod(0o644)
     say_what_all_may_read(folder)
     said = capsys.readouterr().err
-    assert f"may read 1 file in {tmp_path}, from audit-2026-02.json on" in said
-    assert f"chmod 600 {tmp_path}/audit-*" in said
+    assert f"may read 1 file in {folder.path}, from audit-2026-02 on" in said
+    assert f"chmod o-r '{folder.path}'/audit-*" in said
+    (folder.path / "audit-2026-02").chmod(0o640)
+    say_what_all_may_read(folder)
+    assert capsys.readouterr().err == ""
+
+
+def test_no_user_may_read_the_files_of_a_folder_that_is_closed(
+    folder: ArchiveFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.path.chmod(0o700)
+    say_what_all_may_read(folder)
+    assert capsys.readouterr().err == ""
