@@ -227,7 +227,7 @@ class QueueConsumer(dramatiq.Consumer):
         """Wait for something to do: for an ack if no more may be handed out now, else for records."""
         # Neither acks nor looks wake the poll, so while some are to come it ends when a commit may be due.
         to_come = self._in_hand_count or self._suspects.are_waiting or self._given_up.are_waiting
-        to_come = to_come or not self._passing_on.has_nothing
+        to_come = to_come or not (self._paused or self._passing_on.has_nothing)
         longest_s = deadline - now
         if to_come or self._commits.is_saving:
             longest_s = min(longest_s, self._commit_interval_s)
