@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -39,10 +39,6 @@ from .patches.sending import DirectProducer
 from .shared_attempt import SharedAttempt, again
 
 logger = logging.getLogger(__name__)
-
-
-def _now(call: Callable[[], None]) -> None:
-    call()
 
 
 class DurableProducer:
@@ -91,10 +87,10 @@ class DurableProducer:
         """Hand a record to the client's buffer; returns a future of kafka-python.
 
         The record goes to ``partition``, or to the partition of the key ``beside``, or to that of its own
-        key; a record that may be anywhere takes the next in turn. Blocks until ``deadline`` at most, and only
-        to connect or to look the topic up; then raises KafkaUnreachable. Raises TopicsMissing, NotAuthorized
-        and MessageTooLarge at once, and so KafkaUnreachable for a ``partition`` that is not known yet. The
-        future is answered within the send time-out.
+        key; one without a key, or that may be anywhere, takes the next in turn. Blocks until
+        ``deadline`` at most, and only to connect or to look the topic up; then raises KafkaUnreachable.
+        Raises TopicsMissing, NotAuthorized and MessageTooLarge at once, and so KafkaUnreachable for a
+        ``partition`` that is not known yet. The future is answered within the send time-out.
         """
         deadline = deadline or self.deadline()
         while True:
@@ -154,7 +150,7 @@ class DurableProducer:
         while future is None:
             producer, partitions = self._known(topic) or await self._ready_async(topic, deadline)
             place = self._choose(partitions, record)
-            future = self._hand_over(producer, topic, record, place, wake=at_turns_end)
+            future = self._hand_over(producer, topic, record, place, at_once=False)
         return as_asyncio(future)
 
     def close(self) -> None:
@@ -223,21 +219,25 @@ class DurableProducer:
         record: Record,
         partition: int,
         *,
-        wake: Callable[[Callable[[], None]], None] = _now,
+        at_once: bool = True,
     ) -> Any | None:
         """The record's future; None if another thread has just closed this producer. Does not block.
 
-        ``wake`` is given what has the record sent, to call it.
+        It is sent ``at_once``, or at the end of the running event loop's turn.
         """
         try:
-            future, must_wake = producer.append(topic, partition, record.key, record.value, record.headers)
+            future, must_wake = producer.append(
+                topic, partition, record.key, record.value, record.headers, at_once=at_once
+            )
         except KafkaError as exc:
             if is_closed(producer):
                 self._drop(producer)
                 return None
             raise translated(exc, self.cluster, f"write to topic {topic}") from exc
-        if must_wake:
-            wake(producer.wake)
+        if must_wake and at_once:
+            producer.wake()
+        elif must_wake:
+            at_turns_end(producer.wake_due)
         return future.add_errback(self._retire_broken, producer)
 
     def _choose(self, partitions: set[int], record: Record, beside: bytes | None = None) -> int:

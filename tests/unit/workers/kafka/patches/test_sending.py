@@ -66,12 +66,43 @@ def test_a_batch_needs_one_wake_and_whoever_comes_before_that_may_do_it() -> Non
     producer = unconnected(DirectProducer)
 
     def needs_wake(partition: int) -> bool:
-        return bool(producer.append("jobs", partition, b"k", b"v", [])[1])
+        return bool(producer.append("jobs", partition, b"k", b"v", [], at_once=False)[1])
 
     try:
         assert [needs_wake(0), needs_wake(0)] == [True, True]
-        producer.wake()
+        producer.wake_due()
         assert [needs_wake(0), needs_wake(1), needs_wake(0)] == [False, True, True]
+        producer.wake_due()
+        assert needs_wake(0) is producer._is_wake_due is False
+    finally:
+        producer._closed = True
+
+
+def test_who_joins_a_batch_whose_wake_comes_later_wakes_at_once() -> None:
+    """Also before its maker has gone on, and after others have done so."""
+    producer = unconnected(DirectProducer)
+    append = producer._accumulator.append
+    joined: list[bool] = []
+
+    def join() -> None:
+        joined.append(producer.append("jobs", 0, b"k", b"v", [])[1])
+        producer.wake()
+
+    def append_and_switch(*record: Any) -> Any:
+        producer._accumulator.append = append
+        producer.append("jobs", 1, b"k", b"v", [])
+        producer.wake()
+        added = append(*record)
+        join()
+        return added
+
+    producer._accumulator.append = append_and_switch
+    try:
+        assert producer.append("jobs", 0, b"k", b"v", [], at_once=False)[1]
+        join()
+        producer.wake_due()
+        join()
+        assert joined == [True, True, False]
     finally:
         producer._closed = True
 
@@ -91,3 +122,15 @@ def test_a_closed_producer_takes_nothing() -> None:
     producer._closed = True
     with pytest.raises(IllegalStateError):
         producer.append("jobs", 0, b"k", b"v", [])
+
+
+def test_a_header_without_content_is_refused() -> None:
+    producer = unconnected(DirectProducer)
+    try:
+        producer.append("jobs", 0, b"k", b"v", [("name", b"x")])
+        with pytest.raises(TypeError):
+            producer.append("jobs", 0, b"k", b"v", [("name", None)])
+        (batch,) = (queued for (queued,) in producer._accumulator._batches.values())
+        assert batch.record_count == 1
+    finally:
+        producer._closed = True
