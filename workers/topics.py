@@ -184,8 +184,16 @@ def log_config(retention_ms: int) -> dict[str, str]:
 
 
 def actions_spec(topics: Topics) -> TopicSpec:
-    """The log of what operators have done, in one order; it is kept for ever."""
-    config = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    """The log of what operators have done, in one order; it is kept for ever.
+
+    The cluster stamps what it appends, as those that act tell by the times of others whether these go on.
+    """
+    config = {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "message.timestamp.type": "LogAppendTime",
+    }
     return TopicSpec(topics.actions, 1, None, config)
 
 

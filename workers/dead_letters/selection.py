@@ -122,7 +122,7 @@ class Letters(Protocol):
     def matching(self, wanted: Filter, progress: Advance) -> Iterator[Entry]:
         """The unresolved letters that match, in the order of the log's partitions."""
 
-    def at(self, places: Mapping[int, Sequence[int]]) -> Iterator[Entry]:
+    def at(self, places: Mapping[int, Sequence[int]], progress: Advance) -> Iterator[Entry]:
         """Those of the letters at ascending offsets of partitions that are unresolved and unchanged."""
 
 
@@ -215,11 +215,14 @@ class Search:
             picked = sorted(oldest, key=lambda one: (one.partition, one.offset))
         return Selection(picked, missing)
 
-    def chosen(self, selection: Selection) -> Iterator[Entry]:
-        """The dead letters of a selection as they are now: none that came or changed since."""
+    def chosen(self, selection: Selection, progress: Advance = lambda *_: None) -> Iterator[Entry]:
+        """The dead letters of a selection as they are now: none that came or changed since.
+
+        ``progress`` is called while they are read: before the first one comes, that may take minutes.
+        """
         if self._letters is not None:
-            return self._letters.at(selection.places)
-        return (entry for entry in unresolved(self._cluster, self._topic) if entry in selection)
+            return self._letters.at(selection.places, progress)
+        return (entry for entry in unresolved(self._cluster, self._topic, progress) if entry in selection)
 
     def not_found(self, *beginnings: str) -> list[str]:
         """Say for each beginning that no dead letter's id has it, and which ids are near."""

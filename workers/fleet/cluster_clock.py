@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 class ClusterClock:
-    """Goes on from the newest record that was read. For one thread.
+    """Goes on from the newest record that was read. One thread notes, any may ask.
 
     It is never earlier than that record, and the time since. Until one has come that was written meanwhile
     (:attr:`is_heard`) it is not earlier than the own clock either: the newest record may be an old one.

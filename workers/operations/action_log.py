@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..fleet.cluster_clock import ClusterClock
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
@@ -43,13 +44,17 @@ _MAX_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that an operator did, or that ended. ``number`` counts the records of the log from 1."""
+    """Something that an operator did, or that ended. ``number`` counts the records of the log from 1.
+
+    ``at_ms`` is by the clock of who wrote it, ``logged_ms`` by that of Kafka.
+    """
 
     number: int
     at_ms: int
     who: str
     did: str
     about: Mapping[str, Any]
+    logged_ms: int
 
 
 class Listener(Protocol):
@@ -94,13 +99,19 @@ class Chain:
         }
         return json.dumps(found).encode()
 
-    def take(self, value: bytes | None) -> None:
-        """Take in the next record."""
+    def take(self, value: bytes | None, logged_ms: int | None = None) -> None:
+        """Take in the next record; ``logged_ms`` is its time by Kafka's clock, else it is its writer's."""
         number = self.count + 1
         try:
             found = json.loads(value or b"")
+            at_ms = int(found["at"])
             action = Action(
-                number, int(found["at"]), str(found["who"]), str(found["did"]), dict(found["about"])
+                number,
+                at_ms,
+                str(found["who"]),
+                str(found["did"]),
+                dict(found["about"]),
+                at_ms if logged_ms is None else logged_ms,
             )
             seen, head = int(found["seen"]), bytes.fromhex(found["head"])
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -144,6 +155,7 @@ class ActionLog:
         self._reader: TopicReader | None = None
         self._has_topic = False
         self._looked_at = 0.0
+        self._clock = ClusterClock()
         self.chain = self._new_chain()
 
     def __enter__(self) -> Self:
@@ -155,7 +167,7 @@ class ActionLog:
             self._looked_at = time.monotonic()
             # The chain that is known stays until the new one is complete: nobody sees a part of the log.
             chain = self._new_chain()
-            _take(chain, self._to_end())
+            self._take(chain, self._to_end(), are_new=False)
             self.chain = chain
         except BaseException:
             self.__exit__(None, None, None)
@@ -177,8 +189,7 @@ class ActionLog:
         assert self._reader is not None, "not entered"
         if not self._has_topic and time.monotonic() - self._looked_at >= _MISSING_S:
             self._open_anew()
-        for record in self._reader.read(timeout_ms) if self._has_topic else ():
-            self.chain.take(record.value)
+        self._take(self.chain, self._reader.read(timeout_ms) if self._has_topic else ())
 
     def catch_up(self) -> None:
         """Take in all that is written by now. Raises KafkaUnreachable or NotAuthorized."""
@@ -201,6 +212,10 @@ class ActionLog:
         self._producer.deliver(self._topics.actions, Record(b"actions", value, [(_MARK, mark)]))
         return self._read(mark)
 
+    def now_ms(self) -> float:
+        """The time by the clock of Kafka, as its records tell it. For any thread."""
+        return self._clock.now_ms()
+
     def _new_chain(self) -> Chain:
         return Chain(keep=self._keep, listener=self._listen() if self._listen else None)
 
@@ -209,21 +224,28 @@ class ActionLog:
         self.__enter__()
 
     def _read(self, mark: bytes | None = None) -> int:
-        return _take(self.chain, self._to_end(), mark)
+        return self._take(self.chain, self._to_end(), mark)
 
     def _to_end(self) -> Iterable[ConsumedRecord]:
         assert self._reader is not None
         return self._reader.read_to_end() if self._has_topic else ()
 
-
-def _take(chain: Chain, records: Iterable[ConsumedRecord], mark: bytes | None = None) -> int:
-    """Take records in; returns the number of the one with that mark, 0 if there is none."""
-    number = 0
-    for record in records:
-        chain.take(record.value)
-        if mark is not None and (_MARK, mark) in record.headers:
-            number = chain.count
-    return number
+    def _take(
+        self,
+        chain: Chain,
+        records: Iterable[ConsumedRecord],
+        mark: bytes | None = None,
+        *,
+        are_new: bool = True,
+    ) -> int:
+        """Take records in; returns the number of the one with that mark, 0 if there is none."""
+        number = 0
+        for record in records:
+            self._clock.note(record.timestamp, is_new=are_new)
+            chain.take(record.value, record.timestamp)
+            if mark is not None and (_MARK, mark) in record.headers:
+                number = chain.count
+        return number
 
 
 def _short(value: Any) -> Any:

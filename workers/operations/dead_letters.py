@@ -108,10 +108,12 @@ def act(
 ) -> None:
     """Do it to exactly those of the selection; ``resolution`` is right even if this is interrupted.
 
-    ``wait`` is as in :func:`.resolve`. With ``order``, a key to sort by, all of them are in memory at once.
+    ``wait`` is as in :func:`.resolve`; while letters are read, it is called with 0. With ``order``, a key to
+    sort by, all of them are in memory at once.
     """
     topic = broker.topics.dead_letters
-    entries = search.chosen(selection)
+    # Reading may take minutes before the first letter, in which others must hear of this too.
+    entries = search.chosen(selection, lambda *_: wait(0.0))
     try:
         resolve(
             broker.producer,

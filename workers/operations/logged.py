@@ -33,6 +33,10 @@ class Stopped(Exception):
     """Somebody has stopped what `written_down` is around."""
 
 
+class Unheard(Stopped):
+    """Others have not heard of it for so long that they may act in its place."""
+
+
 class LoggedControls:
     """The controls of a namespace, see `workers.controls.controls.Controls`, which raises the same.
 
@@ -73,20 +77,23 @@ def written_down(
 
     An Exception from the block is a failure, unless it is Stopped; another end, as by Ctrl-C, is a stop.
     ``run`` ties both together; without one, it gets a new one. Raises KafkaUnreachable or NotAuthorized if
-    the beginning cannot be written.
+    the beginning cannot be written; then no end is written either.
     """
     run = run or secrets.token_hex(6)
-    write(who, action.name, {**wanted.facts(), **action.facts, "letters": letters, "run": run})
-    ending = "stopped"
+    has_begun, ending = False, "stopped"
     try:
+        # Within the try: Ctrl-C may come when Kafka has the beginning, and all others would wait for its end.
+        write(who, action.name, {**wanted.facts(), **action.facts, "letters": letters, "run": run})
+        has_begun = True
         yield
         ending = "failed" if resolution.away else "ended"
     except Exception as exc:
-        ending = "stopped" if isinstance(exc, Stopped) else "failed"
+        ending = ("stopped" if isinstance(exc, Stopped) else "failed") if has_begun else ""
         raise
     finally:
-        found = {"run": run, "done": resolution.done, "failed": resolution.failed}
-        write_end(write, who, f"{action.verb}: {ending}", found)
+        if ending:
+            found = {"run": run, "done": resolution.done, "failed": resolution.failed}
+            write_end(write, who, f"{action.verb}: {ending}", found)
 
 
 def write_end(write: WriteAction, who: str, did: str, about: Mapping[str, Any]) -> None:

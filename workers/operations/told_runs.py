@@ -48,6 +48,7 @@ _ENDINGS = {"ended": Phase.DONE, "stopped": Phase.STOPPED, "failed": Phase.FAILE
 class ToldRun:
     """A run, by what the log has of it; ``turn`` is the number of the record with which it last began.
 
+    ``heard_ms`` is the time of the last record about it by Kafka's clock: those of machines may differ.
     One that goes on has not begun again, whatever the log says: of two processes that begin it at once, the
     first in the log acts.
     """
@@ -98,10 +99,10 @@ class ToldRuns:
         if action.did not in BEGINNINGS:
             if run is not None and verb == run.verb:
                 _note(run, action, news)
-        elif run is None or not run.goes_on(action.at_ms):
+        elif run is None or not run.goes_on(action.logged_ms):
             self._runs.pop(run_id, None)
             self._runs[run_id] = _begun(run, action, run_id)
-            self._forget(action.at_ms)
+            self._forget(action.logged_ms)
 
     def _forget(self, now_ms: float) -> None:
         for old in list(self._runs.values())[:-KEPT]:
@@ -123,7 +124,7 @@ def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:
         action.number,
         done + letters,
         done,
-        heard_ms=action.at_ms,
+        heard_ms=action.logged_ms,
         bounds=_bounds(action.about.get("bounds")),
     )
 
@@ -134,7 +135,7 @@ def _note(run: ToldRun, action: Action, news: str) -> None:
         return
     if action.about.get("turn", run.turn) != run.turn:
         return  # it is about an earlier part of the run, and another process has gone on with that meanwhile
-    run.heard_ms = action.at_ms
+    run.heard_ms = action.logged_ms
     run.done_now = _number(action.about.get("done"))
     if news in _ENDINGS:
         run.phase = _ENDINGS[news]

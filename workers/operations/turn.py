@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +12,15 @@ from typing import Any
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.filter import Filter
 from ..dead_letters.resolving import Resolution
+from ..errors import WorkersError
 from .action_log import WriteAction
 from .dead_letters import Action
-from .logged import Stopped, log_of, written_down
-from .told_runs import SAYS_S, ToldRun, ToldRuns, comes_before
+from .logged import Stopped, Unheard, log_of, written_down
+from .told_runs import SAYS_S, SILENT_S, ToldRun, ToldRuns, comes_before
 
-#: How often a run looks whether those before it have ended, and at least whether somebody wants it to stop.
+logger = logging.getLogger(__name__)
+
+#: How often a run looks whether those before it have ended, and otherwise what the log has.
 _LOOK_S, _STEP_S = 0.5, 1.0
 
 
@@ -25,6 +29,10 @@ class Turn:
 
     Two runs that act on the same letters at once would send their jobs twice: one sends what the other has
     sent and not ended yet.
+
+    Both methods raise Stopped if somebody wants the run to stop, or if another process has gone on with it;
+    Unheard if the log has not had news of it for so long that others may have taken its turn: the process was
+    stopped for a while, or the log cannot be written. A log that is away for a shorter time stops nothing.
     """
 
     def __init__(
@@ -35,55 +43,88 @@ class Turn:
         told: Callable[[], Mapping[str, ToldRun]],
         write: WriteAction,
         *,
+        now_ms: Callable[[], float],
         rest: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``number`` is that of the record with which the run began.
 
-        ``told`` returns the runs that the log has by now. ``rest`` waits so many seconds; it may raise
-        Stopped.
+        ``told`` returns the runs that the log has by now, ``now_ms`` the time by its clock. ``rest`` waits so
+        many seconds; it may raise Stopped. ``clock`` tells how long that took.
         """
         self._run = run
         self._number = number
         self._resolution = resolution
         self._told = told
         self._write = write
+        self._now_ms = now_ms
         self._rest = rest
+        self._clock = clock
+        self._known: Mapping[str, ToldRun] = {}
+        self._heard_ms = now_ms()
+        self._asked_at: float | None = None
 
     def wait_for_others(self, tell: Callable[[ToldRun], object] = lambda _: None) -> None:
-        """Wait until none acts that began before; ``tell`` is called with each that is waited for.
-
-        Raises as :meth:`pause`.
-        """
+        """Wait until none acts that began before; ``tell`` is called with each that is waited for."""
         before = None
         while True:
-            told = self._told()
-            other = comes_before(told, self._run, time.time() * 1000)
-            if other is None and self._run in told:
+            is_known = self._ask()
+            other = comes_before(self._known, self._run, self._now_ms())
+            if other is None and is_known and self._run in self._known:
                 return
             if other is not None and other.id != before:
                 before = other.id
                 tell(other)
-            self.pause(_LOOK_S)
+            self._rest(_LOOK_S)
 
     def pause(self, seconds: float) -> None:
-        """Wait; say now and then that the run goes on, and look whether somebody wants it to stop.
+        """Wait, and look each second what the log has; each minute, say there that the run goes on.
 
-        Raises Stopped if so, or if another process has gone on with it; KafkaUnreachable or NotAuthorized.
+        To be called at least each minute, also with 0.
         """
-        until = time.monotonic() + seconds
+        until = self._clock() + seconds
         while True:
-            own = self._told().get(self._run)
-            if own is not None and own.stop_wished_by:
-                raise Stopped(f"stopped by {own.stop_wished_by}")
-            if own is not None and own.turn != self._number:
-                raise Stopped(f"{own.who} has gone on with it")
-            left_s = max(0.0, until - time.monotonic())
+            left_s = max(0.0, until - self._clock())
             self._rest(min(_STEP_S, left_s))
-            if own is not None and time.time() - own.heard_ms / 1000 >= SAYS_S:
-                about = {"run": self._run, "done": self._resolution.done}
-                self._write(own.who, f"{own.verb}: goes on", about)
+            if self._asked_at is None or self._clock() - self._asked_at >= _STEP_S:
+                self._ask()
             if left_s <= _STEP_S:
                 return
+
+    def _ask(self) -> bool:
+        """Look what the log has, and say that the run goes on if it is time; whether that was possible."""
+        self._asked_at = self._clock()
+        try:
+            self._known = self._told()
+            own = self._known.get(self._run)
+            if own is not None:
+                self._check(own)
+                self._heard_ms = own.heard_ms
+            silent_s = self._require_heard(SILENT_S)
+            if own is not None and silent_s >= SAYS_S:
+                about = {"run": self._run, "done": self._resolution.done, "turn": self._number}
+                self._write(own.who, f"{own.verb}: goes on", about)
+        except WorkersError as exc:
+            logger.warning("the log of actions does not hear that run %s goes on: %s", self._run, exc)
+            self._require_heard(SILENT_S - SAYS_S, exc)  # before others may act
+            return False
+        return True
+
+    def _check(self, own: ToldRun) -> None:
+        if own.stop_wished_by:
+            raise Stopped(f"stopped by {own.stop_wished_by}")
+        if own.turn != self._number:
+            raise Stopped(f"{own.who} has gone on with it")
+
+    def _require_heard(self, most_s: float, error: WorkersError | None = None) -> float:
+        """For how many seconds the log has had no news of the run; raises Unheard if that is too long."""
+        silent_s = (self._now_ms() - self._heard_ms) / 1000
+        if silent_s > most_s:
+            cause = f": {error}" if error else ", as if its process had stood still"
+            raise Unheard(
+                f"the log of actions had no news of it for {silent_s:.0f} s, so others may act{cause}"
+            ) from error
+        return silent_s
 
 
 @contextmanager
@@ -98,7 +139,7 @@ def begun(
 
     def write(who: str, did: str, about: Mapping[str, Any]) -> None:
         nonlocal number
-        written = log.write(who, did, about)
+        written = log.write(who, did, {**about, "turn": number} if number else about)
         number = number or written
 
     def told() -> Mapping[str, ToldRun]:
@@ -110,4 +151,4 @@ def begun(
         log_of(broker, listen=ToldRuns) as log,
         written_down(write, who, action, wanted, resolution, letters=letters, run=run),
     ):
-        yield Turn(run, number, resolution, told, write)
+        yield Turn(run, number, resolution, told, log.write, now_ms=log.now_ms)

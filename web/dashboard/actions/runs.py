@@ -27,7 +27,7 @@ from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
-from workers.operations.logged import Stopped, written_down
+from workers.operations.logged import Stopped, Unheard, written_down
 from workers.operations.told_runs import BEGINNINGS, KEPT, Phase, ToldRun, ToldRuns, bounds_as_json
 from workers.operations.turn import Turn
 
@@ -66,7 +66,7 @@ class Runs:
 
     def newest(self) -> list[Run]:
         """Those of this process and of others, the newest first; of many those that act, before others."""
-        told, now_ms = self._told(), time.time() * 1000
+        told, now_ms = self._told(), self._log.now_ms()
         with self._lock:
             own = {one.id: one for one in self._runs.values() if _counts(one, told)}
         others = {run_id: as_run(one, now_ms) for run_id, one in told.items() if run_id not in own}
@@ -81,7 +81,7 @@ class Runs:
         own, told = self._runs.get(run_id), self._told()
         if own is not None and _counts(own, told):
             return own
-        return as_run(told[run_id], time.time() * 1000) if run_id in told else None
+        return as_run(told[run_id], self._log.now_ms()) if run_id in told else None
 
     def _told(self) -> dict[str, ToldRun]:
         told = self._log.chain.listener
@@ -107,7 +107,7 @@ class Runs:
             acts = run.is_elsewhere or is_others(run, told) or (known is not run and known.is_active)
             if acts or not run.can_begin:
                 return False
-            run.who, run.rate_per_s, run.phase = who, rate_per_s, Phase.WAITING
+            run.who, run.rate_per_s, run.phase, run.problem = who, rate_per_s, Phase.WAITING, None
             self._runs[run.id] = run
         run.stopping.clear()
         self._start(run, self._act)
@@ -144,8 +144,8 @@ class Runs:
     def _run(self, run: Run, work: Callable[[Run], None]) -> None:
         try:
             work(run)
-        except Stopped:
-            run.phase = Phase.STOPPED
+        except Stopped as exc:
+            run.phase, run.problem = Phase.STOPPED, str(exc) if isinstance(exc, Unheard) else None
         except WorkersError as exc:
             run.phase, run.problem = Phase.FAILED, str(exc)
         except Exception as exc:
@@ -201,7 +201,7 @@ class Runs:
                 turn.wait_for_others()
                 run.phase = Phase.ACTING
                 self._letters.catch_up()  # with what the action before has done
-                self._do(run, self._selection(run, action), action, turn)
+                self._do(run, self._selection(run, action, turn), action, turn)
             away = run.resolution.away
             run.problem = str(away) if away else None
             if not away and run.selection:
@@ -213,7 +213,7 @@ class Runs:
         told = self._told().get(run.id)
         if did not in BEGINNINGS:
             if told is None or told.turn <= run.turn:
-                self._log.write(who, did, about)
+                self._log.write(who, did, {**about, "turn": run.turn})
             return
         if told and told.turn == run.turn and told.phase is Phase.ACTING:  # its end could not be written
             done = run.done - told.done_before
@@ -223,10 +223,11 @@ class Runs:
             raise Stopped
         run.turn = number
 
-    def _selection(self, run: Run, action: Action) -> Selection:
+    def _selection(self, run: Run, action: Action, turn: Turn) -> Selection:
         """What is left of a run: of one that another process began, its letters are selected again."""
         if run.selection is None:
-            run.selection = self._search(run).select(run.wanted, None, action.problem_of, within=run.bounds)
+            search = self._search(run, turn)
+            run.selection = search.select(run.wanted, None, action.problem_of, within=run.bounds)
             run.total = run.done + run.selection.total
         return run.selection
 
@@ -239,7 +240,9 @@ class Runs:
             if run.stopping.wait(seconds):
                 raise Stopped
 
-        return Turn(run.id, run.turn, run.resolution, told, self._log.write, rest=rest)
+        return Turn(
+            run.id, run.turn, run.resolution, told, self._log.write, now_ms=self._log.now_ms, rest=rest
+        )
 
     def _do(self, run: Run, selection: Selection, action: Action, turn: Turn) -> None:
         def progress(_count: int) -> None:
@@ -248,7 +251,7 @@ class Runs:
 
         act(
             self._broker,
-            self._search(run),
+            self._search(run, turn),
             selection,
             action,
             run.resolution,
@@ -271,13 +274,17 @@ class Runs:
     def _action(self, run: Run) -> Action:
         return discarding() if run.verb == "discard" else replaying(self._broker, edits=run.edits)
 
-    def _search(self, run: Run) -> Search:
+    def _search(self, run: Run, turn: Turn | None = None) -> Search:
+        """A search that ends where the run is to stop; with its turn, others hear of it meanwhile."""
+
         @contextmanager
         def watch(_doing: str) -> Iterator[Advance]:
             def advance(read: int, total: int) -> None:
                 run.read, run.to_read = read, total
                 if run.stopping.is_set():
                     raise Stopped
+                if turn is not None:
+                    turn.pause(0.0)
 
             yield advance
 

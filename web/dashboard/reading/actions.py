@@ -37,6 +37,10 @@ class Actions:
     def problem(self) -> Problem | None:
         return self._reading.problem
 
+    def now_ms(self) -> float:
+        """The time by the clock of Kafka, as far as it was read."""
+        return self._log.now_ms()
+
     def want(self) -> None:
         """Keep reading for a while."""
         self._reading.want()

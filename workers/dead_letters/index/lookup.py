@@ -26,23 +26,24 @@ class IndexLetters:
     def matching(self, wanted: Filter, progress: Advance) -> Iterator[Entry]:
         """The letters that match, in the order of the log's partitions."""
         places = self._index().places(wanted)
-        total = sum(map(len, places.values()))
-        for read, entry in enumerate(self._read(places), 1):
-            progress(read, total)
+        for entry in self.at(places, progress):
             if wanted.matches(entry.letter):
                 yield entry
 
-    def at(self, places: Mapping[int, Sequence[int]]) -> Iterator[Entry]:
-        """The letters at these places, those that are unresolved and unchanged when they are reached."""
-        return self._read(places)
+    def at(self, places: Mapping[int, Sequence[int]], progress: Advance = lambda *_: None) -> Iterator[Entry]:
+        """The letters at these places, those that are unresolved and unchanged when they are reached.
 
-    def _read(self, places: Mapping[int, Sequence[int]]) -> Iterator[Entry]:
+        ``progress`` counts also those that are resolved by then.
+        """
         if not places:
             return
+        read, total = 0, sum(map(len, places.values()))
         index = self._index()
         with TopicReader(self._cluster, self._topic) as reader:
             for partition, offsets in places.items():
                 for record in reader.read_at(TopicPartition(self._topic, partition), offsets):
+                    read += 1
+                    progress(read, total)
                     if record.key is None or not index.holds(partition, record.offset, record.key):
                         continue
                     letter = decode(record.value or b"", record.headers)

@@ -118,7 +118,7 @@ class FakeKafka:
     def _deliver(self, topic: str, record: Record) -> None:
         self.check()
         assert topic == "shop.actions"
-        place = (topic, 0, len(self.actions), NOW_MS)
+        place = (topic, 0, len(self.actions), int(time.time() * 1000))
         self.actions.append(Consumed(*place, record.key, record.value, record.headers))
 
     def _send(self, topic: str, record: Record) -> Done:

@@ -20,6 +20,7 @@ from web.dashboard.application import Dashboard
 from web.dashboard.pages import runs as pages
 from workers.operations.action_log import Chain
 from workers.operations.told_runs import Phase
+from workers.operations.turn import Turn
 
 Make = Callable[..., Dashboard]
 
@@ -85,6 +86,20 @@ def test_after_a_restart_a_run_goes_on_with_what_is_left(
     assert "1 of 3" in page
     assert "3 of 3" in begin(browser, page)
     assert sorted(ids(kafka)) == ["m0", "m1", "m2"]
+
+
+def test_others_hear_of_a_run_while_its_letters_are_selected_again_and_read(
+    client: Client, kafka: FakeKafka, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = make(), make()
+    run = of_three(client, kafka, one)
+    one.close()
+    sent: list[int] = []
+    monkeypatch.setattr(Turn, "pause", lambda *_: sent.append(len(kafka.sent)))
+    found = wait_for(lambda: now if (now := other.desk.runs.get(run.id)) and now.can_begin else None)
+    assert other.desk.runs.begin(found, "bo@example.com", None)
+    wait_for(lambda: not found.is_active)
+    assert (sent.count(1), ids(kafka)) == (4, ["m0", "m1", "m2"])  # twice for each letter before the first
 
 
 def test_two_operators_in_two_processes_run_no_job_twice(

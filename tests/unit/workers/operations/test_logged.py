@@ -84,6 +84,32 @@ def test_the_end_of_an_action_is_told_with_what_was_done(
     assert about["run"] == found["run"]
 
 
+def test_ctrl_c_just_when_the_beginning_was_written_leaves_none_without_an_end() -> None:
+    log = Log()
+
+    def write(who: str, did: str, about: Mapping[str, Any]) -> None:
+        log.write(who, did, about)
+        if did == "discard":
+            raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        written_down(write, "ann", discarding(), Filter(), Resolution(), letters=1),
+    ):
+        pytest.fail("it has begun")
+    assert [did for did, _ in log.told] == ["discard", "discard: stopped"]
+
+
+def test_of_what_cannot_begin_no_end_is_written() -> None:
+    log = Log(is_away=True)
+    with (
+        pytest.raises(KafkaUnreachable),
+        written_down(log.write, "ann", discarding(), Filter(), Resolution(), letters=1),
+    ):
+        pytest.fail("it has begun")
+    assert log.told == []
+
+
 def test_an_end_that_cannot_be_written_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
     log = Log()
     with written_down(log.write, "ann", discarding(), Filter(), Resolution(), letters=1):
