@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.synchronize import Barrier
@@ -221,6 +222,39 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/missing/todo.db")
     with pytest.raises(DatabaseError, match=r"missing/todo\.db failed: unable to open database file"):
         database.upgrade()
+
+
+def test_a_file_that_is_no_database_is_named_and_does_not_come_back(tmp_path: Path) -> None:
+    file = tmp_path / "todo.db"
+    file.write_bytes(b"no database " * 1_000)
+    database = Database(f"sqlite:///{file}")
+    uses: list[Callable[[], object]] = [
+        database.prepare,
+        database.upgrade,
+        lambda: database.write(lambda _: None),
+        lambda: database.writing().__enter__(),
+        lambda: database.reading().__enter__(),
+    ]
+    for use in uses:
+        with pytest.raises(DatabaseError, match=r"todo\.db failed: file is not a database") as caught:
+            use()
+        assert not isinstance(caught.value, DatabaseUnavailable)
+    database.dispose()
+    assert file.read_bytes() == b"no database " * 1_000
+
+
+def test_begin_fails_for_good_where_a_file_is_no_database_any_more(tmp_path: Path) -> None:
+    file = tmp_path / "todo.db"
+    database = Database(f"sqlite:///{file}")
+    database.prepare()
+    database.dispose()  # then all of it is in the file, and nothing in its log
+    with database.writing():
+        pass  # the connection is open
+    file.write_bytes(b"no database " * 1_000)
+    with pytest.raises(DatabaseError, match=r"is not a database|is malformed") as caught:
+        database.writing().__enter__()
+    assert not isinstance(caught.value, DatabaseUnavailable)
+    database.dispose()
 
 
 def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:
