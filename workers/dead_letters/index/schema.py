@@ -24,6 +24,7 @@ CREATE TABLE letters (
     attempts INTEGER, replays INTEGER, is_ended INTEGER, is_old INTEGER, UNIQUE (partition, key)
 );
 CREATE INDEX facts ON letters (time, is_old, queue, actor, reason, exception, kind);
+CREATE INDEX kinds ON letters ({", ".join(_SUMMED)}, time) WHERE NOT is_old;
 CREATE INDEX keys ON letters (key);
 CREATE INDEX ids ON letters (id);
 CREATE TABLE sums (
@@ -35,6 +36,10 @@ CREATE TRIGGER went AFTER DELETE ON letters WHEN NOT old.is_old BEGIN {_TAKE} EN
 CREATE TRIGGER was AFTER UPDATE ON letters WHEN NOT old.is_old BEGIN {_TAKE} END;
 CREATE TRIGGER became AFTER UPDATE ON letters WHEN NOT new.is_old BEGIN {_ADD} END;
 """
+_SAME = " AND ".join(f"letters.{name} = sums.{name}" for name in _SUMMED)
+_TIME = f"(SELECT %s(time) FROM letters INDEXED BY kinds WHERE NOT is_old AND {_SAME})"
+#: The first and the last time of the letters that rows of the sums count: a look at the index for each.
+TIMES = f"min({_TIME % 'min'}), max({_TIME % 'max'})"
 #: Forgets everything: quicker than to delete each row.
 ANEW = f"DROP TABLE letters; DROP TABLE texts; DROP TABLE sums; {SCHEMA}"
 _COLUMNS = (

@@ -160,6 +160,41 @@ def test_groups_have_the_times_of_their_first_and_last_letter(index: Index) -> N
         assert (group.kind, group.count, group.first_ms, group.last_ms) == ("row N", 3, 3, 9)
 
 
+def test_the_times_of_groups_are_right_after_letters_went_and_for_a_part_of_a_group(index: Index) -> None:
+    letters = [
+        a_letter(message_id=str(one), exception_message=f"row {one}", time_ms=one, queue=f"q{one % 2}")
+        for one in range(10)
+    ]
+    index.take([consumed(letter, offset) for offset, letter in enumerate(letters)], {0})
+    index.take([Consumed("t", 0, 10 + one, 0, str(one).encode(), None, []) for one in (0, 9, 8)], {0})
+    for wanted, times in ((Filter(), (1, 7)), (Filter(queue="q0"), (2, 6)), (Filter(queue="q1"), (1, 7))):
+        assert [(group.first_ms, group.last_ms) for group in index.groups(wanted, 5)] == [times]
+
+
+def test_the_times_of_kinds_that_fill_a_stretch_of_time_each_are_looked_up_and_not_scanned() -> None:
+    def steps(letters_of_each: int) -> int:
+        count = 0
+
+        def note() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        total = 20 * letters_of_each
+        letters = [
+            a_letter(message_id=str(one), exception_type=f"E{one // letters_of_each}", time_ms=one)
+            for one in range(total)
+        ]
+        with closing(Index()) as index:
+            index.take([consumed(letter, offset) for offset, letter in enumerate(letters)], {0})
+            index._database.set_progress_handler(note, 10)
+            assert sum(group.count for group in index.groups(Filter(), 20)) == total
+            index._database.set_progress_handler(None, 0)
+        return count
+
+    assert steps(50) < 2 * steps(5)
+
+
 def test_pages_of_the_list_hold_each_letter_once_the_newest_first(index: Index) -> None:
     letters = [a_letter(message_id=str(number), time_ms=number // 3) for number in range(20)]
     index.take([consumed(letter, offset) for offset, letter in enumerate(letters)], {0})
