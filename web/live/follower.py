@@ -37,7 +37,9 @@ logger = logging.getLogger(__name__)
 #: How long one poll waits for records; also how long stopping may take.
 _POLL_MS = 500
 #: How often it is looked at whether the topics are the same; Kafka is asked whether it is there if no record
-#: came since the last time: an answer takes long enough to delay the records that come meanwhile.
+#: came since the last time: an answer takes long enough to delay the records that come meanwhile. So a broker
+#: that hangs is not noticed while others send records. What it leads comes once Kafka has elected another
+#: leader, or the broker goes on: nothing is lost, but clients are not told that they wait for it.
 PROBE_S = 2.0
 _PROBE_TIMEOUT_MS = 3_000
 #: How much is handed over at once: a client that keeps up must be able to take it before more comes.

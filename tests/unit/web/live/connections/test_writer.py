@@ -107,6 +107,45 @@ def test_what_the_connection_does_not_take_at_once_is_sent_by_a_task_in_order() 
     assert asyncio.run(serve()) == (["a", "b"], ["c", "d"])
 
 
+def test_after_a_wait_frames_are_written_at_once_again_behind_those_that_came_meanwhile() -> None:
+    class Full(Client):
+        """A client that takes nothing until it is read."""
+
+        def __init__(self) -> None:
+            super().__init__(room=0)
+            self.order: list[str] = []
+            self.is_read = asyncio.Event()
+
+        def _write_at_once(self, text: str) -> bool:
+            if self.is_read.is_set():
+                self.order.append(f"{text} at once")
+            return self.is_read.is_set()
+
+        async def _send(self, frame: Waiting) -> None:
+            await self.is_read.wait()
+            self.order.append(f"{frame.text} waited")
+
+    async def serve() -> list[str]:
+        client = Full()
+        client.session.send(Waiting("a"))
+        for _ in range(3):  # the task waits for room
+            await asyncio.sleep(0)
+        for text in "bc":
+            client.session.send(Waiting(text))
+            await asyncio.sleep(0)
+        client.is_read.set()
+        client.session.send(Waiting("d"))
+        async with asyncio.timeout(10):
+            while len(client.order) < 4:
+                await asyncio.sleep(0)
+            client.session.send(Waiting("e"))
+            while len(client.order) < 5:
+                await asyncio.sleep(0)
+        return client.order
+
+    assert asyncio.run(serve()) == ["a waited", "b waited", "c waited", "d waited", "e at once"]
+
+
 def test_a_frame_that_cannot_be_written_at_once_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
     async def serve() -> Ending:
         client = Client(room=2)
