@@ -8,12 +8,14 @@ import json
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import dramatiq
 import pydantic
 
 from ..errors import WrongUsage
+
+T = TypeVar("T")
 
 #: How many functions and parameters are known: to look at one takes a millisecond, and many letters have it.
 _KNOWN = 1_000
@@ -97,12 +99,27 @@ def check_arguments(function: Callable[..., Any], message: dramatiq.Message[Any]
             _check_value(message.actor_name, name, adapter, value)
 
 
-@functools.lru_cache(_KNOWN)
+def _remembered(look: Callable[..., T]) -> Callable[..., T]:
+    """Look once for the same arguments; each time for a function that is an object without a hash."""
+    known = functools.lru_cache(_KNOWN)(look)
+
+    @functools.wraps(look)
+    def look_once(*args: Any) -> T:
+        try:
+            hash(args)
+        except TypeError:
+            return look(*args)
+        return known(*args)
+
+    return look_once
+
+
+@_remembered
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
-@functools.lru_cache(_KNOWN)
+@_remembered
 def _adapter(function: Callable[..., Any], name: str) -> pydantic.TypeAdapter[Any] | None:
     """What checks the values of a parameter by its annotation; None if nothing can."""
     annotations = _annotations(function)

@@ -21,7 +21,7 @@ from ..kafka import (
     readable_from,
     unreadable_places,
 )
-from ..partitions.lag import Partition, committed_by, of_topics, read_logs, with_commits
+from ..partitions.lag import Partition, by_topic, committed_by, read_logs, with_commits
 from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
@@ -163,18 +163,14 @@ class StatusReader:
         # The commits first: a job that is enqueued in between then counts as waiting.
         committed = {queue: committed_by(self._admin, group) for queue, group in groups.items()}
         described = self._admin.describe_groups(list(groups.values()))
-        logs = read_logs(
-            self._admin, {topic for those in topics.values() for topic in those}, with_stable_ends=True
-        )
-        return [
-            self._status(
-                queue,
-                topics[queue][0],
-                with_commits(of_topics(logs, topics[queue]), committed[queue]),
-                described[group]["members"],
-            )
-            for queue, group in groups.items()
-        ]
+        wanted = {topic for those in topics.values() for topic in those}
+        logs = by_topic(read_logs(self._admin, wanted, with_stable_ends=True))
+        found = []
+        for queue, group in groups.items():
+            own = {name: log for topic in topics[queue] for name, log in logs.get(topic, {}).items()}
+            partitions = with_commits(own, committed[queue])
+            found.append(self._status(queue, topics[queue][0], partitions, described[group]["members"]))
+        return found
 
     def _status(
         self,

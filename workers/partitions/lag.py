@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
@@ -142,11 +142,12 @@ def read_logs(
     }
 
 
-def of_topics(
-    logs: Mapping[TopicPartition, Partition], topics: Sequence[str]
-) -> dict[TopicPartition, Partition]:
-    """The logs of these topics, one topic after another."""
-    return {name: logs[name] for topic in topics for name in sorted(logs) if name.topic == topic}
+def by_topic(logs: Mapping[TopicPartition, Partition]) -> dict[str, dict[TopicPartition, Partition]]:
+    """The logs of each topic, in the order of its partitions."""
+    found: dict[str, dict[TopicPartition, Partition]] = {}
+    for name in sorted(logs):
+        found.setdefault(name.topic, {})[name] = logs[name]
+    return found
 
 
 def with_commits(

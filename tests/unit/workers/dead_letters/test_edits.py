@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,6 +67,16 @@ def test_arguments_are_checked_against_the_actor() -> None:
         check_arguments(send, MESSAGE.copy(kwargs={"other": 1}))
     with pytest.raises(WrongUsage, match="does not take this count"):
         check_arguments(send, MESSAGE.copy(kwargs={"count": "many"}))
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["no hash", "a hash that fails"])
+def test_an_actor_may_be_an_object_without_a_hash(frozen: bool) -> None:
+    def call(_self: Any, person: dict[str, Any], urgent: bool = False, count: int = 0) -> None: ...
+
+    made = dataclasses.make_dataclass("Send", [("names", list)], namespace={"__call__": call}, frozen=frozen)
+    check_arguments(made([]), MESSAGE)
+    with pytest.raises(WrongUsage, match="does not take these arguments"):
+        check_arguments(made([]), MESSAGE.copy(kwargs={"other": 1}))
 
 
 def test_each_of_any_number_of_arguments_is_checked() -> None:
