@@ -44,28 +44,30 @@ class WorkQueue(PriorityQueue[Any]):
         """Take the next job; waits until there is one. Raises queue.Empty after ``timeout`` seconds."""
         until = math.inf if timeout is None else monotonic() + timeout
         while True:
-            with self.mutex:
-                if self.queue:
-                    item = heappop(self.queue)[2]
-                    self._wake_one()
-                    return item
-                if not block or monotonic() >= until:
-                    raise Empty
-                waiter = Lock()
-                waiter.acquire()
-                self._waiting.append(waiter)
-            self._wait(waiter, until)
+            waiter: Any = None
+            try:
+                with self.mutex:
+                    if self.queue:
+                        item = heappop(self.queue)[2]
+                        self._wake_one()
+                        return item
+                    if not block or monotonic() >= until:
+                        raise Empty
+                    waiter = Lock()
+                    waiter.acquire()
+                    self._waiting.append(waiter)
+                waiter.acquire(timeout=min(max(0.0, until - monotonic()), TIMEOUT_MAX))
+            finally:
+                if waiter is not None:
+                    self._leave(waiter)
 
-    def _wait(self, waiter: Any, until: float) -> None:
-        try:
-            waiter.acquire(timeout=min(max(0.0, until - monotonic()), TIMEOUT_MAX))
-        finally:
-            with self.mutex:
-                if waiter in self._waiting:
-                    self._waiting.remove(waiter)
-                # Also after a wait in vain, or an error that another thread raised in this one, as dramatiq's
-                # time limits do: else a thread that has got lost on its way would keep all others asleep.
-                self._is_one_on_its_way = False
+    def _leave(self, waiter: Any) -> None:
+        with self.mutex:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            # Also after a wait in vain, or an error that another thread raised in this one, as dramatiq's
+            # time limits do: else a thread that has got lost on its way would keep all others asleep.
+            self._is_one_on_its_way = False
 
     def _wake_one(self) -> None:
         """Wake a thread if there is a job and none is on its way. For who holds the mutex."""

@@ -55,9 +55,8 @@ class DirectProducer(KafkaProducer):  # type: ignore[misc]
             self._ensure_valid_record_size(self._estimate_size_in_bytes(key, value, headers))
         was_due = self._is_wake_due
         if not at_once:
-            self._is_wake_due = (
-                True  # before others can join its batch: who cannot wait for the loop need not
-            )
+            # Before others can join its batch: who cannot wait for the loop need not.
+            self._is_wake_due = True
         future, is_full, is_new, _ = self._accumulator.append(
             TopicPartition(topic, partition), None, key, value, headers
         )

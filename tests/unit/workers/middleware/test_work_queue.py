@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from queue import Empty
+from queue import Empty, PriorityQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,8 @@ import pytest
 from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import iter_queue
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
@@ -109,6 +111,55 @@ def test_a_thread_that_fails_on_its_way_keeps_no_other_asleep() -> None:
     with waiting(queue, 1) as [future]:
         queue.put(job(1))
         assert future.result().number == 1
+
+
+def test_a_thread_that_fails_before_it_sleeps_does_not_wait_any_more() -> None:
+    queue = WorkQueue()
+
+    class Failing:
+        """The queue's lock, behind which another thread's error comes."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            queue.mutex = lock
+            lock.release()
+            raise TimeoutError
+
+    lock, queue.mutex = queue.mutex, Failing()  # type: ignore[assignment]
+    with pytest.raises(TimeoutError):
+        queue.get()
+    with waiting(queue, 1) as [future]:
+        queue.put(job(1))
+        assert future.result().number == 1
+
+
+@given(st.lists(st.none() | st.integers(-1, 2), max_size=40))
+def test_it_is_as_a_plain_queue_is(calls: list[int | None]) -> None:
+    """Each call puts a job with a priority, or takes one."""
+    queue, plain = WorkQueue(), PriorityQueue[tuple[int, int]]()
+
+    def taken() -> tuple[int, int] | None:
+        try:
+            found = queue.get(block=False)
+        except Empty:
+            return None
+        return found.priority, found.number
+
+    def taken_of_plain() -> tuple[int, int] | None:
+        try:
+            return plain.get(block=False)
+        except Empty:
+            return None
+
+    for number, priority in enumerate(calls):
+        if priority is None:
+            assert taken() == taken_of_plain()
+        else:
+            queue.put(job(number, priority))
+            plain.put((priority, number))
+        assert (queue.qsize(), queue.unfinished_tasks) == (plain.qsize(), plain.unfinished_tasks)
 
 
 def test_each_of_many_jobs_runs_once() -> None:

@@ -6,9 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kafka import KafkaProducer
 from kafka.errors import IllegalStateError, MessageSizeTooLargeError
 from kafka.producer.record_accumulator import RecordAccumulator
+from kafka.record import MemoryRecords
 
 from workers.kafka.patches.sending import DirectProducer
 
@@ -60,6 +63,30 @@ def test_a_record_costs_no_look_at_all_topics(kind: type[Any], append: Any) -> N
         assert producer._metadata.listed == 0
     finally:
         producer._closed = True
+
+
+Records = st.lists(
+    st.tuples(st.none() | st.binary(), st.binary(), st.lists(st.tuples(st.text(), st.binary()), max_size=2)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(Records)
+def test_a_batch_has_what_kafka_pythons_has(records: list[Any]) -> None:
+    found = []
+    for kind, append in ((DirectProducer, DirectProducer.append), (KafkaProducer, of_kafka_python)):
+        producer = unconnected(kind)
+        try:
+            for record in records:
+                append(producer, "jobs", 1, *record)
+        finally:
+            producer._closed = True
+        (batch,) = (queued for (queued,) in producer._accumulator._batches.values())
+        batch.records.close()
+        written = MemoryRecords(batch.records.buffer()).next_batch()
+        found.append([(each.offset, each.key, each.value, each.headers) for each in written])
+    assert found[0] == found[1]
 
 
 def test_a_batch_needs_one_wake_and_whoever_comes_before_that_may_do_it() -> None:
