@@ -17,7 +17,8 @@ THRESHOLDS = (2_000, 10, 250)
 def make_collections_rare() -> None:
     """Collect all generations less often, and what is there now, such as the modules, never again.
 
-    A closed connection leaves about 1 KB to the collector. All else is freed with the last reference to it.
+    A closed live connection leaves some thirty objects to the collector. All else is freed with the last
+    reference to it.
     """
     # Nothing is collected before: loading modules leaves next to no garbage, and to look for it takes 50 ms.
     gc.freeze()

@@ -54,7 +54,6 @@ from .error_translation import (
     is_rebalance,
     is_unauthorized,
     kafka_errors,
-    not_confirmed,
     translated,
     undelivered,
 )
@@ -105,7 +104,6 @@ __all__ = [
     "measure",
     "missing_codecs",
     "must_wait",
-    "not_confirmed",
     "partition_of",
     "partitions_of",
     "patiently",

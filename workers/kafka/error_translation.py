@@ -156,18 +156,13 @@ def awaited(future: Any, cluster: Cluster, doing: str, *, deadline: float | None
 def undelivered(exc: BaseException, cluster: Cluster, doing: str) -> WorkersError:
     """Say in our words why a produced record was not confirmed."""
     if isinstance(exc, kafka.errors.KafkaTimeoutError):
-        return not_confirmed(cluster, doing, inner_text(exc))
+        return NotDelivered(
+            f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
+            f"the record may or may not have been written ({inner_text(exc)})"
+        )
     meaning = translated(exc, cluster, doing)
     # Any other error is about the producer, such as its end: the caller may send the record again.
     return NotDelivered(str(meaning)) if type(meaning) is WorkersError else meaning
-
-
-def not_confirmed(cluster: Cluster, doing: str, why: str) -> NotDelivered:
-    """The error for a record that Kafka did not confirm in time."""
-    return NotDelivered(
-        f"Kafka at {cluster.address} did not confirm in {cluster.send_timeout_s:g} s, cannot {doing}; "
-        f"the record may or may not have been written ({why})"
-    )
 
 
 def is_refusal(error: BaseException | None) -> TypeGuard[BaseException]:

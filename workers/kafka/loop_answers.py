@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka.errors import KafkaTimeoutError
 
-from . import Cluster, KafkaError, not_confirmed, undelivered
+from . import Cluster, KafkaError, undelivered
 
 
 def as_asyncio(future: Any) -> asyncio.Future[Any]:
@@ -51,12 +51,10 @@ def _give_up(answers: Iterable[asyncio.Future[Any]]) -> None:
 
 
 def outcome_of(waiting: asyncio.Future[Any], cluster: Cluster, doing: str) -> Any:
-    """The metadata of a record that was waited for, or the error that says why it may not be there.
+    """The metadata of a record whose answer is settled, or the error that says why it may not be there.
 
     ``doing`` says in the error what could not be done. An answer that comes later is nobody's.
     """
-    if waiting.cancel() or waiting.cancelled():
-        return not_confirmed(cluster, doing, "no answer")
     error = waiting.exception()
     if error is None:
         return waiting.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import dramatiq
 import pytest
@@ -55,17 +56,26 @@ def ran() -> threading.Event:
     return threading.Event()
 
 
+@contextmanager
+def running(broker: KafkaBroker) -> Iterator[Worker]:
+    """A worker of one thread, which stops with its broker also if the test fails."""
+    worker = Worker(broker, worker_threads=1)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        broker.close()
+
+
 @pytest.fixture
 def worker(cluster: Cluster, namespace: str, sleeps: Sleeps, ran: threading.Event) -> Iterator[Worker]:
     """A worker whose consumer is asleep."""
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1, run_mover=False)
     dramatiq.actor(broker=broker, actor_name="work")(ran.set)
-    worker = Worker(broker, worker_threads=1)
-    worker.start()
-    wait_for(sleeps.asleep.is_set)
-    yield worker
-    worker.stop()
-    broker.close()
+    with running(broker) as worker:
+        wait_for(sleeps.asleep.is_set)
+        yield worker
 
 
 def test_a_job_that_comes_runs_at_once(worker: Worker, sleeps: Sleeps, ran: threading.Event) -> None:
@@ -83,26 +93,24 @@ def test_a_process_says_that_it_is_no_longer_busy_before_it_sleeps(
     broker = KafkaBroker(cluster, namespace=namespace, partitions=1, run_mover=False, commit_interval_ms=10)
     go_on = threading.Event()
     actor = dramatiq.actor(broker=broker, actor_name="work")(go_on.wait)
-    worker = Worker(broker, worker_threads=1)
-    worker.start()
-    for _ in range(2):
-        actor.send()
-    consumer = wait_for(lambda: worker.consumers["default"].consumer)
-    assert isinstance(consumer, QueueConsumer)
+    with running(broker) as worker, ExitStack() as at_end:
+        at_end.callback(go_on.set)  # before the worker stops, which waits for its job
+        for _ in range(2):
+            actor.send()
+        consumer = wait_for(lambda: worker.consumers["default"].consumer)
+        assert isinstance(consumer, QueueConsumer)
 
-    def is_busy() -> bool:
-        """Whether its last commit says so."""
-        owned = list(consumer._assignment.partitions.values())
-        return any(decode_load(each._committed[1]).busy for each in owned)
+        def is_busy() -> bool:
+            """Whether its last commit says so."""
+            owned = list(consumer._assignment.partitions.values())
+            return any(decode_load(each._committed[1]).busy for each in owned)
 
-    wait_for(is_busy)
-    sleeps.is_busy = is_busy
-    monkeypatch.setattr(passing_on, "_LOOK_INTERVAL_S", 1.0)
-    wait_for(lambda: consumer._passing_on._look_at > time.monotonic() + 0.5)
-    go_on.set()
-    wait_for(sleeps.asleep.is_set)
-    worker.stop()
-    broker.close()
+        wait_for(is_busy)
+        sleeps.is_busy = is_busy
+        monkeypatch.setattr(passing_on, "_LOOK_INTERVAL_S", 1.0)
+        wait_for(lambda: consumer._passing_on._look_at > time.monotonic() + 0.5)
+        go_on.set()
+        wait_for(sleeps.asleep.is_set)
     assert not sleeps.has_been_busy
 
 
