@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -129,7 +128,6 @@ def _stopped() -> list[Effect]:
     return [one for one, actor in EFFECT_ACTORS.items() if stops(actor.queue_name, actor.actor_name)]
 
 
-@lru_cache(maxsize=2 * IN_HAND)  # asked for when the mail is made, and when it is told of
 def _notice_id(event_id: UUID) -> UUID:
     return job_id(event_id, send_notification)
 
