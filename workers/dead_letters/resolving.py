@@ -19,9 +19,9 @@ from .reader import Entry
 
 #: The most dead letters whose acks are awaited together, and the most bytes of their jobs.
 _BATCH, _BATCH_BYTES = 1_000, 8 * 1024 * 1024
-#: The most in the first batch, each later one may have twice as many: where Kafka takes no tombstones, only
-#: few jobs have been sent, which will run twice.
-_FIRST_BATCH = 100
+#: The most in the first batch, each later one may have twice as many. The next jobs are not sent before the
+#: first batch is ended: where Kafka takes no tombstones, only these few jobs run twice.
+_FIRST_BATCH = 10
 #: How many failures are kept, to be named one by one.
 _KEPT_FAILURES = 20
 
@@ -46,13 +46,22 @@ class Resolution:
     last_error: WorkersError | None = None
     away: WorkersError | None = None
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether nothing has to be mended before the rest is done: Kafka was only away."""
+        return self.away is None or _is_away(self.away)
+
     def fail(self, entry: Entry, error: WorkersError) -> None:
         self.failed += 1
         self.last_error = error
         if len(self.failures) < _KEPT_FAILURES:
             self.failures.append((entry.letter.id, error))
-        if isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized):
+        if _is_away(error):
             self.away = error
+
+
+def _is_away(error: WorkersError) -> bool:
+    return isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized)
 
 
 def resolve(
@@ -85,6 +94,7 @@ def resolve(
         return [producer.send(topic, Record(key, None, []), partition=partition) for key in keys]
 
     ending: _Sent = deque()
+    is_first = True
 
     def end() -> None:
         count, before = len(ending), resolution.done
@@ -100,7 +110,8 @@ def resolve(
             # Kafka confirms the tombstones of the batch before while it takes these jobs.
             end()
             _send(_confirmed(producer.cluster, jobs, resolution), tombstones, ending, resolution)
-            if rate_per_s is not None:  # the next batch comes after a wait
+            if is_first or rate_per_s is not None:  # with a rate, the next batch comes after a wait
+                is_first = False
                 end()
             progress(len(batch))
             if resolution.away is not None:

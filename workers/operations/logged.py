@@ -37,6 +37,10 @@ class Unheard(Stopped):
     """Others have not heard of it for so long that they may act in its place."""
 
 
+class Busy(Stopped):
+    """Another run acts, and this one was not to wait for it any longer."""
+
+
 class LoggedControls:
     """The controls of a namespace, see `workers.controls.controls.Controls`, which raises the same.
 

@@ -15,7 +15,7 @@ from ..dead_letters.resolving import Resolution
 from ..errors import WorkersError
 from .action_log import WriteAction
 from .dead_letters import Action
-from .logged import Stopped, Unheard, log_of, written_down
+from .logged import Busy, Stopped, Unheard, log_of, written_down
 from .told_runs import SAYS_S, SILENT_S, ToldRun, ToldRuns, comes_before
 
 logger = logging.getLogger(__name__)
@@ -64,14 +64,21 @@ class Turn:
         self._heard_ms = now_ms()
         self._asked_at: float | None = None
 
-    def wait_for_others(self, tell: Callable[[ToldRun], object] = lambda _: None) -> None:
-        """Wait until none acts that began before; ``tell`` is called with each that is waited for."""
-        before = None
+    def wait_for_others(
+        self, tell: Callable[[ToldRun], object] = lambda _: None, *, most_s: float | None = None
+    ) -> None:
+        """Wait until none acts that began before; ``tell`` is called with each that is waited for.
+
+        Raises Busy if one still acts after ``most_s`` seconds.
+        """
+        before, began = None, self._clock()
         while True:
             is_known = self._ask()
             other = comes_before(self._known, self._run, self._now_ms())
             if other is None and is_known and self._run in self._known:
                 return
+            if other is not None and most_s is not None and self._clock() - began >= most_s:
+                raise Busy(f"{other.who} acts: a {other.verb} of {other.total}")
             if other is not None and other.id != before:
                 before = other.id
                 tell(other)

@@ -16,7 +16,7 @@ from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
-from ...operations.logged import Stopped
+from ...operations.logged import Busy, Stopped
 from ...operations.told_runs import ToldRun
 from ...operations.turn import begun
 from ...progress import counting, progress
@@ -104,10 +104,11 @@ def _do(
     wanted: Filter,
 ) -> int:
     resolution = Resolution()
-    stopped = None
+    stopped, is_waiting = None, True
     try:
         with begun(broker, options.who, action, wanted, resolution, letters=selection.total) as turn:
-            turn.wait_for_others(_tell)
+            turn.wait_for_others(_tell, most_s=options.wait_s)
+            is_waiting = False
             with counting(action.verb, selection.total) as count:
 
                 def advance(done: int) -> None:
@@ -126,8 +127,14 @@ def _do(
                 )
     except KeyboardInterrupt:
         stopped = "interrupted"
+    except Busy as exc:
+        complain(f"nothing was {action.done}: {exc}, and --wait is over; run it again later")
+        return FAILED
     except Stopped as exc:
         stopped = str(exc)
+    if is_waiting:
+        complain(f"{stopped} while it waited for others; nothing was {action.done}")
+        return INTERRUPTED
     return _summary(action, selection.total, resolution, stopped)
 
 
@@ -147,7 +154,10 @@ def _summary(action: Action, total: int, resolution: Resolution, stopped: str | 
         complain(f"and {resolution.failed - len(resolution.failures)} more not {action.done}")
     if stopped or resolution.away is not None:
         cause = stopped or f"stopped, {resolution.away}"
-        complain(f"{cause}; run it again for the rest: a job may run twice, none is lost")
+        if resolution.can_go_on:
+            complain(f"{cause}; run it again for the rest: a job may run twice, none is lost")
+        else:
+            complain(f"{cause}; mend that first: each time it is run before, some jobs may run once more")
         return INTERRUPTED if stopped else FAILED
     if others := total - resolution.done - resolution.failed:
         complain(f"{others} changed meanwhile: replayed or discarded by somebody else, or failed again")

@@ -126,6 +126,7 @@ class Options:
     limit: int | None = None
     rate_per_s: float | None = None
     who: str = ""
+    wait_s: float | None = None
 
 
 def how(
@@ -136,10 +137,14 @@ def how(
     rate: Annotated[
         str | None, typer.Option(metavar="N/s", help="At most so many in a second: 50/s.")
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Wait so long for others that act; else until they end."),
+    ] = None,
     by: By = None,
 ) -> Options:
     """The options, with the rate read. Raises WrongUsage."""
-    return Options(dry_run, yes, limit, None if rate is None else _per_second(rate), who(by))
+    return Options(dry_run, yes, limit, None if rate is None else _per_second(rate), who(by), wait)
 
 
 def _per_second(text: str) -> float:

@@ -44,6 +44,10 @@ def _write_letters(broker: KafkaBroker, *ids: str) -> None:
         broker.producer.deliver(broker.topics.dead_letters, encode(letter))
 
 
+def _options(wait_s: float | None = None) -> Options:
+    return Options(limit=None, rate_per_s=None, yes=True, dry_run=False, who="ann", wait_s=wait_s)
+
+
 def _last_in(log: ActionLog) -> str:
     log.catch_up()
     return log.chain.last[-1].who
@@ -53,10 +57,9 @@ def test_a_command_waits_for_a_replay_of_the_same_letters_and_sends_none_of_its_
     broker: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _write_letters(broker, "a", "b", "c")
-    options = Options(limit=None, rate_per_s=None, yes=True, dry_run=False, who="ann")
     statuses: list[int] = []
     command = threading.Thread(
-        target=lambda: statuses.append(replay_all(broker, Filter(), options, to=None, edits=()))
+        target=lambda: statuses.append(replay_all(broker, Filter(), _options(), to=None, edits=()))
     )
     with log_of(broker) as log:
         log.write("bo", "replay", {"run": "in a browser", "letters": 2})
@@ -73,3 +76,34 @@ def test_a_command_waits_for_a_replay_of_the_same_letters_and_sends_none_of_its_
     assert statuses == [0]
     with TopicReader(broker.cluster, broker.topics.jobs("mail")) as jobs:
         assert [json.loads(job.value or b"")["message_id"] for job in jobs.read_to_end()] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "status", "said"),
+    [
+        (0.0, 1, "nothing was replayed: bo acts: a replay of 2, and --wait is over; run it again later"),
+        (None, 130, "stopped by cy while it waited for others; nothing was replayed"),
+    ],
+)
+def test_a_command_that_was_not_to_wait_or_was_stopped_then_has_done_nothing_and_says_so(
+    broker: KafkaBroker, capsys: pytest.CaptureFixture[str], wait_s: float | None, status: int, said: str
+) -> None:
+    _write_letters(broker, "a")
+    statuses: list[int] = []
+    command = threading.Thread(
+        target=lambda: statuses.append(replay_all(broker, Filter(), _options(wait_s), to=None, edits=()))
+    )
+    with log_of(broker) as log:
+        log.write("bo", "replay", {"run": "in a browser", "letters": 2})
+        command.start()
+        wait_for(lambda: _last_in(log) == "ann")
+        if wait_s is None:
+            log.write("cy", "replay: stop", {"run": log.chain.last[-1].about["run"]})
+        command.join(30)
+        log.catch_up()
+        ended = log.chain.last[-1]
+    assert statuses == [status]
+    assert said in capsys.readouterr().err
+    assert (ended.did, ended.about["done"]) == ("replay: stopped", 0)
+    with TopicReader(broker.cluster, broker.topics.jobs("mail")) as jobs:
+        assert not list(jobs.read_to_end())

@@ -68,8 +68,9 @@ def batches_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("batches_of_one")
 def test_the_next_jobs_are_on_their_way_before_the_tombstones_are_awaited() -> None:
     producer = Producer()
-    assert resolved(producer, "a", "b").done == 2
-    assert producer.told == [
+    assert resolved(producer, "first", "a", "b").done == 3
+    assert producer.told[:4] == ["send jobs first", "ack jobs first", "send dead first", "ack dead first"]
+    assert producer.told[4:] == [
         "send jobs a", "ack jobs a", "send dead a", "send jobs b", "ack dead a", "ack jobs b", "send dead b",
         "ack dead b",
     ]  # fmt: skip
@@ -126,9 +127,10 @@ def test_no_more_jobs_are_sent_once_kafka_has_refused_the_tombstones_of_a_batch(
     producer = Producer(*(f"dead {one}" for one in ids))
     resolution = resolved(producer, *ids)
     sent = [one for one in producer.told if one.startswith("send jobs")]
-    assert len(sent) == resolution.failed == 300  # of two batches, as the second one was on its way
+    assert len(sent) == resolution.failed == 10  # of the first batch
     assert resolution.done == 0
     assert str(resolution.away) == "refused"
+    assert not resolution.can_go_on
 
 
 def test_with_a_rate_nothing_is_on_its_way_during_a_wait() -> None:

@@ -10,7 +10,7 @@ import pytest
 from workers.dead_letters.resolving import Resolution
 from workers.errors import KafkaUnreachable
 from workers.operations.action_log import Chain
-from workers.operations.logged import Stopped, Unheard
+from workers.operations.logged import Busy, Stopped, Unheard
 from workers.operations.told_runs import SAYS_S, SILENT_S, ToldRun, ToldRuns
 from workers.operations.turn import Turn
 
@@ -91,6 +91,15 @@ def test_one_whose_process_was_killed_is_not_waited_for(world: World) -> None:
     world.write("bo", "replay", {"run": "other", "letters": 2}, ago_s=SILENT_S + 1)
     world.turn(world.write("ann", "discard", {"run": "own", "letters": 1})).wait_for_others()
     assert world.rests == []
+
+
+@pytest.mark.parametrize("most_s", [0.0, 20.0])
+def test_it_waits_no_longer_than_it_was_told(world: World, most_s: float) -> None:
+    world.write("bo", "replay", {"run": "other", "letters": 2})
+    turn = world.turn(world.write("ann", "discard", {"run": "own", "letters": 1}))
+    with pytest.raises(Busy, match="bo acts: a replay of 2"):
+        turn.wait_for_others(most_s=most_s)
+    assert world.passed_s == most_s
 
 
 @pytest.mark.parametrize("wrong_s", [-600, 600])
