@@ -94,11 +94,12 @@ def test_uvicorn_has_the_insides_that_are_relied_upon() -> None:
 
 @pytest.mark.parametrize("is_lost", [False, True], ids=["closed", "lost"])
 def test_the_memory_of_a_connection_is_free_without_a_collection(is_lost: bool) -> None:
-    connections: list[weakref.ref[Any]] = []
+    freed: list[weakref.ref[Any]] = []
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
-        write = write_at_once_of(scope)
-        connections.append(weakref.ref(write.__self__))  # type: ignore[union-attr]
+        connection: Any = scope["extensions"]["live.write_at_once"]["write"].__self__
+        freed.extend([weakref.ref(connection), weakref.ref(connection.conn)])
+        del connection
         await send({"type": "websocket.accept"})
         await receive()
 
@@ -109,7 +110,7 @@ def test_the_memory_of_a_connection_is_free_without_a_collection(is_lost: bool) 
     async def is_freed() -> bool:
         await _with_client(serve, talk)
         await asyncio.sleep(0)
-        return connections[0]() is None
+        return [one() for one in freed] == [None, None]
 
     gc.collect()
     gc.disable()

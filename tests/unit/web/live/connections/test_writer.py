@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -171,3 +175,25 @@ def test_who_has_left_before_its_turn_is_sent_nothing() -> None:
     client = asyncio.run(serve())
     assert not client.at_once
     assert not client.waited
+
+
+def test_the_memory_of_a_session_is_free_without_a_collection_once_it_was_served() -> None:
+    async def serve() -> weakref.ref[Any]:
+        async def send(_frame: Waiting) -> None: ...
+
+        async def finish(_ending: Ending) -> None: ...
+
+        hub: Any = SimpleNamespace(leave=lambda _session: None)
+        writer = Writer(send, finish, last_frame_s=60, turns=Turns(), write=lambda _text: True)
+        writer.session = Session("ana", now=0, expires_at=1_000, wake=writer.wake)
+        async with writer.serving(hub):
+            writer.session.send(Waiting("a"))
+            await asyncio.sleep(0)
+        return weakref.ref(send)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(serve())() is None
+    finally:
+        gc.enable()
