@@ -14,7 +14,7 @@ from tasks.events.cloud_events import record_of
 from workers.records.envelope import Record
 
 #: Todos that are worked on at the same time: each is created, changed and completed, so many events apart.
-_AT_ONCE = 100
+EVENTS_OF_A_KIND = 100
 
 _OWNERS = [
     Owner(
@@ -50,9 +50,9 @@ def endless(due_in: timedelta = timedelta(days=3)) -> Iterator[Planned]:
 
 def events(due_in: timedelta = timedelta(days=3)) -> Iterator[Event]:
     """Yield todos that are created, changed and completed; every tenth has a reminder a while before."""
-    for first in itertools.count(0, _AT_ONCE):
+    for first in itertools.count(0, EVENTS_OF_A_KIND):
         due = datetime.now(UTC).replace(second=0, microsecond=0) + due_in
-        todos = [_todo(number, due) for number in range(first, first + _AT_ONCE)]
+        todos = [_todo(number, due) for number in range(first, first + EVENTS_OF_A_KIND)]
         actors = [f"user:{todo.owner.email.partition('@')[0]}" for todo in todos]
         later = due + due_in / 3
         change = Change(before=due.isoformat(), after=later.isoformat())

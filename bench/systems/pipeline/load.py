@@ -22,12 +22,12 @@ from workers.partitions.lag import LagReader
 from ...errors import NotMeasured
 from ..worker_processes import WorkerProcesses
 from .arrivals import Mails, Rows
-from .events import Planned, planned
+from .events import EVENTS_OF_A_KIND, Planned, planned
 
 #: If nothing has come for so long, nothing more is expected.
 _STALLED_S = 20.0
-#: The first events, at a tenth of a second each: code that is loaded at its first use is loaded then.
-_WARM_UP = 50
+#: The first events, of all kinds: what is loaded or compiled at its first use is so then.
+_WARM_UP, _WARM_UP_PER_S = 3 * EVENTS_OF_A_KIND, 30.0
 #: How often arrivals are counted.
 _LOOK_EVERY_S = 0.1
 
@@ -48,7 +48,7 @@ def at_rate(per_s: float, seconds: int, folder: Path, clocks: CpuClocks) -> dict
     warm_up, events = every[:_WARM_UP], every[_WARM_UP:]
     mails, rows = Mails(folder / "mails"), Rows(os.environ["DATABASE_URL"])
     with rows:
-        _send_at(warm_up, 10.0)
+        _send_at(warm_up, _WARM_UP_PER_S)
         _wait_for(mails, rows, len(warm_up))
         before_s = _read(clocks)
         sent = _send_at(events, per_s)
