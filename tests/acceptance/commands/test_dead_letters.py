@@ -16,6 +16,7 @@ from tests.helpers.kafka_reading import letters_of, read_topic
 from tests.helpers.programs import Done, StartedProgram, start_todo_workers, todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
+from workers.operations.logged import log_of
 from workers.records.envelope import Record
 
 APP = "tests.apps.letters"
@@ -197,8 +198,8 @@ def test_replays_that_are_interrupted_or_run_twice_at_once_repeat_and_never_lose
     mailing.broken = False
     command = ["dead-letters", "replay", "--all", "--yes", "--app", APP]
 
-    def start(rate: str) -> StartedProgram:
-        return start_todo_workers(*command, "--rate", rate, env=env)
+    def start(rate: str, by: str = "ann") -> StartedProgram:
+        return start_todo_workers(*command, "--rate", rate, "--by", by, env=env)
 
     interrupted = start("2/s")
     wait_for(lambda: len(mailing.delivered) >= 3, timeout_s=60)
@@ -209,9 +210,12 @@ def test_replays_that_are_interrupted_or_run_twice_at_once_repeat_and_never_lose
     assert "run it again for the rest: a job may run twice, none is lost" in err
     assert 0 < len(mailing.letters()) < jobs
 
-    both = [start("8/s"), start("8/s")]
+    both = [start("8/s", "killed"), start("8/s", "left")]
     wait_for(lambda: len(mailing.delivered) >= 12, timeout_s=60)
     both[0].kill()
+    with log_of(mailing.broker) as log:  # else the other waits for minutes, if it began after this one
+        for one in [one for one in log.chain.last if one.who.startswith("killed ")]:
+            log.write("ann", "replay: stopped", {"run": one.about["run"]})
     for process in both:
         process.communicate(timeout=60)
     assert both[1].returncode == 0
