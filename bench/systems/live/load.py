@@ -9,6 +9,7 @@ import random
 import statistics
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +34,8 @@ from .server import FOR_ALL, KEY
 _AT_ONCE = 100
 #: How long all clients may take to get a text.
 _PATIENCE_S = 30.0
+#: How many events may be on their way to Kafka.
+_MOST_OPEN = 5_000
 _TEXT_BYTES = 500
 #: How the title of an event for a single user begins, in a frame; its number follows.
 SINGLE = b'"title":"single '
@@ -217,9 +220,10 @@ class _Load:
 
 
 class Writer:
-    """Publishes events."""
+    """Publishes events. Raises KafkaError if one is not confirmed, before readers are blamed."""
 
     def __init__(self, address: str, namespace: str) -> None:
+        self._open: deque[Any] = deque()
         self._topic = f"{namespace}.events"
         self._producer = DurableProducer(Cluster((address,)))
         self._producer.prepare(self._topic)
@@ -237,9 +241,15 @@ class Writer:
     def to_one(self, user: int, number: int) -> None:
         owner = Owner(name="Ana", email=f"user-{user}@example.com")
         todo = Todo(id=f"todo-{number}", title=f"single {number}", owner=owner)
-        self._producer.send(self._topic, record_of(TodoCreated(actor="user:ana", todo=todo)))
+        record = record_of(TodoCreated(actor="user:ana", todo=todo))
+        self._open.append(self._producer.send(self._topic, record))
+        # More than Kafka takes in a record's time would not be sent at all.
+        if len(self._open) > _MOST_OPEN:
+            self._open.popleft().get(_PATIENCE_S)
 
     def close(self) -> None:
+        while self._open:
+            self._open.popleft().get(_PATIENCE_S)
         self._producer.close()
 
 
