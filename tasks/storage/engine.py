@@ -144,14 +144,17 @@ def _sqlite_engine(url: URL, pool_size: int, *, reads: bool) -> Engine:
 
 
 def _begin_to_read(connection: Connection) -> None:
-    with _cursor(connection, "BEGIN") as cursor:
-        cursor.execute("BEGIN")
+    _run(connection, "BEGIN")
 
 
 def _begin_to_write(connection: Connection) -> None:
     # A transaction that reads first and writes then cannot wait for its turn: SQLite fails it at once.
-    with _cursor(connection, "BEGIN IMMEDIATE") as cursor:
-        cursor.execute("BEGIN IMMEDIATE")
+    _run(connection, "BEGIN IMMEDIATE")
+
+
+def _run(connection: Connection, text: str) -> None:
+    with _cursor(connection, text) as cursor:
+        cursor.execute(text)
 
 
 def _use_wal(connection: sqlite3.Connection, _record: Any) -> None:
