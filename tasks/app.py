@@ -20,10 +20,10 @@ from uuid import UUID
 import dramatiq
 
 from settings import Settings, SettingsError, load_settings
-from workers import logs
 from workers.from_settings import broker_from
-from workers.garbage import make_collections_rare
 from workers.records.envelope import Record
+from workers.runtime import logs
+from workers.runtime.garbage import make_collections_rare
 from workers.traces import environment
 
 from .reminders.outcomes import LatePolicy

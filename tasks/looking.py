@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workers.display.times import length_of_time
 from workers.errors import WorkersError
-from workers.times import length_of_time
 
 from .outbox import outbox, outbox_database
 

@@ -9,8 +9,8 @@ The packages, from the top; each imports only from those below it:
 - ``dead_letters``: jobs that were given up; writing, finding, replaying and resolving them
 - ``partitions``: acks in any order on a log that only counts; assignments, commits, trimming, lag
 - ``kafka``: all use of kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs
-- ``local_kafka``: a Kafka on this machine; ``health``: a file for supervisors; ``threads``: one that restarts
-- ``errors``: every error; ``kafka_python``: which release of it is needed
+- ``local_kafka``: a Kafka on this machine; ``runtime``: a process's logs, health file and threads
+- ``errors``: every error; ``display``: how errors, times and progress are shown to people
 - ``application``: whose queues a command is about; ``from_settings``: settings to a broker
 
 A name here is imported when it is first asked for: `todo-workers --help` needs no kafka-python and no

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from shlex import quote
 
-from workers.progress import counting
+from workers.display.progress import counting
 
 from ..audit.archive.archiver import Month, archive, plan
 from ..audit.archive.folder import ArchiveFolder

@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from workers.cli.terminal import console, visible
+from workers.display.progress import counting
 from workers.kafka import Cluster
 from workers.kafka.topic_reader import TopicReader
-from workers.progress import counting
 
 from ..audit.archive.folder import ArchiveFolder
 from ..audit.archive.known_events import ArchivedEvents

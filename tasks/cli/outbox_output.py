@@ -16,11 +16,11 @@ from rich.text import Text
 from workers.application import load_broker
 from workers.cli.progress_line import ProgressLine, Rate, Status
 from workers.cli.terminal import console, visible
+from workers.display.times import length_of_time, timestamp
 from workers.outbox.errors import OutboxUnavailable
 from workers.outbox.outbox import Outbox
 from workers.outbox.relay import Relay
 from workers.outbox.statements import COUNT_LIMIT
-from workers.times import length_of_time, timestamp
 
 from ..app import broker
 from ..outbox import outbox, outbox_relay

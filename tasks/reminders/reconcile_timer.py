@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workers.errors import WorkersError
-from workers.threads import RestartingThread
+from workers.runtime.threads import RestartingThread
 
 if TYPE_CHECKING:
     from ..storage.shared_work import SharedWork

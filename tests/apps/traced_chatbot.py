@@ -20,8 +20,8 @@ from tasks.app import event_log
 from tests.helpers.spans import KeptSpans, kept_spans, parent_id, span_id, trace_id
 from tests.helpers.waiting import wait_for
 from web.app import make_app
-from workers import logs
 from workers.records.envelope import Record
+from workers.runtime import logs
 
 HTTP_TRACE, FOREIGN_TRACE, CALLER = "1" * 32, "2" * 32, "c" * 16
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from workers.display.times import length_of_time
 from workers.stats.history import Grain, History, Slot
-from workers.times import length_of_time
 
 _WIDTH, _HEIGHT = 600, 80
 

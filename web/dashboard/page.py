@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from workers.times import is_time, length_of_time
+from workers.display.times import is_time, length_of_time
 
 from . import text
 

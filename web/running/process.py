@@ -13,8 +13,8 @@ import uvicorn
 import uvloop
 
 from settings import Settings, load_settings
-from workers import logs
-from workers.garbage import make_collections_rare
+from workers.runtime import logs
+from workers.runtime.garbage import make_collections_rare
 from workers.serving.parts import folder_for
 from workers.traces import environment
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import dramatiq
 
-from ..abilities import tell_lacks
 from ..consumer.at_work import AtWork
 from ..consumer.queue_consumer import QueueConsumer
 from ..consumer.run_alone import RunAlone
@@ -21,7 +20,8 @@ from ..delays.mover import CONSUMER_OPTIONS, Mover
 from ..delays.tiers import Tier
 from ..fleet.reporter import Reporter
 from ..kafka import Heartbeats, KafkaConsumer, Memberships, connect_consumer, measure
-from ..kafka.producer import DurableProducer
+from ..kafka.abilities import tell_lacks
+from ..kafka.producing.producer import DurableProducer
 from ..partitions.trimming import Trimmer
 from ..records.decoding import QueueDecoder
 from ..records.sources import Source

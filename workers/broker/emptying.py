@@ -12,7 +12,7 @@ from ..dead_letters.resolving import Resolution, resolve
 from ..delays import waiting_jobs
 from ..delays.tiers import Tier
 from ..kafka import delete_all_records
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..partitions.lag import LagReader
 from ..topics import Topics
 

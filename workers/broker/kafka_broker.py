@@ -17,7 +17,7 @@ from ..delays.mover import Mover
 from ..delays.read_ahead import MAX_AHEAD_BYTES
 from ..delays.tiers import TIERS, Tier
 from ..kafka import Cluster
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..measures.catalogue import ENQUEUE_DURATION
 from ..middleware.installation import add_own, defaults
 from ..middleware.retries import Retries

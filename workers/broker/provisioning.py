@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..delays.tiers import Tier
 from ..errors import InvalidName
 from ..kafka import Cluster, create_missing_topics
-from ..kafka.shared_attempt import SharedAttempt
+from ..kafka.producing.shared_attempt import SharedAttempt
 from ..records.sources import Source
 from ..topics import (
     Topics,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import dramatiq
 
 from ..errors import WorkersError
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..measures.catalogue import ENQUEUE_DURATION
 from ..records.envelope import Record
 from ..topics import log_config

@@ -8,10 +8,10 @@ from typing import Any
 from rich.table import Table
 
 from ..application import load_broker
+from ..display.times import timestamp
 from ..errors import WrongUsage
 from ..operations.action_log import Action, Chain
 from ..operations.logged import log_of
-from ..times import timestamp
 from .terminal import complain, console, visible
 from .who import is_by
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from ..application import load_broker
 from ..delays import waiting_jobs
 from ..delays.waiting_jobs import DelayedJob
-from ..times import length_of_time, timestamp
+from ..display.times import length_of_time, timestamp
 from .terminal import console
 
 

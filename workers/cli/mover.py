@@ -6,9 +6,9 @@ import signal
 import threading
 from types import FrameType
 
-from .. import logs
 from ..application import load_broker
 from ..delays.mover_thread import MoverThread
+from ..runtime import logs
 
 
 def run_mover(app: str | None) -> None:

@@ -17,9 +17,9 @@ from rich.text import Text
 from ..application import STATUS_GROUP, additions, load_broker
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
+from ..display.progress import progress
+from ..display.times import length_of_time
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
-from ..progress import progress
-from ..times import length_of_time
 from .controls.status_lines import Found, Looks, now_ms
 from .terminal import console, visible
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from ..errors import WorkersError
 from ..kafka import KafkaConsumer, TopicPartition, committed_in, is_joining, kafka_errors
 from ..kafka.membership.memberships import Memberships
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..partitions.free_places import FreePlaces
 from ..partitions.owned_partition import OwnedPartition
 from ..partitions.taken_message import TakenMessage

@@ -29,7 +29,7 @@ import dramatiq
 
 from ..dead_letters.writer import DeadLetterWriter
 from ..kafka import KafkaConsumer, TopicPartition
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..partitions.assignment import Assignment
 from ..partitions.crash_counts import ALONE_FROM
 from ..partitions.owned_partition import OwnedPartition

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..dead_letters.filter import Filter
 from ..errors import WrongUsage
 from ..fleet.process import Process
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from ..records.envelope import Record
 from ..topics import Topics

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..dead_letters.filter import Filter, parse_place
+from ..display.times import length_of_time, timestamp
 from ..records.envelope import Record
 from ..records.headers import texts_of
-from ..times import length_of_time, timestamp
 from .then import Then
 
 QUEUE, SWITCH = "queue", "switch"

@@ -20,7 +20,7 @@ from ..fleet.process import REPORT_S
 from ..fleet.reporter import Reporter
 from ..kafka import Cluster
 from ..kafka.topic_reader import TopicReader
-from ..threads import RestartingThread
+from ..runtime.threads import RestartingThread
 from .gate import Gate
 from .state import State
 

@@ -7,7 +7,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from ..error_text import kind_of, message_of, traceback_of
+from ..display.error_text import kind_of, message_of, traceback_of
 from ..errors import HeldBySwitch, InvalidArguments
 from .letter import Reason, short_name
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..times import timestamp
+from ..display.times import timestamp
 from .kinds import kind_of
 from .letter import DeadLetter, Reason
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ..error_text import encoded
+from ..display.error_text import encoded
 from ..records.headers import ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, REPLAYS_HEADER, text_of
 from . import keys
 

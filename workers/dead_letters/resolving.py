@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
 from ..kafka import Cluster, awaited
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..records.envelope import Record
 from .reader import Entry
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from ..errors import WorkersError, WrongUsage
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from .filter import Filter
 from .letter import DeadLetter
 from .reader import Advance, Entry, unresolved

@@ -10,7 +10,7 @@ from typing import Any
 import dramatiq
 
 from ..kafka import Cluster
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..measures.catalogue import DEAD_LETTERS
 from ..partitions.taken_message import TakenMessage
 from ..records.consumed import ConsumedRecord

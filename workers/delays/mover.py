@@ -31,7 +31,7 @@ from ..dead_letters.letter import Reason
 from ..dead_letters.writer import DeadLetterWriter
 from ..errors import InvalidName, MessageTooLarge, Undecodable, WorkersError
 from ..kafka import KafkaConsumer, Memberships, TopicPartition, kafka_errors, must_wait
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..measures.catalogue import DELAYED_LATE
 from ..partitions.assignment import Assignment
 from ..partitions.owned_partition import OwnedPartition

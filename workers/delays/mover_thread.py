@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..health import HealthFile
 from ..kafka import Memberships
 from ..kafka.membership.death_watch import DeathWatch
-from ..threads import RestartingThread
+from ..runtime.health import HealthFile
+from ..runtime.threads import RestartingThread
 from .mover import Mover
 
 logger = logging.getLogger(__name__)

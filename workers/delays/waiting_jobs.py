@@ -9,7 +9,7 @@ from typing import Self
 
 from ..errors import Undecodable
 from ..kafka import Cluster, TopicPartition, awaited, connect_admin, delete_records_below, patiently
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from ..partitions import commit_metadata
 from ..partitions.lag import LagReader

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..errors import NotAuthorized, TopicsMissing, WorkersError
 from ..kafka import awaited
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from .process import Process, encode, farewell
 
 logger = logging.getLogger(__name__)

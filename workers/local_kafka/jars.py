@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ..display.progress import counting
 from ..errors import LocalKafkaError
-from ..progress import counting
 
 KAFKA_VERSION = "4.2.0"
 COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")

@@ -6,8 +6,8 @@ from typing import Any
 
 import dramatiq
 
-from .. import logs
 from ..partitions.taken_message import TakenMessage
+from ..runtime import logs
 
 
 class NamesJobInLogs(dramatiq.Middleware):

@@ -7,7 +7,7 @@ from typing import Protocol
 import dramatiq
 
 from ..kafka import Memberships
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..stats.writer import StatsWriter
 from ..topics import Topics
 from .runs_thread import RunsThread

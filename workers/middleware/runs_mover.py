@@ -7,8 +7,8 @@ from typing import Protocol
 
 from ..delays.mover import Mover
 from ..delays.mover_thread import MoverThread
-from ..health import HealthFile
 from ..kafka import Memberships
+from ..runtime.health import HealthFile
 from .runs_thread import RunsThread
 
 

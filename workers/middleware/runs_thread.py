@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import dramatiq
 
-from ..threads import RestartingThread
+from ..runtime.threads import RestartingThread
 
 T = TypeVar("T", bound=RestartingThread)
 

@@ -22,7 +22,7 @@ from typing import Any, Protocol, Self
 
 from ..fleet.cluster_clock import ClusterClock
 from ..kafka import Cluster, create_missing_topics
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record

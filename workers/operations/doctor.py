@@ -16,13 +16,13 @@ from types import ModuleType
 
 from settings import SettingsError, load_settings
 
-from ..abilities import Lack, lacks
 from ..application import DOCTOR_GROUP, additions, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
 from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
+from ..kafka.abilities import Lack, lacks
+from ..kafka.patches.supported import REQUIREMENT
 from ..kafka.security.tls import days_left
-from ..kafka_python import REQUIREMENT
 from ..topics import actions_spec
 from .queue_status import StatusReader
 from .topic_check import Checked, check

@@ -14,6 +14,7 @@ from ..dead_letters.filter import require_id
 from ..dead_letters.letter import DeadLetter
 from ..dead_letters.selection import Search
 from ..delays import waiting_jobs
+from ..display.times import timestamp
 from ..errors import Undecodable
 from ..fleet.process import JobAtWork, Process
 from ..kafka import TopicPartition, connect_admin, patiently
@@ -23,7 +24,6 @@ from ..partitions.lag import Partition, committed_by, read_partitions
 from ..records.consumed import ConsumedRecord
 from ..records.decoding import QueueDecoder
 from ..records.headers import text_of
-from ..times import timestamp
 
 
 class Reason(StrEnum):

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session, SessionTransaction
 
-from ..threads import RestartingThread
+from ..runtime.threads import RestartingThread
 from .errors import database_errors
 from .table import CHANNEL
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from ..kafka.producer import DurableProducer
-from ..threads import RestartingThread
+from ..kafka.producing.producer import DurableProducer
+from ..runtime.threads import RestartingThread
 from .changes import Listener, Wake
 from .errors import database_errors
 from .leading import lead_of

@@ -16,7 +16,7 @@ from typing import Protocol
 from ..delays.tiers import Tier, next_tier
 from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
 from ..kafka import Cluster, undelivered
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..records.envelope import Record
 from ..records.headers import text_of
 from ..topics import Topics

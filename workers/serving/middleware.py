@@ -13,7 +13,7 @@ from ..broker.kafka_broker import KafkaBroker
 from ..consumer.queue_consumer import QueueConsumer
 from ..measures import metrics
 from ..middleware.runs_mover import RunsMover
-from ..threads import RestartingThread
+from ..runtime.threads import RestartingThread
 from .answers import Answers
 from .parts import Parts, folder_for
 from .queue_gauges import QueueGauges

@@ -7,7 +7,7 @@ import zlib
 
 from ..errors import NotAuthorized, WorkersError
 from ..kafka import awaited
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from .record import HOUR_S
 from .tidying import Kept, take, tidied

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..errors import NotAuthorized, TopicsMissing, WorkersError
 from ..kafka import awaited
-from ..kafka.producer import DurableProducer
+from ..kafka.producing.producer import DurableProducer
 from ..measures.families import Labels
-from ..threads import RestartingThread
+from ..runtime.threads import RestartingThread
 from .figures import Counts, since, so_far
 from .history import is_shown
 from .record import Part, encode

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from ..error_text import kind_of, message_of, traceback_of
+from ..display.error_text import kind_of, message_of, traceback_of
 from . import names
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 
 from web.dashboard import dashboard
 from workers import Cluster, KafkaBroker
-from workers.garbage import make_collections_rare
+from workers.runtime.garbage import make_collections_rare
 
 #: The one-time code of the only login.
 CODE = "bench"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from workers.garbage import make_collections_rare
+from workers.runtime.garbage import make_collections_rare
 
 _TEXT = 0x81
 

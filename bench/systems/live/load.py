@@ -21,7 +21,7 @@ import uvloop
 from tasks import Owner, Todo, TodoCreated
 from tasks.events.cloud_events import record_of
 from workers import Cluster
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.records.envelope import Record
 
 from ...errors import NotMeasured

@@ -26,8 +26,8 @@ from web.live.connections.routes import add_health, add_live
 from web.live.views import VIEWS, Views, owner_and_watchers
 from web.running.server import Server, listen
 from workers import Cluster
-from workers.garbage import make_collections_rare
 from workers.kafka import create_missing_topics
+from workers.runtime.garbage import make_collections_rare
 from workers.topics import TopicSpec, log_config
 
 KEY = "a key of thirty-two bytes or more"

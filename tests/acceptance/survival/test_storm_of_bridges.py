@@ -25,7 +25,7 @@ from tests.helpers.waiting import wait_for
 from tests.helpers.warm import WarmProcess
 from workers import Cluster
 from workers.errors import KafkaUnreachable
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.local_kafka.server import LocalKafka
 from workers.records.envelope import Record
 

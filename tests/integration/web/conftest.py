@@ -31,7 +31,7 @@ from web.page import add_page
 from web.running.server import Server, listen
 from workers import Cluster
 from workers.kafka import create_missing_topics
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.records.envelope import Record
 from workers.topics import TopicSpec, log_config
 

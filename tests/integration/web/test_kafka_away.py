@@ -11,7 +11,7 @@ from tests.helpers.broken_kafka import frozen
 from tests.helpers.waiting import wait_for
 from tests.integration.web.conftest import ANY_OWNER, StartBridge, event_record, titles
 from workers import Cluster
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.local_kafka import LocalKafka
 
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from workers.controls.decision import Pause
+from workers.display.times import length_of_time
 from workers.operations.queue_status import QueueStatus
 from workers.stats.history import Grain
-from workers.times import length_of_time
 
 from ..charts import actors_of, charts
 from ..desk import Desk

@@ -12,8 +12,8 @@ from ...application import load_broker
 from ...broker.kafka_broker import KafkaBroker
 from ...controls.controls import Change
 from ...controls.decision import Pause
+from ...display.times import timestamp
 from ...operations.logged import LoggedControls, log_of
-from ...times import timestamp
 from ..terminal import complain, console, visible
 from ..times import parse_length
 from . import confirming

@@ -83,7 +83,7 @@ def replay(
     """Enqueue jobs again: same id, attempts from the start. A job may run twice, none is lost."""
     from ...application import load_broker
     from ...dead_letters.edits import parse_edit
-    from ...garbage import make_collections_rare
+    from ...runtime.garbage import make_collections_rare
     from . import replay_and_discard as actions
 
     edits = [parse_edit(text) for text in set_ or ()]
@@ -97,7 +97,7 @@ def replay(
 def discard(*, app: App = None, wanted: Filter, options: Options) -> None:
     """Drop dead letters for good; export them before."""
     from ...application import load_broker
-    from ...garbage import make_collections_rare
+    from ...runtime.garbage import make_collections_rare
     from . import replay_and_discard as actions
 
     broker = load_broker(app)

@@ -14,9 +14,9 @@ from ...dead_letters.archive import from_line, to_line
 from ...dead_letters.filter import Filter
 from ...dead_letters.keys import id_of
 from ...dead_letters.selection import Search
+from ...display.progress import progress
 from ...errors import WorkersError, WrongUsage
 from ...kafka import awaited
-from ...progress import progress
 from ...records.envelope import Record
 from ..terminal import complain
 

@@ -11,7 +11,7 @@ from ...broker.kafka_broker import KafkaBroker
 from ...dead_letters.filter import Filter
 from ...dead_letters.letter import DeadLetter
 from ...dead_letters.selection import Search, ambiguous
-from ...progress import progress
+from ...display.progress import progress
 from ..terminal import complain, console
 from . import tables
 

@@ -14,13 +14,13 @@ from ...dead_letters.edits import Edit
 from ...dead_letters.filter import Filter
 from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
+from ...display.progress import counting, progress
+from ...display.times import timestamp
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
 from ...operations.logged import Busy, Stopped
 from ...operations.told_runs import ToldRun
 from ...operations.turn import begun
-from ...progress import counting, progress
-from ...times import timestamp
 from ..terminal import complain, console, visible
 from .shared_options import Options
 

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from ...dead_letters.content import read
 from ...dead_letters.letter import DeadLetter
+from ...display.times import is_time, length_of_time, timestamp
 from ...records.headers import TOO_LONG_HEADER, text_of
-from ...times import is_time, length_of_time, timestamp
 from ..terminal import visible
 
 _COLUMNS = ("id", "when", "queue", "actor", "reason", "error", "attempts", "replays")

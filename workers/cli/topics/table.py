@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from ...abilities import refused_settings
 from ...application import load_broker
+from ...display.times import length_of_time
+from ...kafka.abilities import refused_settings
 from ...operations.topic_check import Checked, check
-from ...times import length_of_time
 from ..terminal import console
 
 

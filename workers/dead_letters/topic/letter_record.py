@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...error_text import encoded
+from ...display.error_text import encoded
 from ...records.envelope import Record
 from ...records.headers import Headers, texts_of
 from ..letter import DeadLetter, Origin, Reason, short_name

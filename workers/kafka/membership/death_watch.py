@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from ...threads import RestartingThread
+from ...runtime.threads import RestartingThread
 from .memberships import Memberships
 
 logger = logging.getLogger(__name__)

@@ -7,6 +7,6 @@ a test shows the fault of the original, and fails when a new kafka-python no lon
 
 from __future__ import annotations
 
-from ...kafka_python import require_supported
+from .supported import require_supported
 
 require_supported()

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.kafka_reading import read_topic
 from workers import Cluster, KafkaBroker
 from workers.errors import BatchNotDelivered, KafkaUnreachable, MessageTooLarge, UnknownQueue
-from workers.kafka.loop_answers import LoopAnswers
+from workers.kafka.producing.loop_answers import LoopAnswers
 from workers.records import envelope
 from workers.topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES
 

@@ -17,7 +17,7 @@ from workers import Cluster, KafkaBroker
 from workers.consumer.queue_consumer import QueueConsumer
 from workers.errors import KafkaUnreachable
 from workers.kafka import is_joining
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 
 StartWorker = Callable[..., Worker]
 LONG = -1

@@ -28,10 +28,10 @@ from workers.delays.mover import Mover
 from workers.delays.mover_thread import MoverThread
 from workers.delays.tiers import Tier
 from workers.errors import DelayTooLong, KafkaUnreachable
-from workers.health import HealthFile
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.middleware.runs_mover import RunsMover
 from workers.records.envelope import Record
+from workers.runtime.health import HealthFile
 
 TIERS = (Tier("soon", 0), Tier("half", 500), Tier("two", 2_000))
 MakeBroker = Callable[..., KafkaBroker]

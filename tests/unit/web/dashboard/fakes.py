@@ -20,7 +20,7 @@ from workers.dead_letters.topic.letter_record import encode
 from workers.errors import WorkersError
 from workers.fleet.process import Process
 from workers.kafka import TopicPartition
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.operations import action_log
 from workers.operations.queue_status import DelayedStatus, OldestJob, PartitionStatus, QueueStatus
 from workers.records.envelope import Record

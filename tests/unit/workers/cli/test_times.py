@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from workers.cli.times import parse_coming_time, parse_time
+from workers.display.times import timestamp
 from workers.errors import WrongUsage
-from workers.times import timestamp
 
 NOW_MS = 1_800_000_000_000
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

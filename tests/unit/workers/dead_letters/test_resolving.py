@@ -14,7 +14,7 @@ from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.reader import Entry
 from workers.dead_letters.resolving import Resolution, resolve
 from workers.errors import WorkersError
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.records.envelope import Record
 
 

@@ -6,7 +6,7 @@ import time
 from typing import Any, cast
 
 from workers.errors import KafkaUnreachable
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.records.envelope import Record
 from workers.stats.figures import NOTHING
 from workers.stats.record import MINUTE_S, Part, decode

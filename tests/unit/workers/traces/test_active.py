@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import trace
 
 from tests.helpers.spans import kept_spans, parent_id, span_id
-from workers.logs import JsonFormatter
+from workers.runtime.logs import JsonFormatter
 from workers.traces import active
 
 

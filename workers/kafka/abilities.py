@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from .errors import NotAuthorized, NotSupported, WorkersError
-from .kafka import (
+from ..errors import NotAuthorized, NotSupported, WorkersError
+from ..topics import TopicSpec
+from . import (
     Cluster,
     ConfigResource,
     KafkaAdminClient,
@@ -21,9 +22,8 @@ from .kafka import (
     existing_topics,
     kafka_errors,
 )
-from .kafka.creation.plainer import accepts, consequence, may_be_left_out
-from .kafka.idempotence import why_not_idempotent
-from .topics import TopicSpec
+from .creation.plainer import accepts, consequence, may_be_left_out
+from .producing.idempotence import why_not_idempotent
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from kafka.future import Future
 
 from workers import Cluster
 from workers.errors import NotDelivered
-from workers.kafka import loop_answers
-from workers.kafka.loop_answers import as_asyncio, at_turns_end, outcome_of, settled
+from workers.kafka.producing import loop_answers
+from workers.kafka.producing.loop_answers import as_asyncio, at_turns_end, outcome_of, settled
 
 
 def in_a_thread(work: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.repository import REPOSITORY
 from workers.errors import UnsupportedLibrary
-from workers.kafka_python import REQUIREMENT, require_supported
+from workers.kafka.patches.supported import REQUIREMENT, require_supported
 
 #: A Python program each: the library imported as applications do, and the command.
 LIBRARY = "from workers import KafkaBroker"

@@ -13,7 +13,8 @@ from kafka.errors import IllegalStateError, KafkaTimeoutError
 from tests.helpers.kafka_reading import read_topic
 from workers import Cluster, KafkaBroker
 from workers.errors import NotDelivered
-from workers.kafka import producer, undelivered
+from workers.kafka import undelivered
+from workers.kafka.producing import producer
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ import time
 import kafka.errors
 from kafka.protocol.producer import InitProducerIdRequest
 
-from .clients import connect_admin, connect_producer, discard_producer
-from .cluster import Cluster
-from .error_translation import inner_text, kafka_errors
-from .patches.sending import DirectProducer
+from ..clients import connect_admin, connect_producer, discard_producer
+from ..cluster import Cluster
+from ..error_translation import inner_text, kafka_errors
+from ..patches.sending import DirectProducer
 
 logger = logging.getLogger(__name__)
 

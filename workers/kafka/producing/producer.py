@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
-from ..records.envelope import Record
-from . import (
+from ...errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
+from ...records.envelope import Record
+from .. import (
     Cluster,
     KafkaError,
     abandon_producer,
@@ -33,9 +33,9 @@ from . import (
     partition_of,
     translated,
 )
+from ..patches.sending import DirectProducer
 from .idempotence import connect_durable
 from .loop_answers import as_asyncio, at_turns_end, outcome_of, settled
-from .patches.sending import DirectProducer
 from .shared_attempt import SharedAttempt, again
 
 logger = logging.getLogger(__name__)

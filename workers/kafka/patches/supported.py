@@ -19,7 +19,7 @@ def require_supported() -> None:
         found = "none"
     release = re.match(rf"{re.escape(SERIES)}\.(\d+)", found)
     if release is None or int(release[1]) < FIRST_RELEASE:
-        from .errors import UnsupportedLibrary  # noqa: PLC0415 - takes dramatiq's time, and is seldom needed
+        from ...errors import UnsupportedLibrary  # noqa: PLC0415 - takes dramatiq's time, and is seldom needed
 
         raise UnsupportedLibrary(
             f"kafka-python {found} is installed, {SERIES}.{FIRST_RELEASE} or a later {SERIES} is needed: "

@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka.errors import KafkaTimeoutError
 
-from . import Cluster, KafkaError, undelivered
+from .. import Cluster, KafkaError, undelivered
 
 
 def as_asyncio(future: Any) -> asyncio.Future[Any]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from workers import abilities
 from workers.cli.topics import table
-from workers.kafka import Cluster
+from workers.kafka import Cluster, abilities
 from workers.operations.topic_check import Checked, Found
 from workers.topics import Topics, TopicSpec, dead_letters_spec, jobs_spec, stats_spec
 

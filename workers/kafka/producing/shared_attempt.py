@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, NoReturn, TypeVar
 
-from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
-from .cluster import Cluster
+from ...errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
+from ..cluster import Cluster
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from .errors import WorkersError
+from ..errors import WorkersError
 
 
 class RestartingThread:

@@ -13,12 +13,12 @@ import dramatiq
 import pytest
 
 from tests.helpers.records import Consumed
-from workers import logs
 from workers.kafka import OffsetAndMetadata, TopicPartition
-from workers.logs import JsonFormatter
 from workers.middleware.names_job_in_logs import NamesJobInLogs
 from workers.partitions.owned_partition import OwnedPartition
 from workers.partitions.taken_message import TakenMessage
+from workers.runtime import logs
+from workers.runtime.logs import JsonFormatter
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

@@ -9,7 +9,7 @@ import pytest
 
 from workers import Cluster
 from workers.errors import KafkaUnreachable
-from workers.kafka.producer import DurableProducer
+from workers.kafka.producing.producer import DurableProducer
 from workers.records.envelope import Record
 
 

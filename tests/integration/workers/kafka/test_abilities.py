@@ -12,7 +12,7 @@ from dramatiq import Worker
 from tests.helpers.lesser_kafka import DELETE_RECORDS, INIT_PRODUCER_ID, LesserKafka
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.abilities import lacks, tell_lacks
+from workers.kafka.abilities import lacks, tell_lacks
 
 StartWorker = Callable[..., Worker]
 

@@ -11,7 +11,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from .traces import active
+from ..traces import active
 
 Format = Literal["plain", "json"]
 

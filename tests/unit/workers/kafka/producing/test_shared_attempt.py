@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.waiting import wait_for
 from workers import Cluster
 from workers.errors import AuthenticationFailed, KafkaUnreachable, TopicsMissing
-from workers.kafka.shared_attempt import FIRST_DELAY_S, MAX_DELAY_S, SharedAttempt
+from workers.kafka.producing.shared_attempt import FIRST_DELAY_S, MAX_DELAY_S, SharedAttempt
 
 
 class Watched(SharedAttempt[int]):

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from workers.errors import KafkaUnreachable
-from workers.threads import RestartingThread
+from workers.runtime.threads import RestartingThread
 
 logger = logging.getLogger("tests.threads")
 

@@ -8,7 +8,7 @@ from tests.helpers.programs import output_of, run_python
 
 _CODE = """if True:
     import gc, json, fastapi
-    from workers.garbage import THRESHOLDS, make_collections_rare
+    from workers.runtime.garbage import THRESHOLDS, make_collections_rare
     make_collections_rare()
     class Node: pass
     collections = []

@@ -1,0 +1,1 @@
+"""How errors, times and the progress of a work are shown to people. Imports nothing heavy by itself."""

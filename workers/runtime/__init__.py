@@ -1,0 +1,1 @@
+"""What each process has: logs, a health file, threads that restart, its collector of garbage."""
