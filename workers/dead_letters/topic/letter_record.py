@@ -51,14 +51,16 @@ def encode(letter: DeadLetter) -> Record:
 
 def decode(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
     """Read a record of the dead-letter topic. Raises KeyError or ValueError for one that we did not write."""
-    filled = [(name, content) for name, content in headers if content is not None]  # none of ours is null
-    own = {name: content for name, content in filled if not name.startswith(JOB_HEADER_PREFIX)}
+    own: dict[str, bytes] = {}
+    job_headers: Headers = []
+    for name, content in headers:
+        if content is None:
+            continue  # none of ours is null
+        if name.startswith(JOB_HEADER_PREFIX):
+            job_headers.append((name.removeprefix(JOB_HEADER_PREFIX), content))
+        else:
+            own[name] = content
     text = texts_of(own.items())
-    job_headers = tuple(
-        (name.removeprefix(JOB_HEADER_PREFIX), content)
-        for name, content in filled
-        if name.startswith(JOB_HEADER_PREFIX)
-    )
     return DeadLetter(
         reason=Reason(text["reason"]),
         origin=Origin(text["topic"], int(text["partition"]), int(text["offset"]), int(text["timestamp"])),
@@ -68,7 +70,7 @@ def decode(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> DeadLet
         worker=text["worker"],
         attempts=int(text["attempts"]),
         job_key=own.get("key"),
-        job_headers=job_headers,
+        job_headers=tuple(job_headers),
         message_id=text.get("message-id"),
         actor=text.get("actor"),
         queue=text.get("queue"),

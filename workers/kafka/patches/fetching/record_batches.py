@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+#: Bits that the only byte of a length below 64 does not have. Most names and values of headers are so short,
+#: and a call for each would take longer than all the rest.
+_NOT_SHORT = 0x81
+
 
 class CorruptBatch(ValueError):
     """Bytes that are not records."""
@@ -53,9 +57,18 @@ class FetchedRecord:
         try:
             count, at = varint(raw, 0)
             for _ in range(count):
-                length, at = varint(raw, at)
-                name, at = raw[at : at + length].decode(errors="replace"), at + length
-                value, at = _nullable(raw, at)
+                size = raw[at]
+                if size & _NOT_SHORT:
+                    length, at = varint(raw, at)
+                else:
+                    length, at = size >> 1, at + 1
+                name, at = raw[at : at + length].decode("utf-8", "replace"), at + length
+                size = raw[at]
+                if size & _NOT_SHORT:
+                    value, at = _nullable(raw, at)
+                else:
+                    begin, at = at + 1, at + 1 + (size >> 1)
+                    value = raw[begin:at]
                 if not 0 <= length <= at <= len(raw):
                     break
                 found.append((name, value))
