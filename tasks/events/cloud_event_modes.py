@@ -14,6 +14,8 @@ import json
 import re
 from typing import Any
 
+from pydantic_core import from_json
+
 from workers.errors import Undecodable
 from workers.records.sources import Incoming
 
@@ -94,6 +96,14 @@ def _data(value: bytes, content_type: str) -> Any:
 
 
 def _json(value: bytes, what: str) -> Any:
+    try:
+        # In less than half the time of Python's reader. It refuses half a surrogate pair, and UTF-16.
+        return from_json(value)
+    except ValueError:
+        return _read_by_python(value, what)
+
+
+def _read_by_python(value: bytes, what: str) -> Any:
     try:
         text = value.decode(json.detect_encoding(value), "surrogatepass")
         found = json.loads(text)
