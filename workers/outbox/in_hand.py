@@ -1,8 +1,8 @@
 """The rows that a relay has read and not yet deleted, and which of them may be written now. Pure.
 
 Of the rows with the same topic and key only one is under way at a time, the one with the lowest number: the
-next goes when that is written. So whichever relay reads a row, and however often, the first write of a row
-always comes after the first write of the row before it.
+next goes when that is written, be it deleted or not. So whichever relay reads a row, and however often, the
+first write of a row always comes after the first write of the row before it.
 
 A row that failed, and those of its turn behind it, leave the room to others: a partition that is not
 available does not stop the rest. Only so many of them are tried at a time, and only so many are in hand.
@@ -141,12 +141,22 @@ class InHand:
             return None
         return max(0.0, self._later[0][0] - now)
 
-    def done(self, row_id: int) -> None:
-        """Forget a row that is no longer in the outbox, or set aside there; the next of its turn may go."""
+    def written(self, row_id: int) -> None:
+        """The next row of its turn may go. The row stays in hand until it is no longer in the outbox."""
         row = self._end(row_id)
-        self._forget(row)
+        self._note_works(row)
         self._turn_works(row.turn)
         self._make_ready(row.turn)
+
+    def forget(self, row_ids: Iterable[int]) -> None:
+        """Forget rows that were written and are no longer in the outbox, or are set aside there."""
+        for row_id in row_ids:
+            self._bytes -= self._sizes.pop(row_id)
+
+    def done(self, row_id: int) -> None:
+        """Do as :meth:`written` and :meth:`forget` do."""
+        self.written(row_id)
+        self.forget([row_id])
 
     def again(self, row_id: int, at: float) -> None:
         """Write a row again at that time, and those of its turn after it."""
@@ -172,14 +182,14 @@ class InHand:
     def hold(self, row_id: int, until: float) -> None:
         """Give back all rows of this one's topic, whose rows are not to be read before that time."""
         row = self._end(row_id)
-        self._forget(row)
+        self._give_back(row)
         self._turn_works(row.turn)
         self.hold_until(row.topic, until)
         for turn, rows in list(self._waiting.items()):
             if rows[0].topic == row.topic:
                 del self._waiting[turn]
                 for waiting in rows:
-                    self._forget(waiting)
+                    self._give_back(waiting)
                 if turn not in self._busy:
                     self._failed_turns.discard(turn)
 
@@ -245,6 +255,6 @@ class InHand:
         for row in self._waiting.get(turn, ()):
             self._note_works(row)
 
-    def _forget(self, row: Row) -> None:
+    def _give_back(self, row: Row) -> None:
         self._note_works(row)
-        self._bytes -= self._sizes.pop(row.id)
+        self.forget([row.id])

@@ -90,6 +90,8 @@ class Writing:
         self._counts = counts
         self._in_hand = InHand()
         self._answers: deque[tuple[int, BaseException | None]] = deque()
+        #: Rows that Kafka has confirmed, and that are not deleted yet.
+        self._written: list[int] = []
         #: Topics that can be written to, and the answers to the question whether others can.
         self._found: set[str] = set()
         self._looked_up: deque[tuple[str, str, KafkaUnreachable | None]] = deque()
@@ -103,13 +105,16 @@ class Writing:
         self._wake.rows_may_have_come()
         while not stopping.is_set():
             self._settle()
-            self._read()
-            self._send()
+            self._send()  # before anything else: Kafka works while the database does
+            if self._read():
+                self._send()
+            self._delete()
             self._wait()
         deadline = time.monotonic() + self._target.cluster.send_timeout_s
         while self._in_hand.under_way and time.monotonic() < deadline:
             self._wake.wait(LOOK_S)
             self._settle()
+            self._delete()
 
     def _wait(self) -> None:
         """Wait until there is something to do."""
@@ -125,30 +130,34 @@ class Writing:
                 self._wake.rows_may_have_come()
 
     def _settle(self) -> None:
-        """Delete the rows that Kafka has confirmed, and decide about those that it has not."""
-        done: list[int] = []
+        """Note the rows that Kafka has confirmed, and decide about those that it has not."""
         while self._looked_up:
             self._note_topic(*self._looked_up.popleft())
         while self._answers:
             row_id, error = self._answers.popleft()
             if error is None:
-                done.append(row_id)
+                self._in_hand.written(row_id)
+                self._written.append(row_id)
             else:
                 self._failed(row_id, undelivered(error, self._target.cluster, "write a row of the outbox"))
-        if done:
-            self._lead.write(partial(statements.delete_rows, ids=done))
-            self._counts.published += len(done)
-            for row_id in done:
-                self._in_hand.done(row_id)
 
-    def _read(self) -> None:
+    def _delete(self) -> None:
+        """Delete the rows that Kafka has confirmed."""
+        if self._written:
+            self._lead.write(partial(statements.delete_rows, ids=self._written))
+            self._counts.published += len(self._written)
+            self._in_hand.forget(self._written)
+            self._written = []
+
+    def _read(self) -> bool:
+        """Read rows if there may be some, and room for them; whether there were."""
         now = time.monotonic()
         if self._wake.take_rows() or now >= self._look_at:
             self._has_more = True
             self._look_at = now + LOOK_S
         room = self._in_hand.room
         if not (self._has_more and room):
-            return
+            return False
         rows = self._lead.read(
             partial(
                 statements.read_rows,
@@ -160,6 +169,7 @@ class Writing:
         )
         self._has_more = bool(rows)
         self._in_hand.add(rows)
+        return self._has_more
 
     def _send(self) -> None:
         now = time.monotonic()

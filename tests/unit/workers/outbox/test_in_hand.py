@@ -34,6 +34,19 @@ def test_rows_of_one_key_go_one_after_the_other_and_others_beside_them() -> None
     assert taken(in_hand) == [2]
 
 
+def test_the_next_row_goes_while_the_one_before_it_is_written_but_not_deleted() -> None:
+    in_hand = InHand(max_rows=2, max_bytes=1_000)
+    in_hand.add([a_row(1), a_row(2)])
+    assert taken(in_hand) == [1]
+    in_hand.written(1)
+    assert taken(in_hand) == [2]
+    assert (in_hand.ids, in_hand.room, in_hand.free_bytes) == ([1, 2], 0, 800)
+    in_hand.add([a_row(1)])
+    in_hand.forget([1])
+    assert (in_hand.ids, in_hand.room, in_hand.free_bytes) == ([2], 1, 900)
+    assert taken(in_hand) == []
+
+
 def test_the_same_key_of_two_topics_is_two_orders() -> None:
     in_hand = InHand()
     in_hand.add([a_row(1), a_row(2, topic="jobs")])
@@ -165,7 +178,7 @@ def test_nothing_is_due_while_a_refused_row_has_to_be_alone() -> None:
 
 
 _KEYS = st.sampled_from(["a", "b", None])
-_STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=80)
+_STEPS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 9)), max_size=80)
 
 
 class _Relayed:
@@ -175,6 +188,7 @@ class _Relayed:
         self.in_hand = InHand(max_rows=4)
         self.now = 0.0
         self.under_way: list[Row] = []
+        self.undeleted: list[int] = []
         self.written: dict[Hashable, list[int]] = {}
 
     def write(self) -> None:
@@ -185,7 +199,12 @@ class _Relayed:
     def confirm(self, row: Row) -> None:
         self.under_way.remove(row)
         self.written.setdefault(row.turn, []).append(row.id)
-        self.in_hand.done(row.id)
+        self.in_hand.written(row.id)
+        self.undeleted.append(row.id)
+
+    def delete(self) -> None:
+        self.in_hand.forget(self.undeleted)
+        self.undeleted = []
 
     def fail(self, row: Row) -> None:
         self.under_way.remove(row)
@@ -214,14 +233,18 @@ def test_whatever_happens_the_first_writes_of_a_key_are_in_order_and_all_are_wri
             del unread[:1]
         elif kind == 1:
             relayed.write()
+        elif kind == 2:
+            relayed.delete()
         else:
             relayed.answer(kind, choice)
     relayed.in_hand.add(unread)
+    relayed.delete()
     while len(relayed.in_hand):
         relayed.now += 10
         relayed.write()
         assert relayed.under_way
         relayed.confirm(relayed.under_way[0])
+        relayed.delete()
     assert (relayed.in_hand.room, relayed.in_hand.free_bytes) == (4, MAX_BYTES)
     numbers = [number for written in relayed.written.values() for number in written]
     assert sorted(numbers) == [*range(1, len(keys) + 1)]

@@ -57,6 +57,26 @@ def add_row(engine: Engine, name: str, headers: str) -> None:
         )
 
 
+def relay(engine: Engine, producer: Confirms, *, published: int, set_aside: int = 0) -> None:
+    """Relay until so many rows were published and set aside."""
+    counts, wake, stopping = RelayCounts(), Wake(), threading.Event()
+    target = SimpleNamespace(cluster=Cluster(("localhost:1",)), topics=None, delay_tiers=())
+    with lead_of(engine) as lead:
+        writing = Writing(cast(Any, target), cast(Any, producer), lead, wake, counts)
+        thread = threading.Thread(target=writing.run, args=(stopping,), daemon=True)
+        thread.start()
+        try:
+            wait_for(
+                lambda: (
+                    (counts.published, counts.set_aside) == (published, set_aside) or not thread.is_alive()
+                )
+            )
+        finally:
+            stopping.set()
+            wake.set()
+            thread.join(10)
+
+
 @pytest.mark.parametrize(
     "headers",
     ['[["a", null]]', '[["a", 5]]', '[["a"]]', "5", "null", '[["a", {}]]', "[", '[["eta", "soon"]]'],
@@ -66,18 +86,25 @@ def test_a_row_that_nobody_can_understand_is_set_aside_and_stops_no_other(
 ) -> None:
     add_row(engine, "strange", headers)
     add_row(engine, "later", "[]")
-    producer, counts, wake, stopping = Confirms(), RelayCounts(), Wake(), threading.Event()
-    target = SimpleNamespace(cluster=Cluster(("localhost:1",)), topics=None, delay_tiers=())
-    with lead_of(engine) as lead:
-        writing = Writing(cast(Any, target), cast(Any, producer), lead, wake, counts)
-        thread = threading.Thread(target=writing.run, args=(stopping,), daemon=True)
-        thread.start()
-        try:
-            wait_for(lambda: (counts.published, counts.set_aside) == (1, 1) or not thread.is_alive())
-        finally:
-            stopping.set()
-            wake.set()
-            thread.join(10)
+    producer = Confirms()
+    relay(engine, producer, published=1, set_aside=1)
     assert producer.values == [b"later"]
     (row,) = Outbox(engine).rows(aside=True, limit=10)
     assert row["name"] == "strange"
+
+
+def test_a_row_is_written_while_the_one_before_it_is_still_to_be_deleted(engine: Engine) -> None:
+    add_row(engine, "first", "[]")
+    add_row(engine, "second", "[]")
+    waiting: list[int] = []
+
+    class Looks(Confirms):
+        def send(self, topic: str, record: Record) -> Confirms:
+            waiting.append(Outbox(engine).status().waiting)
+            return super().send(topic, record)
+
+    producer = Looks()
+    relay(engine, producer, published=2)
+    assert producer.values == [b"first", b"second"]
+    assert waiting == [2, 2]
+    assert Outbox(engine).status().waiting == 0
