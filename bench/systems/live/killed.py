@@ -133,9 +133,12 @@ class People:
         client.transport.abort()
 
     async def _until(self, found: Callable[[], int], wanted: int, what: str) -> None:
-        deadline = time.perf_counter() + _PATIENCE_S
+        """Wait as long as some come. Raises NotMeasured if no more do."""
+        seen, since = found(), time.perf_counter()
         while (count := found()) < wanted:
-            if time.perf_counter() > deadline:
+            if count > seen:
+                seen, since = count, time.perf_counter()
+            elif time.perf_counter() - since > _PATIENCE_S:
                 raise NotMeasured(f"only {count} of {wanted} {what}")
             await asyncio.sleep(0.02)
 
