@@ -27,10 +27,15 @@ Make = Callable[..., Dashboard]
 
 def begun(client: Client, board: Dashboard, rate_per_s: float | None) -> Run:
     """A replay of all letters of the queue mail, begun in this process."""
-    followed(client("operator", board=board), _posted(client, board))
-    run = board.desk.runs.newest()[0]
+    run = looked(client, board)
     assert board.desk.runs.begin(run, "ana@example.com", rate_per_s)
     return run
+
+
+def looked(client: Client, board: Dashboard) -> Run:
+    """The same, not yet begun."""
+    followed(client("operator", board=board), _posted(client, board))
+    return board.desk.runs.newest()[0]
 
 
 def of_three(client: Client, kafka: FakeKafka, board: Dashboard) -> Run:
@@ -108,9 +113,10 @@ def test_two_operators_in_two_processes_run_no_job_twice(
     for number in range(30):
         kafka.add(f"m{number}")
     one, other = make(), make()
-    first = begun(client, one, 60)
+    first, second = looked(client, one), looked(client, other)
+    assert one.desk.runs.begin(first, "ana@example.com", 60)
     wait_for(lambda: kafka.sent)
-    second = begun(client, other, None)
+    assert other.desk.runs.begin(second, "bo@example.com", None)
     wait_for(lambda: not first.is_active and not second.is_active)
     assert sorted(ids(kafka)) == sorted(f"m{number}" for number in range(30))
     assert (first.done, second.done) == (30, 0)
