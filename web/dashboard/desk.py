@@ -200,8 +200,10 @@ class Desk:
         return RedirectResponse(f"{request.scope.get('root_path', '')}{path}{ending}", 303)
 
     def first_look(self) -> None:
-        """Wait for the first snapshot, for a fraction of a second at most."""
+        """Wait for the first snapshot and the newest dead letters, for a fraction of a second at most."""
+        deadline = time.monotonic() + FIRST_S
         self.snapshots.wait_for_first(FIRST_S)
+        self.letters.wait_for_first(deadline - time.monotonic())
 
     def _to_login(self, request: Request) -> Response:
         if request.method != "GET":

@@ -83,10 +83,10 @@ class LetterIndex:
         self._reading.want()
 
     def wait_for_first(self, timeout_s: float) -> None:
-        """Block until the newest letters are read or there is a problem, at most so long."""
+        """Block until the newest letters are counted or there is a problem, at most so long."""
         self.want()
         deadline = time.monotonic() + timeout_s
-        while not self.is_ready and self.problem is None and time.monotonic() < deadline:
+        while not self.is_counted and self.problem is None and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def search_quietly(self) -> Search:

@@ -7,11 +7,11 @@ from web.dashboard.page import HERE, environment
 
 
 def test_no_page_waits_until_its_template_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = environment()
+    made = environment.__wrapped__()  # a new one: pages of other tests have used the other
 
     def compile_late(_: Environment, *given: object) -> None:
         raise AssertionError(f"compiled late: {given[1]}")
 
     monkeypatch.setattr(Environment, "compile", compile_late)
     for path in (HERE / "templates").iterdir():
-        assert made.get_template(path.name)
+        made.get_template(path.name)
