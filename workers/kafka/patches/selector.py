@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import selectors
 import threading
-from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any
 
 from kafka.net.selector import NetworkSelector, Task
@@ -49,21 +50,25 @@ class CoalescingSelector(NetworkSelector):  # type: ignore[misc]
         if self._closed or threading.current_thread() is not threading.main_thread():
             super().close()
             return
-        closed: Future[None] = Future()
+        # No future, and no `Thread`, whose start waits: both have a condition, and Ctrl-C in the last steps
+        # of one raises RuntimeError instead.
+        closed: SimpleQueue[BaseException | None] = SimpleQueue()
         try:
-            threading.Thread(target=self._close, args=(closed,), name="kafka-close", daemon=True).start()
+            _thread.start_new_thread(self._close, (closed,))
         except RuntimeError:  # the interpreter ends, and starts no thread any more
             super().close()
         else:
-            closed.result()
+            error = closed.get()
+            if error is not None:
+                raise error
 
-    def _close(self, closed: Future[None]) -> None:
+    def _close(self, closed: SimpleQueue[BaseException | None]) -> None:
         try:
             super().close()
         except BaseException as exc:  # noqa: BLE001 - the thread that waits gets it
-            closed.set_exception(exc)
+            closed.put(exc)
         else:
-            closed.set_result(None)
+            closed.put(None)
 
     def _process_events(self, event_list: Any) -> None:
         is_woken = any(key.fileobj is self._wakeup_r for key, _ in event_list)
