@@ -5,7 +5,8 @@ it, its end, the death of the starting process or a SIGTERM mean: stop. The comm
 10 s later a SIGKILL with all of its process group. The guard exits with the command's status.
 
 If there is a directory TEMPORARY, which may be empty for none, the command's data is thrown away: it gets the
-SIGKILL at once. If the starting process is gone, the guard removes the directory in its place.
+SIGKILL at once. If the starting process is gone, or nobody can write into the pipe any more, the guard
+removes the directory in its place.
 
 It is run as a file, without site-packages: it needs nothing of the project, and is up in 20 ms.
 """
@@ -49,13 +50,16 @@ def main(temporary: str, command: list[str]) -> int:
         start_new_session=True,
         preexec_fn=_die_with_guard,  # noqa: PLW1509 - nothing here has threads
     )
+    has_ended = False
     while not stop.is_set() and child.poll() is None:
         readable, _, _ = select.select([sys.stdin], [], [], _POLL_INTERVAL_S)
+        # A process that ends closes its pipes some time before it is gone.
+        has_ended = bool(readable) and not os.read(sys.stdin.fileno(), 1)
         # A process that the parent forked can hold the pipe open after the parent's death.
         if readable or os.getppid() != parent:
             break
     _end(child, 0.0 if temporary else _TERMINATE_TIMEOUT_S)
-    if temporary and os.getppid() != parent:
+    if temporary and (has_ended or os.getppid() != parent):
         shutil.rmtree(temporary, ignore_errors=True)
     return child.returncode
 

@@ -31,11 +31,12 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
             pipe.close()
 
 
-def start(started: list[subprocess.Popen[str]]) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+def start(
+    started: list[subprocess.Popen[str]], temporary: str = ""
+) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """Start a guard; returns it with the command's processes."""
-    guard = subprocess.Popen(
-        guarded(["/bin/sh", "-c", LEAVES_A_CHILD]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    command = guarded(["/bin/sh", "-c", LEAVES_A_CHILD], temporary=temporary)
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     started.append(guard)
     assert guard.stdout is not None
     child = psutil.Process(int(guard.stdout.readline()))
@@ -48,6 +49,21 @@ def test_the_end_of_the_pipe_ends_the_command_and_what_it_left(started: list[sub
     guard.stdin.close()
     assert guard.wait(20) == 7
     assert not psutil.wait_procs(processes, timeout=30)[1]
+
+
+@pytest.mark.parametrize(("said", "stays"), [("", False), ("stop", True)])
+def test_the_directory_is_removed_if_the_pipe_ends_without_a_word(
+    started: list[subprocess.Popen[str]], tmp_path: Path, said: str, stays: bool
+) -> None:
+    """Whoever dies closes its pipe some time before it is gone; whoever says a word removes it itself."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    guard, _ = start(started, str(temporary))
+    assert guard.stdin is not None
+    guard.stdin.write(said)
+    guard.stdin.close()
+    guard.wait(20)
+    assert temporary.exists() == stays
 
 
 def test_a_signal_ends_the_command_and_what_it_left(started: list[subprocess.Popen[str]]) -> None:
