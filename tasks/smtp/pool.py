@@ -185,12 +185,13 @@ class Pool:
     async def _connect(self) -> None:
         task = asyncio.current_task()
         assert task is not None
-        server = self._server
+        server, began = self._server, self._loop.time()
         try:
             transport, offered = await server.connect()
         except Exception as exc:  # noqa: BLE001 - a mail waits for it, whatever it is
             self._connecting.discard(task)
-            if self._waiting:
+            # One that came later has an attempt of its own: the server may have restarted before.
+            if self._waiting and self._in_hand[self._waiting[0]] <= began + self._limit_s:
                 self._not_connected(self._waiting.popleft(), exc)
         else:
             self._connecting.discard(task)

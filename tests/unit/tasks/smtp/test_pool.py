@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from tasks.smtp.connection import Connection
 from tasks.smtp.envelope import Extensions
 from tasks.smtp.mail import Mail
@@ -120,5 +122,34 @@ def test_it_finishes_though_a_connection_ended_whose_last_mail_is_not_settled() 
         await world.pool.finish()
         world.pool.settled(one)
         assert world.told == [(b"one", None)]
+
+    run(test)
+
+
+def test_a_connection_that_fails_fails_no_mail_that_came_after_it_was_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(world: World) -> None:
+        attempts: list[asyncio.Future[tuple[asyncio.Transport, Extensions]]] = []
+
+        async def connect(_server: Server) -> tuple[asyncio.Transport, Extensions]:
+            attempts.append(world.loop.create_future())
+            return await attempts[-1]
+
+        monkeypatch.setattr(Server, "connect", connect)
+        world.connection.connection_lost(None)
+        world.send(b"one")
+        await asyncio.sleep(0)
+        world.pool._expire(next(iter(world.pool._in_hand)))
+        world.send(b"two")
+        attempts[0].set_exception(ConnectionResetError("The server restarted"))
+        while len(attempts) < 2:
+            await asyncio.sleep(0)
+        attempts[1].set_exception(ConnectionResetError("The server is down"))
+        while len(world.told) < 2:
+            await asyncio.sleep(0)
+        assert [name for name, _ in world.told] == [b"one", b"two"]
+        assert "The server is down" in str(world.told[1][1])
+        assert len(attempts) == 2
 
     run(test)
