@@ -92,7 +92,8 @@ def dashboard(
     origins: Collection[str] = (),
     pages: Sequence[Pages] = (),
 ) -> Dashboard:
-    """Make the dashboard of an application: ``app.mount("/workers", dashboard(broker))``. Does no I/O.
+    """Make the dashboard of an application: ``app.mount("/workers", dashboard(broker))``. Does no I/O,
+    but for its templates, which it reads and compiles.
 
     It reads from Kafka on threads of its own, and only while somebody looks.
 

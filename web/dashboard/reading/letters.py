@@ -84,10 +84,7 @@ class LetterIndex:
 
     def wait_for_first(self, timeout_s: float) -> None:
         """Block until the newest letters are counted or there is a problem, at most so long."""
-        self.want()
-        deadline = time.monotonic() + timeout_s
-        while not self.is_counted and self.problem is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self._reading.wait_for(lambda: self.is_counted, timeout_s)
 
     def search_quietly(self) -> Search:
         """As :meth:`search`, without progress."""

@@ -64,6 +64,13 @@ class OnDemand:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
 
+    def wait_for(self, is_there: Callable[[], bool], timeout_s: float) -> None:
+        """Keep the thread, and block until something is there or there is a problem, at most so long."""
+        self.want()
+        deadline = time.monotonic() + timeout_s
+        while not is_there() and self.problem is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     def call(self, job: Callable[[], T]) -> Future[T]:
         """Have the thread do something between two steps; its future fails if the thread cannot work."""
         future: Future[T] = Future()

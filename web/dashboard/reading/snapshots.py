@@ -94,10 +94,7 @@ class Snapshots:
 
     def wait_for_first(self, timeout_s: float) -> None:
         """Block until there is a snapshot or a problem, at most so long."""
-        self.want()
-        deadline = time.monotonic() + timeout_s
-        while self.latest is None and self.problem is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self._reading.wait_for(lambda: self.latest is not None, timeout_s)
 
     def take(self, snapshot: Snapshot) -> None:
         """Make a snapshot the latest one."""
