@@ -60,9 +60,15 @@ class Parts:
     settings: Settings
     access: Access
     bridge: Bridge
-    dashboard: Dashboard
+    #: None: the application is the bridge alone.
+    dashboard: Dashboard | None
     #: Where the processes of one port share their figures; None where there is only one.
     measures: Path | None = None
+
+    def end_streams(self) -> None:
+        """End what would keep a server from stopping, but for the bridge's; does not block."""
+        if self.dashboard is not None:
+            self.dashboard.end_streams()
 
 
 def make_parts(
@@ -70,9 +76,10 @@ def make_parts(
     access: Access | None = None,
     measures: Path | None = None,
     *,
+    kind: Kind = "web",
     development: DevelopmentKey | None = None,
 ) -> Parts:
-    """Make the parts; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys.
+    """Make the parts of an application; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys.
 
     ``development`` is the key of a start for which none is set.
     """
@@ -88,7 +95,8 @@ def make_parts(
     topics = [event_log] if update_log is None else [event_log, update_log]
     bridge = Bridge(cluster_from(settings), topics, limits=limits, prepare=broker.prepare)
     access = access or access_from(settings, development)
-    return Parts(settings, access, bridge, _dashboard(settings, access, development), measures)
+    desk = _dashboard(settings, access, development) if kind == "web" else None
+    return Parts(settings, access, bridge, desk, measures)
 
 
 def _dashboard(settings: Settings, access: Access, development: DevelopmentKey | None) -> Dashboard:
@@ -106,25 +114,25 @@ def _dashboard(settings: Settings, access: Access, development: DevelopmentKey |
     )
 
 
-def make_app(parts: Parts | None = None, kind: Kind = "web") -> FastAPI:
-    """Make the application: all parts for `web`, the live events alone for `bridge`.
+def make_app(parts: Parts | None = None) -> FastAPI:
+    """Make the application of its parts: all of them, or the live events alone.
 
     A part is added by one line, before the live events. What a part has to start and stop is in the lifespan
     of its router. The page is the last, as it answers all paths that are left.
     """
     parts = parts or make_parts()
     app = _bare_app(parts)
-    if kind == "web":
-        app.include_router(kafka_router(access=parts.access))
-        app.include_router(scaling_router(broker, parts.access))
-        app.include_router(relay_router(outbox_relay))
-    gauges = QueueGauges(broker) if kind == "web" else None
-    app.include_router(metrics_router(parts.bridge.status, gauges=gauges, folder=parts.measures))
-    if kind == "web":
-        app.mount(DASHBOARD_AT, parts.dashboard)
+    if parts.dashboard is None:
+        app.include_router(metrics_router(parts.bridge.status, gauges=None, folder=parts.measures))
+        _add_live(app, parts)
+        return app
+    app.include_router(kafka_router(access=parts.access))
+    app.include_router(scaling_router(broker, parts.access))
+    app.include_router(relay_router(outbox_relay))
+    app.include_router(metrics_router(parts.bridge.status, gauges=QueueGauges(broker), folder=parts.measures))
+    app.mount(DASHBOARD_AT, parts.dashboard)
     _add_live(app, parts)
-    if kind == "web":
-        add_page(app, parts.settings.web.page)
+    add_page(app, parts.settings.web.page)
     return app
 
 
@@ -136,7 +144,8 @@ def _bare_app(parts: Parts) -> FastAPI:
             yield
         finally:
             await parts.bridge.stop()
-            await asyncio.to_thread(parts.dashboard.close)
+            if parts.dashboard is not None:
+                await asyncio.to_thread(parts.dashboard.close)
             await asyncio.to_thread(broker.close)
             await asyncio.to_thread(flush)
 

@@ -51,10 +51,8 @@ def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], N
     settings = load_settings()
     key = DevelopmentKey(development_secret) if development_secret else None
     folder = folder_for(f"{kind}-{settings.web.host}-{port_of(kind, settings)}".replace(":", "_"))
-    parts = make_parts(settings, measures=folder, development=key)
-    server = Server(
-        make_app(parts, kind), parts.bridge, drain=settings.web.drain, before_stop=parts.dashboard.end_streams
-    )
+    parts = make_parts(settings, measures=folder, kind=kind, development=key)
+    server = Server(make_app(parts), parts.bridge, drain=settings.web.drain, before_stop=parts.end_streams)
     listening = listen(settings.web.host, port_of(kind, settings))
 
     async def main() -> None:

@@ -25,9 +25,10 @@ def client_of() -> Iterator[ClientOf]:
 
         def client_of(kind: Kind, **more: str) -> TestClient:
             settings = load({"WEB_JWT_SECRET": "s" * 32} | more)
-            parts = make_parts(settings, access_from(settings))
-            stack.callback(parts.dashboard.close)
-            return TestClient(make_app(parts, kind))
+            parts = make_parts(settings, access_from(settings), kind=kind)
+            if parts.dashboard is not None:
+                stack.callback(parts.dashboard.close)
+            return TestClient(make_app(parts))
 
         yield client_of
 
