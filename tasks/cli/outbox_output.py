@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict
-from types import FrameType
 
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +18,7 @@ from workers.outbox.errors import OutboxUnavailable
 from workers.outbox.outbox import Outbox
 from workers.outbox.relay import Relay
 from workers.outbox.statements import COUNT_LIMIT
+from workers.runtime.stop_signals import StopSignals
 
 from ..app import broker
 from ..outbox import outbox, outbox_relay
@@ -33,18 +31,13 @@ def run(app: str | None, *, as_json: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our errors say what matters of it
     target = load_broker(app) if app else broker
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    stop_signals = StopSignals()
+    stop_signals.listen()
     relay, rows = outbox_relay(target), outbox()
     line = ProgressLine(_words, as_json=as_json)
     line.say(f"relaying the outbox in {rows.name} to {target.topics.namespace} at {target.cluster.address}")
     relay.start()
-    while not stopping.wait(_SHOW_EVERY_S):
+    while not stop_signals.wait(_SHOW_EVERY_S):
         line.show(_status(relay, rows))
     relay.stop()
     target.close()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import signal
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
 
 from settings import load_settings
+from workers.runtime.stop_signals import StopSignals
 
 from .process import Kind, Status, serve, set_up_log
 
@@ -27,7 +25,6 @@ _AGAIN_S = 1.0
 _SILENT_S = 30.0
 #: The same for one that starts: it imports much, and many may start at once on a slow machine.
 _STARTS_WITHIN_S = 120.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Processes:
@@ -41,7 +38,7 @@ class Processes:
         self._count = count
         self._ends_within_s = drain.total_seconds() + _GRACE_S
         self._show = show
-        self._stopping = threading.Event()
+        self._stop_signals = StopSignals()
         self._running: dict[Connection, SpawnProcess] = {}
         self._status: dict[Connection, Status] = {}
         self._heard_at: dict[Connection, float] = {}
@@ -49,16 +46,12 @@ class Processes:
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM, then send that to all and wait for their end."""
-        for number in _SIGNALS:
-            signal.signal(number, self._stop)
-        while not self._stopping.is_set():
+        self._stop_signals.listen()
+        while not self._stop_signals.came:
             while len(self._running) < self._count:
                 self._start()
             self._listen()
         self._end()
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping.set()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -99,9 +92,9 @@ class Processes:
                 process.kill()
 
     def _note_end(self, process: SpawnProcess) -> None:
-        if not self._stopping.is_set():
+        if not self._stop_signals.came:
             logger.error("process.died pid=%s exit=%s, another starts", process.pid, process.exitcode)
-            self._stopping.wait(_AGAIN_S)
+            self._stop_signals.wait(_AGAIN_S)
 
     def _end(self) -> None:
         for process in self._running.values():

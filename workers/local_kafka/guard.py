@@ -20,7 +20,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -40,8 +39,8 @@ def guarded(command: Sequence[str], *, temporary: str = "") -> list[str]:
 
 def main(temporary: str, command: list[str]) -> int:
     """Run the command until it ends or has to stop; returns its exit status."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stops: list[int] = []  # no `Event`, whose lock a handler could wait for on the thread that has it
+    signal.signal(signal.SIGTERM, lambda number, _frame: stops.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     child = subprocess.Popen(
@@ -51,7 +50,7 @@ def main(temporary: str, command: list[str]) -> int:
         preexec_fn=_die_with_guard,  # noqa: PLW1509 - nothing here has threads
     )
     has_ended = False
-    while not stop.is_set() and child.poll() is None:
+    while not stops and child.poll() is None:
         readable, _, _ = select.select([sys.stdin], [], [], _POLL_INTERVAL_S)
         # A process that ends closes its pipes some time before it is gone.
         has_ended = bool(readable) and not os.read(sys.stdin.fileno(), 1)
