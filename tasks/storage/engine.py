@@ -19,6 +19,20 @@ from workers.errors import WorkersError
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 8
 
+#: How soon the other machine is known to be gone, on both sides: by default it takes two hours, for which its
+#: locks are kept, and all who write to the audit trail wait for one. libpq's parameters in the URL win.
+_FROM_HERE = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+_FROM_THERE = """
+SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'
+"""
+
 
 class DatabaseError(WorkersError):
     """The database could not do what was asked; check DATABASE_URL and that the database runs."""
@@ -41,16 +55,7 @@ def make_engine(url: str, *, pool_size: int = 8, reads: bool = False) -> Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed, pool_size if reads else 1, reads=reads)
-    try:
-        return create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
-        )
-    except ModuleNotFoundError as exc:
-        raise DatabaseError("PostgreSQL needs psycopg: install todo-workers[postgresql].") from exc
+    return _postgresql_engine(parsed, pool_size)
 
 
 def name_of(engine: Engine) -> str:
@@ -126,6 +131,29 @@ def _parse(url: str) -> URL:
 
 
 _EXAMPLES = "write it like sqlite:///todo.db or postgresql://user:password@host/todo"
+
+
+def _postgresql_engine(url: URL, pool_size: int) -> Engine:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={name: value for name, value in _FROM_HERE.items() if name not in url.query},
+        )
+    except ModuleNotFoundError as exc:
+        raise DatabaseError("PostgreSQL needs psycopg: install todo-workers[postgresql].") from exc
+    event.listen(engine, "connect", _notice_who_is_gone)
+    return engine
+
+
+def _notice_who_is_gone(connection: Any, _record: Any) -> None:
+    # Outside a transaction, with which the settings would be rolled back. A process that is frozen in one is
+    # as good as gone.
+    connection.autocommit = True
+    connection.execute(_FROM_THERE)
+    connection.autocommit = False
 
 
 def _sqlite_engine(url: URL, pool_size: int, *, reads: bool) -> Engine:

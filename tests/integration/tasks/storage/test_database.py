@@ -218,6 +218,51 @@ def test_a_database_that_is_down_is_named_without_the_password(url: str) -> None
     database.dispose()
 
 
+def test_postgresql_and_a_worker_soon_know_that_the_other_is_gone(postgresql_url: str) -> None:
+    engine = make_engine(f"{postgresql_url}&keepalives_idle=77")
+    for _ in range(2):  # the settings outlive a transaction that is rolled back
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            assert driver.info.get_parameters().items() >= {
+                ("keepalives_idle", "77"),  # what somebody chose
+                ("keepalives_interval", "5"),
+                ("keepalives_count", "3"),
+                ("tcp_user_timeout", "30000"),
+                ("connect_timeout", "8"),
+            }
+            # Over a Unix socket the settings of TCP show as 0, but also that they were made.
+            made = connection.execute(text("SELECT name FROM pg_settings WHERE source = 'session'")).scalars()
+            assert {"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"} < set(made)
+            limit = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+            assert limit == "1min"
+    engine.dispose()
+
+
+def test_a_process_that_stands_still_in_a_transaction_keeps_its_locks_for_a_while_only(
+    postgresql_url: str,
+) -> None:
+    lock = text("SELECT pg_advisory_xact_lock(1)")
+    frozen, other = Database(postgresql_url), Database(postgresql_url)
+    frozen.upgrade()
+
+    def stand_still() -> None:
+        with frozen.writing() as connection:
+            connection.execute(text("SET idle_in_transaction_session_timeout = '50ms'"))
+            connection.execute(lock)
+            with other.writing() as waits:
+                waits.execute(text("SET LOCAL lock_timeout = '30s'"))
+                waits.execute(lock)
+            connection.execute(text("SELECT 1"))  # it goes on
+
+    with pytest.raises(DatabaseUnavailable):
+        stand_still()
+    with frozen.writing() as connection:
+        connection.execute(lock)
+    frozen.dispose()
+    other.dispose()
+
+
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/missing/todo.db")
     with pytest.raises(DatabaseError, match=r"missing/todo\.db failed: unable to open database file"):
