@@ -42,13 +42,17 @@ class GroupCommit(Generic[T, R]):
         self._lock = threading.Lock()
 
     def submit(self, item: T) -> R:
-        """Block until ``item`` is committed, and return its result; raises what ``commit`` raises."""
+        """Block until ``item`` is committed, and return its result; raises what ``commit`` raises.
+
+        Raises RuntimeError if the process can have no more threads.
+        """
         future: Future[R] = Future()
         with self._lock:
-            self._waiting.put((item, future))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+                thread.start()  # may fail; then the item waits for nobody, and the next one tries again
+                self._thread = thread
+            self._waiting.put((item, future))
         return future.result()
 
     @property

@@ -91,3 +91,18 @@ def test_it_can_be_closed_and_used_again(squares: Squares) -> None:
     squares.group.close()
     assert "group-commit" not in {thread.name for thread in threading.enumerate()}
     assert squares.group.submit(3) == 9
+
+
+def test_a_thread_that_cannot_be_started_holds_up_no_later_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    squares = Squares()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError, match="new thread"):
+            squares.group.submit(2)
+        squares.group.close()
+    assert squares.group.submit(3) == 9
+    squares.group.close()
+    assert squares.batches == [[3]]
