@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -108,15 +108,17 @@ class ReminderStore:
             alarm = Alarm(row.occurrence, row.alarm_at)
             due = what_is_due(plan_of(todo, row.before_due), alarm, now)
             moved = version if row.moved and due.latest == alarm else None
-            outcome = policy.outcome(due.latest.at, now)
-            firing = _firing(row.id, todo, due.latest, moved=moved, outcome=outcome, now=now)
+            # One that was put off beyond others of its series is on time when it was put off to.
+            latest = replace(due.latest, at=max(due.latest.at, row.alarm_at))
+            outcome = policy.outcome(latest.at, now)
+            firing = _firing(row.id, todo, latest, moved=moved, outcome=outcome, now=now)
             is_new = self._note_firing(connection, firing)
             _advance(connection, row, due, now if is_new and outcome is not FiringOutcome.SKIPPED else None)
             if not is_new:
                 return None
             whose = (firing["id"], todo.id, todo.owner.email)
-            fired = Fired(outcome, due.latest.occurrence, due.passed, *whose)
-        _LATE.observe((now - due.latest.at).total_seconds())
+            fired = Fired(outcome, latest.occurrence, due.passed, *whose)
+        _LATE.observe((now - latest.at).total_seconds())
         return fired
 
     def alarm_of(self, reminder_id: str) -> list[AlarmToSet]:

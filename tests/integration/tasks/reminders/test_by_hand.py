@@ -14,10 +14,10 @@ from sqlalchemy import select, text
 
 from tasks.cli import reminders_output as commands
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand
-from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, ReminderState
+from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, LatePolicy, ReminderState
 from tasks.reminders.tables import reminded_todos, reminders
 from tasks.storage.database import Database
-from tests.helpers.reminder_world import DUE, NOW, World, at, event, later
+from tests.helpers.reminder_world import DUE, IN_TIME, NOW, SKIPS, World, at, event, later
 from tests.helpers.samples import an_owner
 from workers.errors import KafkaUnreachable, WorkersError, WrongUsage
 
@@ -157,6 +157,22 @@ def test_what_is_set_to_another_time_fires_then_and_the_series_goes_on(
     assert world.fire(later(10)).outcome is FiringOutcome.SENT
     assert world.waiting() == {"-1h": ALARM + timedelta(days=1)}
     assert not the_one(by_hand).is_moved
+
+
+@pytest.mark.parametrize("policy", [IN_TIME, SKIPS])
+def test_what_is_put_off_beyond_the_next_of_its_series_is_on_time_then(
+    policy: LatePolicy, database: Database, by_hand: RemindersByHand
+) -> None:
+    world = World(database, policy)
+    world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
+    assert world.fire(ALARM).outcome is FiringOutcome.SENT
+    moment = ALARM + timedelta(days=2, hours=2)
+    by_hand.reschedule(the_one(by_hand).id, moment, ALARM + MINUTE)
+    fired = world.fire(moment + timedelta(seconds=1))
+    assert (fired.outcome, fired.occurrence) == (FiringOutcome.SENT, DUE + timedelta(days=2))
+    assert world.notices_sent[-1].values["late"] is False
+    assert datetime.fromisoformat(world.notices_sent[-1].values["when"]) == moment
+    assert world.waiting() == {"-1h": ALARM + timedelta(days=3)}
 
 
 def test_one_that_is_done_or_was_cancelled_can_be_set_again(world: World, by_hand: RemindersByHand) -> None:
