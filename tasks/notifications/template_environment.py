@@ -17,7 +17,7 @@ from jinja2 import PackageLoader, StrictUndefined, Template, Undefined, nodes, p
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
-from ..events.todos import Owner
+from ..schedules.offsets import InvalidOffset
 from ..text import one_line, paragraphs, shorten
 from .flattening.page import flattened
 from .languages import Language
@@ -98,9 +98,16 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         """A time, given in ISO 8601, in the recipient's zone and language."""
         return shown(_text(value), context["time_zone"])
 
+    # A value that was may be wrong, and what it is now mends that: both are shown as they are.
     def owner(_: Context, value: Any) -> str:
-        known = Owner.model_validate(value)
-        return f"{one_line(known.name)} <{known.email}>"
+        return f"{one_line(_text(value['name']))} <{one_line(_text(value['email']))}>"
+
+    def reminder(value: object) -> str:
+        offset = one_line(_text(value))
+        try:
+            return offset_words(offset, language)
+        except InvalidOffset:
+            return offset
 
     def description(_: Context, value: Any) -> str:
         return shorten(_paragraphs(value), MAX_CHANGE_LENGTH)
@@ -109,7 +116,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "due": time,
         "owner": owner,
         "title": lambda _, value: one_line(_text(value)),
-        "reminders": lambda _, value: ", ".join(offset_words(_line(one), language) for one in value),
+        "reminders": lambda _, value: ", ".join(map(reminder, value)),
         "recurrence": lambda _, value: rule_words(one_line(_text(value)), language),
     }
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.events.models import Event
+from tasks.events.fields import Part
+from tasks.events.models import Event, TodoUpdated, read_any_event
 from tasks.notifications.languages import language_for
 from tasks.notifications.notice import notice_of
 from tasks.notifications.rendering import MAX_SUBJECT_LENGTH, RenderedNotice, render
@@ -102,6 +103,28 @@ def test_an_update_lists_what_changed() -> None:
     shown = Page(mail.html).text
     for value in ("Buy <bread>", "litres", "16:00 CET", "Ben <ben@example.com>"):
         assert value in shown
+
+
+ANA = {"name": "Ana", "email": "ana@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after", "shown"),
+    [
+        ("owner", ANA | {"email": "ana@@example"}, ANA, "was: Ana <ana@@example>"),
+        ("owner", ANA | {"time_zone": "Berlin"}, ANA, "was: Ana <ana@example.com>"),
+        ("reminders", ["1 day", "-1h"], ["-1d"], "was: 1 day, 1 hour before\n  now: 1 day before"),
+        ("recurrence", "every day", None, "was: every day\n  now: none"),
+    ],
+)
+def test_a_wrong_value_that_an_update_mends_is_shown_as_it_was(
+    field: str, before: object, after: object, shown: str
+) -> None:
+    event = an_event("todo.updated", changes={"title": {"before": "x", "after": "y"}}).model_dump(mode="json")
+    read = read_any_event(event | {"changes": {field: {"before": before, "after": after}}})
+    read.require(*Part)
+    assert isinstance(read.event, TodoUpdated)
+    assert shown in notification_for(read.event).text
 
 
 @pytest.mark.parametrize(
