@@ -40,10 +40,11 @@ class Taken:
 
 @dataclass(frozen=True)
 class Refused:
-    """The server does not take the mail."""
+    """The server does not take the mail; ``of_sender``: it said so when it was told the sender alone."""
 
     submission: Submission
     reply: Reply
+    of_sender: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class _Transfer:
     is_first: bool
     is_begun: bool = False
     refusal: Reply | None = None
+    is_sender_refused: bool = False
     has_recipient: bool = False
     may_send: bool = False
     is_withdrawn: bool = False
@@ -211,7 +213,7 @@ class Conversation:
             yield Refused(self._sending.submission, reply)
             self._sending = None
         if self._next is not None and self._next.refusal is not None:
-            yield Refused(self._next.submission, self._next.refusal)
+            yield Refused(self._next.submission, self._next.refusal, self._next.is_sender_refused)
             self._next = None
         raise Ended(f"It said: {reply}", reply if reply.code == CLOSING else None)
 
@@ -247,6 +249,7 @@ class Conversation:
             if not reply.is_no:
                 raise Ended(f"It answered {command.name} with {reply}")  # it is out of step
             transfer.refusal = reply
+            transfer.is_sender_refused = command is _Command.MAIL
         if self.offered.pipelining and not is_data:
             transfer.has_recipient |= accepted and command is _Command.RCPT
             return None  # the replies to the rest of the group are still to come
@@ -268,7 +271,7 @@ class Conversation:
             self._say(_Command.NOTHING, END)
         self._next = None
         self._say(_Command.RSET, RESET)
-        return Refused(transfer.submission, refusal)
+        return Refused(transfer.submission, refusal, transfer.is_sender_refused)
 
     def _say(self, command: _Command, words: bytes) -> None:
         self._out.append(words)

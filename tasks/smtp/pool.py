@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import takewhile
 
 from .connection import Connection
@@ -14,15 +16,30 @@ from .mail import Mail, MailRefused
 from .server import Server
 from .submission import Submission
 
+logger = logging.getLogger(__name__)
+
 #: Called once for each mail with what became of it.
 Answer = Callable[[Submission, Exception | None], None]
+
+#: How long no further connection is tried after one that failed while others were open.
+_ENOUGH_S = 10.0
+
+
+@dataclass(eq=False)
+class _Failure:
+    """An attempt to connect that failed, and those that were under way then: one may succeed."""
+
+    error: Exception
+    began: float
+    beside: set[asyncio.Task[None]]
 
 
 class Pool:
     """At most ``size`` connections at once; each is kept for ``idle_s`` seconds after its last mail.
 
     A mail goes over a connection that has none, else over a new one, else behind another mail. Its time is up
-    ``limit_s`` seconds after it came.
+    ``limit_s`` seconds after it was submitted. Where the server takes some connections but no more of them,
+    those carry all mails.
 
     A server may close a kept connection at any time, announce that with a 421, or restart: the mail then goes
     over another connection. That is safe until the content is sent. If the content gets no answer, nobody
@@ -57,14 +74,20 @@ class Pool:
         self._idle: dict[Connection, None] = {}
         self._held: list[tuple[Mail, Connection]] = []
         self._connecting: set[asyncio.Task[None]] = set()
+        self._failures: list[_Failure] = []
+        #: Until when the open connections are enough, as the server took no more.
+        self._enough_until = 0.0
         self._leaving: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._finished: asyncio.Event | None = None
 
     def send(self, submission: Submission) -> None:
         """Have the mail sent."""
-        up_at = self._loop.time() + self._limit_s
+        up_at = submission.submitted_at + self._limit_s
         self._in_hand[submission] = up_at
+        if up_at <= self._loop.time():  # this process stood still
+            self._done(submission, self._server.not_in_time(submission.mail.recipient, self._limit_s))
+            return
         self._waiting.append(submission)
         self.is_due(up_at)
         self._spread()
@@ -101,7 +124,7 @@ class Pool:
         """Tell what became of a mail."""
         submission = outcome.submission
         if isinstance(outcome, Refused):
-            self._done(submission, self._server.not_taken(outcome.reply, submission.mail.recipient))
+            self._done(submission, self._server.not_taken(outcome))
             return
         if submission.hold:
             self._held.append((submission.mail, connection))
@@ -159,9 +182,9 @@ class Pool:
         while self._waiting:
             if self._idle:
                 self._begin(self._idle.popitem()[0])
-            elif len(self._waiting) <= len(self._connecting):
+            elif len(self._waiting) <= len(self._connecting) + len(self._failures):
                 return
-            elif len(self._connections) + len(self._connecting) < self._size:
+            elif self._may_open():
                 task = self._loop.create_task(self._connect())
                 self._connecting.add(task)
             elif (busy := next((one for one in self._connections if one.has_room), None)) is not None:
@@ -182,6 +205,15 @@ class Pool:
             if connection.talk.is_idle:
                 self._idle[connection] = None
 
+    @property
+    def _has_open(self) -> bool:
+        return any(one.is_open for one in self._connections)
+
+    def _may_open(self) -> bool:
+        if self._loop.time() < self._enough_until and self._has_open:
+            return False
+        return len(self._connections) + len(self._connecting) + len(self._failures) < self._size
+
     async def _connect(self) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -189,17 +221,31 @@ class Pool:
         try:
             transport, offered = await server.connect()
         except Exception as exc:  # noqa: BLE001 - a mail waits for it, whatever it is
-            self._connecting.discard(task)
-            # One that came later has an attempt of its own: the server may have restarted before.
-            if self._waiting and self._in_hand[self._waiting[0]] <= began + self._limit_s:
-                self._not_connected(self._waiting.popleft(), exc)
+            self._failures.append(_Failure(exc, began, self._connecting - {task}))
         else:
-            self._connecting.discard(task)
             connection = Connection(transport, offered, self, timeout_s=server.timeout_s, idle_s=self._idle_s)
             self._connections.add(connection)
             self._idle[connection] = None
+        self._connecting.discard(task)
+        self._see_to_failures(task)
         self._spread()
         self._leave_if_finished()
+
+    def _see_to_failures(self, ended: asyncio.Task[None]) -> None:
+        """Fail a mail for each attempt that failed, unless there are connections that can carry it."""
+        for failure in self._failures:
+            failure.beside.discard(ended)
+        if self._failures and self._has_open:
+            self._enough_until = self._loop.time() + _ENOUGH_S
+            logger.info(
+                "mail.no_more_connections open=%d: %s", len(self._connections), self._failures[-1].error
+            )
+            self._failures.clear()
+        for failure in [one for one in self._failures if not one.beside]:
+            self._failures.remove(failure)
+            # One that came later has an attempt of its own: the server may have restarted before.
+            if self._waiting and self._in_hand[self._waiting[0]] <= failure.began + self._limit_s:
+                self._not_connected(self._waiting.popleft(), failure.error)
 
     def _look_after(self) -> None:
         """See to what is due: mails whose time is up, connections that have been silent for too long."""

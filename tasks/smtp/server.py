@@ -22,12 +22,14 @@ from aiosmtplib import (
 )
 
 from ..text import one_line
+from .conversation import Refused
 from .envelope import QUIT_TIMEOUT_S, Extensions
 from .mail import Mail, MailNotSent, MailRefused
-from .replies import CLOSING, Ended, Reply
+from .replies import CLOSING, Ended
 
 #: Replies to a login that was refused or is missing (RFC 4954): about our settings, not about the mail.
 LOGIN_REPLIES = frozenset({530, 534, 535, 538})
+TOO_LARGE = 552
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
@@ -100,7 +102,7 @@ class Server:
         return self._not_usable(error, f" for the mail to {recipient}")
 
     def _not_usable(self, error: Exception, for_what: str) -> MailNotSent:
-        if isinstance(error, SMTPAuthenticationError):
+        if isinstance(error, SMTPAuthenticationError) and error.code >= 500:
             hint = "check SMTP_USERNAME and SMTP_PASSWORD"
             return MailNotSent(
                 f"{self} refused the login of {self.username}: {_reply(error)} ({hint})", error.code
@@ -111,14 +113,24 @@ class Server:
             return MailNotSent(f"{self} takes no mail now: {_reply(error)}", error.code)
         cause = error.__cause__ or error  # aiosmtplib's own words name the server once more
         reason = str(cause) or str(error) or type(cause).__name__
-        hint = f"check SMTP_HOST, SMTP_PORT and {'SMTP_TLS' if self.tls == 'none' else 'SMTP_CA_FILE'}"
+        about = "SMTP_CA_FILE" if isinstance(cause, ssl.SSLCertVerificationError) else "SMTP_TLS"
+        hint = f"check SMTP_HOST, SMTP_PORT and {about}"
         return MailNotSent(f"{self} could not be used{for_what}: {reason} ({hint})")
 
-    def not_taken(self, reply: Reply, recipient: str) -> MailNotSent:
-        """The error if the server refused the mail: for good, if the reply is one of the 500s."""
+    def not_taken(self, refused: Refused) -> MailNotSent:
+        """The error if the server refused the mail: for good, if the reply is one of the 500s about the mail.
+
+        A refused sender is not about the mail but about our account: a quota is used up, a domain not
+        confirmed. The exceptions are a mail that is too large (RFC 1870) and one that needs SMTPUTF8.
+        """
+        mail, reply = refused.submission.mail, refused.reply
+        said = one_line(str(reply))
         final = reply.code >= 500 and reply.code not in LOGIN_REPLIES
+        if final and refused.of_sender and reply.code != TOO_LARGE and not mail.needs_smtputf8:
+            text = f"{self} refused the sender {mail.sender}: {said} (check SMTP_SENDER)"
+            return MailNotSent(text, reply.code)
         kind = MailRefused if final else MailNotSent
-        return kind(f"{self} refused the mail to {recipient}: {one_line(str(reply))}", reply.code)
+        return kind(f"{self} refused the mail to {mail.recipient}: {said}", reply.code)
 
     def not_in_time(self, recipient: str, limit_s: float) -> MailNotSent:
         """The error if a mail has taken too long, for whatever reason."""

@@ -39,6 +39,8 @@ class SmtpServer:
         #: How many connections there ever were.
         self.connections = 0
         self.replies: dict[str, deque[str | bytes]] = {name: deque() for name in STAGES}
+        #: How many connections it takes at once; it greets others with 421. None: all.
+        self.most: int | None = None
         #: The senders that it was told, in order, those included whose mails were not sent.
         self.senders: list[str] = []
         #: Commands of which the next one gets no answer at all.
@@ -176,6 +178,7 @@ class _Connection(SMTP):
         self._owner = owner
         self._first: asyncio.Transport | None = None
         self._has_greeted = False
+        self._is_too_many = False
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the name that aiosmtpd calls
@@ -195,6 +198,8 @@ class _Connection(SMTP):
         if not self._has_greeted:
             self._has_greeted = True
             status = await self._owner.scripted("GREETING") or status
+            if self._is_too_many:
+                status = "421 4.7.0 Too many connections"
         await super().push(_as_bytes(status) if isinstance(status, str) else status)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -202,6 +207,7 @@ class _Connection(SMTP):
         if self._first is None:  # STARTTLS makes it anew
             self._first = transport
             self._owner.opened(transport)
+            self._is_too_many = self._owner.most is not None and self._owner.open > self._owner.most
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:

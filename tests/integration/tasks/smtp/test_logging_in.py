@@ -44,7 +44,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 
 
 def test_starttls_is_never_skipped(make_mailer: MakeMailer, server: SmtpServer) -> None:
-    with pytest.raises(MailNotSent, match="STARTTLS"):
+    with pytest.raises(MailNotSent, match=r"STARTTLS.*check SMTP_HOST, SMTP_PORT and SMTP_TLS"):
         send(make_mailer(server.port, tls="starttls"))
     assert not server.mails
 
@@ -62,6 +62,23 @@ def test_a_wrong_password_is_said_without_the_password(
     assert caught.value.code == 535
     assert not isinstance(caught.value, MailRefused)
     assert not login_server.mails
+
+
+def test_tls_from_the_first_byte_where_there_is_none_is_not_called_a_certificate(
+    make_mailer: MakeMailer, server: SmtpServer
+) -> None:
+    with pytest.raises(MailNotSent, match=r"WRONG_VERSION_NUMBER.*check SMTP_HOST, SMTP_PORT and SMTP_TLS"):
+        send(make_mailer(server.port, tls="tls"))
+
+
+def test_a_login_that_fails_for_now_is_not_called_a_wrong_password(
+    make_mailer: MakeMailer, login_server: SmtpServer, ca_file: Path
+) -> None:
+    login = {"tls": "starttls", "ca_file": ca_file, "username": "todo", "password": "hunter2"}
+    login_server.replies["AUTH"].extend(["454 4.7.0 Temporary authentication failure"] * 2)
+    with pytest.raises(MailNotSent, match=r"takes no mail now: 454 4\.7\.0 Temporary") as caught:
+        send(make_mailer(login_server.port, **login))
+    assert caught.value.code == 454
 
 
 def test_a_password_is_not_shown() -> None:

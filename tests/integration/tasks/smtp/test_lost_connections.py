@@ -9,9 +9,10 @@ import pytest
 
 from tasks.smtp.mail import MailNotSent
 from tasks.smtp.mailer import Mailer
-from tests.helpers.mails import MakeMailer, send
+from tests.helpers.mails import MakeMailer, a_mail, send
 from tests.helpers.ports import free_port
 from tests.helpers.smtp_server import SmtpServer
+from tests.helpers.waiting import wait_for
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
@@ -80,3 +81,22 @@ def test_a_server_that_says_nothing_does_not_hang_the_job(make_mailer: MakeMaile
             send(make_mailer(port, timeout_s=0.2))
         with pytest.raises(MailNotSent, match=r"was not sent within 0\.2 s"):
             send(make_mailer(port, limit_s=0.2))
+
+
+def test_a_server_that_takes_few_connections_gets_all_mails_over_these(
+    make_mailer: MakeMailer, server: SmtpServer
+) -> None:
+    server.most = 2
+    mailer = make_mailer(server.port, connections=4)
+    answers: list[Exception | None] = []
+    for _ in range(60):
+        mailer.submit(a_mail(), answers.append)
+    wait_for(lambda: len(answers) == 60)
+    assert set(answers) == {None}
+    assert (server.count, mailer.is_ready) == (60, True)
+    assert server.connections <= 4  # those that were tried at first, and none since
+    server.drop_connections()
+    wait_for(lambda: not server.open)
+    mailer.submit(a_mail(), answers.append)
+    wait_for(lambda: len(answers) == 61)
+    assert answers[-1] is None

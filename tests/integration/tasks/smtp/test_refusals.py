@@ -8,7 +8,7 @@ import pytest
 
 from tasks.smtp.mail import MailNotSent, MailRefused
 from tasks.smtp.mailer import Mailer
-from tests.helpers.mails import MakeMailer, send
+from tests.helpers.mails import SENDER, MakeMailer, send
 from tests.helpers.samples import an_owner
 from tests.helpers.smtp_server import REFUSED, STAGES, SmtpServer
 
@@ -43,9 +43,37 @@ def test_what_may_pass_is_told_from_what_will_not(
     server.replies[command].append(reply)
     with pytest.raises(MailNotSent, match=reply) as caught:
         send(mailer)
-    assert isinstance(caught.value, MailRefused) is is_final
+    # A sender that is refused is not about the mail.
+    assert isinstance(caught.value, MailRefused) is (is_final and command != "MAIL")
     send(mailer)
     assert (len(server.mails), server.connections) == (2, 1)
+
+
+def test_a_refused_sender_says_what_to_check_and_is_tried_again(mailer: Mailer, server: SmtpServer) -> None:
+    server.replies["MAIL"].append("550 5.4.5 Daily sending limit exceeded")
+    with pytest.raises(MailNotSent) as caught:
+        send(mailer)
+    assert str(caught.value) == (
+        f"The mail server 127.0.0.1:{server.port} refused the sender {SENDER.address}: "
+        "550 5.4.5 Daily sending limit exceeded (check SMTP_SENDER)"
+    )
+    assert (type(caught.value), caught.value.code) == (MailNotSent, 550)
+    assert not mailer.is_ready
+    send(mailer)
+    assert mailer.is_ready
+
+
+def test_a_mail_that_is_too_large_is_refused_for_good(mailer: Mailer, server: SmtpServer) -> None:
+    server.replies["MAIL"].append("552 5.3.4 Message size exceeds fixed limit")
+    with pytest.raises(MailRefused, match=r"refused the mail to ana@example\.com: 552"):
+        send(mailer)
+
+
+def test_a_server_that_wants_no_mail_with_smtputf8_refuses_it_for_good(make_mailer: MakeMailer) -> None:
+    with SmtpServer(enable_SMTPUTF8=True) as server:
+        server.replies["MAIL"].append("553 5.6.7 Non-ASCII addresses not permitted")
+        with pytest.raises(MailRefused, match=r"refused the mail to jörg@example\.com: 553"):
+            send(make_mailer(server.port), owner=an_owner(email="jörg@example.com"))
 
 
 #: A refusal as servers write it that do not speak UTF-8, and as it is told.
@@ -74,7 +102,7 @@ def test_a_reply_in_any_encoding_is_told_as_plain_text(
     assert f"{code} 5.1.1 {told} {told}" in str(caught.value)
     assert caught.value.code == code
     assert str(caught.value).encode().decode().isprintable()
-    assert isinstance(caught.value, MailRefused) is (code == 550)
+    assert isinstance(caught.value, MailRefused) is (code == 550 and stage != "MAIL")
     send(mailer)
     assert login_server.count == 1
 

@@ -104,7 +104,7 @@ def test_a_refused_envelope_is_undone_and_the_connection_good(
     replies = [*accepted[:at], refusal, *["503 Bad sequence"] * (2 - at if offered.pipelining else 0)]
     talk, mail = Talk(offered), a_mail()
     talk.begin(mail)
-    assert talk.hears(*replies) == [Refused(mail, Reply(code, "Refused"))]
+    assert talk.hears(*replies) == [Refused(mail, Reply(code, "Refused"), of_sender=at == 0)]
     assert talk.said()[-1] == b"RSET"
     assert talk.is_idle
     talk.begin(a_mail("two"))
