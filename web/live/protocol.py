@@ -21,8 +21,10 @@ MAX_FRAMES_PER_S = 20
 HELLO_WITHIN_S = 5.0
 #: The server sends something at least this often, and expects an answer within as much again.
 PING_S = 25.0
-#: How long before its token ends a client is asked for a new one.
+#: How long before its token ends a client is asked for a new one, if that is not more than half of its time.
 REFRESH_BEFORE_S = 60.0
+#: A client whose token ends sooner is not asked for another one.
+REFRESH_AT_LEAST_S = 1.0
 #: Events that are sent together are joined to frames of about this size.
 JOINED_BYTES = 32 * 1024
 #: When a client comes back that cannot be served just now.

@@ -55,12 +55,17 @@ class Session:
         self._awaits_pong = False
         self._ping_at = now + protocol.PING_S
         self.due_at = 0.0
-        self.renew(expires_at)
+        self.renew(expires_at, now)
 
-    def renew(self, expires_at: float) -> None:
+    def renew(self, expires_at: float, now: float) -> None:
         """Let the session last until ``expires_at``."""
         self._expires_at = expires_at
-        self._refresh_at = expires_at - protocol.REFRESH_BEFORE_S if self.answers else expires_at
+        left_s = expires_at - now
+        if self.answers and left_s >= protocol.REFRESH_AT_LEAST_S:
+            # Half, for a token that lives shortly or was brought before: each tick would ask for another.
+            self._refresh_at = expires_at - min(protocol.REFRESH_BEFORE_S, left_s / 2)
+        else:
+            self._refresh_at = expires_at
         self._set_due()
 
     def heard(self) -> None:

@@ -78,7 +78,7 @@ def test_too_many_frames_and_a_second_hello_end_the_connection(bridge: RunningBr
 
 
 def test_a_token_that_ends_is_asked_for_and_a_new_one_goes_on(bridge: RunningBridge) -> None:
-    with bridge.client(ANA, for_s=2) as renews, bridge.client(ANA, for_s=2) as does_not:
+    with bridge.client(ANA, for_s=3) as renews, bridge.client(ANA, for_s=3) as does_not:
         renews.connect()
         does_not.connect()
         while not renews.others:

@@ -134,7 +134,8 @@ class LiveSocket:
         identity = await self._identify(frame.token)
         if identity.user != session.user:
             raise _Refused(Close.OTHER_USER, None, "the token is of another user")
-        session.renew(identity.ends_at(time.monotonic()))
+        now = time.monotonic()
+        session.renew(identity.ends_at(now), now)
 
     async def _identify(self, token: str) -> Identity:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from web.live.outbox import MAX_FRAMES, Waiting
@@ -54,17 +55,50 @@ def test_a_client_that_does_not_answer_is_sent_away_and_one_that_cannot_stays() 
     assert stream.ending is None
 
 
+def asked_for_tokens(session: Session, until: float, bring: Callable[[float], float]) -> list[float]:
+    """Tick as the bridge does; each `refresh` brings a token that ends at ``bring(now)``. Returns when."""
+    asked = []
+    for turn in range(int(until * 4)):
+        now = turn / 4
+        if now >= session.due_at:
+            session.tick(now, None)
+        for frame in sent(session):
+            session.heard()
+            if frame["type"] == "refresh":
+                asked.append(now)
+                session.renew(bring(now), now)
+    return asked
+
+
 def test_a_new_token_is_asked_for_and_without_it_the_session_ends() -> None:
     session = session_of(expires_at=20)
-    session.tick(0, None)
-    assert sent(session) == [{"type": "refresh", "within_s": 20}]
-    session.renew(expires_at=20 + REFRESH_BEFORE_S)
-    session.tick(20, None)
-    assert [frame["type"] for frame in sent(session)] == ["refresh"]
-    session.tick(20 + REFRESH_BEFORE_S, None)
+    tick_until(session, 9)
+    assert sent(session) == []
+    session.tick(10, None)
+    assert sent(session) == [{"type": "refresh", "within_s": 10}]
+    session.renew(expires_at=10 + 3 * REFRESH_BEFORE_S, now=10)
+    session.heard()
+    assert session.due_at < 10 + 2 * REFRESH_BEFORE_S
+    session.tick(10 + 2 * REFRESH_BEFORE_S, None)
+    assert sent(session) == [{"type": "refresh", "within_s": REFRESH_BEFORE_S}]
+    session.tick(10 + 3 * REFRESH_BEFORE_S, None)
     assert session.ending is not None
     assert session.ending.code is Close.TOKEN_ENDED
     assert json.loads(session.ending.bye)["again_after_ms"] == 0
+
+
+def test_a_token_of_short_life_is_followed_by_one_request_at_half_of_it() -> None:
+    session = session_of(expires_at=50)
+    assert asked_for_tokens(session, 500, lambda now: now + 50) == [25.0 * turn for turn in range(1, 20)]
+
+
+def test_a_client_that_brings_the_token_that_it_has_is_asked_some_times_and_then_it_ends() -> None:
+    session = session_of(expires_at=300)
+    asked = asked_for_tokens(session, 300, lambda _now: 300)
+    assert asked == [240, 270, 285, 292.5, 296.25, 298.25, 299.25]
+    session.tick(300, None)
+    assert session.ending is not None
+    assert session.ending.code is Close.TOKEN_ENDED
 
 
 def test_a_stream_cannot_bring_a_new_token_so_it_is_not_asked_for() -> None:
