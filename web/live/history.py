@@ -94,7 +94,7 @@ def _scan(
     ends = _in_order(layout, consumer.end_offsets(layout.partitions))
     floors = _floors(consumer, layout, ends, oldest_ms)
     for client in clients:
-        if len(client.offsets) != len(floors):
+        if client.epoch != layout.epoch:
             found.refused.append((client, Resync.EPOCH))
         elif any(seen < floor for seen, floor in zip(client.offsets, floors, strict=True)):
             found.refused.append((client, Resync.TOO_OLD))

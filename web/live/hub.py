@@ -87,7 +87,7 @@ class Hub:
         if seen.epoch != self.epoch or len(seen.offsets) != len(self._offsets):
             self._resync(session, Resync.EPOCH)
             return
-        self._come_back(Returning(session, seen.offsets, cursor, now))
+        self._come_back(Returning(session, seen.epoch, seen.offsets, cursor, now))
 
     def leave(self, session: Session) -> None:
         """Remove a session; does nothing if it is gone already."""
@@ -230,7 +230,8 @@ class Hub:
         for returning in found:
             if returning.session.id not in self._sessions:
                 continue
-            if epoch != self.epoch:
+            # The topics may have been made anew since they were taken, also before the scan has looked.
+            if not returning.epoch == epoch == self.epoch:
                 self._resync(returning.session, Resync.EPOCH)
                 continue
             self.counts.scanned += 1

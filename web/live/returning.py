@@ -18,6 +18,7 @@ class Returning:
     """A client that is not up to date: its session, what it has seen, and what was found for it so far."""
 
     session: Session
+    epoch: bytes  #: of which topics it has seen something; the offsets of others mean nothing to it
     offsets: tuple[int, ...]
     cursor: str
     since: float  #: when it began to wait for a log that is followed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,6 +20,7 @@ from web.live.protocol import Close, Resync
 from web.live.returning import Returning
 from web.live.session import Session
 from web.live.views import Views
+from workers import Cluster
 from workers.errors import WorkersError
 from workers.kafka import KafkaConsumer, TopicPartition
 
@@ -54,9 +56,9 @@ class Log:
         }
 
 
-def returning(user: str) -> Returning:
+def returning(user: str, epoch: bytes = b"epoch") -> Returning:
     session = Session(user, now=0, expires_at=1_000, wake=lambda: None)
-    return Returning(session, (0,), "", 0)
+    return Returning(session, epoch, (0,), "", 0)
 
 
 def scan(log: Log, found: Found, end: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -84,6 +86,31 @@ def test_the_others_are_read_for_to_the_end() -> None:
     scan(log, found, 3_000)
     assert (found.returning, found.refused) == ([nothing], [(much, Resync.TOO_MUCH)])
     assert log.offset == 3_000
+
+
+def test_who_has_seen_topics_that_were_made_anew_since_is_refused_and_not_read_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Connected(Log):
+        def beginning_offsets(self, partitions: object) -> dict[TopicPartition, int]:
+            return {PART: 0}
+
+        def end_offsets(self, partitions: object) -> dict[TopicPartition, int]:
+            return {PART: 3_000}
+
+        def offsets_for_times(self, times: object) -> dict[TopicPartition, Any]:
+            return {PART: SimpleNamespace(offset=0)}
+
+        def close(self) -> None:
+            """It holds nothing."""
+
+    log, client = Connected(), returning("ana", b"other")
+    monkeypatch.setattr(history, "connect_consumer", lambda *_, **__: log)
+    monkeypatch.setattr(history, "layout_of", lambda *_: Layout((PART,), b"epoch"))
+    found = history.scan(
+        Cluster(("127.0.0.1:1",)), ["t"], VIEWS, [client], oldest_ms=0, is_stopping=lambda: False
+    )
+    assert (found.returning, found.refused, log.offset) == ([], [(client, Resync.EPOCH)], 0)
 
 
 def test_who_leaves_or_is_sent_away_meanwhile_is_left_out() -> None:

@@ -290,6 +290,19 @@ def test_topics_made_anew_are_told_to_all_also_to_those_who_wait() -> None:
     assert live.shown == waits.shown == [(0, 0)]
 
 
+@pytest.mark.parametrize("scanned", [EPOCH, b"anew!"])
+def test_topics_made_anew_while_a_scan_runs_are_told_whatever_topics_it_has_found(scanned: bytes) -> None:
+    bridge = Bridge([(0, "ana")] * 3, start=(3, 0))
+    client = behind_and_back(bridge, Cursor(EPOCH, (1, 0)).pack())
+    taken = bridge.hub.take_behind()
+    bridge.hub.begin(b"anew!", (2, 0))
+    taken[0].offsets = (2, 0)
+    bridge.hub.caught_up(taken, scanned)
+    client.take()
+    assert (client.resyncs, client.cursor) == ([Resync.EPOCH], bridge.hub.cursor)
+    assert [welcome["resumed"] for welcome in client.welcomes] == [False]
+
+
 def test_a_scan_that_fails_sends_its_clients_away_to_come_back() -> None:
     bridge = Bridge([(0, "ana")] * 3, start=(3, 0))
     client = behind_and_back(bridge, Cursor(EPOCH, (1, 0)).pack())
