@@ -30,6 +30,8 @@ class LiveClient:
     bye: Frame | None = None
     welcome: Frame = field(default_factory=dict)
     others: list[Frame] = field(default_factory=list)
+    #: Since when the log is not followed, as it was told last.
+    stale_since: str | None = None
     _seen: dict[int, int] = field(default_factory=dict)
     _epoch: str | None = None
     _socket: ClientConnection | None = None
@@ -101,6 +103,8 @@ class LiveClient:
                 self._seen.clear()
             self._epoch = frame["epoch"]
             self.cursor = frame["cursor"] or self.cursor
+        if kind in {"welcome", "ping"}:
+            self.stale_since = frame.get("stale_since", self.stale_since)
         if kind == "welcome":
             self.welcome = frame
         elif kind == "resync":

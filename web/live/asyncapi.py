@@ -107,7 +107,12 @@ def _server_frames() -> dict[str, Schema]:
             "Events were missed: load anew, then go on from the cursor.",
             {"why": {"enum": [why.value for why in Resync]}, "cursor": _CURSOR, "epoch": _TEXT},
         ),
-        "ping": _frame("ping", "Shows that the connection lives.", {"c": _CURSOR}, []),
+        "ping": _frame(
+            "ping",
+            "Shows that the connection lives. Without `stale_since` the last value holds.",
+            {"c": _CURSOR, "stale_since": {**_TIME, "type": ["string", "null"]}},
+            [],
+        ),
         "refresh": _frame("refresh", "The token ends soon: send a new one.", {"within_s": _NUMBER}),
         "bye": _frame(
             "bye",

@@ -155,8 +155,18 @@ class Hub:
             self._resync(session, Resync.EPOCH, is_new=False)
 
     def set_stale(self, since: float | None) -> None:
-        """Note since when the log is not followed; None if it is."""
+        """Note since when the log is not followed; None if it is. Who is up to date is told at once."""
+        has_changed = (since is None) != (self.stale_since is None)
         self.stale_since = since
+        if not has_changed:
+            return
+        ping = self._ping(self.cursor)
+        for sessions in self._live.values():
+            for session in sessions.values():
+                session.send(ping)
+
+    def _ping(self, cursor: str | None) -> Waiting:
+        return Waiting(protocol.ping(cursor, stale_since=_as_time(self.stale_since)), cursor)
 
     def advance(self, entries: Iterable[Entry], offsets: Sequence[int], skipped: int = 0) -> None:
         """Send what was read of the log, up to ``offsets``."""
@@ -257,10 +267,11 @@ class Hub:
             elif now - returning.since >= self._ahead_s:
                 del self._ahead[returning.session.id]
                 self._resync(returning.session, Resync.FUTURE)
+        for_live, for_others = self._ping(self.cursor), self._ping(None)
         for session in list(self._sessions.values()):
             if now >= session.due_at:
                 is_live = session.id in self._live.get(session.user, ())
-                session.tick(now, self.cursor if is_live else None)
+                session.tick(now, for_live if is_live else for_others)
 
 
 def _in_portions(entries: Sequence[Entry]) -> Iterator[tuple[list[str], bool]]:

@@ -145,9 +145,13 @@ def refresh(within_s: float) -> str:
     return _frame("refresh", within_s=round(within_s))
 
 
-def ping(cursor: str | None) -> str:
-    """Show that the connection lives, and how far the log was read: nothing below is still to come."""
-    return _frame("ping") if cursor is None else _frame("ping", c=cursor)
+def ping(cursor: str | None, *, stale_since: str | None) -> str:
+    """Show that the connection lives, and how far the log was read: nothing below is still to come.
+
+    ``stale_since``: as in :func:`welcome`, for who was welcome before that changed.
+    """
+    c = {} if cursor is None else {"c": cursor}
+    return _frame("ping", **c, stale_since=stale_since)
 
 
 def bye(code: Close, again_after_ms: int | None, why: str = "") -> str:

@@ -92,8 +92,8 @@ class Session:
             self.ending = ending
             self.wake()
 
-    def tick(self, now: float, cursor: str | None) -> None:
-        """Do what is due: ping, ask for a new token, end. ``cursor`` is how far the log was read."""
+    def tick(self, now: float, ping: Waiting) -> None:
+        """Do what is due: send ``ping``, ask for a new token, end."""
         if now >= self._expires_at:
             self.end(Close.TOKEN_ENDED, 0, "the token has ended")
         elif now >= self._refresh_at:
@@ -105,8 +105,8 @@ class Session:
                 return
             self._awaits_pong = self.answers
             self._ping_at = now + protocol.PING_S
-            # Behind frames that wait, the cursor reaches further than they do.
-            self.send(Waiting(protocol.ping(cursor), cursor))
+            # Behind frames that wait, its cursor reaches further than they do.
+            self.send(ping)
         self._set_due()
 
     def _set_due(self) -> None:

@@ -1,4 +1,4 @@
-"""Kafka is away for a while: clients stay, are told so when they come, and get everything afterwards."""
+"""Kafka is away for a while: clients stay, are told so, and get everything afterwards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,13 @@ def test_clients_stay_and_miss_nothing(
             assert bridge.bridge.hub.stale_since <= before + 5
             assert comes.connect()["stale_since"] is not None
             assert bridge.bridge.status()["following"] is False
+            while stays.stale_since is None:
+                assert stays.receive(5)
+            assert stays.stale_since == comes.stale_since
         wait_for(lambda: bridge.bridge.hub.stale_since is None)
+        for client in (stays, comes):
+            while client.stale_since is not None:
+                assert client.receive(5)
         producer.deliver(topics[0], event_record("two", ANY_OWNER, "todo-1"))
         assert titles(stays.read_until(2)) == ["one", "two"]
         assert titles(comes.read_until(1)) == ["two"]

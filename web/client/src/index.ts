@@ -57,6 +57,7 @@ class Client implements Live {
   #reader: Reader;
   #connection: Connection;
   #tabs: Tabs | undefined;
+  /** The last one, with what was said since. */
   #welcome: Welcome | undefined;
   /** The cursor before the next frame of the socket. */
   #at: Cursor | null = null;
@@ -154,6 +155,9 @@ class Client implements Live {
 
   #read(at: Cursor, frame: LogFrame): void {
     if (frame.type === "welcome") this.#welcome = frame;
+    else if (frame.type === "ping" && frame.stale_since !== undefined && this.#welcome) {
+      this.#welcome = { ...this.#welcome, stale_since: frame.stale_since };
+    }
     this.#reader.take(at, frame);
   }
 

@@ -37,6 +37,8 @@ export interface Events {
 export interface Ping {
   type: "ping";
   c?: Cursor;
+  /** As in welcome; a bridge of an older version sends none. */
+  stale_since?: string | null;
 }
 
 export interface Bye {

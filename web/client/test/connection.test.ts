@@ -279,6 +279,13 @@ test("since when the log is not followed is there to be shown", async () => {
   await settle();
   FakeSocket.last.welcome({ stale_since: "2026-06-01T12:00:00Z" });
   assert.equal(seen.live.staleSince, "2026-06-01T12:00:00Z");
+  FakeSocket.last.say({ type: "ping", c: "c0", stale_since: null });
+  assert.equal(seen.live.staleSince, null);
+  FakeSocket.last.say({ type: "ping", c: "c0", stale_since: "2026-06-01T13:00:00Z" });
+  assert.equal(seen.live.staleSince, "2026-06-01T13:00:00Z");
+  // As a bridge of an older version pings.
+  FakeSocket.last.say({ type: "ping", c: "c0" });
+  assert.equal(seen.live.staleSince, "2026-06-01T13:00:00Z");
 });
 
 test("a socket that neither opens nor closes is given up after 20 s", async () => {

@@ -41,6 +41,18 @@ test("a tab that comes later loads where the log is then, and goes on from there
   assert.deepEqual(second.loads, ["start"]);
 });
 
+test("every tab knows since when the log is not followed, also one that comes later", async () => {
+  const all = await tabs(2);
+  FakeSocket.last.say({ type: "ping", c: "c0", stale_since: "2026-06-01T12:00:00Z" });
+  all.push(client({ user: "ana" }));
+  await settle();
+  assert.deepEqual(all.map(({ live }) => live.staleSince), Array(3).fill("2026-06-01T12:00:00Z"));
+  FakeSocket.last.say({ type: "ping", c: "c0", stale_since: null });
+  await settle();
+  assert.deepEqual(all.map(({ live }) => live.staleSince), Array(3).fill(null));
+  assert.deepEqual(all.map(({ loads }) => loads), Array(3).fill(["start"]));
+});
+
 test("when the tab with the socket closes, another goes on from what it has seen", async () => {
   const all = await tabs(3);
   FakeSocket.last.event(1);

@@ -31,7 +31,11 @@ FRAMES = {
         ),
     ],
     "resync": [protocol.resync(why, cursor="c", epoch="ab") for why in Resync],
-    "ping": [protocol.ping(None), protocol.ping("c")],
+    "ping": [
+        protocol.ping(None, stale_since=None),
+        protocol.ping("c", stale_since="2026-06-01T12:00:00Z"),
+        '{"type":"ping","c":"c"}',  # of an older version
+    ],
     "refresh": [protocol.refresh(59.6)],
     "bye": [protocol.bye(Close.GOING_AWAY, 731, "the server stops"), protocol.bye(Close.TOKEN_REFUSED, None)],
 }

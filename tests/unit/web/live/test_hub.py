@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from web.live.cursor import Cursor
 from web.live.hub import AHEAD_S, MAX_IN_SCAN, Hub
 from web.live.outbox import MAX_BYTES, MAX_FRAMES
-from web.live.protocol import Close, Resync
+from web.live.protocol import PING_S, Close, Resync
 from web.live.ring import Entry
 from web.live.session import Session
 
@@ -74,6 +74,7 @@ class Client:
         self.shown: list[tuple[int, int]] = []
         self.resyncs: list[str] = []
         self.welcomes: list[dict[str, Any]] = []
+        self.pings: list[dict[str, Any]] = []
         self.session: Session | None = None
         self._seen = {0: -1, 1: -1}
 
@@ -108,6 +109,8 @@ class Client:
                 if event["o"] > self._seen[event["p"]]:
                     self._seen[event["p"]] = event["o"]
                     self.shown.append((event["p"], event["o"]))
+        elif frame["type"] == "ping":
+            self.pings.append(frame)
         self.cursor = frame.get("c", self.cursor)
 
 
@@ -301,6 +304,36 @@ def test_topics_made_anew_while_a_scan_runs_are_told_whatever_topics_it_has_foun
     client.take()
     assert (client.resyncs, client.cursor) == ([Resync.EPOCH], bridge.hub.cursor)
     assert [welcome["resumed"] for welcome in client.welcomes] == [False]
+
+
+def test_everyone_is_told_once_when_the_log_is_not_followed_any_more_and_when_it_is_again() -> None:
+    bridge = Bridge([(0, "ana")] * 3)
+    client = behind_and_back(bridge, None)
+    waits = behind_and_back(bridge, Cursor(EPOCH, (1, 0)).pack())
+    for since in (0.0, 0.0, None, None):
+        bridge.hub.set_stale(since)
+    client.take()
+    told = [(ping["stale_since"], ping["c"]) for ping in client.pings]
+    assert told == [("1970-01-01T00:00:00+00:00", bridge.hub.cursor), (None, bridge.hub.cursor)]
+    bridge.hub.set_stale(0.0)
+    waits.take()
+    assert (waits.pings, waits.welcomes) == ([], [])
+    bridge.read_all()  # what was read before is still handed over
+    waits.take()
+    assert [welcome["stale_since"] for welcome in waits.welcomes] == ["1970-01-01T00:00:00+00:00"]
+
+
+def test_each_ping_says_since_when_the_log_is_not_followed_and_is_one_frame_for_all() -> None:
+    bridge = Bridge([(0, "ana")] * 3)
+    clients = [behind_and_back(bridge, None) for _ in range(2)]
+    bridge.hub.set_stale(0.0)
+    for client in clients:
+        client.take()
+    bridge.hub.tick(PING_S)
+    first, second = [client.session.outbox.take() for client in clients if client.session is not None]
+    assert first is second
+    assert first is not None
+    assert json.loads(first.text)["stale_since"] == "1970-01-01T00:00:00+00:00"
 
 
 def test_a_scan_that_fails_sends_its_clients_away_to_come_back() -> None:

@@ -33,7 +33,7 @@ def test_events_that_wait_are_joined_with_the_cursor_of_the_last() -> None:
     outbox = Outbox()
     for number in range(3):
         outbox.put(event(number))
-    outbox.put(Waiting(protocol.ping("c9")))
+    outbox.put(Waiting(protocol.ping("c9", stale_since=None)))
     outbox.put(event(3))
     frames = [json.loads(frame.text) for frame in drained(outbox)]
     assert [frame["type"] for frame in frames] == ["event", "ping", "event"]

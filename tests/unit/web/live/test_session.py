@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from web.live import protocol
 from web.live.outbox import MAX_FRAMES, Waiting
 from web.live.protocol import MAX_FRAMES_PER_S, PING_S, REFRESH_BEFORE_S, Close
 from web.live.session import Pace, Session
+
+PING = Waiting(protocol.ping("c", stale_since=None), "c")
 
 
 class Woken:
@@ -33,17 +36,17 @@ def sent(session: Session) -> list[dict[str, Any]]:
 def tick_until(session: Session, end: int) -> None:
     for now in range(end + 1):
         if now >= session.due_at:
-            session.tick(now, "c")
+            session.tick(now, PING)
 
 
 def test_a_client_that_answers_pings_stays() -> None:
     session = session_of()
     for now in range(200):
         if now >= session.due_at:
-            session.tick(now, "c")
+            session.tick(now, PING)
             session.heard()
     assert session.ending is None
-    assert sent(session) == [{"type": "ping", "c": "c"}] * int(199 // PING_S)
+    assert sent(session) == [json.loads(PING.text)] * int(199 // PING_S)
 
 
 def test_a_client_that_does_not_answer_is_sent_away_and_one_that_cannot_stays() -> None:
@@ -61,7 +64,7 @@ def asked_for_tokens(session: Session, until: float, bring: Callable[[float], fl
     for turn in range(int(until * 4)):
         now = turn / 4
         if now >= session.due_at:
-            session.tick(now, None)
+            session.tick(now, PING)
         for frame in sent(session):
             session.heard()
             if frame["type"] == "refresh":
@@ -74,14 +77,14 @@ def test_a_new_token_is_asked_for_and_without_it_the_session_ends() -> None:
     session = session_of(expires_at=20)
     tick_until(session, 9)
     assert sent(session) == []
-    session.tick(10, None)
+    session.tick(10, PING)
     assert sent(session) == [{"type": "refresh", "within_s": 10}]
     session.renew(expires_at=10 + 3 * REFRESH_BEFORE_S, now=10)
     session.heard()
     assert session.due_at < 10 + 2 * REFRESH_BEFORE_S
-    session.tick(10 + 2 * REFRESH_BEFORE_S, None)
+    session.tick(10 + 2 * REFRESH_BEFORE_S, PING)
     assert sent(session) == [{"type": "refresh", "within_s": REFRESH_BEFORE_S}]
-    session.tick(10 + 3 * REFRESH_BEFORE_S, None)
+    session.tick(10 + 3 * REFRESH_BEFORE_S, PING)
     assert session.ending is not None
     assert session.ending.code is Close.TOKEN_ENDED
     assert json.loads(session.ending.bye)["again_after_ms"] == 0
@@ -96,7 +99,7 @@ def test_a_client_that_brings_the_token_that_it_has_is_asked_some_times_and_then
     session = session_of(expires_at=300)
     asked = asked_for_tokens(session, 300, lambda _now: 300)
     assert asked == [240, 270, 285, 292.5, 296.25, 298.25, 299.25]
-    session.tick(300, None)
+    session.tick(300, PING)
     assert session.ending is not None
     assert session.ending.code is Close.TOKEN_ENDED
 
@@ -105,7 +108,7 @@ def test_a_stream_cannot_bring_a_new_token_so_it_is_not_asked_for() -> None:
     session = session_of(expires_at=20, answers=False)
     tick_until(session, 19)
     assert sent(session) == []
-    session.tick(20, None)
+    session.tick(20, PING)
     assert session.ending is not None
 
 

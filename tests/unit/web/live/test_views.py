@@ -127,7 +127,8 @@ def test_two_updates_about_a_todo_both_come_to_a_client_that_is_slow(deed: Deed)
         entry = entry_of(update_record([update]))
         assert entry is not None
         outbox.put(Waiting(protocol.events([entry.body], entry.cursor), entry.cursor, entry))
-    assert not outbox.put(Waiting(protocol.ping(None)))  # too much: what can be left out, is
+    # Too much: what can be left out, is.
+    assert not outbox.put(Waiting(protocol.ping(None, stale_since=None)))
     assert outbox.left_out == 0
     frame = outbox.take()
     assert frame is not None
