@@ -175,6 +175,24 @@ def test_the_liveness_of_a_pod_never_depends_on_others() -> None:
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_that_ends_serves_while_connections_still_come_to_it_and_has_time_for_its_clients(
+    overlay: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = built(overlay)
+    services = {resource["metadata"]["name"] for resource in resources if resource["kind"] == "Service"}
+    monkeypatch.setattr(Path, "is_file", lambda _path: True)
+    routed = []
+    for name, container, pod in containers(resources):
+        if name.partition("/")[0] in services:
+            routed.append(name)
+            pause_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+            drain = load_settings(environment(container, resources), env_file=None).web.drain
+            assert pause_s >= 5
+            assert pod["terminationGracePeriodSeconds"] >= pause_s + drain.total_seconds() + 15
+    assert routed == ["todo-bridge/bridge", "todo-web/web"]
+
+
 @pytest.fixture(scope="module")
 def of_the_code() -> list[Resource]:
     """What the command prints, in a process of its own: other tests of this one declare queues."""
