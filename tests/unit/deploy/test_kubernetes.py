@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -75,13 +76,13 @@ def _completed(patch: Resource) -> Resource:
 
 
 @cache
-def built(overlay: str) -> list[Resource]:
+def built(overlay: str, manifests: Path = MANIFESTS) -> list[Resource]:
     kustomize, kubectl = shutil.which("kustomize"), shutil.which("kubectl")
     if kustomize is None and kubectl is None:
         pytest.skip("neither kustomize nor kubectl is on the PATH")
     build = [kustomize, "build"] if kustomize else [str(kubectl), "kustomize"]
     done = subprocess.run(
-        [*build, str(MANIFESTS / "overlays" / overlay)], capture_output=True, text=True, check=False
+        [*build, str(manifests / "overlays" / overlay)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return documents(done.stdout)
@@ -214,7 +215,29 @@ def test_each_queue_of_the_application_has_its_figure_for_scaling(of_the_code: l
     urls = [trigger["metadata"]["url"] for trigger in scaled["spec"]["triggers"]]
     names = [resource["metadata"]["name"] for resource in of_the_code]
     queues = [name.removeprefix("todo.jobs.") for name in names if name.startswith("todo.jobs.")]
-    assert sorted(urls) == sorted(f"http://todo-web/queues/{queue}/scaling" for queue in queues)
+    assert sorted(urls) == sorted(f"http://todo-web.todo.svc/queues/{queue}/scaling" for queue in queues)
+
+
+@pytest.mark.parametrize("namespace", ["todo", "shop"])
+def test_the_figure_for_scaling_is_found_from_the_namespace_of_whoever_asks(
+    namespace: str, tmp_path: Path
+) -> None:
+    manifests = tmp_path / "kubernetes"
+    shutil.copytree(MANIFESTS, manifests)
+    overlay = manifests / "overlays" / "complete" / "kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("namespace: todo\n", f"namespace: {namespace}\n"))
+    resources = built("complete", manifests)
+    [scaled] = [resource for resource in resources if resource["kind"] == "ScaledObject"]
+    urls = [urlsplit(trigger["metadata"]["url"]) for trigger in scaled["spec"]["triggers"]]
+    [service] = [
+        resource
+        for resource in resources
+        if resource["kind"] == "Service" and resource["metadata"]["name"] == "todo-web"
+    ]
+    assert service["metadata"]["namespace"] == namespace
+    assert {url.netloc for url in urls} == {f"todo-web.{namespace}.svc"}
+    assert {url.scheme for url in urls} == {"http"}
+    assert all(url.path.endswith("/scaling") for url in urls)
 
 
 def test_the_topics_and_users_for_strimzi_are_those_of_the_code(of_the_code: list[Resource]) -> None:
