@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..broker.kafka_broker import KafkaBroker
 from ..controls.controls import WAIT_S, Confirmation
 from ..dead_letters.filter import Filter
 from ..dead_letters.letter import Reason
-from ..dead_letters.reader import Entry
+from ..dead_letters.reader import Advance, Entry
 from ..dead_letters.resolving import Resolution
 from ..dead_letters.selection import Picked, Search, Selection
 from .action_log import WriteAction
-from .dead_letters import act, replaying
-from .logged import write_end
+from .dead_letters import Action, act, replaying
+from .logged import Stopped, write_end
+from .told_runs import ToldRun
+from .turn import Turn, begun
 
 #: The most bytes of jobs that are in memory at once.
 _MAX_BYTES = 64 * 1024 * 1024
+_HELD = Filter(reason=Reason.HELD)
 
 
 class Held(NamedTuple):
@@ -36,16 +40,21 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class Lifted:
-    """What a lift has done: if not all workers have confirmed, nothing is replayed, as they would hold it."""
+    """What a lift has done: if not all workers have confirmed, nothing is replayed, as they would hold it.
+
+    ``stopped`` says why the replay ended early, if somebody stopped it or others acted for too long.
+    """
 
     confirmation: Confirmation
     held: int = 0
     resolution: Resolution = field(default_factory=Resolution)
+    stopped: str | None = None
 
     @property
     def is_complete(self) -> bool:
         """Whether all that was held is replayed."""
-        return self.confirmation.is_complete and self.resolution.done == self.held
+        is_over = self.confirmation.is_complete and self.stopped is None
+        return is_over and self.resolution.done == self.held
 
 
 def lift(
@@ -58,44 +67,92 @@ def lift(
     progress: Callable[[Confirmation], object] = lambda _: None,
     ignore_silent: bool = False,
     write: WriteAction = lambda *_: None,
+    tell: Callable[[ToldRun], object] = lambda _: None,
+    most_s: float | None = None,
 ) -> Lifted:
     """End a switch, wait until all workers have confirmed that, and replay what it holds.
 
     If it is interrupted, or not all have confirmed, do it again: what is left is replayed then. Jobs that
     come after the end of the switch may run before those that were held. A worker that is silent has not
     confirmed, unless ``ignore_silent`` says that such ones are dead. ``write`` writes it into the log of
-    actions first, and its end. Raises KafkaUnreachable or NotAuthorized.
+    actions first, and its end. The replay waits for others that act on dead letters, ``most_s`` seconds at
+    most, and ``tell`` is called with each. Raises KafkaUnreachable or NotAuthorized.
     """
     write(who, "lift switch", {"switch": switch_id, "why": why})
     change = broker.controls.lift(switch_id, who=who, why=why)
     found = broker.controls.wait_confirmed(change, timeout_s, progress, ignore_silent=ignore_silent)
     lifted = Lifted(found)
     if lifted.confirmation.is_complete:
-        _replay(broker, switch_id, lifted)
+        try:
+            _replay(broker, switch_id, lifted, who=who, tell=tell, most_s=most_s)
+        except Stopped as exc:
+            lifted.stopped = str(exc)
         done = {"switch": switch_id, "held": lifted.held, "done": lifted.resolution.done}
         write_end(write, who, "lift switch: replayed", done)
     return lifted
 
 
-def _replay(broker: KafkaBroker, switch_id: str, lifted: Lifted) -> None:
-    search = Search(broker.producer, broker.topics.dead_letters)
-    entries = search.matching(Filter(reason=Reason.HELD))
-    found = list(in_order(_held(entry) for entry in entries if entry.letter.held_by == switch_id))
-    lifted.held = len(found)
+def _replay(
+    broker: KafkaBroker,
+    switch_id: str,
+    lifted: Lifted,
+    *,
+    who: str,
+    tell: Callable[[ToldRun], object],
+    most_s: float | None,
+) -> None:
+    lifted.held = sum(1 for _ in _held_by(switch_id, Search(broker.producer, broker.topics.dead_letters)))
+    if not lifted.held:
+        return
     action = replaying(broker)
-    for some in parts(found):
-        rank = {(one.partition, one.offset): number for number, one in enumerate(some)}
-        picked = (Picked(one.time_ms, one.partition, one.offset, "", "") for one in sorted(some))
-        act(
-            broker,
-            search,
-            Selection(picked),
-            action,
-            lifted.resolution,
-            order=lambda entry, rank=rank: rank[entry.record.partition, entry.record.offset],  # type: ignore[misc]
-        )
-        if lifted.resolution.away is not None:
-            return
+    action = replace(action, facts={**action.facts, "switch": switch_id})
+    with begun(broker, who, action, _HELD, lifted.resolution, letters=lifted.held) as turn:
+        turn.wait_for_others(tell, most_s=most_s)
+        search = _search(broker, turn)
+        # Those before may have replayed some of what was counted.
+        found = list(in_order(map(_held, _held_by(switch_id, search))))
+        lifted.held = len(found)
+        for some in parts(found):
+            _replay_part(broker, search, action, some, resolution=lifted.resolution, turn=turn)
+            if lifted.resolution.away is not None:
+                return
+
+
+def _replay_part(
+    broker: KafkaBroker,
+    search: Search,
+    action: Action,
+    some: Sequence[Held],
+    *,
+    resolution: Resolution,
+    turn: Turn,
+) -> None:
+    rank = {(one.partition, one.offset): number for number, one in enumerate(some)}
+    act(
+        broker,
+        search,
+        Selection(Picked(one.time_ms, one.partition, one.offset, "", "") for one in sorted(some)),
+        action,
+        resolution,
+        progress=lambda _: turn.pause(0.0),
+        wait=turn.pause,
+        order=lambda entry: rank[entry.record.partition, entry.record.offset],
+    )
+
+
+def _search(broker: KafkaBroker, turn: Turn) -> Search:
+    """A search during which others hear that the run goes on: to read many letters takes minutes."""
+
+    @contextmanager
+    def watch(_doing: str) -> Iterator[Advance]:
+        yield lambda *_: turn.pause(0.0)
+
+    return Search(broker.producer, broker.topics.dead_letters, watch)
+
+
+def _held_by(switch_id: str, search: Search) -> Iterator[Entry]:
+    entries = search.matching(_HELD)
+    return (entry for entry in entries if entry.letter.held_by == switch_id)
 
 
 def _held(entry: Entry) -> Held:

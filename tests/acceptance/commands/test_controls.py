@@ -81,6 +81,8 @@ def test_an_operator_pauses_a_queue_takes_jobs_out_and_sees_why_they_wait(
         "switch off",
         "resume",
         "lift switch",
+        "replay",
+        "replay: ended",
         "lift switch: replayed",
     ]
     assert (json.loads(told[-1])["who"], json.loads(told[-1])["about"]["why"]) == (
@@ -88,11 +90,11 @@ def test_an_operator_pauses_a_queue_takes_jobs_out_and_sees_why_they_wait(
         "the mail server is down",
     )
     checked = json.loads(run("actions", "verify", "--json").stdout)
-    assert (checked["ok"], checked["records"]) == (True, 5)
+    assert (checked["ok"], checked["records"]) == (True, 7)
     assert run("queues", "resume", "notifications", "--by", "ann").returncode == 0
     expected = f"{checked['records']}:{checked['head']}"
     assert run("actions", "verify", "--expect", expected).returncode == 0
-    wrong = run("actions", "verify", "--expect", f"6:{checked['head']}")
+    wrong = run("actions", "verify", "--expect", f"8:{checked['head']}")
     assert (wrong.returncode, "another head" in wrong.stderr) == (1, True)
     (anns,) = run("actions", "list", "--who", "ann", "--json").stdout.splitlines()
     assert json.loads(anns)["who"] == f"ann ({shown['who']})"

@@ -19,6 +19,8 @@ from ..desk import Desk, Viewer
 from ..sessions.rights import Permission
 
 _MAX_CHARS = 500
+#: How long a lift waits for others that act on dead letters: whoever has sent the form waits for the answer.
+_OTHERS_S = 10.0
 
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
@@ -55,13 +57,15 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     @desk.open_to(Permission.SWITCH)
     def lift(request: Request) -> Response:
         _, who, name = _asked(request)
-        lifted = operations.lift(desk.broker, name, who=who, write=desk.actions.write)
+        lifted = operations.lift(desk.broker, name, who=who, write=desk.actions.write, most_s=_OTHERS_S)
         done = f"{lifted.resolution.done:,} of {lifted.held:,} held jobs were replayed, in their order."
         if lifted.is_complete:
             return desk.say(request, "The switch is lifted", f"{lifted.confirmation}. {done}")
         unheard = ", ".join((*lifted.confirmation.missing, *lifted.confirmation.silent))
         if unheard:
             done = f"Nothing was replayed, as these would hold it again: {unheard}. Lift it again then."
+        if lifted.stopped is not None:
+            done = f"{done} It ended early: {lifted.stopped}. Lift it again for the rest."
         title = "The switch is lifted, but not all is replayed"
         return desk.say(request, title, f"{lifted.confirmation}. {done}")
 

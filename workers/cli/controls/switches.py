@@ -17,6 +17,7 @@ from ...errors import WrongUsage
 from ...operations.logged import LoggedControls, log_of
 from ...operations.switches import Lifted, lift
 from ..terminal import complain, console, visible
+from ..waiting import tell_of
 from . import confirming
 
 
@@ -86,6 +87,7 @@ def end(
             timeout_s=wait_s,
             ignore_silent=ignore_silent,
             write=log.write,
+            tell=tell_of,
         )
     broker.close()
     done, held = lifted.resolution.done, lifted.held
@@ -104,6 +106,8 @@ def _tell(lifted: Lifted) -> int:
     print(f"{lifted.resolution.done} of {lifted.held} held jobs replayed")
     for letter_id, error in lifted.resolution.failures:
         complain(f"not replayed: {letter_id}: {error}")
+    if lifted.stopped is not None:
+        complain(f"{lifted.stopped}; lift the switch once more for the rest")
     return int(not lifted.is_complete)
 
 

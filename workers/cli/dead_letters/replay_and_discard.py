@@ -15,13 +15,12 @@ from ...dead_letters.filter import Filter
 from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...display.progress import counting, progress
-from ...display.times import timestamp
 from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
 from ...operations.logged import Busy, Stopped
-from ...operations.told_runs import ToldRun
 from ...operations.turn import begun
 from ..terminal import complain, console, visible
+from ..waiting import tell_of
 from .shared_options import Options
 
 FAILED, INTERRUPTED = 1, 130
@@ -107,7 +106,7 @@ def _do(
     stopped, is_waiting = None, True
     try:
         with begun(broker, options.who, action, wanted, resolution, letters=selection.total) as turn:
-            turn.wait_for_others(_tell, most_s=options.wait_s)
+            turn.wait_for_others(tell_of, most_s=options.wait_s)
             is_waiting = False
             with counting(action.verb, selection.total) as count:
 
@@ -136,14 +135,6 @@ def _do(
         complain(f"{stopped} while it waited for others; nothing was {action.done}")
         return INTERRUPTED
     return _summary(action, selection.total, resolution, stopped)
-
-
-def _tell(other: ToldRun) -> None:
-    began = timestamp(other.began_ms)
-    complain(
-        f"waiting for a {other.verb} of {other.total} that {other.who} began at {began}, so that no job runs "
-        "twice; if its process was killed, for two and a half minutes at most"
-    )
 
 
 def _summary(action: Action, total: int, resolution: Resolution, stopped: str | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import TOPIC, FakeKafka
 from tests.unit.web.dashboard.forms import begin, fields_of, followed, told
 from web.dashboard import text
+from web.dashboard.pages import controls
 from workers.dead_letters.letter import Reason
 from workers.dead_letters.selection import Search, Selection
 from workers.operations.action_log import Chain
@@ -255,8 +257,29 @@ def test_a_switch_is_set_and_lifted_by_an_admin(client: Client, kafka: FakeKafka
     kafka.add("other", reason=Reason.HELD, held_by="another")
     assert "1 of 1 held jobs were replayed" in browser.post(path).text
     assert [json.loads(record.value or b"")["message_id"] for _, record in kafka.sent] == ["h"]
-    assert [did for _, did in told(kafka)] == ["switch off", "lift switch", "lift switch: replayed"]
+    assert [did for _, did in told(kafka)] == [
+        "switch off",
+        "lift switch",
+        "replay",
+        "replay: ended",
+        "lift switch: replayed",
+    ]
     wait_for(lambda: "No jobs are switched off" in browser.get("/switches").text)
+
+
+def test_a_lift_while_another_acts_says_that_and_replays_nothing(
+    client: Client, kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controls, "_OTHERS_S", 0.0)
+    browser = client("admin")
+    assert browser.post("/queues/mail/resume").status_code == 303
+    acts = Chain().value("bo@example.com", "replay", {"run": "other", "letters": 9}, 1)
+    kafka.actions.append(replace(kafka.actions[0], value=acts))
+    kafka.add("h", reason=Reason.HELD, held_by="3f")
+    page = browser.post("/switches/3f/lift").text
+    assert "0 of 1 held jobs were replayed" in page
+    assert "bo@example.com acts: a replay of 9" in page
+    assert not kafka.sent
 
 
 @pytest.mark.parametrize("harm", ["change", "remove", "exchange", "add", "junk"])

@@ -50,6 +50,6 @@ def test_a_lift_that_is_done_is_one_though_its_end_cannot_be_written(
 
     broker = Mock()
     broker.controls.wait_confirmed.return_value = Confirmation(1, 1)
-    monkeypatch.setattr(switches, "_replay", lambda *_: None)
+    monkeypatch.setattr(switches, "_replay", lambda *_, **__: None)
     assert lift(broker, "3f", who="ann", write=write).is_complete
     assert "the end of an action is not in the log" in caplog.text
