@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..delays.tiers import Tier
-from ..errors import InvalidName
+from ..errors import InvalidName, WorkersError
 from ..kafka import Cluster, create_missing_topics
-from ..kafka.producing.shared_attempt import SharedAttempt
+from ..kafka.producing.shared_attempt import SharedAttempt, again
 from ..records.sources import Source
 from ..topics import (
     Topics,
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: A job that waits for its exact time waits for less than this.
 _SOON_MS = 60_000
+#: After how long a topic of another application that could not be created is tried again.
+_REFUSED_S = 5.0
 #: In the set of prepared queues: the topics that are of no queue exist.
 _COMMON = ""
 
@@ -49,8 +51,11 @@ class Provisioning:
         topics: Topics,
         tiers: Sequence[Tier],
         layout: Layout,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Does no I/O."""
+        self._clock = clock
         self._cluster = cluster
         self._topics = topics
         self._tiers = tiers
@@ -60,6 +65,8 @@ class Provisioning:
         #: Queues whose topics are known to exist, and those that somebody waits for.
         self._prepared: set[str] = set()
         self._wanted: set[str] = set()
+        #: Queues of others that cannot be prepared: since when, and why.
+        self._refused: dict[str, tuple[float, WorkersError]] = {}
         self._attempt = SharedAttempt(cluster, "look up topics", self._create_missing)
 
     def add_source(self, queue: str, source: Source) -> None:
@@ -108,10 +115,23 @@ class Provisioning:
             await self._attempt.wait_async(_left(deadline))
 
     def prepare_foreign(self, queue: str) -> None:
-        """Create the topic of a queue that another application declares, if it does not exist. Blocks."""
-        if queue not in self._prepared:
+        """Create the topic of a queue that another application declares, if it does not exist. Blocks.
+
+        Raises as :meth:`prepare`. For some seconds it then raises that again at once: whoever moves thousands
+        of jobs of such a queue would ask Kafka for each, and those of all other queues would wait.
+        """
+        if queue in self._prepared:
+            return
+        since, error = self._refused.get(queue, (0.0, None))
+        if error is not None and self._clock() - since < _REFUSED_S:
+            raise again(error)
+        try:
             create_missing_topics(self._cluster, [self._jobs(queue)])
-            self._prepared.add(queue)
+        except WorkersError as exc:
+            self._refused[queue] = (self._clock(), exc)
+            raise
+        self._refused.pop(queue, None)
+        self._prepared.add(queue)
 
     def _create_missing(self) -> list[str]:
         queues = list(self._wanted)
