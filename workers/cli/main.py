@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import typer
 
+from ..runtime.interrupts import was_interrupted
 from . import plugins
 from .commands import app
 from .options import LOOK
@@ -28,7 +29,9 @@ def main() -> NoReturn:
         _add(plugin)
     try:
         app(prog_name="todo-workers")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as exc:
+        if not was_interrupted(exc):
+            raise
         sys.exit(INTERRUPTED)
     except OSError as exc:
         if exc.filename is None:

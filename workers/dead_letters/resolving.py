@@ -15,6 +15,7 @@ from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersErro
 from ..kafka import Cluster, awaited
 from ..kafka.producing.producer import DurableProducer
 from ..records.envelope import Record
+from ..runtime.interrupts import was_interrupted
 from .reader import Entry
 
 #: The most dead letters whose acks are awaited together, and the most bytes of their jobs.
@@ -128,7 +129,9 @@ def _send(
     for entry in entries:
         try:
             sent.append((entry, send(entry)))
-        except Exception as exc:  # noqa: BLE001 - the application's encoder and middleware may raise anything
+        except Exception as exc:  # the application's encoder and middleware may raise anything
+            if was_interrupted(exc):  # within a wait of the producer
+                raise KeyboardInterrupt from exc
             resolution.fail(entry, _ours(exc))
 
 

@@ -23,6 +23,7 @@ from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
 from ..kafka.abilities import Lack, lacks
 from ..kafka.patches.supported import REQUIREMENT
 from ..kafka.security.tls import days_left
+from ..runtime.interrupts import was_interrupted
 from ..topics import actions_spec
 from .queue_status import StatusReader
 from .topic_check import Checked, check
@@ -225,7 +226,9 @@ def _rights(broker: KafkaBroker, checked: list[Checked]) -> str:
 def _found(name: str, call: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, call())
-    except Exception as exc:  # noqa: BLE001 - a check of an application may raise anything
+    except Exception as exc:
+        if was_interrupted(exc):
+            raise
         return Finding(name, False, _words(exc))
 
 

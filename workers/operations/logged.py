@@ -18,6 +18,7 @@ from ..controls.then import Then
 from ..dead_letters.filter import Filter
 from ..dead_letters.resolving import Resolution
 from ..errors import WorkersError
+from ..runtime.interrupts import was_interrupted
 from .action_log import ActionLog, WriteAction
 from .dead_letters import Action
 
@@ -92,7 +93,8 @@ def written_down(
         yield
         ending = "failed" if resolution.away else "ended"
     except Exception as exc:
-        ending = ("stopped" if isinstance(exc, Stopped) else "failed") if has_begun else ""
+        if not was_interrupted(exc):
+            ending = ("stopped" if isinstance(exc, Stopped) else "failed") if has_begun else ""
         raise
     finally:
         if ending:

@@ -18,6 +18,7 @@ from ...display.progress import progress
 from ...errors import WorkersError, WrongUsage
 from ...kafka import awaited
 from ...records.envelope import Record
+from ...runtime.interrupts import was_interrupted
 from ..terminal import complain
 
 INTERRUPTED = 130
@@ -45,7 +46,7 @@ def export(broker: KafkaBroker, wanted: Filter, file: Path) -> int:
             part.rename(file)
         except BaseException as exc:
             part.unlink(missing_ok=True)
-            if isinstance(exc, KeyboardInterrupt):
+            if was_interrupted(exc):
                 complain(f"interrupted; {file} was not written")
                 return INTERRUPTED
             raise
@@ -69,9 +70,9 @@ def import_file(broker: KafkaBroker, file: Path) -> int:
                     awaited(under_way[0], broker.cluster, f"write to topic {topic}")
                     under_way.popleft()
                     count += 1
-        except (KeyboardInterrupt, WorkersError) as exc:
+        except (KeyboardInterrupt, RuntimeError, WorkersError) as exc:
             complain(f"{count} of {total} dead letters read from {file}")
-            if isinstance(exc, WorkersError):
+            if not was_interrupted(exc):
                 raise
             complain("interrupted; import it again, those that are there stay one entry")
             return INTERRUPTED

@@ -19,6 +19,7 @@ from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
 from ...operations.logged import Busy, Stopped
 from ...operations.turn import begun
+from ...runtime.interrupts import was_interrupted
 from ..terminal import complain, console, visible
 from ..waiting import tell_of
 from .shared_options import Options
@@ -124,7 +125,9 @@ def _do(
                     progress=advance,
                     wait=turn.pause,
                 )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as exc:
+        if not was_interrupted(exc):
+            raise
         stopped = "interrupted"
     except Busy as exc:
         complain(f"nothing was {action.done}: {exc}, and --wait is over; run it again later")

@@ -13,6 +13,7 @@ import dramatiq
 import pytest
 from typer.testing import CliRunner
 
+from tests.helpers.interrupts import interrupted_wait
 from tests.helpers.kafka_reading import letters_of, read_topic
 from workers import KafkaBroker, application
 from workers.cli.dead_letters import commands as dead_letter_cli
@@ -253,7 +254,7 @@ def test_an_import_keeps_few_on_their_way_and_tells_how_far_it_came(
 
     def watched(*args: Any, **options: Any) -> Any:
         if len(under_way) == 20:
-            raise KeyboardInterrupt
+            raise interrupted_wait()
         under_way.append(send(*args, **options))
         assert sum(not future.is_done for future in under_way) <= 5
         return under_way[-1]
@@ -282,6 +283,6 @@ def test_a_file_that_is_none_of_ours_is_refused_by_its_line(
 def _interrupted(matching: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     def some(*args: Any) -> Iterator[Any]:
         yield next(matching(*args))
-        raise KeyboardInterrupt
+        raise interrupted_wait()
 
     return some

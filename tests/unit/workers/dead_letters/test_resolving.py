@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.helpers.interrupts import interrupted_wait
 from tests.helpers.records import Consumed
 from workers import Cluster
 from workers.dead_letters import resolving
@@ -120,6 +121,19 @@ def test_one_that_is_interrupted_while_it_waits_counts_each_letter_once() -> Non
         resolve(cast(DurableProducer, producer), "dead", map(entry, "abcd"), job, resolution)
     assert (resolution.done, resolution.failed) == (3, 1)
     assert [one for one, _ in resolution.failures] == ["b"]
+
+
+def test_ctrl_c_within_a_wait_of_the_producer_is_no_failure_of_a_letter() -> None:
+    class Interrupted(Producer):
+        def send(self, topic: str, record: Record, *, partition: int | None = None) -> Any:
+            if (topic, record.key) == ("jobs", b"b"):
+                raise interrupted_wait()
+            return super().send(topic, record, partition=partition)
+
+    resolution = Resolution()
+    with pytest.raises(KeyboardInterrupt):
+        resolve(cast(DurableProducer, Interrupted()), "dead", map(entry, "abc"), job, resolution)
+    assert (resolution.failed, resolution.failures) == (0, [])
 
 
 def test_no_more_jobs_are_sent_once_kafka_has_refused_the_tombstones_of_a_batch() -> None:

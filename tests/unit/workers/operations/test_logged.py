@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from tests.helpers.interrupts import interrupted_wait
 from workers.controls.controls import Controls
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.resolving import Resolution
@@ -63,6 +64,7 @@ def test_what_cannot_be_written_is_not_done_and_what_is_refused_is_not_written()
         (None, None, "discard: ended"),
         (KafkaUnreachable("away"), None, "discard: failed"),
         (None, KeyboardInterrupt(), "discard: stopped"),
+        (None, interrupted_wait(), "discard: stopped"),
         (None, Stopped(), "discard: stopped"),
         (None, OSError("the disk is full"), "discard: failed"),
     ],
@@ -72,7 +74,7 @@ def test_the_end_of_an_action_is_told_with_what_was_done(
 ) -> None:
     log, resolution = Log(), Resolution()
     with (
-        suppress(KeyboardInterrupt, Stopped, OSError),
+        suppress(KeyboardInterrupt, RuntimeError, Stopped, OSError),
         written_down(log.write, "ann", discarding(), Filter(queue="mail"), resolution, letters=3),
     ):
         resolution.done, resolution.away = 2, away
@@ -84,16 +86,19 @@ def test_the_end_of_an_action_is_told_with_what_was_done(
     assert about["run"] == found["run"]
 
 
-def test_ctrl_c_just_when_the_beginning_was_written_leaves_none_without_an_end() -> None:
+@pytest.mark.parametrize("pressed", [KeyboardInterrupt(), interrupted_wait()])
+def test_ctrl_c_just_when_the_beginning_was_written_leaves_none_without_an_end(
+    pressed: BaseException,
+) -> None:
     log = Log()
 
     def write(who: str, did: str, about: Mapping[str, Any]) -> None:
         log.write(who, did, about)
         if did == "discard":
-            raise KeyboardInterrupt
+            raise pressed
 
     with (
-        pytest.raises(KeyboardInterrupt),
+        pytest.raises(type(pressed)),
         written_down(write, "ann", discarding(), Filter(), Resolution(), letters=1),
     ):
         pytest.fail("it has begun")

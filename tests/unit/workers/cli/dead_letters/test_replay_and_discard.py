@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+from unittest.mock import Mock
+
 import pytest
 
-from workers.cli.dead_letters.replay_and_discard import _summary
+from tests.helpers.interrupts import interrupted_wait
+from workers.cli.dead_letters import replay_and_discard
+from workers.cli.dead_letters.replay_and_discard import _do, _summary
+from workers.cli.dead_letters.shared_options import Options
+from workers.dead_letters.filter import Filter
 from workers.dead_letters.resolving import Resolution
 from workers.errors import KafkaUnreachable, NotAuthorized, WorkersError
 from workers.operations.dead_letters import discarding
@@ -25,3 +33,22 @@ def test_one_is_told_to_run_it_again_only_if_nothing_is_to_be_mended_before(
     assert "4 of 9 dead letters discarded" in told.out
     assert said in told.err
     assert ("again" in told.err) == ("again" in said)
+
+
+@pytest.mark.parametrize("pressed", [KeyboardInterrupt(), interrupted_wait()])
+def test_ctrl_c_at_each_step_of_a_wait_is_told_with_what_to_do_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pressed: BaseException
+) -> None:
+    def act(
+        _broker: object, _search: object, _selection: object, _action: object, done: Resolution, **_: Any
+    ) -> None:
+        done.done = 4
+        raise pressed
+
+    monkeypatch.setattr(replay_and_discard, "act", act)
+    monkeypatch.setattr(replay_and_discard, "begun", lambda *_, **__: nullcontext(Mock()))
+    status = _do(Mock(), Mock(), Mock(total=9), discarding(), options=Options(), wanted=Filter())
+    told = capsys.readouterr()
+    assert status == 130
+    assert "4 of 9 dead letters discarded" in told.out
+    assert "interrupted; run it again for the rest" in told.err

@@ -1,0 +1,48 @@
+"""How the command ends."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from tests.helpers.interrupts import interrupted_wait
+
+main = importlib.import_module("workers.cli.main")
+
+
+@pytest.fixture
+def ends_with(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Callable[[BaseException], None]:
+    """Runs the command; what it does raises an error."""
+
+    def run(error: BaseException) -> None:
+        def app(**_: object) -> NoReturn:
+            raise error
+
+        monkeypatch.setattr(main, "app", app)
+        main.main()
+
+    monkeypatch.setattr(main.plugins, "plugins", list)
+    monkeypatch.setattr(main, "_print_anything", lambda: None)
+    caplog.set_level(logging.CRITICAL, "kafka")  # as the command sets it; it has its own again after the test
+    return run
+
+
+@pytest.mark.parametrize("pressed", [KeyboardInterrupt(), interrupted_wait()])
+def test_ctrl_c_is_no_error_at_whichever_step_of_a_wait_it_comes(
+    ends_with: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str], pressed: BaseException
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ends_with(pressed)
+    assert ended.value.code == 130
+    assert not capsys.readouterr().err
+
+
+def test_an_error_of_the_program_is_shown_whole(ends_with: Callable[[BaseException], None]) -> None:
+    with pytest.raises(RuntimeError, match="a fault"):
+        ends_with(RuntimeError("a fault"))
