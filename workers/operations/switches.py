@@ -53,8 +53,14 @@ class Lifted:
     @property
     def is_complete(self) -> bool:
         """Whether all that was held is replayed."""
-        is_over = self.confirmation.is_complete and self.stopped is None
+        is_over = self.confirmation.is_complete and self.problem is None
         return is_over and self.resolution.done == self.held
+
+    @property
+    def problem(self) -> str | None:
+        """Why the replay ended before the last held job, if it did."""
+        away = self.resolution.away
+        return self.stopped or (None if away is None else str(away))
 
 
 def lift(

@@ -64,8 +64,8 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         unheard = ", ".join((*lifted.confirmation.missing, *lifted.confirmation.silent))
         if unheard:
             done = f"Nothing was replayed, as these would hold it again: {unheard}. Lift it again then."
-        if lifted.stopped is not None:
-            done = f"{done} It ended early: {lifted.stopped}. Lift it again for the rest."
+        if lifted.problem is not None:
+            done = f"{done} It ended early: {lifted.problem}. Lift it again for the rest."
         title = "The switch is lifted, but not all is replayed"
         return desk.say(request, title, f"{lifted.confirmation}. {done}")
 

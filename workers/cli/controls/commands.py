@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -143,6 +144,8 @@ def lift(
     """
     from .switches import end
 
+    # One that has to stop says what to do next, and in the log that it has ended: others wait for that.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise typer.Exit(
         end(app, switch, who=who(by), why=reason, wait=wait, ignore_silent=ignore_silent, as_json=json)
     )

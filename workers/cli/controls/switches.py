@@ -16,9 +16,13 @@ from ...dead_letters.filter import Filter, require_id
 from ...errors import WrongUsage
 from ...operations.logged import LoggedControls, log_of
 from ...operations.switches import Lifted, lift
+from ...runtime.interrupts import was_interrupted
 from ..terminal import complain, console, visible
 from ..waiting import tell_of
 from . import confirming
+
+INTERRUPTED = 130
+_AGAIN = "lift the switch once more for the rest: a job may run twice, none is lost"
 
 
 def add(
@@ -78,22 +82,30 @@ def end(
     """Lift a switch and replay what it holds; returns the exit status."""
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
-    with log_of(broker) as log:
-        lifted = lift(
-            broker,
-            _whole_id(broker, switch_id),
-            who=who,
-            why=why,
-            timeout_s=wait_s,
-            ignore_silent=ignore_silent,
-            write=log.write,
-            tell=tell_of,
-        )
+    whole_id = _whole_id(broker, switch_id)
+    try:
+        with log_of(broker) as log:
+            lifted = lift(
+                broker,
+                whole_id,
+                who=who,
+                why=why,
+                timeout_s=wait_s,
+                ignore_silent=ignore_silent,
+                write=log.write,
+                tell=tell_of,
+            )
+    except (KeyboardInterrupt, RuntimeError) as exc:
+        if not was_interrupted(exc):
+            raise
+        complain(f"interrupted; {_AGAIN}")
+        return INTERRUPTED
     broker.close()
     done, held = lifted.resolution.done, lifted.held
     if as_json:
         found = confirming.as_values(lifted.confirmation)
         print(json.dumps({"held": held, "replayed": done, **found}))
+        _tell_problems(lifted)
         return int(not lifted.is_complete)
     return _tell(lifted)
 
@@ -104,11 +116,20 @@ def _tell(lifted: Lifted) -> int:
         complain("nothing was replayed, as those workers would hold it again; lift the switch once more")
         return status
     print(f"{lifted.resolution.done} of {lifted.held} held jobs replayed")
-    for letter_id, error in lifted.resolution.failures:
-        complain(f"not replayed: {letter_id}: {error}")
-    if lifted.stopped is not None:
-        complain(f"{lifted.stopped}; lift the switch once more for the rest")
+    _tell_problems(lifted)
     return int(not lifted.is_complete)
+
+
+def _tell_problems(lifted: Lifted) -> None:
+    resolution = lifted.resolution
+    for letter_id, error in resolution.failures:
+        complain(f"not replayed: {letter_id}: {error}")
+    if resolution.failed > len(resolution.failures):
+        complain(f"and {resolution.failed - len(resolution.failures)} more not replayed")
+    if lifted.problem is not None and resolution.can_go_on:
+        complain(f"{lifted.problem}; {_AGAIN}")
+    elif lifted.problem is not None:
+        complain(f"{lifted.problem}; mend that first: each time before, some jobs may run once more")
 
 
 def _whole_id(broker: Any, beginning: str) -> str:
