@@ -98,6 +98,12 @@ def lift(
     return lifted
 
 
+def holding(broker: KafkaBroker) -> set[str]:
+    """The ids of the switches that hold jobs, also of those that are lifted. Raises KafkaUnreachable."""
+    search = Search(broker.producer, broker.topics.dead_letters)
+    return {switch for entry in search.matching(_HELD) if (switch := entry.letter.held_by) is not None}
+
+
 def _replay(
     broker: KafkaBroker,
     switch_id: str,

@@ -10,12 +10,13 @@ from typing import Any
 from rich.table import Table
 
 from ...application import load_broker
+from ...broker.kafka_broker import KafkaBroker
 from ...controls.decision import Switch, as_json
 from ...controls.then import Then
 from ...dead_letters.filter import Filter, require_id
 from ...errors import WrongUsage
 from ...operations.logged import LoggedControls, log_of
-from ...operations.switches import Lifted, lift
+from ...operations.switches import Lifted, holding, lift
 from ...runtime.interrupts import was_interrupted
 from ..terminal import complain, console, visible
 from ..waiting import tell_of
@@ -132,13 +133,19 @@ def _tell_problems(lifted: Lifted) -> None:
         complain(f"{lifted.problem}; mend that first: each time before, some jobs may run once more")
 
 
-def _whole_id(broker: Any, beginning: str) -> str:
-    """The id of the only switch that begins so; the text itself if none does: it may hold jobs still."""
+def _whole_id(broker: KafkaBroker, beginning: str) -> str:
+    """The id of the only switch that begins so, also of one that was lifted and holds jobs still.
+
+    The text itself if there is none.
+    """
     require_id(beginning)
-    ids = broker.controls.state().switches
-    found = [one for one in ids if one.startswith(beginning)]
+    found = [one for one in broker.controls.state().switches if one.startswith(beginning)]
+    if not found:
+        found = [one for one in holding(broker) if one.startswith(beginning)]
     if len(found) > 1 and beginning not in found:
         raise WrongUsage(f"several switches begin with {beginning}: {', '.join(sorted(found)[:3])}")
+    if not found:
+        complain(f"no switch begins with {beginning}, and no job is held by one that did")
     return found[0] if len(found) == 1 else beginning
 
 

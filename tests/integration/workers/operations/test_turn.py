@@ -13,6 +13,7 @@ import pytest
 from tests.helpers.waiting import wait_for
 from tests.unit.workers.dead_letters.index.test_table import a_letter
 from workers import Cluster, KafkaBroker
+from workers.cli.controls import switches as switches_command
 from workers.cli.dead_letters.replay_and_discard import replay_all
 from workers.cli.dead_letters.shared_options import Options
 from workers.dead_letters.filter import Filter
@@ -169,6 +170,27 @@ def test_a_lift_waits_for_a_replay_of_held_jobs_and_replays_the_rest(broker: Kaf
     assert [(one.held, one.resolution.done, one.is_complete) for one in lifted] == [(1, 1, True)]
     assert ("replay", "3f", 3) in told
     assert _jobs(broker) == ["c"]
+
+
+def test_a_lift_is_repeated_with_as_little_of_the_id_as_the_first_time(
+    broker: KafkaBroker, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches_command, "load_broker", lambda _app: broker)
+    switch, _ = broker.controls.switch(Filter(queue="mail"), "hold", who="ann")
+    _write_letters(broker, "a", reason=Reason.HELD, held_by=switch.id)
+    _write_letters(broker, "b", reason=Reason.HELD, held_by="another")
+    broker.controls.lift(switch.id, who="ann")  # not all workers had confirmed, so nothing was replayed
+
+    def end(switch_id: str) -> int:
+        options: dict[str, Any] = {"who": "ann", "why": "", "wait": "10s"}
+        return switches_command.end(None, switch_id, **options, ignore_silent=False, as_json=False)
+
+    monkeypatch.setattr(broker, "close", lambda: None)
+    assert end(switch.id[:5]) == 0
+    assert "1 of 1 held jobs replayed" in capsys.readouterr().out
+    assert _jobs(broker) == ["a"]
+    assert end(switch.id[:5]) == 0
+    assert f"no switch begins with {switch.id[:5]}" in capsys.readouterr().err
 
 
 def test_a_lift_that_may_not_wait_for_long_replays_nothing_and_says_who_acts(broker: KafkaBroker) -> None:
