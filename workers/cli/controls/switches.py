@@ -47,7 +47,12 @@ def add(
         switch, change = logged.switch(where, Then(then), who=who, why=why)
     if not as_json_:
         print(f"switch {switch.id} {_verb(switch)} {visible(_words(switch))}")
-    found = confirming.confirmed(broker, change, wait_s, quiet=as_json_, ignore_silent=ignore_silent)
+    try:
+        found = confirming.confirmed(broker, change, wait_s, quiet=as_json_, ignore_silent=ignore_silent)
+    except BaseException:
+        if as_json_:  # nothing has said yet that it is there: it would be set once more
+            complain(f"switch {switch.id} is set all the same")
+        raise
     broker.close()
     if as_json_:
         print(json.dumps(_values(switch, 0) | confirming.as_values(found)))

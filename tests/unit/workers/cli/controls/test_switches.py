@@ -1,4 +1,4 @@
-"""What `todo-workers switches lift` says if it ends early."""
+"""What `todo-workers switches` says if a command ends early."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.helpers.interrupts import interrupted_wait
-from workers.cli.controls import switches
+from workers.cli.controls import confirming, switches
 from workers.cli.controls.commands import switches_app
-from workers.controls.controls import Confirmation
+from workers.controls.controls import Change, Confirmation
+from workers.controls.decision import Note, Switch
+from workers.controls.then import Then
+from workers.dead_letters.filter import Filter
 from workers.dead_letters.resolving import Resolution
 from workers.errors import KafkaUnreachable, NotAuthorized
+from workers.operations.logged import LoggedControls
 from workers.operations.switches import Lifted
 
 Lift = Callable[..., Result]
@@ -83,3 +87,19 @@ def test_one_that_ends_early_says_why(
     assert said in ended.stderr
     if words:
         assert json.loads(ended.stdout)["held"] == 9
+
+
+@pytest.mark.parametrize("error", [KafkaUnreachable("Kafka is away"), KeyboardInterrupt()])
+def test_a_switch_whose_confirmation_fails_is_named_also_to_scripts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    where = Filter(actor="send")
+    made = Switch("3f9a21c0", where, Then.HOLD, Note("ann", 1))
+    monkeypatch.setattr(switches, "load_broker", lambda _app: Mock())
+    monkeypatch.setattr(switches, "log_of", lambda _broker: nullcontext(Mock()))
+    monkeypatch.setattr(LoggedControls, "switch", lambda *_, **__: (made, Change("switch/3f9a21c0", 1, 1)))
+    monkeypatch.setattr(confirming, "confirmed", lambda *_, **__: raises(error)())
+    with pytest.raises(type(error)):
+        switches.add(None, where, "hold", who="ann", why="", wait="10s", ignore_silent=False, as_json_=True)
+    told = capsys.readouterr()
+    assert (told.out, "switch 3f9a21c0 is set all the same" in told.err) == ("", True)
