@@ -126,8 +126,8 @@ def environment(container: Resource, resources: Iterable[Resource]) -> dict[str,
             [config] = [r for r in resources if r["kind"] == "ConfigMap" and r["metadata"]["name"] == name]
             found |= config["data"]
     found |= {one["name"]: one.get("value", "from a secret") for one in container.get("env", ())}
-    if "KAFKA_SASL_USERNAME" in found:
-        found["KAFKA_SASL_PASSWORD"] = "from a secret"
+    for user in {"KAFKA_SASL_USERNAME", "SMTP_USERNAME"} & found.keys():
+        found[user.replace("USERNAME", "PASSWORD")] = "from a secret"
     return found
 
 
