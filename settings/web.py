@@ -58,7 +58,7 @@ class WebSettings(Section):
     session_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = Field(
         default=None,
         description="Key that signs the dashboard's sessions, 32 bytes or more; else WEB_JWT_SECRET does, "
-        "or one that ends with the process. Never printed.",
+        "or one that is made at each start and that no other pod has. Never printed.",
     )
     read_only: OnOff = Field(
         default="off", description="Whether the dashboard only shows and changes nothing: on or off."

@@ -163,6 +163,11 @@ class DevelopmentKey:
     secret: str
 
 
+def is_local(settings: Settings) -> bool:
+    """Whether only this machine can connect."""
+    return settings.web.host in _LOOPBACK
+
+
 def development_key(settings: Settings) -> DevelopmentKey | None:
     """Make a key if none is set and only this machine can connect; None if one is set.
 
@@ -171,7 +176,7 @@ def development_key(settings: Settings) -> DevelopmentKey | None:
     web = settings.web
     if web.jwt_secret is not None or web.jwt_jwks is not None:
         return None
-    if web.host not in _LOOPBACK:
+    if not is_local(settings):
         raise NotConfigured(
             f"WEB_HOST={web.host} lets other machines connect, and no key is set: "
             "set WEB_JWT_SECRET, or WEB_JWT_JWKS to the public keys of your login service"

@@ -78,10 +78,12 @@ def make_parts(
     *,
     kind: Kind = "web",
     development: DevelopmentKey | None = None,
+    session_secret: str | None = None,
 ) -> Parts:
     """Make the parts of an application; does no I/O. Raises SettingsError, NotConfigured and InvalidKeys.
 
-    ``development`` is the key of a start for which none is set.
+    ``development`` is the key of a start for which none is set. ``session_secret`` signs the dashboard's
+    sessions if no setting has a secret for that; without it, they end with this process.
     """
     settings = settings or load_settings()
     web = settings.web
@@ -95,19 +97,20 @@ def make_parts(
     topics = [event_log] if update_log is None else [event_log, update_log]
     bridge = Bridge(cluster_from(settings), topics, limits=limits, prepare=broker.prepare)
     access = access or access_from(settings, development)
-    desk = _dashboard(settings, access, development) if kind == "web" else None
+    desk = _dashboard(settings, access, development, session_secret) if kind == "web" else None
     return Parts(settings, access, bridge, desk, measures)
 
 
-def _dashboard(settings: Settings, access: Access, development: DevelopmentKey | None) -> Dashboard:
+def _dashboard(
+    settings: Settings, access: Access, development: DevelopmentKey | None, session_secret: str | None
+) -> Dashboard:
     web = settings.web
     given = web.session_secret or web.jwt_secret
-    secret = given.get_secret_value() if given else development.secret if development else None
     return dashboard(
         broker,
         access=access,
         code=first_code(development.secret) if development else None,
-        session_secret=secret,
+        session_secret=given.get_secret_value() if given else session_secret,
         read_only=web.read_only == "on",
         origins=web.origins,
         pages=installed_pages(),

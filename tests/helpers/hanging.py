@@ -7,12 +7,12 @@ import threading
 from multiprocessing.connection import Connection
 
 
-def hang(_kind: str, _secret: str | None, _pipe: Connection) -> None:
+def hang(_kind: str, _secrets: object, _pipe: Connection) -> None:
     """Hang from the start."""
     threading.Event().wait()
 
 
-def report_and_hang(_kind: str, _secret: str | None, pipe: Connection) -> None:
+def report_and_hang(_kind: str, _secrets: object, pipe: Connection) -> None:
     """Hang after the first report."""
     pipe.send({"pid": os.getpid()})
     threading.Event().wait()

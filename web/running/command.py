@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
+
 from settings import Settings, load_settings
 
-from ..access import DevelopmentKey, development_key
+from ..access import DevelopmentKey, development_key, is_local
 from ..dashboard import DASHBOARD_AT, first_code
-from .process import Kind, port_of, serve, set_up_log
+from .process import Kind, Secrets, port_of, serve, set_up_log
 from .processes import Processes
 from .progress import Progress
 from .server import listen
+
+logger = logging.getLogger(__name__)
 
 
 def run(kind: Kind, *, processes: int, as_json: bool) -> None:
@@ -22,11 +27,21 @@ def run(kind: Kind, *, processes: int, as_json: bool) -> None:
     progress = Progress(as_json=as_json)
     for line in _greeting(kind, settings, key, processes):
         progress.say(line)
-    secret = key.secret if key else None
+    if kind == "web" and _needs_session_secret(settings):
+        logger.warning(
+            "dashboard.sessions are known in this start alone, not in other pods: set WEB_SESSION_SECRET"
+        )
+    made = Secrets(key.secret if key else None, secrets.token_hex(32))
     if processes == 1:
-        serve(kind, secret, progress.show)
+        serve(kind, made, progress.show)
     else:
-        Processes(kind, secret, processes, settings.web.drain, progress.show).run()
+        Processes(kind, made, processes, settings.web.drain, progress.show).run()
+
+
+def _needs_session_secret(settings: Settings) -> bool:
+    """Whether other pods may serve the same dashboard, and no setting has a secret for all their sessions."""
+    web = settings.web
+    return web.session_secret is None and web.jwt_secret is None and not is_local(settings)
 
 
 def _greeting(kind: Kind, settings: Settings, key: DevelopmentKey | None, processes: int) -> list[str]:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Literal
 
 import uvicorn
@@ -29,6 +30,16 @@ Status = Mapping[str, object]
 _SHOW_EVERY_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The secrets that were made for a start; all its processes have the same."""
+
+    #: The development key; None if a key for tokens is set.
+    development: str | None
+    #: Signs the dashboard's sessions if no setting has a secret for that.
+    session: str
+
+
 def port_of(kind: Kind, settings: Settings) -> int:
     """The port that an application listens on."""
     return settings.web.port if kind == "web" else settings.web.live_port
@@ -42,16 +53,16 @@ def set_up_log(log_format: logs.Format) -> None:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # our errors say what matters of it
 
 
-def serve(kind: Kind, development_secret: str | None, show: Callable[[Status], None]) -> None:
+def serve(kind: Kind, secrets: Secrets, show: Callable[[Status], None]) -> None:
     """Serve until SIGINT or SIGTERM, and ``show`` each second what the process does."""
     from ..access import DevelopmentKey  # noqa: PLC0415 - with the settings, in this process
     from ..app import make_app, make_parts  # noqa: PLC0415
 
     environment.start()
     settings = load_settings()
-    key = DevelopmentKey(development_secret) if development_secret else None
+    key = DevelopmentKey(secrets.development) if secrets.development else None
     folder = folder_for(f"{kind}-{settings.web.host}-{port_of(kind, settings)}".replace(":", "_"))
-    parts = make_parts(settings, measures=folder, kind=kind, development=key)
+    parts = make_parts(settings, measures=folder, kind=kind, development=key, session_secret=secrets.session)
     server = Server(make_app(parts), parts.bridge, drain=settings.web.drain, before_stop=parts.end_streams)
     listening = listen(settings.web.host, port_of(kind, settings))
 

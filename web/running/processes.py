@@ -13,7 +13,7 @@ from multiprocessing.context import SpawnProcess
 from settings import load_settings
 from workers.runtime.stop_signals import StopSignals
 
-from .process import Kind, Status, serve, set_up_log
+from .process import Kind, Secrets, Status, serve, set_up_log
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class Processes:
     """Serving processes, each with a socket of its own: the system spreads new connections among them."""
 
     def __init__(
-        self, kind: Kind, secret: str | None, count: int, drain: timedelta, show: Callable[[Status], None]
+        self, kind: Kind, secrets: Secrets, count: int, drain: timedelta, show: Callable[[Status], None]
     ) -> None:
         self._kind = kind
-        self._secret = secret
+        self._secrets = secrets
         self._count = count
         self._ends_within_s = drain.total_seconds() + _GRACE_S
         self._show = show
@@ -56,7 +56,7 @@ class Processes:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_serve, args=(self._kind, self._secret, theirs))
+        process = context.Process(target=_serve, args=(self._kind, self._secrets, theirs))
         process.start()
         theirs.close()
         self._running[ours] = process
@@ -107,9 +107,9 @@ class Processes:
                 process.join()
 
 
-def _serve(kind: Kind, secret: str | None, pipe: Connection) -> None:
+def _serve(kind: Kind, secrets: Secrets, pipe: Connection) -> None:
     set_up_log(load_settings().log_format)
-    serve(kind, secret, pipe.send)
+    serve(kind, secrets, pipe.send)
 
 
 def _total(statuses: list[Status]) -> Status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from kubernetes_validate import utils as kubernetes
 
 from settings import load_settings
 from settings.names import setting_names
+from tests.helpers.pages import PAGES
 from tests.helpers.repository import REPOSITORY
 from workers.rights import ROLES
 
@@ -245,3 +247,17 @@ def test_the_topics_and_users_for_strimzi_are_those_of_the_code(of_the_code: lis
     users = [resource for resource in resources if resource["kind"] == "KafkaUser"]
     assert [user["metadata"]["name"] for user in users] == [f"todo-{role}" for role in ROLES]
     assert resources == of_the_code, "write it again: its kustomization.yaml says how"
+
+
+def test_pods_that_check_tokens_by_public_keys_are_given_a_secret_for_the_sessions_that_they_share() -> None:
+    given: dict[str, str] = {}
+    for folder in ("base", "overlays/production"):
+        [config] = documents((MANIFESTS / folder / "settings.yaml").read_text())
+        given |= config["data"]
+    [step] = re.findall(r"Make the Secret.*?(?=\n\d\. )", PAGES["docs/kubernetes.md"], re.DOTALL)
+    secrets = set(re.findall(r"`([A-Z_]+)`", step)) - given.keys()
+    comment = (MANIFESTS / "overlays/production/kustomization.yaml").read_text().partition("apiVersion")[0]
+    assert secrets == set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", comment))
+    values = dict.fromkeys(secrets, "a secret of thirty-two bytes or more")
+    settings = load_settings(given | values | {"DATABASE_URL": "postgresql://todo:x@db/todo"}, env_file=None)
+    assert settings.web.session_secret or settings.web.jwt_secret

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from tests.helpers.hanging import hang, report_and_hang
 from web.live.bridge import Bridge
 from web.running import processes
-from web.running.process import keep_showing
+from web.running.process import Secrets, keep_showing
 from web.running.processes import Processes
 from web.running.server import CannotListen, Server, listen
 from workers import Cluster
@@ -70,7 +70,7 @@ def a_bridge(monkeypatch: pytest.MonkeyPatch, serve: Callable[..., None], *, sil
     monkeypatch.setattr(processes, "_serve", serve)
     monkeypatch.setattr(processes, "_SILENT_S", silent_s)
     monkeypatch.setattr(processes, "_AGAIN_S", 0.0)
-    running = Processes("bridge", None, 1, timedelta(0), lambda _status: None)
+    running = Processes("bridge", Secrets(None, "s" * 32), 1, timedelta(0), lambda _status: None)
     running._start()
     return running
 
