@@ -1,14 +1,19 @@
-"""The script of the dashboard in a browser: the page shows the version that the stream has named last."""
+"""The script of the dashboard in a browser: the page shows the version that the stream has named last.
+
+It comes back after whatever ends the stream.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.helpers.browser import needs_chromium
 from tests.helpers.repository import REPOSITORY
+from tests.helpers.waiting import wait_for
 from web.dashboard import text
 
 pytestmark = needs_chromium
@@ -25,29 +30,123 @@ _BODY = (
 _SERVER = """
 window.asked = [];
 window.tell = null;
+window.lose = null;
 window.fetch = () => new Promise((resolve) => asked.push((text, ok = true) =>
   resolve({ ok, redirected: false, text: async () => `<div id="content" data-region>${text}</div>` })));
 window.EventSource = class {
-  constructor() { window.tell = (version) => this.onmessage({ data: JSON.stringify({ version, at: 1 }) }); }
+  static CLOSED = 2;
+  constructor() {
+    window.tell = (version) => this.onmessage({ data: JSON.stringify({ version, at: 1 }) });
+    window.lose = () => { this.readyState = 0; this.onerror(); };
+  }
   close() {}
 };
 """
 
 
+def _serve(route: Route) -> None:
+    path = route.request.url.removeprefix(_ADDRESS)
+    if path == "/dashboard.js":
+        route.fulfill(path=_SCRIPT)
+    else:
+        content = '<div id="content" data-region>first</div>' if path == "/" else "<p>not live</p><input>"
+        route.fulfill(body=_BODY % content, content_type="text/html")
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    def serve(route: Route) -> None:
-        path = route.request.url.removeprefix(_ADDRESS)
-        if path == "/dashboard.js":
-            route.fulfill(path=_SCRIPT)
-        else:
-            content = '<div id="content" data-region>first</div>' if path == "/" else "<p>not live</p>"
-            route.fulfill(body=_BODY % content, content_type="text/html")
-
+    """A page whose server is `_SERVER`."""
     with browser.new_page() as page:
         page.add_init_script(_SERVER)
-        page.route(f"{_ADDRESS}/**", serve)
+        page.route(f"{_ADDRESS}/**", _serve)
         yield page
+
+
+class Refused:
+    """A page whose stream is refused with ``status`` unless that is 200; its time goes on as a test says."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.status = 502
+        page.clock.install()
+        page.route(f"{_ADDRESS}/**", self._serve)
+
+    def expect_said(self, text: str) -> None:
+        """Let time go on until the page says so."""
+        self.go_on_until(lambda: text in self.page.inner_text("#as-of"))
+
+    def go_on_until(self, condition: Callable[[], bool]) -> None:
+        def is_so() -> bool:
+            self.page.clock.run_for(500)
+            return condition()
+
+        wait_for(is_so)
+
+    def _serve(self, route: Route) -> None:
+        path = route.request.url.removeprefix(_ADDRESS)
+        if path == "/live":
+            message = json.dumps({"version": "1", "at": 1})
+            body = f"retry: 600000\n\ndata: {message}\n\n" if self.status == 200 else "no"
+            route.fulfill(status=self.status, body=body, content_type="text/event-stream")
+        elif path == "/" and self.status == 401:
+            route.fulfill(status=303, headers={"location": "/login"})
+        elif path == "/login":
+            route.fulfill(body="<body>Log in</body>", content_type="text/html")
+        else:
+            _serve(route)
+
+
+@pytest.fixture
+def refused(browser: Browser) -> Iterator[Refused]:
+    with browser.new_page() as page:
+        yield Refused(page)
+
+
+def test_a_stream_that_was_refused_for_a_while_is_opened_again(refused: Refused) -> None:
+    refused.page.goto(_ADDRESS)
+    refused.expect_said("the server does not answer")
+    refused.status = 200
+    refused.expect_said("live, read")
+
+
+def test_a_stream_that_was_refused_stays_closed_while_the_page_is_paused(refused: Refused) -> None:
+    refused.page.goto(_ADDRESS)
+    refused.expect_said("the server does not answer")
+    refused.page.get_by_role("button", name="Pause").click()
+    refused.status = 200
+    refused.page.clock.run_for(30_000)
+    assert refused.page.inner_text("#as-of") == "paused"
+    refused.page.get_by_role("button", name="Go on").click()
+    refused.expect_said("live, read")
+
+
+def test_a_page_whose_session_is_over_leads_to_the_login(refused: Refused) -> None:
+    refused.page.goto(_ADDRESS)
+    refused.status = 401
+    refused.go_on_until(lambda: refused.page.url == f"{_ADDRESS}/login")
+
+
+def test_what_somebody_types_stays_when_the_session_is_over(refused: Refused) -> None:
+    refused.status = 401
+    refused.page.goto(f"{_ADDRESS}/delayed")
+    refused.page.locator("input").fill("typed")
+    refused.expect_said("your session is over")
+    refused.page.clock.run_for(10_000)
+    assert refused.page.inner_text("#as-of") == "your session is over"
+    assert refused.page.locator("input").input_value() == "typed"
+
+
+def test_the_server_is_away_once_the_stream_was_silent_for_some_seconds(page: Page) -> None:
+    page.clock.install()
+    page.goto(_ADDRESS)
+    page.evaluate("tell('1')")
+    page.evaluate("lose()")  # as every five minutes
+    page.clock.run_for(4_000)
+    assert "live, read" in page.inner_text("#as-of")
+    page.clock.run_for(3_000)
+    assert page.inner_text("#as-of") == "the server does not answer"
+    page.evaluate("tell('1')")
+    assert "live, read" in page.inner_text("#as-of")
 
 
 def test_a_change_while_the_page_is_fetched_is_shown_too(page: Page) -> None:

@@ -1,8 +1,12 @@
 // The pages work without this script. With it they stay up to date, and ages count on.
 // No build: one module, served as it is.
 
-// `named` is the version that the stream has named last, `shown` the one that the page shows.
-const STATE = { live: null, named: null, shown: null, paused: sessionStorage.getItem("paused") === "yes", asking: false };
+// How long the stream says nothing before the page says that the server is away: it ends by itself now and then, and
+// comes back in a second. And after how long one that was refused is opened again.
+const SILENT_MS = 5000, AGAIN_MS = 3000;
+// `named` is the version that the stream has named last, `shown` the one that the page shows; `heardAt` is when the
+// stream last said something or was first wanted.
+const STATE = { live: null, again: 0, heardAt: null, named: null, shown: null, paused: sessionStorage.getItem("paused") === "yes", asking: false };
 const asOf = document.querySelector("#as-of");
 const pause = document.querySelector("[data-pause]");
 
@@ -28,15 +32,19 @@ function say(kind, text) {
   asOf.querySelector("[data-as-of]").textContent = text;
 }
 
+function hasLiveContent() {
+  return document.querySelector("[data-region]:not(#problems)") !== null;
+}
+
 // Ask for the page anew and put in the regions that have changed. What somebody types stays.
 async function refresh() {
   // A page whose content is not live would only read Kafka again.
-  if (STATE.asking || !document.querySelector("[data-region]:not(#problems)")) return;
+  if (STATE.asking || !hasLiveContent()) return;
   STATE.asking = true;
   const version = STATE.named;
   try {
     const answer = await fetch(location.href, { headers: { "x-live": "1" }, credentials: "same-origin" });
-    if (answer.redirected) { location.reload(); return; }
+    if (answer.redirected) { leave(); return; }
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (STATE.paused) return;
@@ -70,19 +78,59 @@ function describe(element) {
 
 function open() {
   if (STATE.live || STATE.paused || document.hidden) return;
-  STATE.live = new EventSource(document.body.dataset.live);
-  STATE.live.onmessage = (message) => {
+  const stream = new EventSource(document.body.dataset.live);
+  STATE.live = stream;
+  stream.onmessage = (message) => {
+    STATE.heardAt = Date.now();
     const { version, at } = JSON.parse(message.data);
     say("live", at ? `live, read ${new Date(at * 1000).toLocaleTimeString()}` : "live, nothing read yet");
     STATE.named = version;
     if (version !== STATE.shown) refresh();
   };
-  STATE.live.onerror = () => say("away", "the server does not answer");
+  stream.onerror = () => {
+    if (stream.readyState !== EventSource.CLOSED) return; // the browser opens it again
+    // After another status than 200 it does not: a proxy's while the server restarts, or that the session is over.
+    close();
+    STATE.again = setTimeout(open, AGAIN_MS);
+    askWhyRefused();
+  };
 }
 
 function close() {
+  clearTimeout(STATE.again);
   STATE.live?.close();
   STATE.live = null;
+}
+
+// Somebody looks: open the stream, and give it time to say something.
+function look() {
+  STATE.heardAt = Date.now();
+  open();
+}
+
+async function askWhyRefused() {
+  const asking = new AbortController();
+  try {
+    const { status } = await fetch(document.body.dataset.live, { signal: asking.signal, credentials: "same-origin" });
+    if (status === 401) leave();
+  } catch {
+    // The stream is opened again, or stays silent.
+  } finally {
+    asking.abort(); // it may be a stream
+  }
+}
+
+// The session is over: a page that is live leads to the login and back, in another one may stand what somebody types.
+function leave() {
+  close();
+  STATE.heardAt = null;
+  if (hasLiveContent()) location.reload();
+  else say("away", "your session is over");
+}
+
+function noteSilence() {
+  if (STATE.heardAt === null || STATE.paused || document.hidden) return;
+  if (Date.now() - STATE.heardAt > SILENT_MS) say("away", "the server does not answer");
 }
 
 function showPaused() {
@@ -96,12 +144,12 @@ if (document.body.dataset.live && pause) {
   pause.addEventListener("click", () => {
     STATE.paused = !STATE.paused;
     sessionStorage.setItem("paused", STATE.paused ? "yes" : "no");
-    if (STATE.paused) close(); else { STATE.shown = null; open(); }
+    if (STATE.paused) close(); else { STATE.shown = null; look(); }
     showPaused();
   });
-  document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else look(); });
   showPaused();
-  open();
+  look();
 }
 
 // A link that the program prints has the one-time code behind a #, which a browser sends to nobody.
@@ -121,4 +169,4 @@ document.addEventListener("input", (event) => {
   if (out) out.textContent = s < 2 ? "a second" : age(Date.now() + s * 1000).slice(3);
 });
 
-setInterval(countAges, 1000);
+setInterval(() => { countAges(); noteSilence(); }, 1000);
