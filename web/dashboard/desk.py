@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class Desk:
     runs: Runs = field(init=False)
     templates: Environment = field(init=False)
     _live_pages: SharedPages[Response] = field(init=False)
+    #: Tells the versions of this process from those of others.
+    _name: str = field(default_factory=lambda: secrets.token_hex(4), init=False)
 
     def __post_init__(self) -> None:
         self.snapshots = Snapshots(self.broker)
@@ -94,9 +97,14 @@ class Desk:
 
     @property
     def version(self) -> str:
-        """Another text after each change that a viewer would see."""
+        """Another text after each change that a viewer would see, and in each process."""
         counts = (self.snapshots.version, self.letters.version, self.actions.chain.count, len(self.problems))
-        return ".".join(map(str, counts)) + self.runs.version
+        return ".".join((self._name, *map(str, counts))) + self.runs.version
+
+    @property
+    def read_at(self) -> float:
+        """All that there was in Kafka then is shown, in seconds since 1970; 0 if not all was read yet."""
+        return min(self.snapshots.read_at, self.letters.read_at, self.actions.read_at)
 
     @property
     def problems(self) -> list[Problem]:
@@ -160,10 +168,13 @@ class Desk:
     def _answer(self, endpoint: Callable[[Request], Response], request: Request) -> Response:
         """The page; one that a live page asks for anew is the same for all with the same rights."""
         request.state.is_live = request.method == "GET" and "x-live" in request.headers
+        # What the page says of itself is never newer than what it shows.
+        version = self.version
+        request.state.version, request.state.read_at = version, self.read_at
         if not request.state.is_live:
             return endpoint(request)
         viewer: Viewer = request.state.viewer
-        key = (request.url.path, request.url.query, viewer.permissions, self.version)
+        key = (request.url.path, request.url.query, viewer.permissions, version)
         return self._live_pages.page(key, lambda: endpoint(request))
 
     def refuse(self, request: Request, permission: Permission) -> Response:
@@ -184,6 +195,8 @@ class Desk:
             here=request.url.path.removeprefix(root),
             viewer=getattr(request.state, "viewer", None),
             is_live=getattr(request.state, "is_live", False),
+            version=getattr(request.state, "version", ""),
+            read_at=getattr(request.state, "read_at", 0.0),
             desk=self,
             now_ms=lambda: time.time() * 1000,
             **values,

@@ -1,6 +1,6 @@
 """The script of the dashboard in a browser: the page shows the version that the stream has named last.
 
-It comes back after whatever ends the stream.
+The stream comes back after whatever ends the stream.
 """
 
 from __future__ import annotations
@@ -26,17 +26,24 @@ _BODY = (
     '<div id="problems" data-region></div>%s'
     '<script type="module" src="/dashboard.js"></script></body>'
 )
+#: How the page writes a time in seconds since 1970.
+_TIME = "((s) => new Date(s * 1000).toLocaleTimeString())"
 #: What the page asks waits until the test answers; `tell` is the stream.
 _SERVER = """
 window.asked = [];
 window.tell = null;
 window.lose = null;
-window.fetch = () => new Promise((resolve) => asked.push((text, ok = true) =>
-  resolve({ ok, redirected: false, text: async () => `<div id="content" data-region>${text}</div>` })));
+window.fetch = () => new Promise((resolve) => {
+  asked.push((text, { version = "1", at = 0, ok = true } = {}) => {
+    const problems = `<div id="problems" data-version="${version}" data-at="${at}"></div>`;
+    const page = `${problems}<div id="content" data-region>${text}</div>`;
+    resolve({ ok, redirected: false, text: async () => page });
+  });
+});
 window.EventSource = class {
   static CLOSED = 2;
   constructor() {
-    window.tell = (version) => this.onmessage({ data: JSON.stringify({ version, at: 1 }) });
+    window.tell = (version, now = 1) => this.onmessage({ data: JSON.stringify({ version, at: now, now }) });
     window.lose = () => { this.readyState = 0; this.onerror(); };
   }
   close() {}
@@ -85,7 +92,7 @@ class Refused:
     def _serve(self, route: Route) -> None:
         path = route.request.url.removeprefix(_ADDRESS)
         if path == "/live":
-            message = json.dumps({"version": "1", "at": 1})
+            message = json.dumps({"version": "1", "at": 1, "now": 1})
             body = f"retry: 600000\n\ndata: {message}\n\n" if self.status == 200 else "no"
             route.fulfill(status=self.status, body=body, content_type="text/event-stream")
         elif path == "/" and self.status == 401:
@@ -106,7 +113,7 @@ def test_a_stream_that_was_refused_for_a_while_is_opened_again(refused: Refused)
     refused.page.goto(_ADDRESS)
     refused.expect_said("the server does not answer")
     refused.status = 200
-    refused.expect_said("live, read")
+    refused.expect_said("live")
 
 
 def test_a_stream_that_was_refused_stays_closed_while_the_page_is_paused(refused: Refused) -> None:
@@ -117,7 +124,7 @@ def test_a_stream_that_was_refused_stays_closed_while_the_page_is_paused(refused
     refused.page.clock.run_for(30_000)
     assert refused.page.inner_text("#as-of") == "paused"
     refused.page.get_by_role("button", name="Go on").click()
-    refused.expect_said("live, read")
+    refused.expect_said("live")
 
 
 def test_a_page_whose_session_is_over_leads_to_the_login(refused: Refused) -> None:
@@ -142,11 +149,11 @@ def test_the_server_is_away_once_the_stream_was_silent_for_some_seconds(page: Pa
     page.evaluate("tell('1')")
     page.evaluate("lose()")  # as every five minutes
     page.clock.run_for(4_000)
-    assert "live, read" in page.inner_text("#as-of")
+    assert "live" in page.inner_text("#as-of")
     page.clock.run_for(3_000)
     assert page.inner_text("#as-of") == "the server does not answer"
     page.evaluate("tell('1')")
-    assert "live, read" in page.inner_text("#as-of")
+    assert "live" in page.inner_text("#as-of")
 
 
 def test_a_change_while_the_page_is_fetched_is_shown_too(page: Page) -> None:
@@ -154,7 +161,7 @@ def test_a_change_while_the_page_is_fetched_is_shown_too(page: Page) -> None:
     page.evaluate("tell('1'); tell('2')")
     page.evaluate("asked[0]('old')")
     page.wait_for_function("asked.length === 2")
-    page.evaluate("asked[1]('new')")
+    page.evaluate("asked[1]('new', { version: '2' })")
     expect(page.locator("#content")).to_have_text("new")
     page.evaluate("tell('2')")
     assert page.evaluate("asked.length") == 2
@@ -163,12 +170,28 @@ def test_a_change_while_the_page_is_fetched_is_shown_too(page: Page) -> None:
 def test_what_could_not_be_fetched_is_asked_for_again(page: Page) -> None:
     page.goto(_ADDRESS)
     page.evaluate("tell('1')")
-    page.evaluate("asked[0]('broken', false)")
+    page.evaluate("asked[0]('broken', { ok: false })")
     expect(page.locator("#content")).to_have_text("first")
     page.evaluate("tell('1')")
     page.wait_for_function("asked.length === 2")
     page.evaluate("asked[1]('new')")
     expect(page.locator("#content")).to_have_text("new")
+
+
+def test_what_another_process_read_before_the_change_is_asked_for_again(page: Page) -> None:
+    page.goto(_ADDRESS)
+    page.evaluate("tell('1', 100)")
+    page.evaluate("asked[0]('old', { version: 'other', at: 40 })")
+    expect(page.locator("#content")).to_have_text("old")
+    page.evaluate("tell('1', 102)")
+    page.wait_for_function("asked.length === 2")
+    assert page.inner_text("#as-of") == page.evaluate(f"`live, read ${{{_TIME}(40)}}`")
+    # It was read before the last message, but after the first one that named this version.
+    page.evaluate("asked[1]('new', { version: 'other', at: 101 })")
+    expect(page.locator("#content")).to_have_text("new")
+    page.evaluate("tell('1', 104)")
+    assert page.evaluate("asked.length") == 2
+    assert page.inner_text("#as-of") == page.evaluate(f"`live, read ${{{_TIME}(104)}}`")
 
 
 def test_a_paused_page_stays_as_it_is(page: Page) -> None:

@@ -43,5 +43,6 @@ async def _changes(desk: Desk, request: Request, is_closed: Callable[[], bool]) 
 
 
 def _state(desk: Desk, version: str) -> dict[str, object]:
+    """What the script is told: ``at`` is when was read what there is, ``now`` when this version was there."""
     latest = desk.snapshots.latest
-    return {"version": version, "at": latest and latest.at}
+    return {"version": version, "at": latest and latest.at, "now": time.time()}

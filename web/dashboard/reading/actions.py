@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,8 @@ class Actions:
         """``listen`` makes what hears of each action, see `workers.operations.action_log.ActionLog`."""
         self._log = log_of(broker, listen=listen)
         self._reading = OnDemand("dashboard.actions", self._follow)
+        #: All that was written until then was read, in seconds since 1970.
+        self.read_at = 0.0
 
     @property
     def chain(self) -> Chain:
@@ -73,7 +76,10 @@ class Actions:
         with self._log as log:
 
             def step() -> float:
+                known, now = log.chain.count, time.time()
                 log.follow(_STEP_MS)
+                if log.chain.count == known:
+                    self.read_at = now
                 return 0.5
 
             yield step

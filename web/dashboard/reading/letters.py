@@ -36,6 +36,9 @@ class LetterIndex:
         #: every few seconds only, as that takes a tenth of one.
         self.counts: Mapping[str, int] = {}
         self.groups: Sequence[Group] = ()
+        #: All letters that there were then are in the index and counted, in seconds since 1970.
+        self.read_at = 0.0
+        self._is_current = False
         self._counts_made = 0
         self._counted: tuple[bool, int, int] | None = None
         self._count_at = 0.0
@@ -83,8 +86,11 @@ class LetterIndex:
         self._reading.want()
 
     def wait_for_first(self, timeout_s: float) -> None:
-        """Block until the newest letters are counted or there is a problem, at most so long."""
-        self._reading.wait_for(lambda: self.is_counted, timeout_s)
+        """Block until the newest letters are counted or there is a problem, at most so long.
+
+        Those of the last time that somebody looked do not count.
+        """
+        self._reading.wait_for(lambda: self._is_current, timeout_s)
 
     def search_quietly(self) -> Search:
         """As :meth:`search`, without progress."""
@@ -131,8 +137,11 @@ class LetterIndex:
         """Count anew after a change, for a fiftieth of the time at most; at once when the index is built."""
         if not self.is_ready:
             return
+        right_at = self._letters.right_at if self.built.is_complete else None
         shown, began = self.shown, time.monotonic()
         version = (shown is self.index, shown.version, self.index.version)
+        if version == self._counted:
+            self.read_at = right_at or self.read_at
         is_first = self._counted is None or version[0] != self._counted[0]
         if version == self._counted or (began < self._count_at and not is_first):
             return
@@ -144,7 +153,9 @@ class LetterIndex:
     @contextmanager
     def _follow(self) -> Iterator[Callable[[], float]]:
         with self._letters as letters:
+            self._count_at = 0.0
             self._count()
+            self._is_current = True
 
             def step() -> float:
                 has_news = letters.step(_STEP_MS)
@@ -152,4 +163,7 @@ class LetterIndex:
                 # A topic that does not exist yet has no partition that could be waited for.
                 return 0.0 if has_news or letters.has_topic else 1.0
 
-            yield step
+            try:
+                yield step
+            finally:
+                self._is_current = False

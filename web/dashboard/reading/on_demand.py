@@ -92,7 +92,7 @@ class OnDemand:
         while not self._ends():
             try:
                 with self._work() as step:
-                    while not self._ends():
+                    while not self._is_over():
                         rest = step()
                         self.problem, pause = None, _FIRST_PAUSE_S
                         self._serve(rest, None)
@@ -103,10 +103,13 @@ class OnDemand:
                 self._serve(pause, exc)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
 
+    def _is_over(self) -> bool:
+        return self._closing or time.monotonic() - self._wanted_at >= self._idle_s
+
     def _ends(self) -> bool:
-        """Whether the thread must end; if so, the next wish starts another one."""
+        """Whether the thread must end; if so, the next wish starts another one. Nothing is open then."""
         with self._lock:
-            if not self._closing and time.monotonic() - self._wanted_at < self._idle_s:
+            if not self._is_over():
                 return False
             self._thread = None
             return True

@@ -77,6 +77,9 @@ class Snapshots:
         self._broker = broker
         self._reading = OnDemand("dashboard.status", self._read)
         self.latest: Snapshot | None = None
+        #: All that is in the latest one was read since then, in seconds since 1970.
+        self.read_at = 0.0
+        self._is_current = False
         #: Grows with each change that a viewer would see.
         self.version = 0
 
@@ -93,14 +96,18 @@ class Snapshots:
         self._reading.want()
 
     def wait_for_first(self, timeout_s: float) -> None:
-        """Block until there is a snapshot or a problem, at most so long."""
-        self._reading.wait_for(lambda: self.latest is not None, timeout_s)
+        """Block until there is a snapshot or a problem, at most so long.
 
-    def take(self, snapshot: Snapshot) -> None:
+        One of the last time that somebody looked does not count.
+        """
+        self._reading.wait_for(lambda: self._is_current, timeout_s)
+
+    def take(self, snapshot: Snapshot, read_at: float) -> None:
         """Make a snapshot the latest one."""
         if snapshot.changes(self.latest):
             self.version += 1
-        self.latest = snapshot
+        self.latest, self.read_at = snapshot, read_at
+        self._is_current = True
 
     def close(self) -> None:
         self._reading.close()
@@ -111,7 +118,10 @@ class Snapshots:
         status = StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of)
         stats = StatsReader(broker.cluster, broker.topics.stats)
         with status as reader, broker.controls.watch() as watch, stats:
-            yield _Step(self, reader, broker, watch, stats)
+            try:
+                yield _Step(self, reader, broker, watch, stats)
+            finally:
+                self._is_current = False
 
 
 class _Step:
@@ -133,22 +143,25 @@ class _Step:
         self._history = empty_history([], 0.0)
         self._delayed: DelayedStatus | None = None
         self._delayed_at = 0.0
+        self._all_read_at = 0.0
 
     def __call__(self) -> float:
-        started = time.monotonic()
+        started, now = time.monotonic(), time.time()
+        is_first = self._delayed is None
         read = self._reader.read_with_partitions(sorted(self._broker.queues))
         # There are many delay topics, and what waits in them changes slowly.
         if self._delayed is None or started - self._delayed_at >= _DELAYED_EVERY_S:
             self._delayed, self._delayed_at = self._reader.read_delayed(), started
             self._history = self._stats.read()
+            self._all_read_at = now
         queues = [status for status, _ in read]
         partitions = {status.queue: found for status, found in read}
         # Waits for what is decided or reported until the next read; a page waits for the first one.
-        is_first = self._snapshots.latest is None
         self._watch.follow(0.0 if is_first else max(_EVERY_S, time.monotonic() - started))
         fleet = (self._watch.processes(), self._watch.silent())
         controls = (*fleet, self._watch.state, self._watch.end, self._history)
-        self._snapshots.take(Snapshot(time.time(), queues, self._delayed, partitions, *controls))
+        snapshot = Snapshot(time.time(), queues, self._delayed, partitions, *controls)
+        self._snapshots.take(snapshot, self._all_read_at)
         return 0.0
 
 

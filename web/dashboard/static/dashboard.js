@@ -4,9 +4,14 @@
 // How long the stream says nothing before the page says that the server is away: it ends by itself now and then, and
 // comes back in a second. And after how long one that was refused is opened again.
 const SILENT_MS = 5000, AGAIN_MS = 3000;
-// `named` is the version that the stream has named last, `shown` the one that the page shows; `heardAt` is when the
-// stream last said something or was first wanted.
-const STATE = { live: null, again: 0, heardAt: null, named: null, shown: null, paused: sessionStorage.getItem("paused") === "yes", asking: false };
+// `named` is the version that the stream has named last, first at `namedAt` and read at `at` by its server's clock;
+// `shown` is the one that the page shows, which was read at `readAt`. `heardAt` is when the stream last said something
+// or was first wanted.
+const STATE = {
+  live: null, again: 0, heardAt: null,
+  named: null, namedAt: 0, at: 0, shown: null, readAt: read(document).at,
+  paused: sessionStorage.getItem("paused") === "yes", asking: false,
+};
 const asOf = document.querySelector("#as-of");
 const pause = document.querySelector("[data-pause]");
 
@@ -32,6 +37,18 @@ function say(kind, text) {
   asOf.querySelector("[data-as-of]").textContent = text;
 }
 
+function sayLive() {
+  if (STATE.shown === STATE.named || !hasLiveContent()) STATE.readAt = STATE.at;
+  const { readAt } = STATE;
+  say("live", readAt ? `live, read ${new Date(readAt * 1000).toLocaleTimeString()}` : "live, nothing read yet");
+}
+
+// The version that a page shows, and since when all that it shows was read.
+function read(page) {
+  const { version = "", at = "0" } = page.getElementById("problems")?.dataset ?? {};
+  return { version, at: Number(at) };
+}
+
 function hasLiveContent() {
   return document.querySelector("[data-region]:not(#problems)") !== null;
 }
@@ -41,7 +58,7 @@ async function refresh() {
   // A page whose content is not live would only read Kafka again.
   if (STATE.asking || !hasLiveContent()) return;
   STATE.asking = true;
-  const version = STATE.named;
+  const { named: version, namedAt } = STATE;
   try {
     const answer = await fetch(location.href, { headers: { "x-live": "1" }, credentials: "same-origin" });
     if (answer.redirected) { leave(); return; }
@@ -49,7 +66,12 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (STATE.paused) return;
     for (const region of document.querySelectorAll("[data-region]")) replace(region, page.getElementById(region.id));
-    STATE.shown = version;
+    // Another process may have answered than the one that has the stream, and each reads Kafka for itself: its page
+    // shows the version that was named only if all of it was read since.
+    const found = read(page);
+    STATE.shown = found.at >= namedAt ? version : found.version;
+    STATE.readAt = Math.max(STATE.readAt, found.at);
+    sayLive();
     countAges();
   } catch {
     // The stream says that the server is away.
@@ -82,9 +104,10 @@ function open() {
   STATE.live = stream;
   stream.onmessage = (message) => {
     STATE.heardAt = Date.now();
-    const { version, at } = JSON.parse(message.data);
-    say("live", at ? `live, read ${new Date(at * 1000).toLocaleTimeString()}` : "live, nothing read yet");
-    STATE.named = version;
+    const { version, at, now } = JSON.parse(message.data);
+    if (version !== STATE.named) STATE.namedAt = now;
+    Object.assign(STATE, { named: version, at });
+    sayLive();
     if (version !== STATE.shown) refresh();
   };
   stream.onerror = () => {

@@ -53,8 +53,8 @@ class IndexedLetters:
         self._clock = clock
         self._reader: TopicReader | None = None
         self._opened_at = 0.0
-        #: When the index last had all that was in the topic; None if it was never begun.
-        self._right_at: float | None = None
+        #: When the index last had all that was in the topic, once it is complete; None if it was never begun.
+        self.right_at: float | None = None
         self._topic_id: UUID | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._begun_at: dict[TopicPartition, int] = {}
@@ -109,12 +109,13 @@ class IndexedLetters:
             self.__enter__()
         if not self._positions:
             return False
+        now = self._clock()
         records = self._reader.read(timeout_ms)
         self._take(records)
         if not self.built.is_complete:
             self._note_progress(self._reader)
         elif not records:
-            self._right_at = self._clock()
+            self.right_at = now
         return bool(records)
 
     def catch_up(self) -> None:
@@ -131,6 +132,7 @@ class IndexedLetters:
         return not 0 <= self._clock() - self._opened_at < seconds
 
     def _go_on(self, reader: TopicReader) -> None:
+        now = self._clock()
         sizes, topic_id = reader.sizes(), reader.topic_id(self._topic)
         if topic_id not in {None, self._topic_id} or not self._fits(sizes):
             self._begin(sizes)
@@ -142,13 +144,15 @@ class IndexedLetters:
         reader.go_to(self._positions)
         if is_near and sizes:
             self._take_to_end(reader)
+        elif not sizes:
+            self.right_at = now
         self._note_progress(reader)
 
     def _fits(self, sizes: dict[TopicPartition, tuple[int, int]]) -> bool:
         """Whether the index is right for a topic of these sizes as far as it was read."""
         return (
-            self._right_at is not None
-            and 0 <= self._clock() - self._right_at < _OLD_S
+            self.right_at is not None
+            and 0 <= self._clock() - self.right_at < _OLD_S
             and sizes.keys() == self._positions.keys()
             and all(start <= self._positions[one] <= end for one, (start, end) in sizes.items())
         )
@@ -160,7 +164,7 @@ class IndexedLetters:
         self.index.clear()
         self._positions = {partition: start for partition, (start, _) in sizes.items()}
         self._begun_at = dict(self._positions)
-        self._right_at = self._clock()
+        self.right_at = self._clock()
 
     def _take_newest(self, reader: TopicReader, sizes: dict[TopicPartition, tuple[int, int]]) -> None:
         """Take the ends of the partitions."""
@@ -175,7 +179,7 @@ class IndexedLetters:
         now = self._clock()
         for records in _portions(reader):
             self._take(records)
-        self._right_at = now
+        self.right_at = now
 
     def _take(self, records: Sequence[ConsumedRecord]) -> None:
         self.index.take(records, {partition.partition for partition in self._positions})

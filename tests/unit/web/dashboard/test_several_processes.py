@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,12 +15,14 @@ import pytest
 
 from tests.helpers.waiting import wait_for
 from tests.unit.web.dashboard.conftest import Client
-from tests.unit.web.dashboard.fakes import FakeKafka
+from tests.unit.web.dashboard.fakes import OLDEST, FakeKafka
 from tests.unit.web.dashboard.forms import begin, followed, told
 from web.dashboard.actions.run import Run
 from web.dashboard.application import Dashboard
 from web.dashboard.pages import runs as pages
+from web.dashboard.reading import snapshots
 from workers.operations.action_log import Chain
+from workers.operations.queue_status import QueueStatus
 from workers.operations.told_runs import Phase
 from workers.operations.turn import Turn
 
@@ -270,3 +274,55 @@ def test_a_process_that_does_not_know_a_run_looks_anew_and_asks_again(
     }))  # fmt: skip
     assert ids(kafka) == ["m1"]
     assert client("viewer", board=make()).get("/runs/0123456789ab?action=replay").status_code == 403
+
+
+def nobody_looks_at(board: Dashboard) -> None:
+    """Let time go on until it reads nothing any more."""
+    readings = (board.desk.snapshots, board.desk.letters, board.desk.actions)
+    for one in readings:
+        one._reading._idle_s = 0.0
+    wait_for(lambda: not any(one._reading.is_running for one in readings))
+    for one in readings:
+        one._reading._idle_s = 30.0
+
+
+def read_of(page: str) -> tuple[str, float]:
+    """The version that a page names, and since when all that it shows was read."""
+    found = re.search(r'data-version="([^"]*)" data-at="([^"]*)"', page)
+    assert found is not None
+    return found[1], float(found[2])
+
+
+def test_a_process_that_nobody_looked_at_for_a_while_shows_nothing_that_it_read_before(
+    client: Client, kafka: FakeKafka, make: Make
+) -> None:
+    board = make()
+    browser = client("viewer", board=board)
+    assert "ValueError" not in browser.get("/").text
+    nobody_looks_at(board)
+    kafka.add()
+    kafka.queues = [(QueueStatus("mail", 2, 70_001, 1, 1, 0, OLDEST), kafka.queues[0][1])]
+    page = browser.get("/").text
+    assert "70,001" in page
+    assert "ValueError" in page
+
+
+def test_a_page_says_since_when_all_that_it_shows_was_read(
+    client: Client, kafka: FakeKafka, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "_DELAYED_EVERY_S", 0.0)
+    board = make()
+    browser = client("viewer", board=board)
+    began = time.time()
+    page = wait_for(lambda: page if read_of(page := browser.get("/").text)[1] >= began else None)
+    nobody_looks_at(board)
+    kafka.away = "Kafka is away"
+    later = time.time()
+    page = wait_for(lambda: page if "Kafka is away" in (page := browser.get("/").text) else None)
+    assert began <= read_of(page)[1] < later
+
+
+def test_no_two_processes_name_the_same_version(client: Client, make: Make) -> None:
+    pages = [client("viewer", board=make()).get("/").text for _ in range(2)]
+    one, other = (read_of(page)[0] for page in pages)
+    assert one != other

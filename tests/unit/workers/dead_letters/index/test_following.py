@@ -196,3 +196,23 @@ def test_it_takes_in_portions_when_it_catches_up(
         letters.catch_up()
     assert sizes == [500, 500, 200]
     assert letters.index.count(Filter()) == 1_201
+
+
+def test_it_says_when_it_last_had_all_that_there_was_also_of_a_topic_that_is_not_there(
+    topic: Topic, letters: IndexedLetters
+) -> None:
+    logs, topic.logs = topic.logs, {}
+    build(letters)
+    for _ in range(2):
+        topic.now += 5
+        with letters:
+            assert letters.right_at == topic.now
+        topic.logs = logs
+    topic.add("one")
+    with letters:
+        right_at, topic.now = topic.now, topic.now + 5
+        topic.add("two")
+        assert letters.step(0)
+        assert letters.right_at == right_at
+        assert not letters.step(0)
+        assert letters.right_at == topic.now
