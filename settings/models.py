@@ -117,8 +117,11 @@ class DeliverySettings(Section):
 class WorkerSettings(Section):
     """How the worker processes run. The Procfile reads the first two as well."""
 
-    processes: Count = Field(default=2, description="Worker processes.")
-    threads: Count = Field(default=8, description="Threads of each process; a thread runs one job at a time.")
+    processes: Count = Field(default=2, description="What the Procfile passes to dramatiq as --processes.")
+    threads: Count = Field(
+        default=8,
+        description="What the Procfile passes to dramatiq as --threads; connections to the database follow it.",
+    )
     commit_interval_ms: Count = Field(
         default=300, description="Milliseconds between commits of what is done; a crash may repeat that much."
     )
