@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from ..dead_letters.letter import Reason
+from ..dead_letters.writer import DeadLetterWriter
 from ..errors import Undecodable
 from ..kafka import Cluster, TopicPartition, awaited, connect_admin, delete_records_below, patiently
 from ..kafka.producing.producer import DurableProducer
@@ -15,10 +17,9 @@ from ..partitions import commit_metadata
 from ..partitions.lag import LagReader
 from ..partitions.ledger import Progress
 from ..records.consumed import ConsumedRecord
-from ..records.envelope import Record
-from ..records.headers import filled, texts_of
+from ..records.headers import texts_of
 from ..topics import Topics
-from .delayed_record import delayed
+from .delayed_record import Delayed, job_of
 from .tiers import Tier
 
 
@@ -41,13 +42,12 @@ def read(cluster: Cluster, topics: Topics, tiers: Sequence[Tier]) -> Iterator[De
     Raises KafkaUnreachable or NotAuthorized.
     """
     tier_of = {topics.delay(tier.name): tier.name for tier in tiers}
-    progress = _progress(cluster, topics.movers)
-    with TopicReader(cluster, *tier_of) as reader:
-        for record in reader.read_to_end():
-            if _is_open(record.offset, progress.get(TopicPartition(record.topic, record.partition))):
-                job = _job(record, tier_of[record.topic])
-                if job is not None:
-                    yield job
+    for record in _not_moved(cluster, topics, tier_of):
+        job = job_of(record)
+        if isinstance(job, Delayed):
+            text = texts_of(record.headers)
+            actor, message_id = text.get("actor"), text.get("message-id")
+            yield DelayedJob(job.eta_ms, job.queue, actor, message_id, tier_of[record.topic], record)
 
 
 def delete(
@@ -59,17 +59,22 @@ def delete(
 ) -> None:
     """Drop the delayed jobs of some queues.
 
-    Kafka deletes only from a log's beginning: jobs of other queues are written again first, so they may run
-    twice if a mover moves them at the same moment. A job that is due within the minute may be in a mover's
-    memory and then still runs, like a job that a worker has in hand.
+    Kafka deletes only from a log's beginning: jobs of other queues are written again first, due when they
+    were, so they may run twice if a mover moves them at the same moment. What is no delayed job becomes a
+    dead letter, as a mover would make of it. A job that is due within the minute may be in a mover's memory
+    and then still runs, like a job that a worker has in hand.
     """
+    dead_letters = DeadLetterWriter(producer, topics.dead_letters, topics.movers)
     limits: dict[TopicPartition, int] = {}
     kept = []
-    for job in read(cluster, topics, tiers):
-        record = job.record
+    for record in _not_moved(cluster, topics, [topics.delay(tier.name) for tier in tiers]):
         limits[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        if job.queue not in queues:
-            kept.append(producer.send(record.topic, Record(record.key, record.value, filled(record.headers))))
+        job = job_of(record)
+        if isinstance(job, Undecodable):
+            kept.append(dead_letters.send(record, None, Reason.UNDECODABLE, job))
+        elif job.queue not in queues:
+            # Not as it came: a length of time would be counted again from now.
+            kept.append(producer.send(record.topic, job.record))
     for future in kept:
         awaited(future, cluster, "write delayed jobs of other queues again")
     delete_records_below(cluster, limits)
@@ -118,14 +123,14 @@ def _progress(cluster: Cluster, group: str) -> dict[TopicPartition, Progress]:
     }
 
 
+def _not_moved(cluster: Cluster, topics: Topics, names: Iterable[str]) -> Iterator[ConsumedRecord]:
+    """The records of delay topics that no mover has moved or made a dead letter of."""
+    progress = _progress(cluster, topics.movers)
+    with TopicReader(cluster, *names) as reader:
+        for record in reader.read_to_end():
+            if _is_open(record.offset, progress.get(TopicPartition(record.topic, record.partition))):
+                yield record
+
+
 def _is_open(offset: int, progress: Progress | None) -> bool:
     return progress is None or offset >= progress.end or offset in progress.undone
-
-
-def _job(record: ConsumedRecord, tier: str) -> DelayedJob | None:
-    try:
-        job = delayed(record)
-    except Undecodable:
-        return None
-    text = texts_of(record.headers)
-    return DelayedJob(job.eta_ms, job.queue, text.get("actor"), text.get("message-id"), tier, record)

@@ -231,6 +231,24 @@ def test_join_waits_for_delayed_jobs_and_flush_drops_those_of_its_queue(
     assert list(delayed.read(broker.cluster, broker.topics, TIERS)) == []
 
 
+def test_a_flush_moves_no_due_time_of_another_queue_and_loses_nothing_that_cannot_be_read(
+    broker: KafkaBroker, ran: Ran
+) -> None:
+    broker.declare_queue("other")
+    broker.enqueue(dramatiq.Message("other", "note", (9,), {}, {}), delay=60_000)
+    (before,) = delayed.read(broker.cluster, broker.topics, TIERS)
+    topic = before.record.topic
+    broker.producer.deliver(topic, Record(b"key", b"?", [("eta", b"soon"), ("queue", b"other")]))
+    broker.enqueue(note(), delay=60_000)
+    broker.flush("default")
+    (after,) = delayed.read(broker.cluster, broker.topics, TIERS)
+    assert (after.queue, after.message_id) == ("other", before.message_id)
+    assert after.record.timestamp > before.record.timestamp
+    assert after.eta_ms == before.eta_ms
+    (letter,) = letters_of(broker)
+    assert (letter.reason, letter.queue, letter.value) == (Reason.UNDECODABLE, "other", b"?")
+
+
 def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
     broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker]
 ) -> None:
