@@ -83,8 +83,13 @@ class Memberships:
                 self._write()
 
     def leave_now(self, client_id: str) -> bool:
-        """Leave a group for a consumer of this process that cannot; False, and logged, if that fails."""
-        group = self._members.get(client_id, "")
+        """Leave a group for a consumer of this process that cannot; False, and logged, if that fails.
+
+        False also for one that was forgotten; that asks nobody.
+        """
+        group = self._members.get(client_id)
+        if group is None:
+            return False
         try:
             self._remove({client_id: group})
         except WorkersError as exc:
