@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,9 @@ from ..records.sources import Source
 from ..topics import Topics
 from .look import Look
 from .provisioning import Provisioning
+
+#: How long the close of a client may take that has joined no group yet.
+_CLOSE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +79,24 @@ class Consumers:
         group = self._topics.group(queue)
         sources: Sequence[Source] = self._provisioning.sources_of(queue)
         decoder = QueueDecoder(queue, sources)
-        client_id = self.memberships.note(group)
-        client = self._connect(group, client_id, self._options.kafka_options)
-        measure(client, queue)
-        return QueueConsumer(
-            client,
-            self._producer,
-            DeadLetterWriter(self._producer, self._topics.dead_letters, group, decoder.topics),
-            self._trimmer(self._topics.jobs(queue), not_trimmed=decoder.topics),
-            self._shared,
-            client_id=client_id,
-            queue_name=queue,
-            topics=self._provisioning.topics_of(queue),
-            decoder=decoder,
-            prefetch=self.prefetch.get(queue, prefetch),
-            timeout_ms=timeout_ms,
-            commit_interval_ms=self._options.commit_interval_ms,
-            revoke_timeout_ms=self._options.revoke_timeout_ms,
-            blocked_after_s=blocked_after_s,
-        )
+        with self._member(group, self._options.kafka_options) as (client, client_id):
+            measure(client, queue)
+            return QueueConsumer(
+                client,
+                self._producer,
+                DeadLetterWriter(self._producer, self._topics.dead_letters, group, decoder.topics),
+                self._trimmer(self._topics.jobs(queue), not_trimmed=decoder.topics),
+                self._shared,
+                client_id=client_id,
+                queue_name=queue,
+                topics=self._provisioning.topics_of(queue),
+                decoder=decoder,
+                prefetch=self.prefetch.get(queue, prefetch),
+                timeout_ms=timeout_ms,
+                commit_interval_ms=self._options.commit_interval_ms,
+                revoke_timeout_ms=self._options.revoke_timeout_ms,
+                blocked_after_s=blocked_after_s,
+            )
 
     def follower(self, worker: dramatiq.Worker) -> Follower:
         """Make what applies the decisions of operators in a worker's process, and reports. Does no I/O."""
@@ -109,31 +112,38 @@ class Consumers:
     def mover(self, max_ahead_bytes: int) -> Mover:
         """Join the group of those that move delayed jobs. Raises KafkaUnreachable."""
         group = self._topics.movers
-        client_id = self.memberships.note(group)
-        return Mover(
-            self._connect(group, client_id, CONSUMER_OPTIONS),
-            self._producer,
-            DeadLetterWriter(self._producer, self._topics.dead_letters, group),
-            self._trimmer(self._topics.delay("*")),
-            self.memberships,
-            client_id=client_id,
-            topics=self._topics,
-            tiers=self._tiers,
-            create_queue=self._provisioning.prepare_foreign,
-            commit_interval_ms=self._options.commit_interval_ms,
-            revoke_timeout_ms=self._options.revoke_timeout_ms,
-            max_ahead_bytes=max_ahead_bytes,
-        )
+        with self._member(group, CONSUMER_OPTIONS) as (client, client_id):
+            return Mover(
+                client,
+                self._producer,
+                DeadLetterWriter(self._producer, self._topics.dead_letters, group),
+                self._trimmer(self._topics.delay("*")),
+                self.memberships,
+                client_id=client_id,
+                topics=self._topics,
+                tiers=self._tiers,
+                create_queue=self._provisioning.prepare_foreign,
+                commit_interval_ms=self._options.commit_interval_ms,
+                revoke_timeout_ms=self._options.revoke_timeout_ms,
+                max_ahead_bytes=max_ahead_bytes,
+            )
 
-    def _connect(self, group: str, client_id: str, options: Mapping[str, Any]) -> KafkaConsumer:
+    @contextmanager
+    def _member(self, group: str, options: Mapping[str, Any]) -> Iterator[tuple[KafkaConsumer, str]]:
+        """Connect a member of a group, with its client id; closed if what it is made for here fails."""
+        client_id = self.memberships.note(group)
+        client: KafkaConsumer | None = None
         defaults = {"client_id": client_id, "session_timeout_ms": self._options.session_timeout_ms}
         try:
-            consumer = connect_consumer(self._cluster, group, **defaults | dict(options))
+            client = connect_consumer(self._cluster, group, **defaults | dict(options))
+            self._heartbeats.add(client)
+            yield client, client_id
         except BaseException:
+            if client is not None:
+                with suppress(Exception):  # the first error says more
+                    client.close(autocommit=False, timeout_ms=_CLOSE_MS)
             self.memberships.forget(client_id)
             raise
-        self._heartbeats.add(consumer)
-        return consumer
 
     def _trimmer(self, topic: str, not_trimmed: frozenset[str] = frozenset()) -> Trimmer:
         return Trimmer(

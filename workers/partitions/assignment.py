@@ -101,12 +101,16 @@ class Assignment:
         )
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Ask to join the group, which the next polls do. Blocks while a topic's metadata is unknown."""
+        """Ask to join the group, which the next polls do. Blocks while a topic's metadata is unknown.
+
+        Raises KafkaUnreachable.
+        """
         names = list(topics)
-        self._client.subscribe(names, listener=_Listener(self))
-        # Otherwise the first join happens before the topics are known, assigns nothing, and another follows.
-        for name in names:
-            self._client.partitions_for_topic(name)
+        with kafka_errors(self._cluster, f"join the group of {self._name}"):
+            self._client.subscribe(names, listener=_Listener(self))
+            # Otherwise the first join is before the topics are known, assigns nothing, and another follows.
+            for name in names:
+                self._client.partitions_for_topic(name)
 
     def owned(self, partition: TopicPartition, first_offset: int) -> OwnedPartition:
         """The object of a partition with fetched records from ``first_offset`` on. Raises LogWentBack."""

@@ -25,6 +25,7 @@ from workers.errors import (
     WorkerCannotStart,
 )
 from workers.kafka import create_missing_topics
+from workers.kafka.patches.consumer import QuietConsumer
 from workers.topics import Topics
 
 MESSAGE = dramatiq.Message[None]("default", "work", (), {}, {})
@@ -69,6 +70,31 @@ def test_a_name_that_does_not_resolve_is_named(broker_on: Brokers) -> None:
     broker = broker_on(Cluster(("kafka.invalid:9092",), connect_timeout_s=1))
     with pytest.raises(KafkaUnreachable, match=r"kafka.invalid:9092.*DNS"):
         broker.enqueue(MESSAGE)
+
+
+@pytest.mark.parametrize("make", [lambda broker: broker.consume("default"), KafkaBroker.make_mover])
+def test_a_member_that_cannot_be_made_leaves_nothing_behind(
+    broker_on: Brokers,
+    cluster: Cluster,
+    make: Callable[[KafkaBroker], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kafka may go away between the connection and the first question; each attempt kept a thread."""
+    broker = broker_on(cluster)
+    broker.prepare()
+    made: list[Any] = []
+
+    def cut(client: Any, _topic: str) -> None:
+        made.append(client)
+        raise kafka.errors.KafkaConnectionError("socket disconnected")
+
+    monkeypatch.setattr(QuietConsumer, "partitions_for_topic", cut)
+    with pytest.raises(KafkaUnreachable, match=r"cannot join the group of .*socket disconnected") as raised:
+        make(broker)
+    assert isinstance(raised.value, dramatiq.BrokerConnectionError)
+    assert [client._closed for client in made] == [True]
+    assert not broker.memberships._members
+    assert not broker._consumers._heartbeats._consumers
 
 
 def test_a_listener_that_wants_a_login_is_recognized(broker_on: Brokers, login: Login) -> None:
