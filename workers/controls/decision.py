@@ -20,13 +20,12 @@ from ..dead_letters.filter import Filter, parse_place
 from ..display.times import length_of_time, timestamp
 from ..records.envelope import Record
 from ..records.headers import texts_of
+from ..records.numbers import time_ms
 from .then import Then
 
 QUEUE, SWITCH = "queue", "switch"
 #: Longest text of a reason or a name of a person that is kept.
 MAX_TEXT_CHARS = 500
-#: Times from here on are not valid: the year 9999.
-_MAX_MS = 253_370_764_800_000
 #: The conditions that a switch may have: those that can be told of a job that has not run.
 _TEXTS = ("queue", "actor", "text")
 
@@ -154,9 +153,10 @@ def _note(texts: Mapping[str, str], timestamp_ms: int) -> Note:
 
 
 def _ms(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text) < _MAX_MS):
-        raise ValueError(f"the header {name} is {text!r:.40}, and should be a time in ms")
-    return int(text)
+    try:
+        return time_ms(text)
+    except ValueError as exc:
+        raise ValueError(f"the header {name} is {text!r:.40}, and should be a time in ms") from exc
 
 
 def as_json(where: Filter) -> dict[str, Any]:

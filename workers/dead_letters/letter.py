@@ -16,6 +16,8 @@ from . import keys
 MAX_NAME_CHARS = 255
 #: Longest id: a message id, or a topic's name, a partition and an offset.
 MAX_ID_CHARS = 300
+#: A time in ms has fewer digits.
+_MAX_TIME_CHARS = 16
 #: How many times of replays are kept: the last ones.
 MAX_REPLAY_TIMES = 20
 
@@ -83,7 +85,8 @@ class DeadLetter:
     def replayed_at_ms(self) -> tuple[int, ...]:
         """When the job was replayed, the first time first; of many times only the last are kept."""
         text = self._job_header(REPLAYED_HEADER) or ""
-        return tuple(int(part) for part in text.split(",")[-MAX_REPLAY_TIMES:] if part.isdecimal())
+        parts = text.split(",")[-MAX_REPLAY_TIMES:]
+        return tuple(int(part) for part in parts if part.isdecimal() and len(part) < _MAX_TIME_CHARS)
 
     @property
     def replays(self) -> int:

@@ -27,6 +27,7 @@ from ..records.headers import (
     text_of,
     with_origin,
 )
+from ..records.numbers import whole
 from ..topics import Topics
 from .edits import Edit, edited
 from .letter import MAX_REPLAY_TIMES, DeadLetter, Reason
@@ -92,8 +93,8 @@ def revived_batch(letter: DeadLetter, topics: Topics) -> list[tuple[str, Record]
     kept = text_of(BATCH_HEADER, letter.job_headers)
     if kept is None or text_of(TOO_LONG_HEADER, letter.job_headers) is not None:
         return None
-    first, last = (int(offset) for offset in kept.split("-"))
     try:
+        first, last = map(whole, kept.split("-"))
         found = read_batch(letter.origin.topic, letter.origin.partition, letter.value or b"")
     except ValueError as exc:
         raise WrongUsage(f"dead letter {letter.id} still cannot be read: {exc}") from exc

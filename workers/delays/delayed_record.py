@@ -8,6 +8,7 @@ from ..errors import Undecodable
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
 from ..records.headers import DELAY_HEADER, filled
+from ..records.numbers import time_ms, whole
 
 
 class Delayed(NamedTuple):
@@ -19,7 +20,7 @@ class Delayed(NamedTuple):
 
 
 def delayed(consumed: ConsumedRecord) -> Delayed:
-    """Read a record of a delay topic. Raises Undecodable if it is no delayed job.
+    """Read a record of a delay topic. Raises Undecodable if it is no delayed job, or is due at no time.
 
     A delay that is a length of time counts from when the first delay topic got the record, by the cluster's
     clock: the sender's may be ahead or behind. From there on the job has that due time.
@@ -29,11 +30,11 @@ def delayed(consumed: ConsumedRecord) -> Delayed:
     headers = filled(consumed.headers)
     found = dict(headers)
     try:
-        eta_ms = int(found["eta"])
+        eta_ms = time_ms(found["eta"])
         delay, _, topic = found.get(DELAY_HEADER, b"").decode().partition("@")
         if topic == consumed.topic and consumed.timestamp > 0:
             # Rounded up: the cluster may have got it almost a millisecond later than its time says.
-            eta_ms = consumed.timestamp + int(delay) + 1
+            eta_ms = time_ms(consumed.timestamp + whole(delay) + 1)
             headers = [(name, value) for name, value in headers if name not in ("eta", DELAY_HEADER)]
             headers.append(("eta", str(eta_ms).encode()))
         anywhere = consumed.key == found.get("message-id")  # else its partition is of the key

@@ -17,6 +17,9 @@ from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
 
+#: A message that names more retries has not had them.
+_MAX_RETRIES = 10**9
+
 
 class Pauses(Protocol):
     """The queues whose jobs must wait."""
@@ -224,4 +227,4 @@ class TakenMessage(dramatiq.MessageProxy):
 def attempt_of(message: dramatiq.Message[Any]) -> int:
     """Which attempt this is, from 1; dramatiq's Retries counts those before it on the message."""
     retries = message.options.get("retries")
-    return retries + 1 if isinstance(retries, int) else 1
+    return retries + 1 if isinstance(retries, int) and 0 <= retries < _MAX_RETRIES else 1

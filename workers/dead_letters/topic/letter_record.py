@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ...display.error_text import encoded
 from ...records.envelope import Record
 from ...records.headers import Headers, texts_of
+from ...records.numbers import time_ms, whole
 from ..letter import DeadLetter, Origin, Reason, short_name
 
 #: Prefix of the job's own headers on its dead letter.
@@ -61,14 +62,15 @@ def decode(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> DeadLet
         else:
             own[name] = content
     text = texts_of(own.items())
+    stamp_ms = whole(text["timestamp"], least=-(2**63))  # its writer's, who may have any
     return DeadLetter(
         reason=Reason(text["reason"]),
-        origin=Origin(text["topic"], int(text["partition"]), int(text["offset"]), int(text["timestamp"])),
+        origin=Origin(text["topic"], whole(text["partition"]), whole(text["offset"]), stamp_ms),
         value=None if "null-value" in own else value,
-        time_ms=int(text["time"]),
+        time_ms=time_ms(text["time"]),
         group=text["group"],
         worker=text["worker"],
-        attempts=int(text["attempts"]),
+        attempts=whole(text["attempts"]),
         job_key=own.get("key"),
         job_headers=tuple(job_headers),
         message_id=text.get("message-id"),

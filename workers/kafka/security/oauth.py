@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import math
 import os
 import threading
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.error import HTTPError
@@ -62,13 +64,13 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]
     def _renew(self) -> None:
         try:
             answer = self._ask()
+            lifetime_s = _lifetime_s(answer)
         except NoToken as exc:
             (self._failure,) = exc.args
             self._renew_at = time.monotonic() + _RETRY_AFTER_S
             if time.monotonic() < self._valid_until:
                 logger.warning("token not renewed, the old one is used as long as it is valid: %s", exc)
             return
-        lifetime_s = float(answer.get("expires_in") or _LIFETIME_S)
         self._token = str(answer["access_token"])
         self._renew_at = time.monotonic() + lifetime_s * _RENEW_AFTER
         self._valid_until = time.monotonic() + lifetime_s
@@ -95,6 +97,18 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]
         if "access_token" not in answer:
             raise NoToken(f"{oauth.token_url} gave no token: its answer has no access_token")
         return answer
+
+
+def _lifetime_s(answer: Mapping[str, Any]) -> float:
+    """How long a token is valid; some servers write the number as text. Raises NoToken."""
+    told = answer.get("expires_in") or _LIFETIME_S
+    try:
+        lifetime_s = float(told)
+    except (TypeError, ValueError, OverflowError):
+        lifetime_s = 0.0
+    if not 0 < lifetime_s < math.inf:
+        raise NoToken(f"the token that came has expires_in={told!r:.40}, which is no number of seconds")
+    return lifetime_s
 
 
 class FromFunction(AbstractTokenProvider):  # type: ignore[misc]

@@ -249,11 +249,12 @@ def test_a_flush_moves_no_due_time_of_another_queue_and_loses_nothing_that_canno
     assert (letter.reason, letter.queue, letter.value) == (Reason.UNDECODABLE, "other", b"?")
 
 
+@pytest.mark.parametrize("eta", [b"soon", b"-" + b"9" * 400])
 def test_what_is_no_delayed_job_becomes_a_dead_letter_and_holds_up_nothing(
-    broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker]
+    broker: KafkaBroker, ran: Ran, start_worker: Callable[..., Worker], eta: bytes
 ) -> None:
     broker.prepare()
-    with_bad_eta = Record(b"key", b"?", [("eta", b"soon"), ("queue", b"default")])
+    with_bad_eta = Record(b"key", b"?", [("eta", eta), ("queue", b"default")])
     for tier in TIERS:
         broker.producer.deliver(broker.topics.delay(tier.name), with_bad_eta)
     broker.enqueue(note(1), delay=100)

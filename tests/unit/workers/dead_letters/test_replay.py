@@ -10,11 +10,12 @@ import dramatiq
 import pytest
 
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
-from workers.dead_letters.replay import revived
+from workers.dead_letters.replay import revived, revived_batch
 from workers.dead_letters.topic.letter_record import decode as decode_letter
 from workers.dead_letters.topic.letter_record import encode
 from workers.errors import WrongUsage
 from workers.records.envelope import decode
+from workers.records.headers import BATCH_HEADER
 from workers.topics import Topics
 
 TOPICS = Topics("todo")
@@ -99,3 +100,10 @@ def test_a_job_can_be_replayed_into_another_queue() -> None:
     assert topic == "todo.jobs.slow"
     assert json.loads(record.value or b"")["queue_name"] == "slow"
     assert dict(record.headers)["queue"] == b"slow"
+
+
+@pytest.mark.parametrize("offsets", [b"", b"1", b"1-x", b"1-2-3", b"0-" + b"9" * 5_000])
+def test_a_batch_without_its_offsets_is_told(offsets: bytes) -> None:
+    batch = letter_of(MESSAGE, value=b"?", job_headers=((BATCH_HEADER, offsets),))
+    with pytest.raises(WrongUsage, match="still cannot be read"):
+        revived_batch(batch, TOPICS)

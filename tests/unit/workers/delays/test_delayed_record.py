@@ -65,9 +65,28 @@ def test_a_point_in_time_is_the_senders() -> None:
     assert job.eta_ms == SENT_MS + 5_000
 
 
-@pytest.mark.parametrize("header", [b"x@todo.delay.soon", b"\xff", b"@todo.delay.soon"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"x@todo.delay.soon",
+        b"\xff",
+        b"@todo.delay.soon",
+        b"-5@todo.delay.soon",
+        b"%b@todo.delay.soon" % (b"9" * 400),
+        b"%b@todo.delay.soon" % (b"9" * 16),
+    ],
+)
 def test_a_delay_that_is_none_is_undecodable(header: bytes) -> None:
     record = sent(5_000)
     headers = [(name, header if name == "delay" else value) for name, value in record.headers]
+    with pytest.raises(Undecodable):
+        delayed(replace(record, headers=headers))
+
+
+@pytest.mark.parametrize("eta", [b"9" * 400, b"-" + b"9" * 400, b"-1", b"1e9", b"9" * 16, b"", b"soon"])
+def test_a_due_time_that_is_no_time_is_undecodable(eta: bytes) -> None:
+    """A mover would fail at it, and so would each one that takes its place."""
+    record = sent(5_000, is_relative=False)
+    headers = [(name, eta if name == "eta" else value) for name, value in record.headers]
     with pytest.raises(Undecodable):
         delayed(replace(record, headers=headers))

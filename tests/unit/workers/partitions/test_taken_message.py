@@ -15,7 +15,7 @@ from tests.helpers.records import Consumed
 from workers.kafka import OffsetAndMetadata, TopicPartition
 from workers.measures.jobs import JOBS, Outcome
 from workers.partitions.owned_partition import OwnedPartition
-from workers.partitions.taken_message import TakenMessage
+from workers.partitions.taken_message import TakenMessage, attempt_of
 
 MESSAGE: dramatiq.Message[None] = dramatiq.Message("default", "work", ("secret",), {}, {"retries": 1})
 
@@ -161,3 +161,8 @@ def test_of_a_start_and_a_withdrawal_at_the_same_time_one_comes_through() -> Non
             thread.join()
         assert sorted(results.values()) == [False, True]
         assert message.withdrawn == message.handed_back
+
+
+@pytest.mark.parametrize(("retries", "attempt"), [(2, 3), (-5, 1), (10**400, 1), ("2", 1), (None, 1)])
+def test_the_attempt_is_what_dramatiq_has_counted_and_no_absurd_number(retries: Any, attempt: int) -> None:
+    assert attempt_of(dramatiq.Message("default", "note", (), {}, {"retries": retries})) == attempt

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from tests.helpers.records import Consumed
 from workers.dead_letters.cause import error_fields
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.topic.letter_record import decode, encode
-from workers.records.headers import ID_HEADER, ORIGIN_HEADER, job_headers_of
+from workers.records.headers import ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, job_headers_of
 from workers.topics import DEAD_LETTER_ROOM_BYTES
 
 ORIGIN = Origin("todo.jobs.default", 3, 42, 1_700_000_000_000)
@@ -102,3 +104,23 @@ def test_a_record_of_somebody_else_is_not_taken_for_a_letter() -> None:
         decode(b"", [("schema", b"1")])
     with pytest.raises(KeyError):
         decode(b"", [("reason", None)])
+
+
+@pytest.mark.parametrize("name", ["partition", "offset", "timestamp", "time", "attempts"])
+@pytest.mark.parametrize("text", [b"9" * 400, b"9" * 5_000, b"1e9", b"\xd9\xa1", b"-" + b"9" * 400])
+def test_a_number_that_no_index_can_hold_makes_it_no_letter(name: str, text: bytes) -> None:
+    record = encode(letter())
+    headers = [(each, text if each == name else value) for each, value in record.headers]
+    with pytest.raises(ValueError, match=r"no whole number|no time"):
+        decode(record.value or b"", headers)
+
+
+def test_the_time_of_a_record_may_be_before_1970() -> None:
+    old = letter(origin=replace(ORIGIN, timestamp_ms=-1))
+    record = encode(old)
+    assert decode(record.value or b"", record.headers).origin.timestamp_ms == -1
+
+
+def test_times_of_replays_that_are_none_are_left_out() -> None:
+    mangled = letter(job_headers=((REPLAYED_HEADER, b"5," + b"9" * 5_000 + b",x,7"),))
+    assert mangled.replayed_at_ms == (5, 7)

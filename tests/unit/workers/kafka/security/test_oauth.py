@@ -19,12 +19,13 @@ class World:
 
     def __init__(self) -> None:
         self.now, self.asked, self.is_up = 1_000.0, 0, True
+        self.expires_in: object = 100
 
     def ask(self) -> dict[str, Any]:
         self.asked += 1
         if not self.is_up:
             raise NoToken("the server is away")
-        return {"access_token": f"token {self.asked}", "expires_in": 100}
+        return {"access_token": f"token {self.asked}", "expires_in": self.expires_in}
 
 
 @pytest.fixture
@@ -64,6 +65,17 @@ def test_a_server_that_gives_none_is_left_alone_for_some_seconds(world: World) -
     assert world.asked == 1
     world.is_up = True
     world.now += oauth._RETRY_AFTER_S
+    assert provider.token() == "token 2"
+
+
+@pytest.mark.parametrize("expires_in", ["soon", [1], float("inf"), 10**400, -5])
+def test_a_lifetime_that_is_none_is_told(world: World, expires_in: object) -> None:
+    provider = ClientCredentials(OAuth())
+    world.expires_in = expires_in
+    with pytest.raises(NoToken, match="expires_in="):
+        provider.token()
+    world.now += oauth._RETRY_AFTER_S
+    world.expires_in = "100"
     assert provider.token() == "token 2"
 
 
