@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
+from ..records.numbers import time_ms, whole
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -79,11 +80,14 @@ def farewell(name: str) -> Record:
 def decode(record: ConsumedRecord) -> Process:
     """Read a report, of whichever version. Raises ValueError for a record that is none."""
     try:
-        found = json.loads(record.value or b"")
+        found = json.loads(record.value or b"", parse_int=whole)
         found |= {"name": (record.key or b"").decode(), "reported_ms": record.timestamp}
-        return _adapter().validate_python(found)
+        process = _adapter().validate_python(found)
+        for ms in (process.started_ms, *(job.since_ms for job in process.jobs if job.since_ms is not None)):
+            time_ms(ms)  # it may have been digits in a text
     except (TypeError, RecursionError) as exc:
         raise ValueError(f"no report of a process: {exc}") from exc
+    return process
 
 
 @cache

@@ -26,6 +26,7 @@ from ..kafka.producing.producer import DurableProducer
 from ..kafka.topic_reader import TopicReader
 from ..records.consumed import ConsumedRecord
 from ..records.envelope import Record
+from ..records.numbers import whole
 from ..topics import Topics, actions_spec
 
 #: Writes who did what, and the facts about it, before it is done; what it raises keeps it from being done.
@@ -104,7 +105,7 @@ class Chain:
         number = self.count + 1
         try:
             found = json.loads(value or b"")
-            at_ms = int(found["at"])
+            at_ms = whole(found["at"])
             action = Action(
                 number,
                 at_ms,
@@ -113,7 +114,7 @@ class Chain:
                 dict(found["about"]),
                 at_ms if logged_ms is None else logged_ms,
             )
-            seen, head = int(found["seen"]), bytes.fromhex(found["head"])
+            seen, head = whole(found["seen"]), bytes.fromhex(found["head"])
         except (ValueError, KeyError, TypeError, RecursionError):
             self._note(f"record {number} is no action")
         else:

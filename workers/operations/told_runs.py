@@ -14,6 +14,7 @@ from typing import Any
 
 from ..dead_letters.filter import Filter
 from ..dead_letters.selection import Bounds
+from ..records.numbers import whole
 from .action_log import Action
 
 #: How often a run that acts says so, and after how long in silence it has ended.
@@ -157,12 +158,15 @@ def bounds_as_json(bounds: Bounds, wanted: Filter) -> dict[str, Any]:
 
 def _bounds(found: Any) -> Bounds | None:
     try:
-        time_ms, partition, offset = map(int, found["newest"])
-        last = {int(one): int(offset) for one, offset in found["last"].items()}
+        time_ms, partition, offset = map(whole, found["newest"])
+        last = {whole(one): whole(offset) for one, offset in found["last"].items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return Bounds(last, (time_ms, partition, offset))
 
 
 def _number(found: Any) -> int:
-    return found if isinstance(found, int) and found >= 0 else 0
+    try:
+        return whole(found)
+    except ValueError:
+        return 0

@@ -9,6 +9,7 @@ from ..measures.catalogue import DEAD_LETTERS
 from ..measures.families import Labels
 from ..measures.jobs import JOBS, Figures, Outcome
 from ..measures.metrics import SECONDS
+from ..records.numbers import finite
 
 _BUCKETS = len(SECONDS) + 1
 #: Numbers of one actor: outcomes, then buckets and sum of the durations, then of the waits.
@@ -35,7 +36,7 @@ class Counts(NamedTuple):
         """Read the numbers from JSON. Raises ValueError for what is none, or of another version."""
         if not isinstance(values, list) or len(values) != _WIDTH:
             raise ValueError(f"there should be {_WIDTH} numbers")
-        return cls(tuple(float(value) for value in values))
+        return cls(tuple(map(finite, values)))
 
     def __sub__(self, earlier: Counts) -> Counts:
         return Counts(tuple(a - b for a, b in zip(self.numbers, earlier.numbers, strict=True)))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..measures.families import Labels
 from ..records.envelope import Record
+from ..records.numbers import whole
 from .figures import Counts
 
 MINUTE_S, HOUR_S = 60, 3_600
@@ -67,7 +68,7 @@ def decode(key: bytes | None, value: bytes | None) -> Part:
             (str(queue), str(actor)): Counts.read(numbers) for queue, actor, numbers in read["counts"]
         }
         of = frozenset(map(str, read.get("of", ())))
-        return Part(process, int(read["start"]), read["length"], counts, of)
+        return Part(process, whole(read["start"]), read["length"], counts, of)
     except (AttributeError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as exc:
         raise ValueError(f"it is no part of the history: {exc}") from exc
 

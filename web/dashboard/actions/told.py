@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from workers.errors import WorkersError
 from workers.operations.told_runs import TIMES, Phase, ToldRun
+from workers.records.numbers import whole
 
 from ..filters import FIELDS, NO_EXCEPTION, filter_of
 from .run import Run
@@ -33,8 +35,14 @@ def as_run(told: ToldRun, now_ms: float) -> Run:
         run.phase, run.problem = Phase.STOPPED, "its process has not been heard of for some minutes"
     # Mended arguments are in no log: such a letter is mended again instead.
     if "places" not in told.about and "into" not in told.about and "where" not in told.about:
-        with suppress(WorkersError):
-            times = {name: told.about["bounds"].get(name) for name in TIMES} if told.bounds else {}
+        with suppress(WorkersError, ValueError):
+            times = _times(told.about["bounds"]) if told.bounds else {}
             run.wanted = replace(filter_of(asked, int(now_ms)), **times)
             run.bounds = told.bounds
     return run
+
+
+def _times(bounds: Mapping[str, Any]) -> dict[str, Any]:
+    """The times of a filter as the log has them; those that somebody else wrote may be anything."""
+    found = {name: bounds.get(name) for name in TIMES}
+    return {name: None if time is None else whole(time) for name, time in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -70,6 +71,11 @@ def test_a_run_whose_process_was_killed_holds_up_nobody_and_can_go_on(heard_s: f
         {"run": 5},
         {"run": "a", "letters": "x", "bounds": {"last": [], "newest": 4}},
         {"run": "a", "since": "never", "bounds": {"last": {"x": 1}, "newest": [1, 2, 3]}},
+        {"run": "a", "bounds": {"last": {}, "newest": [math.inf, 0, 0]}},
+        {"run": "a", "bounds": {"last": {"0": 10**400}, "newest": [1, 2, 3]}},
+        {"run": "a", "bounds": {"last": {}, "newest": [1, 2, 3], "since_ms": "x"}},
+        {"run": "a", "bounds": {"last": {}, "newest": [1, 2, 3], "until_ms": math.inf}},
+        {"run": "a", "letters": 10**400},
         {"run": "a", "places": "args.0", "bounds": {"last": {}, "newest": [1, 2, 3]}},
     ],
 )

@@ -52,8 +52,16 @@ def test_those_that_report_live_and_those_that_say_so_or_fall_silent_do_not() ->
     assert [one.name for one in fleet.silent(later + 1)] == ["3", "0a1b"]
 
 
+#: Reports with a time that no page could show the age of.
+ABSURD = [
+    (encode(PROCESS).value or b"").replace(str(NOW_MS - ago).encode(), number)
+    for ago in (9, 4)
+    for number in (b"Infinity", b"1e999", b"9" * 400, b'"' + b"9" * 400 + b'"', b"-5")
+]
+
+
 @pytest.mark.parametrize(
-    "value", [b"", b"{", b"[]", b"7", b'{"jobs": 5}', b'{"started_ms": "x"}', b"[" * 100_000]
+    "value", [b"", b"{", b"[]", b"7", b'{"jobs": 5}', b'{"started_ms": "x"}', b"[" * 100_000, *ABSURD]
 )
 def test_what_is_no_report_is_left_out(value: bytes) -> None:
     fleet = Fleet()

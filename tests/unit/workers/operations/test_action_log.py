@@ -36,6 +36,24 @@ class Reader:
             yield self._log[self._at - 1]
 
 
+HEAD = "00" * 32
+
+
+@pytest.mark.parametrize(
+    ("at", "seen"),
+    [("Infinity", "0"), ("1", "1e999"), ("NaN", "0"), ("1", "-1"), ("9" * 400, "0"), ("[]", "0")],
+)
+def test_a_number_that_is_none_makes_a_record_no_action(at: str, seen: str) -> None:
+    """Every reader of the log stopped at it, for ever: a replay, `actions verify` and the dashboard."""
+    chain = Chain()
+    text = f'{{"at": {at}, "who": "ana", "did": "pause", "about": {{}}, "seen": {seen}, "head": "{HEAD}"}}'
+    chain.take(text.encode())
+    chain.take(chain.value("bo", "pause", {}, 1))
+    assert chain.count == 2
+    assert chain.flaw == "record 1 is no action"
+    assert [action.who for action in chain.last] == ["bo"]
+
+
 def test_a_topic_that_another_process_makes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[Consumed] = []
     opened: list[bool] = []

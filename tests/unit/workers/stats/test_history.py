@@ -136,3 +136,15 @@ def test_a_record_is_read_back_and_a_later_one_of_the_slot_has_its_key() -> None
 def test_what_others_wrote_is_refused(key: bytes | None, value: bytes | None) -> None:
     with pytest.raises(ValueError, match=r"part|version|numbers|Expecting|unpack"):
         decode(key, value)
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "1e300", "9" * 400, '"x"', "null"])
+@pytest.mark.parametrize("place", ["start", "counts"])
+def test_a_number_that_breaks_the_sums_makes_a_record_no_part(place: str, number: str) -> None:
+    record = encode(Part("p", NOON, HOUR_S, {WRITE: counts(7)}))
+    value = record.value or b""
+    old = b'"start":%d' % NOON if place == "start" else b"[7,"
+    new = (f'"start":{number}' if place == "start" else f"[{number},").encode()
+    assert old in value
+    with pytest.raises(ValueError, match=r"no number|no whole number"):
+        decode(record.key, value.replace(old, new))
