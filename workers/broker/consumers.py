@@ -19,6 +19,7 @@ from ..controls.gate import Gate
 from ..dead_letters.writer import DeadLetterWriter
 from ..delays.mover import CONSUMER_OPTIONS, Mover
 from ..delays.tiers import Tier
+from ..errors import WrongUsage
 from ..fleet.reporter import Reporter
 from ..kafka import Heartbeats, KafkaConsumer, Memberships, connect_consumer, measure
 from ..kafka.abilities import tell_lacks
@@ -73,6 +74,14 @@ class Consumers:
         still_running = StillRunning()
         self.at_work = AtWork(still_running)
         self._shared = Shared(self.memberships, RunAlone(), still_running, gate, self.at_work)
+
+    def set_prefetch(self, queue: str, jobs: int) -> None:
+        """How many jobs of a queue each further consumer may have in hand. Raises WrongUsage below 1."""
+        if jobs < 1:
+            raise WrongUsage(
+                f"with {jobs} jobs of queue {queue} in hand none would ever run; pause it instead"
+            )
+        self.prefetch[queue] = jobs
 
     def consumer(self, queue: str, prefetch: int, timeout_ms: int, blocked_after_s: float) -> QueueConsumer:
         """Join a queue's group. Raises KafkaUnreachable."""

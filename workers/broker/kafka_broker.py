@@ -15,7 +15,7 @@ from ..consumer.queue_consumer import QueueConsumer
 from ..controls.controls import Controls
 from ..delays.mover import Mover
 from ..delays.read_ahead import MAX_AHEAD_BYTES
-from ..delays.tiers import TIERS, Tier
+from ..delays.tiers import TIERS, Tier, checked
 from ..kafka import Cluster
 from ..kafka.producing.producer import DurableProducer
 from ..measures.catalogue import ENQUEUE_DURATION
@@ -60,7 +60,7 @@ class KafkaBroker(FollowUpBroker):
         session_timeout_ms: how long a worker may stall, as while a job holds Python's lock. One that died is
             found out sooner if another worker runs, or starts, on its machine.
         max_delay_ms: longest delay that is accepted; 366 days.
-        delay_tiers: the topics that delayed jobs wait in; all processes of a namespace must use the same.
+        delay_tiers: the topics of delayed jobs, one with ``wait_ms=0``; the same in all of the namespace.
         run_mover: whether a worker process moves delayed jobs. If not, run ``todo-workers mover``.
         record_stats: whether a worker process keeps the history that `todo-workers stats` shows.
         health_dir: a folder where each worker process keeps a file fresh while it and its mover are well.
@@ -101,7 +101,7 @@ class KafkaBroker(FollowUpBroker):
         self.cluster = cluster or Cluster()
         self.topics = Topics(namespace)
         self.queues: dict[str, None] = {}
-        self.delay_tiers = tuple(delay_tiers)
+        self.delay_tiers = checked(delay_tiers, self.topics)
         self._messages = Outgoing(self.topics, self.delay_tiers, max_delay_ms)
         self.producer = DurableProducer(self.cluster)
         layout = Layout(partitions, replication_factor, jobs_retention_ms)
@@ -166,9 +166,10 @@ class KafkaBroker(FollowUpBroker):
 
         By default dramatiq has two for each thread. Fewer than there are threads leave some for other queues.
         Jobs that are held (`TakenMessage.hold`) count. Does no I/O; it holds for consumers made afterwards.
+        Raises WrongUsage below 1.
         """
         self.declare_queue(queue_name)
-        self._consumers.prefetch[queue_name] = jobs
+        self._consumers.set_prefetch(queue_name, jobs)
 
     def enqueue(self, message: Message, *, delay: Delay = None) -> Message:
         """Write a message to its queue's topic and wait until all in-sync replicas have it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ def _parameters(parts: SplitResult) -> dict[str, Any]:
             value = kinds[name](text)
         except ValueError as exc:
             raise InvalidUrl(f"the broker's URL has {name}={text!r}, which is no number") from exc
-        if isinstance(value, int | float) and not value > 0:
-            raise InvalidUrl(f"the broker's URL has {name}={text!r}, which is not above 0")
+        if isinstance(value, int | float) and not 0 < value < math.inf:
+            raise InvalidUrl(f"the broker's URL has {name}={text!r}, which is not above 0 and finite")
         given[name] = value
     return given

@@ -9,10 +9,11 @@ be next, and there is memory, a mover skips that tier and keeps the record in me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..errors import DelayTooLong
+from ..errors import DelayTooLong, WrongUsage
+from ..topics import Topics
 
 _S = 1_000
 _MIN = 60 * _S
@@ -43,6 +44,24 @@ TIERS = (
     Tier("3d", 3 * _D),
     Tier("12d", 12 * _D),
 )
+
+
+def checked(tiers: Iterable[Tier], topics: Topics) -> tuple[Tier, ...]:
+    """The tiers, if every delay finds its way through them. Raises WrongUsage, or InvalidName for a name."""
+    found = tuple(tiers)
+    exact = [tier.name for tier in found if tier.wait_ms == 0]
+    if len(exact) != 1:
+        raise WrongUsage(
+            "of the delay tiers exactly one must have wait_ms=0, in which jobs wait until their due time, "
+            f"such as Tier('soon', 0); here it is {' and '.join(exact) or 'none'}"
+        )
+    for tier in found:
+        topics.named(f"delay.{tier.name}")  # raises for a name that no topic can have
+        if tier.wait_ms < 0:
+            raise WrongUsage(f"the delay tier {tier.name!r} waits {tier.wait_ms} ms, which is below 0")
+    if len({tier.name for tier in found}) < len(found):
+        raise WrongUsage(f"two delay tiers have one name: {', '.join(tier.name for tier in found)}")
+    return found
 
 
 def eta_of(delay_ms: int, now_ms: int, max_delay_ms: int) -> int | None:

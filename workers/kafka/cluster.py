@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import WrongUsage
+
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
@@ -22,7 +24,8 @@ class Cluster:
     """A Kafka cluster, and the user that the pool logs in as.
 
     ``connect_timeout_s`` bounds the wait for a connection. ``send_timeout_s`` bounds a send, from the call to
-    Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover.
+    Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover. Raises
+    WrongUsage for servers in one text.
     """
 
     bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)
@@ -37,6 +40,12 @@ class Cluster:
     oauth: OAuth | None = None
     connect_timeout_s: float = 5.0
     send_timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        servers: object = self.bootstrap_servers
+        if isinstance(servers, str):  # a text is a sequence as well, of its letters
+            meant = tuple(server.strip() for server in servers.split(","))
+            raise WrongUsage(f"Cluster({servers!r}) names no servers: write Cluster({meant!r}), a tuple")
 
     @property
     def address(self) -> str:

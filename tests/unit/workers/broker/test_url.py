@@ -63,6 +63,7 @@ def test_a_url_says_where_kafka_is_and_who_we_are(url: str, meant: BrokerUrl) ->
         ("kafka://a?partitions=many", "partitions='many', which is no number"),
         ("kafka://a?partitions=0", "not above 0"),
         ("kafka://a?send_timeout_s=nan", "not above 0"),
+        ("kafka://a?connect_timeout_s=inf", "not above 0 and finite"),
         ("kafka://a?sasl_mechanism=PLAIN", "no user"),
         ("kafka://[a", "cannot be read"),
     ],
