@@ -286,7 +286,7 @@ class Mover:
             elif at_ms <= now_ms and not self._must_wait(job, now_ms):
                 del self._parked[partition]  # parked again, it goes behind those that wait for their turn
                 self._advance(owned)
-                if not owned.buffer:
+                if not owned.buffer and partition not in self._parked:
                     self._client.resume(partition)
 
     def _must_wait(self, job: Delayed | Undecodable, now_ms: int) -> bool:
