@@ -19,6 +19,7 @@ from ..kafka import Cluster, undelivered
 from ..kafka.producing.producer import DurableProducer
 from ..records.envelope import Record
 from ..records.headers import text_of
+from ..records.numbers import time_ms
 from ..topics import Topics
 from . import statements
 from .changes import Wake
@@ -262,7 +263,7 @@ def _record(row: Row, target: Target) -> tuple[str, Record]:
     if eta is None:
         return row.topic, record
     now_ms = time.time_ns() // 1_000_000
-    tier = next_tier(int(eta), now_ms, target.delay_tiers)
+    tier = next_tier(time_ms(eta), now_ms, target.delay_tiers)
     return (target.topics.delay(tier.name) if tier else row.topic), record
 
 

@@ -13,12 +13,14 @@ from sqlalchemy import Engine, MetaData, create_engine, insert, text
 
 from tests.helpers.waiting import wait_for
 from workers import Cluster
+from workers.delays.tiers import TIERS
 from workers.outbox.changes import Wake
 from workers.outbox.leading import lead_of
 from workers.outbox.outbox import Outbox
 from workers.outbox.table import ROWS, outbox_table
 from workers.outbox.writing import RelayCounts, Writing
 from workers.records.envelope import Record
+from workers.topics import Topics
 
 
 class Confirms:
@@ -60,7 +62,7 @@ def add_row(engine: Engine, name: str, headers: str) -> None:
 def relay(engine: Engine, producer: Confirms, *, published: int, set_aside: int = 0) -> None:
     """Relay until so many rows were published and set aside."""
     counts, wake, stopping = RelayCounts(), Wake(), threading.Event()
-    target = SimpleNamespace(cluster=Cluster(("localhost:1",)), topics=None, delay_tiers=())
+    target = SimpleNamespace(cluster=Cluster(("localhost:1",)), topics=Topics("todo"), delay_tiers=TIERS)
     with lead_of(engine) as lead:
         writing = Writing(cast(Any, target), cast(Any, producer), lead, wake, counts)
         thread = threading.Thread(target=writing.run, args=(stopping,), daemon=True)
@@ -79,7 +81,17 @@ def relay(engine: Engine, producer: Confirms, *, published: int, set_aside: int 
 
 @pytest.mark.parametrize(
     "headers",
-    ['[["a", null]]', '[["a", 5]]', '[["a"]]', "5", "null", '[["a", {}]]', "[", '[["eta", "soon"]]'],
+    [
+        '[["a", null]]',
+        '[["a", 5]]',
+        '[["a"]]',
+        "5",
+        "null",
+        '[["a", {}]]',
+        "[",
+        '[["eta", "soon"]]',
+        f'[["eta", "{10**16}"]]',
+    ],
 )
 def test_a_row_that_nobody_can_understand_is_set_aside_and_stops_no_other(
     engine: Engine, headers: str
