@@ -1,5 +1,6 @@
 """The settings of the Kafka cluster: where it is, how to log in, and the topics' shape on it."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -9,10 +10,10 @@ from settings.formats import (
     check_namespace,
     check_not_empty,
     check_server,
-    check_token_url,
     split_commas,
 )
-from settings.section import Count, Duration, ExistingFile, Seconds, Section
+from settings.section import AsDuration, Count, ExistingFile, Seconds, Section
+from settings.urls import check_token_url
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"]
@@ -71,7 +72,7 @@ class KafkaSettings(Section):
         description="Copies of a new topic; without it, 3 where there are 3 brokers or more, else the"
         " cluster's default.",
     )
-    jobs_retention: Duration | None = Field(
+    jobs_retention: Annotated[timedelta, Field(ge=timedelta(hours=1)), AsDuration] | None = Field(
         default=None,
         description="Age at which Kafka deletes jobs, done or not, where workers cannot delete those that are"
         " done; without it, never.",

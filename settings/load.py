@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
 from settings.models import Settings
@@ -24,8 +24,8 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     Raises SettingsError with everything that is wrong, all at once.
     """
     own = dict(os.environ if environ is None else environ)
-    filed = _read(env_file)
-    problems = unknown_names(filed, in_our_file=True)
+    filed, problems = _read(env_file)
+    problems += unknown_names(filed, in_our_file=True)
     problems += unknown_names(own.keys() - filed.keys(), in_our_file=False)
     known = setting_names()
     given = {name: value for name, value in (filed | own).items() if name in known and value}
@@ -39,13 +39,21 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     return settings
 
 
-def _read(env_file: Path | None) -> dict[str, str]:
+def _read(env_file: Path | None) -> tuple[dict[str, str], list[str]]:
+    """What a file sets, and its lines that set nothing though they are meant to."""
     if env_file is None:
-        return {}
+        return {}, []
     try:
         if not env_file.exists() or env_file.is_dir():  # Some keep a virtual environment there.
-            return {}
-        found = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
+            return {}, []
+        with env_file.open(encoding="utf-8-sig") as stream:
+            found = list(parse_stream(stream))
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError([f"{env_file} cannot be read: {exc}"]) from exc
-    return {name: value or "" for name, value in found.items()}
+    # Without their text, which may have a password.
+    wrong = [
+        f"{env_file}, line {one.original.line} is not like NAME=value; quotes that open must close"
+        for one in found
+        if one.error
+    ]
+    return {one.key: one.value or "" for one in found if one.key is not None}, wrong

@@ -29,11 +29,10 @@ from settings.formats import (
     check_sender,
     check_smtp_host,
     check_smtp_port,
-    check_unsubscribe_url,
-    normal_database_url,
 )
 from settings.kafka import KafkaSettings
-from settings.section import Count, Days, Duration, ExistingFile, Port, Seconds, Section
+from settings.section import AsDuration, Count, Days, ExistingFile, Port, Seconds, Section
+from settings.urls import check_unsubscribe_url, normal_database_url
 from settings.web import OnOff, WebSettings
 
 SmtpTls = Literal["none", "starttls", "tls"]
@@ -120,7 +119,8 @@ class WorkerSettings(Section):
     processes: Count = Field(default=2, description="What the Procfile passes to dramatiq as --processes.")
     threads: Count = Field(
         default=8,
-        description="What the Procfile passes to dramatiq as --threads; connections to the database follow it.",
+        description="What the Procfile passes to dramatiq as --threads; a thread runs one job at a time. The"
+        " pool of connections to the database follows it.",
     )
     commit_interval_ms: Count = Field(
         default=300, description="Milliseconds between commits of what is done; a crash may repeat that much."
@@ -128,7 +128,7 @@ class WorkerSettings(Section):
     keep_done_hours: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="Hours for which jobs that are done stay in their topic, for inspection."
     )
-    max_delay: Duration = Field(
+    max_delay: Annotated[timedelta, Field(gt=timedelta(0)), AsDuration] = Field(
         default=timedelta(days=366),
         description="Longest delay of a job that is accepted: a number and s, m, h or d.",
     )
@@ -156,10 +156,10 @@ class ReminderSettings(Section):
         default="fire",
         description="A reminder that comes too late: fire (with a note that it is late) or skip.",
     )
-    grace: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(
+    grace: Annotated[timedelta, Field(ge=timedelta(seconds=1)), AsDuration] = Field(
         default=timedelta(minutes=15), description="How late a reminder may come before it counts as missed."
     )
-    reconcile_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(
+    reconcile_every: Annotated[timedelta, Field(ge=timedelta(seconds=1)), AsDuration] = Field(
         default=timedelta(hours=1),
         description="How often alarms that may be lost are set again: those of twice that time ahead.",
     )
@@ -189,7 +189,7 @@ class AuditSettings(Section):
 class EventSettings(Section):
     """How the event log is read."""
 
-    max_ahead: Annotated[Duration, Field(ge=timedelta(0))] = Field(
+    max_ahead: Annotated[timedelta, Field(ge=timedelta(0)), AsDuration] = Field(
         default=timedelta(minutes=5),
         description=(
             "How far the time of an event may be ahead of its record's own; beyond, the record's time counts."

@@ -1,6 +1,7 @@
 """Says what is wrong with the settings, in words for the person who set them."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -67,4 +68,6 @@ def _line(details: ErrorDetails) -> str:
         return f"{variable} {details['ctx']['error']}"
     said = details["msg"].replace("Input should", "should", 1)
     words = _WORDS.get(details["type"], said)
-    return f"{variable} {words}, not {details['input']!r}"
+    # A length of time is not there as it was written.
+    given = "" if isinstance(details["input"], timedelta) else f", not {details['input']!r}"
+    return f"{variable} {words}{given}"

@@ -1,6 +1,5 @@
 """What the sections of the settings share: their base, and the types of several fields."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from settings.formats import existing_file, parse_duration
 
 Seconds = Annotated[float, Field(gt=0)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+#: Stands last in a type, behind its bounds: so they are about the length, and pydantic says them in words.
+AsDuration = BeforeValidator(parse_duration)
 Days = Annotated[float, Field(gt=0, le=36_500)]
 Count = Annotated[int, Field(ge=1)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]

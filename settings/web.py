@@ -7,15 +7,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from settings.formats import (
-    check_jwks,
-    check_origin,
     check_page,
     check_secret,
     check_web_host,
     check_web_port,
     split_commas,
 )
-from settings.section import Count, Duration, Port, Section
+from settings.section import AsDuration, Count, Port, Section
+from settings.urls import check_jwks, check_origin
 
 OnOff = Literal["on", "off"]
 Origin = Annotated[str, AfterValidator(check_origin)]
@@ -77,7 +76,7 @@ class WebSettings(Section):
         default=64,
         description="MB of recent events that a bridge keeps in memory for clients that come back.",
     )
-    resume: Annotated[Duration, Field(ge=timedelta(seconds=0))] = Field(
+    resume: Annotated[timedelta, Field(ge=timedelta(seconds=0)), AsDuration] = Field(
         default=timedelta(hours=24),
         description="How long a client may be away and still get all that it missed.",
     )
@@ -88,7 +87,7 @@ class WebSettings(Section):
     connections_per_address: Count = Field(
         default=1_000, description="Connections from one address to a process at most; a proxy counts as one."
     )
-    drain: Annotated[Duration, Field(ge=timedelta(seconds=0))] = Field(
+    drain: Annotated[timedelta, Field(ge=timedelta(seconds=0)), AsDuration] = Field(
         default=timedelta(seconds=15), description="Time over which a bridge that stops sends clients away."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,7 +105,8 @@ def publish_text(text: bytes) -> None:
 def _event(number: int, value: Any) -> Event:
     try:
         if isinstance(value, dict) and "specversion" in value:
-            value = event_of(Incoming(None, json.dumps(value).encode(), [], 0), max_ahead=None)
+            now_ms = int(time.time() * 1000)  # the time of an event that names none
+            value = event_of(Incoming(None, json.dumps(value).encode(), [], now_ms), max_ahead=None)
         return parse_event(value)
     except (InvalidEvent, Undecodable) as exc:
         raise WrongUsage(f"Event {number}: {exc}; nothing was published") from exc

@@ -211,3 +211,20 @@ def test_settings_are_frozen() -> None:
         settings.kafka.namespace = "other"  # type: ignore[misc]
     with pytest.raises(ValidationError):
         settings.kafka = KafkaSettings()  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'DATABASE_URL="postgresql://u:hunter2@db/todo',
+        "KAFKA_SASL_PASSWORD='hunter2's",
+        "DATABASE_URL: postgresql://u:hunter2@db/todo",
+        "KAFKA_NAMESPACE hunter2",
+    ],
+)
+def test_a_line_of_the_file_that_sets_nothing_is_refused_without_its_text(wrong: str, tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"# ours\nexport SMTP_HOST=mail\n{wrong}\nSMTP_POST=25\n")
+    first, second = problems({}, env_file)
+    assert first == f"{env_file}, line 3 is not like NAME=value; quotes that open must close"
+    assert second.startswith("SMTP_POST is not a setting")

@@ -44,6 +44,10 @@ def test_settings_never_show_a_secret() -> None:
         # It stands where none belongs.
         {"KAFKA_BOOTSTRAP_SERVERS": f"bot:{PASSWORD}@broker:9092"},
         {"SMTP_HOST": f"smtp://mailer:{PASSWORD}@mail"},
+        {"KAFKA_OAUTH_TOKEN_URL": f"http://id:{PASSWORD}@login.example.com/"},
+        {"WEB_JWT_JWKS": f"http://id:{PASSWORD}@login.example.com/"},
+        {"WEB_ORIGINS": f"https://id:{PASSWORD}@todo.example.com"},
+        {"SMTP_UNSUBSCRIBE_URL": f"http://id:{PASSWORD}@todo.example.com/{{id}}"},
     ],
 )
 def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:

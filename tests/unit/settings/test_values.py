@@ -68,6 +68,11 @@ from tests.helpers.settings import PASSWORD, SASL, load, problems
         ("WEB_PAGE", "/no/such", "should be a folder with a page; there is no '/no/such/index.html'"),
         ("WEB_ORIGINS", "todo.example.com", "should be an origin such as https://todo.example.com"),
         ("WEB_ORIGINS", "https://a.example.com/", "should be an origin such as https://todo.example.com"),
+        ("WEB_ORIGINS", "https://ana@a.example.com", "should be an origin such as https://todo.example.com"),
+        ("WEB_ORIGINS", "https://a.example.com:443", "should be https://a.example.com: browsers leave out"),
+        ("WEB_ORIGINS", "http://[::1]:80", "should be http://[::1]: browsers leave out the port 80"),
+        ("KAFKA_JOBS_RETENTION", "0s", "should be greater than or equal to 1 hour"),
+        ("WORKER_MAX_DELAY", "0s", "should be greater than 0 seconds"),
         (
             "SMTP_HOST",
             "mail.example.com:587",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 
+from tasks import publishing
 from tasks.cli.events import check_schemas, publish_text, show_schema, write_schemas
 from tasks.events.cloud_events import dataschema, record_of
+from tasks.events.models import Event
 from tasks.events.schemas import data_schema, sample
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.samples import KINDS, an_event
@@ -121,6 +124,17 @@ def test_a_type_that_there_is_not_is_said(capsys: pytest.CaptureFixture[str]) ->
         show_schema("todo.create")
     show_schema("todo.created")
     assert json.loads(capsys.readouterr().out)["$id"] == dataschema("todo.created")
+
+
+def test_an_event_without_a_time_is_of_the_moment_it_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[Event] = []
+    monkeypatch.setattr(publishing, "publish", published.append)
+    event = an_event()
+    data = {"actor": event.actor, "todo": event.todo.model_dump(mode="json")}
+    given = {"specversion": "1.0", "id": "a1", "source": "/shop", "type": event.type, "data": data}
+    before = datetime.now(UTC)
+    publish_text(json.dumps(given).encode())
+    assert before - timedelta(milliseconds=1) <= published[0].time <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
