@@ -15,6 +15,7 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 
 from settings import Settings, load_settings
 from tasks.app import broker, event_log, update_log
@@ -133,6 +134,8 @@ def make_app(parts: Parts | None = None) -> FastAPI:
     app.include_router(scaling_router(broker, parts.access))
     app.include_router(relay_router(outbox_relay))
     app.include_router(metrics_router(parts.bridge.status, gauges=QueueGauges(broker), folder=parts.measures))
+    # The framework's own redirect would name a scheme, which is another one before a proxy that ends TLS.
+    app.add_route(DASHBOARD_AT, lambda _: RedirectResponse(f"{DASHBOARD_AT}/"), include_in_schema=False)
     app.mount(DASHBOARD_AT, parts.dashboard)
     _add_live(app, parts)
     add_page(app, parts.settings.web.page)

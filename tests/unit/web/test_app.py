@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -36,6 +37,17 @@ def client_of() -> Iterator[ClientOf]:
 def test_web_has_the_routes_and_the_bridge_has_none_of_them(client_of: ClientOf) -> None:
     assert client_of("web").get("/openapi.json").json()["paths"].keys() >= ROUTES | {"/livez", "/readyz"}
     assert client_of("bridge").get("/openapi.json").json()["paths"].keys().isdisjoint(ROUTES)
+
+
+@pytest.mark.parametrize("has_page", [False, True])
+def test_the_address_of_the_dashboard_leads_to_it_whatever_the_scheme_was(
+    has_page: bool, client_of: ClientOf, tmp_path: Path
+) -> None:
+    (tmp_path / "index.html").write_text("page")
+    client = client_of("web", **({"WEB_PAGE": str(tmp_path)} if has_page else {}))
+    answer = client.get("/workers", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/workers/")
+    assert "Log in" in client.get("/workers").text
 
 
 @pytest.mark.parametrize("kind", ["web", "bridge"])

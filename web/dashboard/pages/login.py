@@ -37,20 +37,12 @@ def routes(desk: Desk, access: Access | None, codes: OneTimeCodes | None) -> Seq
             return desk.render(request, "login.html", status, next=_path(form.get("next")), problem=str(exc))
         logger.info("dashboard.login user=%r role=%s", session.user, session.role)
         response = desk.to(request, _path(form.get("next")))
-        response.set_cookie(
-            NAME,
-            desk.cookies.write(session),
-            max_age=int(session.ends_at - time.time()),
-            path=request.scope.get("root_path", "") or "/",
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="strict",
-        )
+        _set_cookie(request, response, desk.cookies.write(session), int(session.ends_at - time.time()))
         return response
 
     async def log_out(request: Request) -> Response:
         response = desk.to(request, "/login")
-        response.delete_cookie(NAME, path=request.scope.get("root_path", "") or "/")
+        _set_cookie(request, response, "", 0)
         return response
 
     return [
@@ -58,6 +50,21 @@ def routes(desk: Desk, access: Access | None, codes: OneTimeCodes | None) -> Seq
         Route("/login", log_in, methods=["POST"]),
         Route("/logout", log_out, methods=["POST"]),
     ]
+
+
+def _set_cookie(request: Request, response: Response, value: str, max_age_s: int) -> None:
+    """Set the session's cookie. If the form came over TLS, it is sent over TLS alone."""
+    # Behind a proxy that ends TLS, only the origin tells of it; the guard has checked that it is ours.
+    is_over_tls = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
+    response.set_cookie(
+        NAME,
+        value,
+        max_age=max_age_s,
+        path=request.scope.get("root_path", "") or "/",
+        secure=is_over_tls,
+        httponly=True,
+        samesite="strict",
+    )
 
 
 async def _session(given: str, access: Access | None, codes: OneTimeCodes | None) -> Session:

@@ -55,6 +55,9 @@ class Guard:
                 for name, value in _HEADERS.items():
                     found[name] = value
                 found.setdefault("cache-control", "no-store")
+                # It leads to a path without the last slash; before a proxy that ends TLS, the scheme differs.
+                if found.get("location", "").startswith("http://"):
+                    found["location"] = found["location"].removeprefix("http:")
                 message["headers"] = found.raw
             await send(message)
 

@@ -56,6 +56,20 @@ def test_over_tls_the_cookie_is_secure(client: Client) -> None:
     assert "Secure" in answer.headers["set-cookie"]
 
 
+def test_the_cookie_is_secure_too_if_a_proxy_ends_tls(client: Client) -> None:
+    browser = client(None, at="http://ops.example.com")
+    browser.headers["origin"] = "https://ops.example.com"
+    answer = browser.post("/login", data={"token": token_of("viewer")})
+    assert (answer.status_code, "Secure" in answer.headers["set-cookie"]) == (303, True)
+    ended = browser.post("/logout").headers["set-cookie"]
+    assert all(part in ended for part in ("Max-Age=0", "HttpOnly", "SameSite=strict", "Secure"))
+
+
+def test_no_redirect_leads_out_of_tls(client: Client) -> None:
+    for path, place in {"/queues/": "//127.0.0.1/workers/queues", "/queues": "/workers/login?next="}.items():
+        assert client(None).get(path).headers["location"].startswith(place)
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\r\nx", ""],
