@@ -24,8 +24,16 @@ logger = logging.getLogger(__name__)
 def routes(desk: Desk, access: Access | None, codes: OneTimeCodes | None) -> Sequence[BaseRoute]:
     """``access`` checks tokens; ``codes`` are for a start without a key that others could sign with."""
 
+    def form_for(
+        request: Request, then: str | None, status: int = 200, problem: str | None = None
+    ) -> Response:
+        takes_codes = codes is not None
+        return desk.render(
+            request, "login.html", status, next=_path(then), problem=problem, takes_codes=takes_codes
+        )
+
     async def show(request: Request) -> Response:
-        return desk.render(request, "login.html", next=_path(request.query_params.get("next")), problem=None)
+        return form_for(request, request.query_params.get("next"))
 
     async def log_in(request: Request) -> Response:
         form = await desk.form(request)
@@ -34,7 +42,7 @@ def routes(desk: Desk, access: Access | None, codes: OneTimeCodes | None) -> Seq
             session = await _session(given, access, codes)
         except (AccessDenied, KeysAway) as exc:
             status = 503 if isinstance(exc, KeysAway) else 403
-            return desk.render(request, "login.html", status, next=_path(form.get("next")), problem=str(exc))
+            return form_for(request, form.get("next"), status, str(exc))
         logger.info("dashboard.login user=%r role=%s", session.user, session.role)
         response = desk.to(request, _path(form.get("next")))
         _set_cookie(request, response, desk.cookies.write(session), int(session.ends_at - time.time()))

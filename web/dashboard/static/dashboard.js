@@ -175,7 +175,8 @@ if (document.body.dataset.live && pause) {
   look();
 }
 
-// A link that the program prints has the one-time code behind a #, which a browser sends to nobody.
+// A link that the program prints has the one-time code behind a #, which a browser sends to nobody. Where there are no
+// such codes, a link must not log anybody in: it might be as somebody else.
 const login = document.querySelector("[data-login]");
 if (login && location.hash.length > 1) {
   login.elements.token.value = decodeURIComponent(location.hash.slice(1));

@@ -203,6 +203,19 @@ def test_without_a_key_only_this_machine_gets_in_by_a_code_that_is_good_once(
     assert elsewhere.get("/login").status_code == 403
 
 
+def test_a_link_logs_in_only_where_there_are_codes(client: Client, make: Callable[..., Dashboard]) -> None:
+    for page in (
+        client(None).get("/login"),
+        client(None).post("/login", data={"token": "x"}),
+    ):
+        assert "data-login" not in page.text
+        assert "code" not in page.text
+    for board in (make(code="0" * 32), make(access=None)):
+        browser = client(None, board=board)
+        assert "data-login" in browser.get("/login").text
+        assert "data-login" in browser.post("/login", data={"token": "x"}).text
+
+
 def test_a_code_is_good_once() -> None:
     codes = OneTimeCodes("abc")
     assert not codes.take("abd")
