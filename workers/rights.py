@@ -64,7 +64,7 @@ def _publisher(topics: Topics, sources: Collection[str], _logs: Collection[str])
 def _operator(topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:
     return [
         _below(_jobs(topics), "Read", "Write", "Describe", "DescribeConfigs"),
-        _below(topics.delay(""), "Read", "Describe", "DescribeConfigs"),
+        _below(topics.delay(""), "Read", "Write", "Describe", "DescribeConfigs"),
         _topic(topics.dead_letters, "Read", "Write", "Describe", "DescribeConfigs"),
         _topic(topics.control, "Read", "Write", "Describe", "DescribeConfigs"),
         _topic(topics.actions, "Create", "Read", "Write", "Describe", "DescribeConfigs"),

@@ -122,13 +122,18 @@ def test_each_role_does_its_work_and_no_more(
     worker.broken = False
     assert replay(operator) == 1
     wait_for(lambda: "broken" in worker.ran)
+    # As a reminder that an operator has put off.
+    shop("operator").order.send_with_options(args=("put off",), delay=300)
+    wait_for(lambda: "put off" in worker.ran)
     # It may trim, too.
     jobs = operator.topics.jobs("orders")
     wait_for(lambda: first_offset(operator, jobs) > 0)
 
     bridge = shop("bridge")
     assert records_in(bridge.broker, bridge.facts) == [b"fact"]
-    assert set(records_in(bridge.broker, bridge.news)) == {b"broken", b"fact", b"later", b"now"}
+    assert set(records_in(bridge.broker, bridge.news)) == {
+        *(b"broken", b"fact", b"later", b"now", b"put off")
+    }
     for role in ("publisher", "bridge"):
         with pytest.raises(NotAuthorized):
             replay(shop(role).broker)
