@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from .topics import Topics
+from .topics import Topics, TopicSpec
 
 Role = Literal["worker", "publisher", "operator", "bridge", "web", "creator"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -24,6 +24,39 @@ class Right:
     name: str
     operations: tuple[str, ...]
     prefix: bool = False
+
+    def is_on(self, resource: str, name: str) -> bool:
+        """Whether it is one on this topic or group."""
+        if self.resource != resource:
+            return False
+        return name.startswith(self.name) if self.prefix else name == self.name
+
+
+def needed_rights(role: Role | None, topics: Topics, specs: Collection[TopicSpec]) -> list[Right]:
+    """The rights on these topics, which are all of a broker, and on its groups.
+
+    They are those of a role, or without one of a user who sends, works and trims.
+    """
+    if role is None:
+        return [
+            *(_topic(spec.name, "Read", "Describe") for spec in specs if spec.is_source),
+            *(
+                _topic(spec.name, "Read", "Write", "Describe", "Delete")
+                for spec in specs
+                if not spec.is_source
+            ),
+            Right("group", f"{topics.namespace}.", ("Read",), prefix=True),
+        ]
+    sources = [spec.name for spec in specs if spec.is_source]
+    logs = [spec.name for spec in specs if spec.is_log and not spec.is_source and not spec.is_optional]
+    return rights_of(role, topics, sources, logs)
+
+
+def operations_on(rights: Iterable[Right], resource: Literal["topic", "group"], name: str) -> list[str]:
+    """All operations of these rights on one topic or group."""
+    return list(
+        dict.fromkeys(one for right in rights if right.is_on(resource, name) for one in right.operations)
+    )
 
 
 def rights_of(role: Role, topics: Topics, sources: Collection[str], logs: Collection[str]) -> list[Right]:

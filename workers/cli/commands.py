@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from ..rights import Role
 from .controls.commands import jobs_app, queues_app, switches_app
 from .dead_letters.commands import app as dead_letters_app
 from .options import App, JsonArray, JsonLines, command_group
@@ -120,11 +121,18 @@ def stats(
 
 
 @app.command()
-def doctor(app: App = None, json: JsonArray = False) -> None:
+def doctor(
+    app: App = None,
+    role: Annotated[
+        Role | None,
+        typer.Option(help="Ask for the rights of this role alone; else for those to send, work and trim."),
+    ] = None,
+    json: JsonArray = False,
+) -> None:
     """Look for what is wrong, and say how to mend it."""
     from .doctor import show
 
-    raise typer.Exit(show(app, as_json=json))
+    raise typer.Exit(show(app, role, as_json=json))
 
 
 delayed_app = command_group("Look at the jobs that wait for their time.")

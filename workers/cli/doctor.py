@@ -6,14 +6,15 @@ import json
 from dataclasses import asdict
 
 from ..operations.doctor import examine
+from ..rights import Role
 
 _MARKS = {True: "ok", False: "WRONG", None: "-"}
 
 
-def show(app: str | None, *, as_json: bool) -> int:
+def show(app: str | None, role: Role | None, *, as_json: bool) -> int:
     """Print a line for each finding as it comes; returns the exit status, 1 if something is wrong."""
     findings = []
-    for finding in examine(app):
+    for finding in examine(app, role):
         findings.append(finding)
         if not as_json:
             print(f"{_MARKS[finding.ok]:5}  {finding.check:11}  {finding.text}", flush=True)

@@ -59,14 +59,20 @@ def tell_lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> None:
         logger.warning("Kafka at %s: %s", cluster.address, lack.text)
 
 
-def lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Lack]:
-    """Try everything. Raises KafkaUnreachable or NotAuthorized."""
+def lacks(
+    cluster: Cluster, specs: Sequence[TopicSpec], *, deletes: bool = True, writes: bool = True
+) -> list[Lack]:
+    """Try everything, but for what is asked of those alone who delete records or write them.
+
+    Raises KafkaUnreachable or NotAuthorized.
+    """
     found: list[Lack] = []
     with connect_admin(cluster) as admin, kafka_errors(cluster, "try what the cluster can do"):
-        found += _trimming(cluster, admin, _present(admin, specs))
+        if deletes:
+            found += _trimming(cluster, admin, _present(admin, specs))
         for name, value in _refused(admin, specs):
             found.append(Lack(f"{name}={value} is refused: {consequence(name)}", (name, value)))
-    why = why_not_idempotent(cluster)
+    why = why_not_idempotent(cluster) if writes else None
     if why is not None:
         text = "no producer ids are given: records may be written twice when an answer is lost"
         found.append(Lack(f"{text} ({why})"))

@@ -39,8 +39,8 @@ def cluster_rights(cluster: Cluster) -> frozenset[str] | None:
     return None if rights is None else frozenset(rights)
 
 
-def group_rights(cluster: Cluster, group: str) -> frozenset[str]:
-    """The operations that the user may do with a consumer group, such as READ.
+def group_rights(cluster: Cluster, group: str) -> frozenset[str] | None:
+    """The operations that the user may do with a consumer group, such as READ; None if it does not say.
 
     Raises KafkaUnreachable or NotAuthorized.
     """
@@ -54,10 +54,11 @@ def group_rights(cluster: Cluster, group: str) -> frozenset[str]:
         rights = found["authorized_operations"]
         if rights is None and "NotCoordinator" in str(found.get("error")):
             raise kafka.errors.NotCoordinatorError(group)
-        return rights if rights is not None else ("READ",)
+        return rights
 
     with connect_admin(cluster) as admin:
-        return frozenset(patiently(cluster, f"describe the group {group}", read))
+        found = patiently(cluster, f"describe the group {group}", read)
+    return None if found is None else frozenset(found)
 
 
 def delete_all_records(cluster: Cluster, topics: Iterable[str]) -> None:

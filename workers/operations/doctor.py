@@ -19,17 +19,17 @@ from settings import SettingsError, load_settings
 from ..application import DOCTOR_GROUP, additions, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError
-from ..kafka import Cluster, cluster_rights, group_rights, missing_codecs
+from ..kafka import Cluster, cluster_rights, missing_codecs
 from ..kafka.abilities import Lack, lacks
 from ..kafka.patches.supported import REQUIREMENT
 from ..kafka.security.tls import days_left
+from ..rights import Role, needed_rights
 from ..runtime.interrupts import was_interrupted
 from ..topics import actions_spec
 from .queue_status import StatusReader
+from .right_check import check_rights, few
 from .topic_check import Checked, check
 
-#: The most names of topics or groups in one line.
-_NAMES_IN_A_LINE = 3
 #: A certificate that is valid for fewer days is a finding.
 _DAYS_NEEDED = 14
 #: The attribute of a module that holds its own checks.
@@ -45,8 +45,11 @@ class Finding:
     text: str
 
 
-def examine(app: str | None) -> Iterator[Finding]:
-    """Examine everything, one thing after the other; what it finds never makes it raise."""
+def examine(app: str | None, role: Role | None = None) -> Iterator[Finding]:
+    """Examine everything, one thing after the other; what it finds never makes it raise.
+
+    The user needs the rights of the role, or without one those to send, to work and to trim.
+    """
     try:
         if app is None:
             load_settings()
@@ -62,7 +65,7 @@ def examine(app: str | None) -> Iterator[Finding]:
         yield Finding("settings", True, "every one is known and has a value that it may have")
     queues = f"queues {', '.join(sorted(broker.queues))}" if broker.queues else "it declares no queue"
     yield Finding("application", bool(broker.queues), f"{module.__name__}: {queues}")
-    yield from _kafka(broker)
+    yield from _kafka(broker, role)
     if app is None:
         yield from (_found(name, call) for name, call in additions(DOCTOR_GROUP).items())
     yield from _own(module)
@@ -74,7 +77,7 @@ def _own(module: ModuleType) -> Iterator[Finding]:
         yield _found(name, call)
 
 
-def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
+def _kafka(broker: KafkaBroker, role: Role | None) -> Iterator[Finding]:
     cluster = broker.cluster
     yield from _missing_codecs()
     reached = [
@@ -93,20 +96,25 @@ def _kafka(broker: KafkaBroker) -> Iterator[Finding]:
         yield Finding("topics", None, "not looked at: no login")
         return
     try:
-        checked = check(cluster, broker.topic_specs())
+        specs = broker.topic_specs()
+        checked = check(cluster, specs)
     except WorkersError as exc:
         yield Finding("topics", False, _words(exc))
         return
+    rights = needed_rights(role, broker.topics, specs)
+    needed = {operation for right in rights for operation in right.operations}
     try:
-        lacking = lacks(cluster, broker.topic_specs())
+        lacking = lacks(cluster, specs, deletes="Delete" in needed, writes="Write" in needed)
     except WorkersError as exc:
         lacking = [Lack(f"not tried: {_words(exc)}", is_made_up_for=False)]
     refused = [lack.setting for lack in lacking if lack.setting is not None]
     yield _found("topics", partial(_topics, cluster, [topic.without(refused) for topic in checked]))
-    yield _found("rights", partial(_rights, broker, checked))
+    yield _found("rights", partial(check_rights, broker, checked, role))
     yield from (Finding("abilities", lack.is_made_up_for, lack.text) for lack in lacking)
     if not lacking:
-        yield Finding("abilities", True, "deletes records, stamps them, compacts topics, gives producer ids")
+        text = "deletes records, stamps them, compacts topics, gives producer ids"
+        note = "" if role is None else f", as far as the role {role} can try"
+        yield Finding("abilities", True, text + note)
     yield _found("actions", partial(_actions, broker))
     yield from _damage(broker)
 
@@ -148,17 +156,19 @@ def _certificates(cluster: Cluster) -> str:
 
 def _topics(cluster: Cluster, checked: list[Checked]) -> str:
     visible = [topic for topic in checked if not topic.hidden]
-    missing = [topic.spec.name for topic in visible if topic.found is None]
+    missing = [topic for topic in visible if topic.found is None]
     problems = []
     if missing:
         rights = cluster_rights(cluster)
-        may_create = rights is None or "CREATE" in rights
+        may_create = (
+            rights is None or "CREATE" in rights or not any(topic.lacking(["Create"]) for topic in missing)
+        )
         how = (
             "run todo-workers topics, or start a worker"
             if may_create
             else f"{cluster.user} lacks Create on the cluster: have them created, with todo-workers topics"
         )
-        problems.append(f"{_names(missing)} missing ({how})")
+        problems.append(f"{few([topic.spec.name for topic in missing])} missing ({how})")
     problems += [
         f"{topic.spec.name}: {', '.join(topic.differences)} (kafka-configs or kafka-topics changes it)"
         for topic in visible
@@ -187,7 +197,7 @@ def _actions(broker: KafkaBroker) -> str:
         raise WorkersError(
             f"{name}: {', '.join(topic.differences)} (kafka-configs or kafka-topics changes it)"
         )
-    if lacking := [right.capitalize() for right in topic.missing_rights if right != "DELETE"]:
+    if lacking := topic.lacking(["Read", "Write", "Describe"]):
         return (
             f"{user} lacks {' and '.join(lacking)} on {name}: only who pauses, replays or discards needs it"
         )
@@ -200,27 +210,6 @@ def _damage(broker: KafkaBroker) -> Iterator[Finding]:
         for queue in reader.read(sorted(broker.queues)):
             yield from (Finding("logs", False, str(place)) for place in queue.unreadable)
             yield from (Finding("retention", False, str(record)) for record in queue.expiring)
-
-
-def _rights(broker: KafkaBroker, checked: list[Checked]) -> str:
-    lacking: dict[str, list[str]] = {}
-    for topic in checked:
-        for right in topic.missing_rights:
-            lacking.setdefault(right.capitalize(), []).append(topic.spec.name)
-    problems = [f"{right} on {_names(topics)}" for right, topics in lacking.items()]
-    groups = [broker.topics.group(queue) for queue in broker.queues] + [broker.topics.movers]
-    unreadable = [group for group in groups if "READ" not in group_rights(broker.cluster, group)]
-    if unreadable:
-        problems.append(f"Read on the groups {_names(unreadable)}")
-    if problems:
-        note = "; without Delete what is done stays on disk" if "Delete" in lacking else ""
-        raise WorkersError(
-            f"{broker.cluster.user} lacks {'; '.join(problems)}: grant it with kafka-acls, "
-            f"best on the prefix {broker.topics.namespace}.{note}"
-        )
-    return (
-        f"{broker.cluster.user} may read, write and trim {len(checked)} topics, and join {len(groups)} groups"
-    )
 
 
 def _found(name: str, call: Callable[[], str]) -> Finding:
@@ -237,9 +226,3 @@ def _words(exc: Exception) -> str:
     if isinstance(exc, WorkersError):
         return text
     return f"{type(exc).__name__}: {text}"
-
-
-def _names(names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMES_IN_A_LINE])
-    left = len(names) - _NAMES_IN_A_LINE
-    return f"{shown} and {left} more" if left > 0 else shown

@@ -17,18 +17,17 @@ from ..kafka import (
 )
 from ..topics import TUNING, TopicSpec
 
-#: Rights that a user needs on a topic, to send, to work and to trim.
-NEEDED_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DELETE")
+#: Each of these operations lets a user see the topic.
+_SHOWING = ("Read", "Write", "Describe", "Delete")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as the cluster has it; ``config`` and ``rights`` are None if the cluster does not say."""
+    """A topic as the cluster has it; ``config`` is None if the cluster does not say."""
 
     partitions: int
     replication_factor: int
     config: Mapping[str, str] | None
-    rights: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,8 @@ class Checked:
     brokers: int = 1
     #: The settings, with their values, that the cluster gives to no topic.
     refused: frozenset[tuple[str, str]] = frozenset()
+    #: What the user may do with it, such as READ, be it there or not; None if the cluster does not say.
+    rights: frozenset[str] | None = None
 
     @property
     def differences(self) -> list[str]:
@@ -69,19 +70,19 @@ class Checked:
         """The same as if nobody wanted these settings with these values."""
         return replace(self, refused=self.refused | frozenset(refused))
 
-    @property
-    def missing_rights(self) -> list[str]:
-        has = self.found.rights if self.found is not None else None
-        if self.hidden:
-            has = frozenset()
-        if has is None:
+    def lacking(self, operations: Iterable[str]) -> list[str]:
+        """Those of the operations, by their names in ACLs, that are needed here and that the user may not do.
+
+        Delete is not needed where Kafka deletes by itself.
+        """
+        deletes_itself = self.spec.config.get("cleanup.policy") == "compact" or self.spec.expires
+        needed = [one for one in operations if not (one == "Delete" and deletes_itself)]
+        if self.hidden:  # it is not known whether the user may do anything else
+            return [one for one in needed if one in _SHOWING]
+        if self.rights is None:
             return []
-        unneeded: set[str] = set()
-        if self.spec.is_source:
-            unneeded = {"WRITE", "DELETE"}
-        elif self.spec.config.get("cleanup.policy") == "compact" or self.spec.expires:
-            unneeded = {"DELETE"}
-        return [right for right in NEEDED_RIGHTS if right not in has | unneeded]
+        given = {right.replace("_", "") for right in self.rights}
+        return [one for one in needed if one.upper() not in given]
 
 
 def compare(
@@ -133,6 +134,7 @@ def check(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Checked]:
     with connect_admin(cluster) as admin, kafka_errors(cluster, "look up topics"):
         described = admin.describe_topics([spec.name for spec in specs])
         present = {topic["name"]: topic for topic in described if topic["error_code"] == 0}
+        rights = {topic["name"]: topic.get("authorized_operations") for topic in described}
         hidden = {topic["name"] for topic in described if is_unauthorized(topic["error_code"])}
         brokers = brokers_of(admin)
         configs = _configs(admin, [spec.on(brokers) for spec in specs if spec.name in present])
@@ -142,6 +144,7 @@ def check(cluster: Cluster, specs: Sequence[TopicSpec]) -> list[Checked]:
             _found(present[spec.name], configs.get(spec.name)) if spec.name in present else None,
             spec.name in hidden,
             brokers,
+            rights=None if (given := rights.get(spec.name)) is None else frozenset(given),
         )
         for spec in specs
     ]
@@ -161,10 +164,8 @@ def _configs(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, d
 
 def _found(topic: Mapping[str, Any], config: Mapping[str, str] | None) -> Found:
     partitions = topic["partitions"]
-    rights = topic.get("authorized_operations")
     return Found(
         partitions=len(partitions),
         replication_factor=min(len(partition["replica_nodes"]) for partition in partitions),
         config=config,
-        rights=None if rights is None else frozenset(rights),
     )

@@ -38,7 +38,9 @@ def test_where_all_is_well_each_check_has_its_line_and_nothing_is_made(
     with SmtpServer() as server:
         shown = doctor("--json", SMTP_PORT=str(server.port))
         too_short = doctor("--json", SMTP_PORT=str(server.port), DELIVERY_KEPT_DAYS="30")
+        as_worker = doctor("--role", "worker", SMTP_PORT=str(server.port))
     assert shown.returncode == 0, shown.stdout
+    assert (as_worker.returncode, "has all rights of the role worker" in as_worker.stdout) == (0, True)
     found = json.loads(shown.stdout)
     assert {line["check"]: line["ok"] for line in found} == dict.fromkeys(
         (
@@ -51,6 +53,12 @@ def test_where_all_is_well_each_check_has_its_line_and_nothing_is_made(
     assert too_short.returncode == 1
     (line,) = (line for line in json.loads(too_short.stdout) if not line["ok"])
     assert (line["check"], "kept for 30 days, but events in" in line["text"]) == ("pruning", True)
+
+
+def test_a_role_that_does_not_exist_is_refused_with_those_that_do(doctor: Doctor) -> None:
+    shown = doctor("--role", "wroker")
+    assert shown.returncode == 2
+    assert "'wroker' is not one of 'worker', 'publisher', 'operator', 'bridge'" in shown.stderr
 
 
 def test_each_wrong_setting_is_a_line_and_no_crash(doctor: Doctor) -> None:

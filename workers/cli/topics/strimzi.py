@@ -12,7 +12,7 @@ from typing import Any
 
 from ...broker.kafka_broker import KafkaBroker
 from ...errors import WorkersError
-from ...rights import ROLES, Right, Role, rights_of
+from ...rights import ROLES, Right, Role, needed_rights
 from ...topics import TopicSpec
 
 _API = "kafka.strimzi.io/v1"
@@ -55,8 +55,6 @@ def _topic(spec: TopicSpec, kafka: str) -> Mapping[str, Any]:
 
 def _user(role: Role, broker: KafkaBroker, specs: Sequence[TopicSpec], kafka: str) -> Mapping[str, Any]:
     topics = broker.topics
-    sources = [spec.name for spec in specs if spec.is_source]
-    logs = [spec.name for spec in specs if spec.is_log and not spec.is_source and not spec.is_optional]
     return {
         "apiVersion": _API,
         "kind": "KafkaUser",
@@ -68,7 +66,7 @@ def _user(role: Role, broker: KafkaBroker, specs: Sequence[TopicSpec], kafka: st
             "authentication": {"type": "scram-sha-512"},
             "authorization": {
                 "type": "simple",
-                "acls": [_acl(right) for right in rights_of(role, topics, sources, logs)],
+                "acls": [_acl(right) for right in needed_rights(role, topics, specs)],
             },
         },
     }

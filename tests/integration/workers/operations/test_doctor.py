@@ -10,11 +10,12 @@ import pytest
 from kafka.admin import ACLOperation, ResourceType
 
 from tests.conftest import Login
-from tests.helpers.acls import grant
+from tests.helpers.acls import grant, grant_all
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker, WorkersError
 from workers.kafka import cluster_rights, connect_admin
 from workers.operations.doctor import Finding, examine
+from workers.rights import ROLES, Role, needed_rights
 
 APP = "doctored"
 
@@ -39,8 +40,8 @@ def application(namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[App
         broker.close()
 
 
-def findings() -> dict[str, Finding]:
-    return {finding.check: finding for finding in examine(f"{APP}:broker")}
+def findings(role: Role | None = None) -> dict[str, Finding]:
+    return {finding.check: finding for finding in examine(f"{APP}:broker", role)}
 
 
 def well(found: dict[str, Finding]) -> dict[str, bool | None]:
@@ -167,6 +168,49 @@ def test_a_user_without_rights_is_told_which_are_missing_one_after_the_other(
     found = wait_for(lambda: found if (found := findings())["rights"].ok else None)
     assert "cannot be seen without the right DescribeConfigs" in found["topics"].text
     assert all(well(found).values())
+
+
+def test_a_user_of_one_role_needs_the_rights_of_that_role_alone(
+    application: Application, login: Login, namespace: str
+) -> None:
+    def log_in(user: str) -> KafkaBroker:
+        broker: KafkaBroker = application(login(user)).broker
+        broker.add_source("letters", f"{namespace}.facts", lambda _: None)
+        broker.sending.add_log(f"{namespace}.news", retention_ms=86_400_000)
+        return broker
+
+    admin = login("admin")
+    for role in ROLES:
+        broker = log_in(role)
+        grant_all(admin, role, needed_rights(role, broker.topics, broker.topic_specs()))
+    broker = log_in("creator")
+    found = findings("creator")
+    assert "more missing (run todo-workers topics" in found["topics"].text
+    assert found["rights"].text.startswith("user 'creator' has all rights of the role creator on ")
+    broker.prepare()
+    for role in ROLES:
+        log_in(role)
+        found = findings(role)
+        assert set(well(found).values()) == {True}, found
+        told = findings()["rights"]
+        assert not told.ok
+        assert told.text.endswith("for a user of one role, --role asks for the rights of that role alone")
+    log_in("publisher")
+    lacking = findings("worker")["rights"]
+    assert not lacking.ok
+    assert f"user 'publisher' lacks Read on {namespace}.facts, " in lacking.text
+    assert (
+        f"Write on {namespace}.news, {namespace}.dead-letters, {namespace}.fleet and 1 more" in lacking.text
+    )
+    assert f"Read on the groups {namespace}.workers.letters, {namespace}.movers: grant it" in lacking.text
+    # What this one may not even see:
+    log_in("alice")
+    lacking = findings("operator")["rights"]
+    assert f"user 'alice' lacks Read on {namespace}.facts, " in lacking.text
+    assert f"Describe on the groups {namespace}.workers.letters, {namespace}.movers: grant it" in lacking.text
+    log_in("admin")
+    found = findings("operator")
+    assert (found["rights"].ok, " and 2 groups" in found["rights"].text) == (True, True)
 
 
 def test_what_the_user_may_do_on_the_cluster_is_told(login: Login) -> None:

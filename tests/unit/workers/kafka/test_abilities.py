@@ -87,5 +87,5 @@ def test_topics_check_is_content_with_what_the_cluster_gives(
 
     connect(monkeypatch, FakeAdmin(refused))
     monkeypatch.setattr(table, "load_broker", lambda _: FakeBroker())
-    monkeypatch.setattr(table, "check", lambda *_: [Checked(spec, Found(1, 1, {"segment.bytes": "9"}, None))])
+    monkeypatch.setattr(table, "check", lambda *_: [Checked(spec, Found(1, 1, {"segment.bytes": "9"}))])
     assert table.show(None, only_check=True, as_json=True) == status
