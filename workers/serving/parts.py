@@ -16,6 +16,8 @@ import fcntl
 import json
 import logging
 import os
+import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 _ENDED = "ended.json"
 #: Guards the folder: `read` and `enter` change what is in it.
 _GUARD = "guard"
+#: The other files here. One with another name is not ours, and stays.
+_OURS = re.compile(r"ended\.json|[0-9a-f]{32}\.(lock|json|\w+\.new)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,13 @@ class Parts:
         """
         if self._lock is not None:
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._folder.stat().st_uid != os.getuid():
-            raise PermissionError(f"{self._folder} belongs to another user")
+        with suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700, parents=True)
+        _require_own(self._folder)
         with self._guarded():
-            if not any(_is_locked(path) for path in self._folder.glob("*.lock")):
-                for path in self._folder.iterdir():
-                    if path.name != _GUARD:
-                        path.unlink(missing_ok=True)
+            if not any(_is_locked(path) for path in self._files("*.lock")):
+                for path in self._files("*"):
+                    path.unlink(missing_ok=True)
             self._lock = os.open(
                 self._folder / f"{self._name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
             )
@@ -95,7 +98,7 @@ class Parts:
         """The parts of the living processes, and the counts of those that have ended. Raises OSError."""
         with self._guarded():
             ended = self._settle()
-            locks = sorted(self._folder.glob("*.lock"))  # those that are left are held
+            locks = sorted(self._files("*.lock"))  # those that are left are held
             parts = [_part(path.with_suffix(".json")) for path in locks]
             return [part for part in parts if part is not None], ended
 
@@ -106,7 +109,7 @@ class Parts:
         """
         saved = _load(self._folder / _ENDED) or {"names": [], "families": []}
         ended, names = from_json(saved["families"]), set(saved["names"])
-        dead = [path for path in self._folder.glob("*.lock") if not _is_locked(path)]
+        dead = [path for path in self._files("*.lock") if not _is_locked(path)]
         fresh = [path for path in dead if path.stem not in names]
         if fresh:
             parts = [_part(path.with_suffix(".json")) for path in fresh]
@@ -115,11 +118,14 @@ class Parts:
             present = {path.stem for path in dead}
             self._replace(_ENDED, {"names": sorted(present), "families": to_json(ended)})
         for path in dead:
-            for left in self._folder.glob(f"{path.stem}.*"):
+            for left in self._files(f"{path.stem}.*"):
                 if left != path:
                     left.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
         return ended
+
+    def _files(self, pattern: str) -> list[Path]:
+        return [path for path in self._folder.glob(pattern) if _OURS.fullmatch(path.name)]
 
     def _replace(self, name: str, content: Any) -> None:
         file, temporary = tempfile.mkstemp(dir=self._folder, prefix=f"{self._name}.", suffix=".new")
@@ -144,7 +150,27 @@ class Parts:
 
 def folder_for(name: str) -> Path:
     """The folder for processes that share ``name``, of this user on this machine."""
-    return Path(tempfile.gettempdir()) / f"todo-workers-measures-{os.getuid()}" / name
+    # Right in the temporary directory, where nobody can remove or rename a folder of somebody else. One level
+    # down, whoever made the folder between could put another one in place of this after it was checked.
+    return Path(tempfile.gettempdir()) / f"todo-workers-measures-{os.getuid()}-{name}"
+
+
+def _require_own(folder: Path) -> None:
+    """Raise PermissionError unless only this user can have put something there.
+
+    Everybody knows the path, and another user may have made it first: such as a link to a folder of ours,
+    whose files would be taken for those of processes that are dead.
+    """
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        problem = "is no folder"
+    elif found.st_uid != os.getuid():
+        problem = "belongs to another user"
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        problem = "may be written by other users"
+    else:
+        return
+    raise PermissionError(f"{folder} {problem}: remove it, or set TMPDIR to a folder that is yours alone")
 
 
 def _counts(families: Sequence[Family]) -> list[Family]:

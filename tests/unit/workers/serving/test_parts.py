@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from workers.measures.families import Family
-from workers.serving.parts import Parts
+from workers.serving.parts import Parts, folder_for
 
 
 def figures(count: float, running: float = 0.0) -> list[Family]:
@@ -120,3 +121,65 @@ def test_a_part_without_a_lock_is_of_nobody_who_lives(tmp_path: Path) -> None:
     living, ended = one.read()
     assert [value(part.families, "jobs_total") for part in living] == [1]
     assert value(ended, "jobs_total") == 20
+
+
+def linked(folder: Path, elsewhere: Path) -> None:
+    folder.symlink_to(elsewhere)
+
+
+def linked_to_nothing(folder: Path, elsewhere: Path) -> None:
+    folder.symlink_to(elsewhere / "nothing")
+
+
+def of_somebody_else(folder: Path, _elsewhere: Path) -> None:
+    folder.mkdir(mode=0o700)
+
+
+def open_to_others(folder: Path, _elsewhere: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o770)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (linked, "is no folder"),
+        (linked_to_nothing, "is no folder"),
+        (of_somebody_else, "belongs to another user"),
+        (open_to_others, "may be written by other users"),
+    ],
+)
+def test_a_folder_that_another_user_may_have_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path, Path], None], problem: str
+) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "folder"
+    elsewhere.mkdir(mode=0o700)
+    (elsewhere / "letter.txt").write_text("dear")
+    make(folder, elsewhere)
+    if make is of_somebody_else:
+        uid = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+    with pytest.raises(PermissionError, match=f"{problem}: remove it, or set TMPDIR"):
+        Parts(folder).enter()
+    assert [path.name for path in elsewhere.iterdir()] == ["letter.txt"]
+
+
+def test_nobody_else_can_replace_the_folder_as_none_is_between_it_and_the_temporary_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = folder_for("127.0.0.1-9090")
+    entered(folder, 1)
+    assert folder.parent == tmp_path
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_files_that_are_not_its_own_stay(tmp_path: Path) -> None:
+    others = {"poetry.lock", "poetry.json", "notes"}
+    for name in others:
+        (tmp_path / name).touch()
+    entered(tmp_path, 20).leave()
+    one = entered(tmp_path, 1)
+    one.read()
+    left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(one._name)}
+    assert left == others | {"guard"}
