@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,19 +57,14 @@ def export(broker: KafkaBroker, wanted: Filter, file: Path) -> int:
 def import_file(broker: KafkaBroker, file: Path) -> int:
     """Write the dead letters of a file into the topic; those that are there already stay one entry."""
     with _file_errors(file):
+        if file.exists() and not file.is_file():  # a pipe has nothing for the second time
+            raise WrongUsage(f"{file} is no regular file; it is read twice, so save it as one")
         total = sum(1 for _ in _records(file, "checking"))  # all of it is read before the first is written
         broker.prepare()
-        topic = broker.topics.dead_letters
         count = 0
-        under_way: deque[Any] = deque()
         try:
-            for record in _records(file, "importing"):
-                assert record.key is not None
-                under_way.append(broker.producer.send(topic, record, beside=id_of(record.key)))
-                while len(under_way) > (_UNDER_WAY if count + len(under_way) < total else 0):
-                    awaited(under_way[0], broker.cluster, f"write to topic {topic}")
-                    under_way.popleft()
-                    count += 1
+            for count, _ in enumerate(_written(broker, _records(file, "importing")), 1):  # noqa: B007
+                pass
         except (KeyboardInterrupt, RuntimeError, WorkersError) as exc:
             complain(f"{count} of {total} dead letters read from {file}")
             if not was_interrupted(exc):
@@ -78,6 +73,21 @@ def import_file(broker: KafkaBroker, file: Path) -> int:
             return INTERRUPTED
     print(f"{count} dead letters read from {file}")
     return 0
+
+
+def _written(broker: KafkaBroker, records: Iterable[Record]) -> Iterator[None]:
+    """Write the records, and yield each time that Kafka has another one."""
+    topic = broker.topics.dead_letters
+    under_way: deque[Any] = deque()
+    for record in records:
+        assert record.key is not None
+        under_way.append(broker.producer.send(topic, record, beside=id_of(record.key)))
+        if len(under_way) > _UNDER_WAY:
+            awaited(under_way.popleft(), broker.cluster, f"write to topic {topic}")
+            yield
+    for sent in under_way:
+        awaited(sent, broker.cluster, f"write to topic {topic}")
+        yield
 
 
 def _records(file: Path, doing: str) -> Iterator[Record]:

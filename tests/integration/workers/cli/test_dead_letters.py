@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import stat
 from collections.abc import Callable, Iterator
@@ -278,6 +279,42 @@ def test_a_file_that_is_none_of_ours_is_refused_by_its_line(
     with pytest.raises(WrongUsage, match=r"line 2: no dead letter .*nothing was imported"):
         command("import", str(file))
     assert letters_of(broker) == []
+
+
+def test_a_pipe_is_not_imported_as_it_can_be_read_only_once(
+    broker: KafkaBroker, command: Command, write: Write, tmp_path: Path
+) -> None:
+    write(1)
+    file = tmp_path / "letters.jsonl"
+    assert command("export", str(file)) == 0
+    reading, writing = os.pipe()
+    os.write(writing, file.read_bytes())
+    os.close(writing)
+    try:
+        with pytest.raises(WrongUsage, match="is no regular file; it is read twice, so save it as one"):
+            command("import", f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+
+
+def test_what_is_left_of_a_file_that_shrank_after_it_was_checked_is_written(
+    broker: KafkaBroker, command: Command, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        write(number)
+    file = tmp_path / "letters.jsonl"
+    assert command("export", str(file)) == 0
+    assert command("discard", "--all", "--yes") == 0
+    prepare = broker.prepare
+
+    def shrinks() -> Any:
+        file.write_text(file.read_text().splitlines()[0] + "\n")
+        return prepare()
+
+    monkeypatch.setattr(broker, "prepare", shrinks)
+    assert command("import", str(file)) == 0
+    assert command.out == f"1 dead letters read from {file}\n"
+    assert len(ids(broker)) == 1
 
 
 def _interrupted(matching: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
