@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,29 +30,47 @@ _UNDER_WAY = 200
 def export(broker: KafkaBroker, wanted: Filter, file: Path) -> int:
     """Write the dead letters that match into a file, a line each.
 
-    The file has its name only when it is complete and on the disk; nobody else may read it.
+    The file has its name only when it is complete and on the disk; nobody else may read it. One that has the
+    name already stays as it is.
     """
-    part = file.with_name(f"{file.name}.part")
     search = Search(broker.producer, broker.topics.dead_letters, progress)
     count = 0
-    with _file_errors(part):
+    with _file_errors(file):
         if file.exists():
-            raise WrongUsage(f"{file} exists already; name another file")
+            raise WrongUsage(_exists(file))
+        opened, part = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.", suffix=".part")
         try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            with os.fdopen(opened, "w") as out:
                 for count, entry in enumerate(search.matching(wanted, "exporting"), 1):  # noqa: B007
                     out.write(to_line(entry) + "\n")
                 out.flush()
                 os.fsync(out.fileno())
-            part.rename(file)
+            _name_it(Path(part), file)
         except BaseException as exc:
-            part.unlink(missing_ok=True)
             if was_interrupted(exc):
                 complain(f"interrupted; {file} was not written")
                 return INTERRUPTED
             raise
+        finally:
+            Path(part).unlink(missing_ok=True)
     print(f"{count} dead letters written to {file}")
     return 0
+
+
+def _name_it(part: Path, file: Path) -> None:
+    """Give a complete file its name. Raises WrongUsage if another has got that meanwhile."""
+    try:
+        try:
+            os.link(part, file)
+        except OSError:  # the file system has no links, or the name is taken, which fails here as well
+            file.touch(exist_ok=False)
+            part.replace(file)
+    except FileExistsError as exc:
+        raise WrongUsage(_exists(file)) from exc
+
+
+def _exists(file: Path) -> str:
+    return f"{file} exists already; name another file"
 
 
 def import_file(broker: KafkaBroker, file: Path) -> int:

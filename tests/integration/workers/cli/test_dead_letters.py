@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -238,6 +239,39 @@ def test_an_interrupted_export_leaves_no_file_and_a_complete_one_is_private(
     assert len(file.read_text().splitlines()) == 3
     with pytest.raises(WorkersError, match="cannot be read or written: No such file"):
         command("export", str(tmp_path / "absent" / "file"))
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_an_export_touches_no_file_that_is_there_and_none_that_comes_meanwhile(
+    command: Command, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    write(1)
+    file, part, other = tmp_path / "letters.jsonl", tmp_path / "letters.jsonl.part", tmp_path / "other"
+    other.write_text("dear")
+    part.symlink_to(other)
+    if not has_links:
+        monkeypatch.setattr(os, "link", _no_links)
+    assert command("export", str(file)) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.unlink()
+
+    def appears(*args: Any) -> Iterator[Any]:
+        yield from matching(*args)
+        file.write_text("of another export")
+
+    matching = Search.matching
+    monkeypatch.setattr(Search, "matching", appears)
+    with pytest.raises(WrongUsage, match="exists already; name another file"):
+        command("export", str(file))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        file.name: "of another export",
+        part.name: "dear",
+        other.name: "dear",
+    }
+
+
+def _no_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def test_an_import_keeps_few_on_their_way_and_tells_how_far_it_came(
