@@ -20,6 +20,10 @@ T = TypeVar("T")
 #: How many functions and parameters are known: to look at one takes a millisecond, and many letters have it.
 _KNOWN = 1_000
 
+#: What pydantic raises for a type that it cannot check: one that it does not know, such as a TypedDict of
+#: `typing` before Python 3.12, or one with a name that only type checkers see.
+_CANNOT_CHECK = (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation)
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -126,9 +130,11 @@ def _adapter(function: Callable[..., Any], name: str) -> pydantic.TypeAdapter[An
     if name not in annotations:
         return None
     try:
-        return pydantic.TypeAdapter(annotations[name])
-    except pydantic.PydanticSchemaGenerationError:
+        adapter = pydantic.TypeAdapter(annotations[name])
+        adapter.rebuild()  # otherwise a name that it lacks is missed only at the first value
+    except _CANNOT_CHECK:
         return None
+    return adapter
 
 
 def _values(parameter: inspect.Parameter, given: Any) -> Iterable[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,6 +87,30 @@ def test_each_of_any_number_of_arguments_is_checked() -> None:
     with pytest.raises(WrongUsage, match="does not take this people"):
         check_arguments(send, MESSAGE.copy(args=({}, "ann")))
     with pytest.raises(WrongUsage, match="does not take this flags"):
+        check_arguments(send, MESSAGE.copy(kwargs={"urgent": "perhaps"}))
+
+
+class Person(typing.TypedDict):  # pydantic takes that of typing_extensions before Python 3.12
+    email: str
+
+
+@dataclasses.dataclass
+class Letter:
+    to: NotHere  # type: ignore[name-defined] # noqa: F821 - as of an import for type checkers only
+
+
+class Opaque:
+    pass
+
+
+@pytest.mark.parametrize("annotation", [Person, list[Person], Letter, Opaque])
+def test_what_pydantic_cannot_check_is_not_checked_and_the_rest_is(annotation: Any) -> None:
+    def send(person: Any, urgent: bool = False) -> None: ...
+
+    send.__annotations__["person"] = annotation
+    person: Any = {"email": "ann@example.com", "to": "bob"}
+    check_arguments(send, MESSAGE.copy(args=([person] if annotation == list[Person] else person,)))
+    with pytest.raises(WrongUsage, match="does not take this urgent"):
         check_arguments(send, MESSAGE.copy(kwargs={"urgent": "perhaps"}))
 
 
