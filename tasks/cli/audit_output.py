@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 from rich.text import Text
 
-from workers.cli.terminal import console, visible
+from workers.cli.terminal import console, visible, visible_json
 from workers.display.progress import counting
 from workers.kafka import Cluster
 from workers.kafka.topic_reader import TopicReader
@@ -67,7 +67,7 @@ def show_table(
 def show_json(database: Database, wanted: AuditFilter, *, limit: int | None, source: Source = newest) -> int:
     """Print the rows of the source that match, one JSON object a line."""
     for row in source(database, wanted, limit):
-        print(json.dumps(_plain(row), ensure_ascii=False))
+        print(visible_json(json.dumps(_plain(row), ensure_ascii=False)))
     return 0
 
 
@@ -128,7 +128,7 @@ def check(
         print(json.dumps(_verdict(verdict)))
         return int(not verdict.is_whole)
     for text in verdict.told:
-        print(text)
+        print(visible(text))
     if verdict.flaws > len(verdict.told):
         print(f"and {verdict.flaws - len(verdict.told)} more")
     if verdict.is_whole and not verdict.rows:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.cli.options import command_group
+from workers.cli.terminal import visible
 from workers.errors import Undecodable, WrongUsage
 from workers.records.sources import Incoming
 
@@ -99,7 +100,7 @@ def publish_text(text: bytes) -> None:
     events = [_event(number, value) for number, value in enumerate(_values(text), 1)]
     for event in events:
         publishing.publish(event)
-        print(f"{event.event_id} {event.type} {event.todo.id}", flush=True)
+        print(visible(f"{event.event_id} {event.type} {event.todo.id}"), flush=True)
 
 
 def _event(number: int, value: Any) -> Event:

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from settings.addresses import mail_address
 from workers.cli.options import command_group
-from workers.cli.terminal import console
+from workers.cli.terminal import console, visible
 from workers.errors import WrongUsage
 
 from ..app import delivery_store, recipient_store
@@ -78,7 +78,8 @@ def _chosen(kinds: Sequence[str] | None, *, every: bool) -> list[str]:
 
 def _print_preferences(address: str, wanted: Preferences) -> None:
     refused = "everything" if EVERY_KIND in wanted.opted_out else ", ".join(sorted(wanted.opted_out))
-    print(f"{address}: opted out of {refused or 'nothing'}, quiet hours {wanted.quiet_hours or 'none'}")
+    hours = wanted.quiet_hours or "none"
+    print(visible(f"{address}: opted out of {refused or 'nothing'}, quiet hours {hours}"))
 
 
 def _table(notices: Sequence[Row[Any]]) -> Table:
@@ -86,7 +87,8 @@ def _table(notices: Sequence[Row[Any]]) -> Table:
     for row in notices:
         until = f"{row.until:%Y-%m-%d %H:%M} UTC" if row.until else ""
         time = f"{row.updated_at:%Y-%m-%d %H:%M:%S} UTC"
-        table.add_row(time, row.kind, row.state, until, row.id, row.error or "")
+        cells = (time, row.kind, row.state, until, row.id, row.error or "")
+        table.add_row(*map(visible, cells))
     return table
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
-from workers.cli.terminal import console
+from workers.cli.terminal import console, visible
 from workers.cli.times import parse_coming_time, parse_length
 from workers.errors import WorkersError
 
@@ -55,7 +55,7 @@ def show(by_hand: RemindersByHand, beginning: str, *, as_json: bool) -> None:
         return
     table = Table(box=None, show_header=False)
     for name, value in _details(reminder).items():
-        table.add_row(name, value)
+        table.add_row(name, visible(value))
     for firing in history:
         sent = "" if firing.is_sent else ", not handed to the mail queue yet"
         what = f"{firing.outcome} {_time(firing.fired_at, reminder.time_zone)}{sent}"
@@ -97,7 +97,7 @@ def _named(reminder: Reminder) -> str:
 def _table(found: list[Reminder]) -> Table:
     table = Table("fires", "due", "before", "state", "todo", "title", "owner", "id", box=None)
     for reminder in found:
-        table.add_row(
+        cells = (
             _time(reminder.alarm_at, reminder.time_zone),
             _time(reminder.occurrence, reminder.time_zone),
             reminder.before_due,
@@ -107,6 +107,7 @@ def _table(found: list[Reminder]) -> Table:
             reminder.owner,
             reminder.id,
         )
+        table.add_row(*map(visible, cells))
     return table
 
 

@@ -13,7 +13,7 @@ from ..application import load_broker
 from ..delays import waiting_jobs
 from ..delays.waiting_jobs import DelayedJob
 from ..display.times import length_of_time, timestamp
-from .terminal import console
+from .terminal import console, visible
 
 
 def show(app: str | None, *, queue: str | None, actor: str | None, limit: int, as_json: bool) -> None:
@@ -64,5 +64,6 @@ def _table(jobs: Iterable[DelayedJob]) -> Table:
         left_s = job.eta_ms / 1000 - now_s
         shown = length_of_time(left_s) if left_s >= 0 else f"late by {length_of_time(-left_s)}"
         due = timestamp(job.eta_ms)
-        table.add_row(due, shown, job.queue, job.actor or "", job.message_id or "", job.tier)
+        named = (job.queue, job.actor or "", job.message_id or "")
+        table.add_row(due, shown, *map(visible, named), job.tier)
     return table

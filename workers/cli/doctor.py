@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from ..operations.doctor import examine
 from ..rights import Role
+from .terminal import visible
 
 _MARKS = {True: "ok", False: "WRONG", None: "-"}
 
@@ -17,7 +18,7 @@ def show(app: str | None, role: Role | None, *, as_json: bool) -> int:
     for finding in examine(app, role):
         findings.append(finding)
         if not as_json:
-            print(f"{_MARKS[finding.ok]:5}  {finding.check:11}  {finding.text}", flush=True)
+            print(visible(f"{_MARKS[finding.ok]:5}  {finding.check:11}  {finding.text}"), flush=True)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     return int(any(finding.ok is False for finding in findings))

@@ -12,6 +12,7 @@ from ..errors import LocalKafkaError, WrongUsage
 from ..local_kafka.cluster import LocalCluster
 from ..local_kafka.config import last_errors
 from ..local_kafka.server import LocalKafka
+from .terminal import visible
 
 
 def run_in_foreground(*, port: int | None, data_dir: Path | None, brokers: int) -> int:
@@ -58,7 +59,7 @@ def _run_several(cluster: LocalCluster, *, kept: bool) -> NoReturn:
             more = "" if left >= needed else f"; Kafka stands still with fewer than {needed}"
             typer.echo(
                 f"broker {number} ended by itself, {left} of {len(cluster.nodes)} run{more}; it wrote "
-                f"{last_errors(cluster.nodes[number].data.log_since(0))}"
+                f"{visible(last_errors(cluster.nodes[number].data.log_since(0)))}"
             )
         raise LocalKafkaError("all brokers have ended by themselves")
 

@@ -67,7 +67,9 @@ def _json_escapes(error: UnicodeError) -> tuple[str, int]:
 
 
 def _complain(text: str) -> None:
-    print(f"todo-workers: {text}", file=sys.stderr)
+    from .terminal import complain
+
+    complain(f"todo-workers: {text}")
 
 
 def _add(plugin: EntryPoint) -> None:

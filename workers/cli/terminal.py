@@ -25,6 +25,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def visible_json(text: str) -> str:
+    """JSON that has its control characters as escapes: it means the same."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def complain(text: str) -> None:
     """Print a line on standard error, with its control characters written out."""
     print(visible(text), file=sys.stderr)

@@ -69,7 +69,7 @@ def show(app: str | None, *, as_json: bool) -> None:
         return
     table = Table("queue", "state", "who", "since", "until", "why", box=None)
     for name in names:
-        table.add_row(name, *_cells(paused.get(name)))
+        table.add_row(visible(name), *_cells(paused.get(name)))
     console().print(table)
     for problem in state.problems:
         complain(str(problem))

@@ -10,8 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Group
-from rich.json import JSON
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +18,7 @@ from ...dead_letters.content import read
 from ...dead_letters.letter import DeadLetter
 from ...display.times import is_time, length_of_time, timestamp
 from ...records.headers import TOO_LONG_HEADER, text_of
-from ..terminal import visible
+from ..terminal import visible, visible_json
 
 _COLUMNS = ("id", "when", "queue", "actor", "reason", "error", "attempts", "replays")
 _ERROR = _COLUMNS.index("error")
@@ -101,7 +100,8 @@ def details(letter: DeadLetter) -> Group:
     }
     for name, value in rows.items():
         facts.add_row(name, Text(visible(value)))
-    parts = [facts, Text("\nheaders"), _headers(letter), Text("\nmessage"), _message(letter)]
+    parts: list[RenderableType] = [facts, Text("\nheaders"), _headers(letter)]
+    parts += [Text("\nmessage"), _message(letter)]
     if letter.traceback:
         parts += [Text("\ntraceback"), Text(visible(letter.traceback.rstrip()))]
     return Group(*parts)
@@ -139,7 +139,7 @@ def _headers(letter: DeadLetter) -> Table:
     return found
 
 
-def _message(letter: DeadLetter) -> JSON | Text:
+def _message(letter: DeadLetter) -> Text:
     parsed = _parsed(letter)
     if parsed is None:
         return Text("none" if letter.value is None else repr(letter.value))
@@ -149,7 +149,7 @@ def _message(letter: DeadLetter) -> JSON | Text:
             parsed = parsed | {
                 "options": options | {"traceback": "... " + trace.rstrip().rpartition("\n")[2]}
             }
-    return JSON(json.dumps(parsed), ensure_ascii=False, highlight=False)
+    return Text(visible_json(json.dumps(parsed, indent=2, ensure_ascii=False)), no_wrap=True)
 
 
 def _enqueued_ms(letter: DeadLetter) -> int:

@@ -11,7 +11,7 @@ from ...application import load_broker
 from ...display.times import length_of_time
 from ...kafka.abilities import refused_settings
 from ...operations.topic_check import Checked, check
-from ..terminal import console
+from ..terminal import console, visible
 
 
 def show(app: str | None, *, only_check: bool, as_json: bool) -> int:
@@ -65,9 +65,9 @@ def _topics_table(checked: Sequence[Checked], created: Sequence[str]) -> Table:
             topic.spec.name,
             str(found.partitions) if found else "",
             str(found.replication_factor) if found else "",
-            config.get("cleanup.policy", ""),
-            _retention(config.get("retention.ms", "")),
-            shown,
+            visible(config.get("cleanup.policy", "")),
+            visible(_retention(config.get("retention.ms", ""))),
+            visible(shown),
         )
     return table
 

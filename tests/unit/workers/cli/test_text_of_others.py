@@ -1,0 +1,106 @@
+"""What records and servers say reaches the terminal as text, and controls it nowhere."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import dramatiq
+import pytest
+from rich.console import Console
+
+from workers.cli import delayed, doctor, status
+from workers.cli.dead_letters import tables
+from workers.cli.topics import table
+from workers.dead_letters.letter import DeadLetter, Origin, Reason
+from workers.delays.waiting_jobs import DelayedJob
+from workers.errors import WorkersError
+from workers.operations.doctor import Finding
+from workers.operations.queue_status import OldestJob
+from workers.operations.topic_check import Checked, Found
+from workers.records.consumed import ConsumedRecord
+from workers.topics import TopicSpec
+
+main = importlib.import_module("workers.cli.main")
+
+#: Clears the screen, writes into the clipboard, and clears the screen as one control character begins it.
+HOSTILE = "a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
+SHOWN = r"a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
+
+
+def printed(what: Any) -> str:
+    out = StringIO()
+    Console(file=out, width=400, markup=False, emoji=False).print(what)
+    return out.getvalue()
+
+
+def is_safe(text: str) -> bool:
+    return all(character.isprintable() or character == "\n" for character in text)
+
+
+def delayed_jobs() -> str:
+    record: Any = ConsumedRecord
+    return printed(delayed._table([DelayedJob(1_000, HOSTILE, HOSTILE, HOSTILE, "1m", record)]))
+
+
+def oldest_job() -> str:
+    queue: Any = type("Queue", (), {"oldest": OldestJob("jobs", 0, 7, HOSTILE, HOSTILE, 1.0, in_hand=False)})
+    return status._oldest(queue)
+
+
+def topic() -> str:
+    config = {"cleanup.policy": HOSTILE, "retention.ms": HOSTILE}
+    return printed(table._topics_table([Checked(TopicSpec("jobs", 1), Found(1, 1, config, None))], []))
+
+
+@pytest.mark.parametrize("show", [delayed_jobs, oldest_job, topic])
+def test_a_table_shows_control_characters_written_out(show: Callable[[], str]) -> None:
+    assert SHOWN in show()
+    assert is_safe(show())
+
+
+def test_the_json_of_a_dead_letters_job_has_control_characters_as_escapes() -> None:
+    job = dramatiq.Message[None](HOSTILE, HOSTILE, (HOSTILE, "Zoë\x7f"), {HOSTILE: HOSTILE}, {}, HOSTILE)
+    letter = DeadLetter(
+        Reason.FAILED,
+        Origin("jobs", 0, 7, 1_000),
+        job.encode(),
+        1_000,
+        HOSTILE,
+        job_headers=((HOSTILE, HOSTILE.encode()),),
+        actor=HOSTILE,
+        queue=HOSTILE,
+        exception_message=HOSTILE,
+        traceback=HOSTILE,
+    )
+    assert is_safe(printed(tables.details(letter)))
+    shown = printed(tables._message(letter))
+    assert json.loads(shown)["args"] == [HOSTILE, "Zoë\x7f"]
+    assert "Zoë" in shown
+
+
+def test_the_doctor_shows_what_a_server_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda _app: [Finding("smtp", False, HOSTILE)])
+    doctor.show(None, as_json=False)
+    shown = capsys.readouterr().out
+    assert SHOWN in shown
+    assert is_safe(shown)
+
+
+def test_the_error_that_ends_a_command_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app(**_: object) -> None:
+        raise WorkersError(HOSTILE)
+
+    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(main.plugins, "plugins", list)
+    monkeypatch.setattr(main, "_print_anything", lambda: None)
+    with pytest.raises(SystemExit):
+        main.main()
+    assert capsys.readouterr().err == f"todo-workers: {SHOWN}\n"
