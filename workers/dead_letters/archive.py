@@ -9,12 +9,16 @@ from typing import Any
 
 from ..errors import WrongUsage
 from ..records.envelope import Record
+from ..records.headers import filled
 from .reader import Entry
 from .topic.letter_record import decode
 
 
 def to_line(entry: Entry) -> str:
-    """One dead letter as a line; ``id``, ``actor`` and ``error`` are only for people who read the file."""
+    """One dead letter as a line; ``id``, ``actor`` and ``error`` are only for people who read the file.
+
+    A null header, which another program may have added, is left out: a dead letter has no use for it.
+    """
     record, letter = entry.record, entry.letter
     return json.dumps(
         {
@@ -23,7 +27,7 @@ def to_line(entry: Entry) -> str:
             "error": letter.exception_message,
             "key": _text(record.key),
             "value": _text(record.value),
-            "headers": [[name, _text(value)] for name, value in record.headers],
+            "headers": [[name, _text(value)] for name, value in filled(record.headers)],
         }
     )
 
