@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -152,7 +153,7 @@ def _per_second(text: str) -> float:
         rate = float(text.removesuffix("/s"))
     except ValueError:
         rate = 0.0
-    if not rate > 0:
+    if not (rate > 0 and math.isfinite(rate)):
         from ...errors import WrongUsage
 
         raise WrongUsage(f"--rate {text!r} should be a number of jobs per second, such as 50/s")
