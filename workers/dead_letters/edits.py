@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import math
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import dramatiq
 import pydantic
@@ -38,7 +39,10 @@ class Edit:
 
 
 def parse_edit(text: str) -> Edit:
-    """Read ``args.0.email=ann@example.com``; a value that is not JSON is text. Raises WrongUsage."""
+    """Read ``args.0.email=ann@example.com``; a value that is not JSON is text. Raises WrongUsage.
+
+    ``NaN`` and the like are refused, not text: who writes them means a number.
+    """
     place, equals, value = text.partition("=")
     path = tuple(place.split("."))
     if not equals or len(path) < 2 or path[0] not in {"args", "kwargs"}:
@@ -46,9 +50,33 @@ def parse_edit(text: str) -> Edit:
             f"--set {text!r} should be a place and a value, such as args.0.email=ann@example.com"
         )
     try:
-        return Edit(path, json.loads(value))
+        return Edit(path, json_value(value))
     except ValueError:
         return Edit(path, value)
+    except WrongUsage as exc:
+        raise WrongUsage(f"--set {place}: {exc}; a text stands in double quotes") from exc
+
+
+def json_value(text: str) -> Any:
+    """Read a JSON value.
+
+    Raises ValueError for a text that is no JSON, and WrongUsage for one that Python reads though others do
+    not, as it has NaN or Infinity in it, or that is nested too deep to be read.
+    """
+    try:
+        json.loads(text)  # a text may begin as one of those numbers does
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError as exc:
+        raise WrongUsage("it is nested too deep") from exc
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise WrongUsage(f"{text[:40]} is no number of JSON, or none that can be kept")
 
 
 def edited(message: dramatiq.Message[Any], edits: Sequence[Edit]) -> dramatiq.Message[Any]:

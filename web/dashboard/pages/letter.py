@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from workers.broker.kafka_broker import KafkaBroker
 from workers.dead_letters.content import read
-from workers.dead_letters.edits import Edit, check_arguments, edited
+from workers.dead_letters.edits import Edit, check_arguments, edited, json_value
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.letter import DeadLetter
 from workers.dead_letters.replay import message_of
@@ -128,13 +128,9 @@ def edits_of(arguments: Iterator[Argument], form: Mapping[str, str]) -> Iterator
         if MASK in text:
             raise WrongUsage(f"{argument.name} has a field that is hidden from you, so you cannot mend it")
         try:
-            yield Edit(argument.place, json.loads(text, parse_constant=_no_constant))
-        except (ValueError, RecursionError) as exc:
+            yield Edit(argument.place, json_value(text))
+        except (ValueError, WrongUsage) as exc:
             raise WrongUsage(f"{argument.name} is no JSON: {exc}; a text stands in double quotes") from exc
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _check(broker: KafkaBroker, letter: DeadLetter, edits: Sequence[Edit]) -> None:

@@ -157,7 +157,12 @@ def test_arguments_are_mended_checked_and_replayed(client: Client, kafka: FakeKa
     fields = fields_of(page)
     assert list(fields) == ["args.0", "args.1"]
     assert "<bdi>address</bdi>" in page
-    for wrong, why in (("[", "is no JSON"), ("NaN", "is no JSON"), ("7", "does not take this address")):
+    for wrong, why in (
+        ("[", "is no JSON"),
+        ("NaN", "is no JSON"),
+        ("1e999", "is no JSON"),
+        ("7", "does not take this address"),
+    ):
         answer = browser.post("/dead-letters/letter", data={**fields, "id": "one", "args.0": wrong})
         assert answer.status_code == 422
         assert why in answer.text

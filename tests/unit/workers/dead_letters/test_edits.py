@@ -60,6 +60,28 @@ def test_what_is_no_edit_is_refused(text: str) -> None:
         parse_edit(text)
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("NaN", "NaN is no number"),
+        ('{"a": [-Infinity]}', "-Infinity is no number"),
+        ("1e999", "1e999 is no number"),
+        ("[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_value_that_json_cannot_have_is_refused(value: str, problem: str) -> None:
+    with pytest.raises(WrongUsage, match=rf"^--set args\.0: .*{problem}.*double quotes$"):
+        parse_edit(f"args.0={value}")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [('"NaN"', "NaN"), ("Infinity Ltd", "Infinity Ltd"), ("NaN, or so", "NaN, or so"), ("1.5e3", 1500.0)],
+)
+def test_a_text_may_begin_as_such_a_value(value: str, read: object) -> None:
+    assert parse_edit(f"args.0={value}").value == read
+
+
 def test_arguments_are_checked_against_the_actor() -> None:
     def send(person: dict[str, Any], urgent: bool = False, count: int = 0) -> None: ...
 
