@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import logging
+import os
 import struct
 import sys
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 from io import TextIOWrapper
 from typing import NoReturn
@@ -28,15 +30,17 @@ def main() -> NoReturn:
     for plugin in plugins.plugins():
         _add(plugin)
     try:
-        app(prog_name="todo-workers")
+        _run()
     except (KeyboardInterrupt, RuntimeError) as exc:
         if not was_interrupted(exc):
             raise
         sys.exit(INTERRUPTED)
     except OSError as exc:
-        if exc.filename is None:
+        if exc.strerror is None:
             raise
-        _complain(f"{exc.filename}: {exc.strerror}")
+        if not isinstance(exc, BrokenPipeError):  # who reads the output has enough of it
+            _complain(exc.strerror if exc.filename is None else f"{exc.filename}: {exc.strerror}")
+        _drop_output()
         sys.exit(FAILED)
     except Exception as exc:
         from settings import SettingsError
@@ -48,6 +52,15 @@ def main() -> NoReturn:
         _complain(str(exc))
         sys.exit(WRONG_USAGE if isinstance(exc, WrongUsage) else FAILED)
     sys.exit()
+
+
+def _run() -> None:
+    try:
+        app(prog_name="todo-workers")
+    except SystemExit:
+        if sys.stdout:  # None if it is closed
+            sys.stdout.flush()  # by now, as a full disk is told like any other error
+        raise
 
 
 def _print_anything() -> None:
@@ -64,6 +77,14 @@ def _json_escapes(error: UnicodeError) -> tuple[str, int]:
         raise error
     units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", units)), error.end
+
+
+def _drop_output() -> None:
+    """Have what is not written yet go nowhere: Python would try it once more at its end, and say so."""
+    with suppress(OSError):
+        output, nowhere = sys.stdout.fileno(), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output)
+        os.close(nowhere)
 
 
 def _complain(text: str) -> None:

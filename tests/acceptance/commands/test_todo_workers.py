@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -55,6 +57,17 @@ def test_wrong_usage_is_status_2(wrong: list[str]) -> None:
     result = run("workers", *wrong)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--version"], ["events", "schema"]], ids=["at once", "at its end"])
+def test_a_full_disk_is_one_line_and_status_1(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "workers", *words]
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert result.returncode == 1
+    assert result.stderr == "todo-workers: No space left on device\n"
 
 
 def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 from collections.abc import Callable
@@ -43,6 +44,26 @@ def test_ctrl_c_is_no_error_at_whichever_step_of_a_wait_it_comes(
     assert not capsys.readouterr().err
 
 
-def test_an_error_of_the_program_is_shown_whole(ends_with: Callable[[BaseException], None]) -> None:
-    with pytest.raises(RuntimeError, match="a fault"):
-        ends_with(RuntimeError("a fault"))
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "todo-workers: No space left on device\n"),
+        (OSError(errno.EACCES, "Permission denied", "a.pem"), "todo-workers: a.pem: Permission denied\n"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), ""),
+    ],
+)
+def test_an_error_of_the_system_is_one_line(
+    ends_with: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str], error: OSError, told: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ends_with(error)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault"), OSError("a fault")])
+def test_an_error_of_the_program_is_shown_whole(
+    ends_with: Callable[[BaseException], None], error: Exception
+) -> None:
+    with pytest.raises(type(error), match="a fault"):
+        ends_with(error)
