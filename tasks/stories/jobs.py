@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
-from datetime import UTC, datetime
 from threading import Semaphore
 
 from workers import KafkaBroker
 from workers.dead_letters.reader import unresolved
 from workers.delays import waiting_jobs
 from workers.delays.waiting_jobs import DelayedJob
+from workers.display.times import nearest_time
 from workers.errors import Undecodable, WorkersError
 from workers.partitions.taken_message import attempt_of
 from workers.records.envelope import decode
@@ -91,7 +91,7 @@ class JobSearch:
         for entry in unresolved(broker.cluster, broker.topics.dead_letters, progress):
             letter = entry.letter
             if letter.id in ids:
-                at = datetime.fromtimestamp(letter.time_ms / 1000, UTC)
+                at = nearest_time(letter.time_ms)
                 where = (letter.id, letter.actor, letter.queue)
                 found.append(GivenUp(*where, letter.reason, letter.error, letter.attempts, at))
 
@@ -101,5 +101,4 @@ def _waiting(job: DelayedJob) -> Waiting:
         attempts = attempt_of(decode(job.record.value, None))
     except Undecodable:
         attempts = 0
-    due = datetime.fromtimestamp(job.eta_ms / 1000, UTC)
-    return Waiting(job.message_id or "", job.actor, job.queue, attempts, due)
+    return Waiting(job.message_id or "", job.actor, job.queue, attempts, nearest_time(job.eta_ms))

@@ -23,6 +23,11 @@ def timestamp(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
+def nearest_time(ms: int) -> datetime:
+    """A time in ms, in UTC; the first or the last that can be shown for a number that is no time."""
+    return datetime.fromtimestamp(min(max(ms, 0), _MAX_MS - 1) / 1000, UTC)
+
+
 def is_time(ms: int) -> bool:
     """Whether a number of ms is a time that can be shown: from 1970 to 9998."""
     return 0 <= ms < _MAX_MS
