@@ -100,7 +100,7 @@ def _cell(value: object) -> object:
     Source: OWASP, CSV Injection.
     """
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
+        return visible_json(json.dumps(value, ensure_ascii=False))
     if isinstance(value, str) and (value[:1] in _DROPPED or value.lstrip().startswith(_FORMULA_SIGNS)):
         return f"'{value}"
     return value

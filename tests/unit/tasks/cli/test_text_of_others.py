@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
 from types import SimpleNamespace
@@ -64,13 +65,15 @@ def test_what_the_audit_trail_holds(
     assert is_safe(shown)
 
 
+@pytest.mark.parametrize("show", [audit_output.show_json, audit_output.show_csv])
 def test_the_json_of_audit_rows_has_control_characters_as_escapes(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], show: Callable[..., int]
 ) -> None:
-    row = dict.fromkeys(audit_output._COLUMNS, HOSTILE) | {"time": WHEN, "recorded_at": WHEN, "type": "Zoë"}
-    database: Any = None
-    audit_output.show_json(database, AuditFilter(), limit=None, source=lambda *_: iter([row]))
+    texts = dict.fromkeys(audit_output._COLUMNS, "a")  # an event with a control character in those is refused
+    row = texts | {"time": WHEN, "recorded_at": WHEN, "after": {"title": HOSTILE, "owner": "Zoë"}}
+    show(None, AuditFilter(), limit=None, source=lambda *_: iter([row]))
     shown = capsys.readouterr().out
     assert is_safe(shown)
-    assert json.loads(shown)["actor"] == HOSTILE
     assert "Zoë" in shown
+    if show is audit_output.show_json:
+        assert json.loads(shown)["after"]["title"] == HOSTILE
