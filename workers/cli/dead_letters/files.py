@@ -78,7 +78,10 @@ def import_file(broker: KafkaBroker, file: Path) -> int:
     with _file_errors(file):
         if file.exists() and not file.is_file():  # a pipe has nothing for the second time
             raise WrongUsage(f"{file} is no regular file; it is read twice, so save it as one")
-        total = sum(1 for _ in _records(file, "checking"))  # all of it is read before the first is written
+        try:  # all of it is read before the first is written
+            total = sum(1 for _ in _records(file, "checking"))
+        except WrongUsage as exc:
+            raise WrongUsage(f"{exc}; nothing was imported") from exc
         broker.prepare()
         count = 0
         try:
@@ -121,7 +124,7 @@ def _records(file: Path, doing: str) -> Iterator[Record]:
             try:
                 yield from_line(line)
             except WrongUsage as exc:
-                raise WrongUsage(f"{file}, line {number}: {exc}; nothing was imported") from exc
+                raise WrongUsage(f"{file}, line {number}: {exc}") from exc
 
 
 @contextmanager

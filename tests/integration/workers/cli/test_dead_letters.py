@@ -331,24 +331,45 @@ def test_a_pipe_is_not_imported_as_it_can_be_read_only_once(
         os.close(reading)
 
 
-def test_what_is_left_of_a_file_that_shrank_after_it_was_checked_is_written(
+@pytest.fixture
+def shrinking(
     broker: KafkaBroker, command: Command, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Path]:
+    """Makes a file of three dead letters that are discarded; once it is checked, one and a rest are left."""
+
+    def make(rest: str) -> Path:
+        for number in range(3):
+            write(number)
+        file = tmp_path / "letters.jsonl"
+        assert command("export", str(file)) == 0
+        assert command("discard", "--all", "--yes") == 0
+        prepare = broker.prepare
+
+        def shrink() -> Any:
+            file.write_text(file.read_text().splitlines()[0] + "\n" + rest)
+            return prepare()
+
+        monkeypatch.setattr(broker, "prepare", shrink)
+        return file
+
+    return make
+
+
+def test_what_is_left_of_a_file_that_shrank_after_it_was_checked_is_written(
+    broker: KafkaBroker, command: Command, shrinking: Callable[[str], Path]
 ) -> None:
-    for number in range(3):
-        write(number)
-    file = tmp_path / "letters.jsonl"
-    assert command("export", str(file)) == 0
-    assert command("discard", "--all", "--yes") == 0
-    prepare = broker.prepare
-
-    def shrinks() -> Any:
-        file.write_text(file.read_text().splitlines()[0] + "\n")
-        return prepare()
-
-    monkeypatch.setattr(broker, "prepare", shrinks)
+    file = shrinking("")
     assert command("import", str(file)) == 0
     assert command.out == f"1 dead letters read from {file}\n"
     assert len(ids(broker)) == 1
+
+
+def test_nothing_was_imported_is_said_only_if_it_is_so(
+    command: Command, shrinking: Callable[[str], Path]
+) -> None:
+    file = shrinking("{")
+    with pytest.raises(WrongUsage, match=r"line 2: no dead letter \([^;]*$"):
+        command("import", str(file))
 
 
 def _interrupted(matching: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
