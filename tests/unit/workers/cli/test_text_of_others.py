@@ -53,7 +53,7 @@ def oldest_job() -> str:
 
 def topic() -> str:
     config = {"cleanup.policy": HOSTILE, "retention.ms": HOSTILE}
-    return printed(table._topics_table([Checked(TopicSpec("jobs", 1), Found(1, 1, config, None))], []))
+    return printed(table._topics_table([Checked(TopicSpec("jobs", 1), Found(1, 1, config))], []))
 
 
 @pytest.mark.parametrize("show", [delayed_jobs, oldest_job, topic])
@@ -85,8 +85,8 @@ def test_the_json_of_a_dead_letters_job_has_control_characters_as_escapes() -> N
 def test_the_doctor_shows_what_a_server_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda _app: [Finding("smtp", False, HOSTILE)])
-    doctor.show(None, as_json=False)
+    monkeypatch.setattr(doctor, "examine", lambda *_: [Finding("smtp", False, HOSTILE)])
+    doctor.show(None, None, as_json=False)
     shown = capsys.readouterr().out
     assert SHOWN in shown
     assert is_safe(shown)
