@@ -1,10 +1,13 @@
-"""Says who types a command, for the records of what was decided and done. Imports nothing heavy."""
+"""Says who types a command, for the records of what was done, and whom it waits for. Imports little."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..operations.told_runs import ToldRun
 
 By = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="Who does it, for the log, before user@host.")
@@ -37,3 +40,15 @@ def who(by: str | None) -> str:
 def is_by(told: str, name: str) -> bool:
     """Whether a record's *who* is ``name``, or has it from ``--by``."""
     return told == name or told.startswith(f"{name} (")
+
+
+def tell_of(other: ToldRun) -> None:
+    """Say which action must end before this one begins."""
+    from ..display.times import timestamp
+    from .terminal import complain
+
+    began = timestamp(other.began_ms)
+    complain(
+        f"waiting for a {other.verb} of {other.total} that {other.who} began at {began}, so that no job runs "
+        "twice; if its process was killed, for two and a half minutes at most"
+    )

@@ -19,7 +19,7 @@ from ...operations.logged import LoggedControls, log_of
 from ...operations.switches import Lifted, holding, lift
 from ...runtime.interrupts import was_interrupted
 from ..terminal import complain, console, visible
-from ..waiting import tell_of
+from ..who import tell_of
 from . import confirming
 
 INTERRUPTED = 130

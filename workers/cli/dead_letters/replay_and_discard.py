@@ -21,7 +21,7 @@ from ...operations.logged import Busy, Stopped
 from ...operations.turn import begun
 from ...runtime.interrupts import was_interrupted
 from ..terminal import complain, console, visible
-from ..waiting import tell_of
+from ..who import tell_of
 from .shared_options import Options
 
 FAILED, INTERRUPTED = 1, 130
