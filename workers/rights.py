@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from .topics import Topics, TopicSpec
+if TYPE_CHECKING:  # the command line needs the roles' names alone
+    from .topics import Topics, TopicSpec
 
 Role = Literal["worker", "publisher", "operator", "bridge", "web", "creator"]
 ROLES: tuple[Role, ...] = get_args(Role)

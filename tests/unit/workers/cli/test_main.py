@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 from tests.helpers.interrupts import interrupted_wait
+from workers.errors import WorkersError
 
 main = importlib.import_module("workers.cli.main")
 
@@ -67,3 +68,11 @@ def test_an_error_of_the_program_is_shown_whole(
 ) -> None:
     with pytest.raises(type(error), match="a fault"):
         ends_with(error)
+
+
+def test_the_text_of_an_error_controls_no_terminal(
+    ends_with: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        ends_with(WorkersError("a\x1b[2J\x9b2J"))
+    assert capsys.readouterr().err == "todo-workers: a\\x1b[2J\\x9b2J\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from io import StringIO
@@ -17,14 +16,11 @@ from workers.cli.dead_letters import tables
 from workers.cli.topics import table
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.delays.waiting_jobs import DelayedJob
-from workers.errors import WorkersError
 from workers.operations.doctor import Finding
 from workers.operations.queue_status import OldestJob
 from workers.operations.topic_check import Checked, Found
 from workers.records.consumed import ConsumedRecord
 from workers.topics import TopicSpec
-
-main = importlib.import_module("workers.cli.main")
 
 #: Clears the screen, writes into the clipboard, and clears the screen as one control character begins it.
 HOSTILE = "a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
@@ -90,17 +86,3 @@ def test_the_doctor_shows_what_a_server_says(
     shown = capsys.readouterr().out
     assert SHOWN in shown
     assert is_safe(shown)
-
-
-def test_the_error_that_ends_a_command_is_shown(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def app(**_: object) -> None:
-        raise WorkersError(HOSTILE)
-
-    monkeypatch.setattr(main, "app", app)
-    monkeypatch.setattr(main.plugins, "plugins", list)
-    monkeypatch.setattr(main, "_print_anything", lambda: None)
-    with pytest.raises(SystemExit):
-        main.main()
-    assert capsys.readouterr().err == f"todo-workers: {SHOWN}\n"
