@@ -46,8 +46,9 @@ class Sought:
             start, end = raw.rfind(b'"', 0, at) + 1, raw.find(b'"', at)
             end = len(raw) if end < 0 else end
             name = raw[start:end]
-            # UTF-16 and 32 have a zero beside each ASCII character. See below for the escapes.
-            is_unclear = raw[at - 1 : at] == b"\0" or raw[at + 1 : at + 2] == b"\0" or b"\\" in name
+            # UTF-16 and 32 have a zero beside each ASCII character, and an @ as a half of others, which may
+            # stand before the right one. See below for the escapes.
+            is_unclear = raw[at - 1 : at] == b"\0" or b"\0" in name or b"\\" in name
             if is_unclear or raw[start - 2 : start - 1] == b"\\" or self._is_sought(name):
                 places.append(at)
             at = raw.find(b"@", end)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from web.access import user_key
@@ -38,6 +38,8 @@ def test_line_breaks_and_quotation_marks_beside_an_address_hide_nothing() -> Non
     assert not Sought({"bob@example.com"}).may_be_in(value.encode())
 
 
+@example("\u0100\u0140", "", False, False, "utf-16-le")  # the second has the @ as one of its halves
+@example("\u4001", "", False, False, "utf-16-be")
 @given(
     st.text(min_size=1).filter(str.strip),
     st.text(),
