@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
     """One connection, until it has ended.
 
     ``due_at`` is the time at which it has been silent for too long: ``timeout_s`` while the server owes a
-    reply, ``idle_s`` while there is no mail.
+    reply, ``idle_s`` while there is no mail. ``opened_at`` is when it was handed over.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._idle_s = idle_s
         self._is_leaving = False
         self._loop = asyncio.get_running_loop()
+        self.opened_at = self._loop.time()
         transport.set_protocol(self)
         self._send()
 

@@ -7,11 +7,11 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import takewhile
 
 from .connection import Connection
 from .conversation import Left, Refused, Taken
+from .failures import Failures
 from .mail import Mail, MailRefused
 from .server import Server
 from .submission import Submission
@@ -23,15 +23,6 @@ Answer = Callable[[Submission, Exception | None], None]
 
 #: How long no further connection is tried after one that failed while others were open.
 _ENOUGH_S = 10.0
-
-
-@dataclass(eq=False)
-class _Failure:
-    """An attempt to connect that failed, and those that were under way then: one may succeed."""
-
-    error: Exception
-    began: float
-    beside: set[asyncio.Task[None]]
 
 
 class Pool:
@@ -74,7 +65,7 @@ class Pool:
         self._idle: dict[Connection, None] = {}
         self._held: list[tuple[Mail, Connection]] = []
         self._connecting: set[asyncio.Task[None]] = set()
-        self._failures: list[_Failure] = []
+        self._failures = Failures()
         #: Until when the open connections are enough, as the server took no more.
         self._enough_until = 0.0
         self._leaving: set[Connection] = set()
@@ -146,7 +137,8 @@ class Pool:
         if left.unknown is not None:
             self._not_connected(left.unknown, error)
         if left.unsent is not None and left.unsent in self._in_hand:
-            if left.is_first:
+            # One that was opened before the mail came has gone like any that was kept.
+            if left.is_first and connection.opened_at >= left.unsent.submitted_at:
                 self._not_connected(left.unsent, error)
             else:
                 self._begin_again(left.unsent)
@@ -221,28 +213,27 @@ class Pool:
         try:
             transport, offered = await server.connect()
         except Exception as exc:  # noqa: BLE001 - a mail waits for it, whatever it is
-            self._failures.append(_Failure(exc, began, self._connecting - {task}))
+            failure = self._failures.add(exc, began, self._connecting - {task}, self._loop.time())
+            self.is_due(failure.told_at)
         else:
             connection = Connection(transport, offered, self, timeout_s=server.timeout_s, idle_s=self._idle_s)
             self._connections.add(connection)
             self._idle[connection] = None
         self._connecting.discard(task)
-        self._see_to_failures(task)
+        self._failures.ended(task)
+        self._see_to_failures()
         self._spread()
         self._leave_if_finished()
 
-    def _see_to_failures(self, ended: asyncio.Task[None]) -> None:
+    def _see_to_failures(self) -> None:
         """Fail a mail for each attempt that failed, unless there are connections that can carry it."""
-        for failure in self._failures:
-            failure.beside.discard(ended)
+        now = self._loop.time()
         if self._failures and self._has_open:
-            self._enough_until = self._loop.time() + _ENOUGH_S
-            logger.info(
-                "mail.no_more_connections open=%d: %s", len(self._connections), self._failures[-1].error
-            )
+            self._enough_until = now + _ENOUGH_S
+            error = [one.error for one in self._failures][-1]
+            logger.info("mail.no_more_connections open=%d: %s", len(self._connections), error)
             self._failures.clear()
-        for failure in [one for one in self._failures if not one.beside]:
-            self._failures.remove(failure)
+        for failure in self._failures.told(now):
             # One that came later has an attempt of its own: the server may have restarted before.
             if self._waiting and self._in_hand[self._waiting[0]] <= failure.began + self._limit_s:
                 self._not_connected(self._waiting.popleft(), failure.error)
@@ -258,7 +249,15 @@ class Pool:
                 self._leave(connection)
             else:
                 connection.end(TimeoutError("It did not answer in time"))
-        for at in (*self._in_hand.values(), *(one.due_at for one in (*self._connections, *self._leaving))):
+        if self._failures:
+            self._see_to_failures()
+            self._spread()
+            self._leave_if_finished()
+        for at in (
+            *self._in_hand.values(),
+            *(one.due_at for one in (*self._connections, *self._leaving)),
+            *(one.told_at for one in self._failures),
+        ):
             self.is_due(at)
 
     def _expire(self, submission: Submission) -> None:
