@@ -128,7 +128,9 @@ class Provisioning:
         try:
             create_missing_topics(self._cluster, [self._jobs(queue)])
         except WorkersError as exc:
-            self._refused[queue] = (self._clock(), exc)
+            now = self._clock()
+            self._refused = {name: one for name, one in self._refused.items() if now - one[0] < _REFUSED_S}
+            self._refused[queue] = (now, again(exc))  # without the frames that its trace would keep
             raise
         self._refused.pop(queue, None)
         self._prepared.add(queue)
