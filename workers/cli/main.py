@@ -80,7 +80,12 @@ def _json_escapes(error: UnicodeError) -> tuple[str, int]:
 
 
 def _drop_output() -> None:
-    """Have what is not written yet go nowhere: Python would try it once more at its end, and say so."""
+    """Have what cannot be written go nowhere: Python would try it once more at its end, and say so."""
+    if sys.stdout is None:
+        return
+    with suppress(OSError):
+        sys.stdout.flush()
+        return
     with suppress(OSError):
         output, nowhere = sys.stdout.fileno(), os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, output)

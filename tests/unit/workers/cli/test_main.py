@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -60,6 +63,36 @@ def test_an_error_of_the_system_is_one_line(
         ends_with(error)
     assert ended.value.code == 1
     assert capsys.readouterr().err == told
+
+
+def test_what_was_printed_before_an_error_of_the_system_is_kept() -> None:
+    program = """
+import importlib
+main = importlib.import_module("workers.cli.main")
+def app(**_):
+    print("so far")
+    open("/no/such/file")
+main.app = app
+main.plugins.plugins = list
+main.main()
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "so far\n")
+    assert done.stderr == "todo-workers: /no/such/file: No such file or directory\n"
+
+
+def test_an_error_of_the_system_is_told_also_where_there_is_no_output(
+    ends_with: Callable[[BaseException], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(SystemExit):
+        ends_with(OSError(errno.EACCES, "Permission denied", "a.pem"))
+    assert capsys.readouterr().err == "todo-workers: a.pem: Permission denied\n"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a fault"), OSError("a fault")])
