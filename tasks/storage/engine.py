@@ -28,9 +28,15 @@ _FROM_HERE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+#: Since when libpq has the last of these.
+_HAS_USER_TIMEOUT = 120_000
+#: The same for the server, which leaves a setting as it is that it does not know, or that somebody has chosen
+#: for the server, the database or the role.
 _FROM_THERE = """
-SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-SET tcp_user_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'
+SELECT set_config(name, wanted, false)
+FROM (VALUES ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+    ('tcp_user_timeout', '30s'), ('idle_in_transaction_session_timeout', '60s')) AS ours (name, wanted)
+JOIN pg_settings USING (name) WHERE source = 'default'
 """
 
 
@@ -135,15 +141,17 @@ _EXAMPLES = "write it like sqlite:///todo.db or postgresql://user:password@host/
 
 def _postgresql_engine(url: URL, pool_size: int) -> Engine:
     try:
-        engine = create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={name: value for name, value in _FROM_HERE.items() if name not in url.query},
-        )
-    except ModuleNotFoundError as exc:
+        from psycopg import pq
+    except ImportError as exc:
         raise DatabaseError("PostgreSQL needs psycopg: install todo-workers[postgresql].") from exc
+    unknown = set() if pq.version() >= _HAS_USER_TIMEOUT else {"tcp_user_timeout"}
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={name: _FROM_HERE[name] for name in _FROM_HERE.keys() - url.query.keys() - unknown},
+    )
     event.listen(engine, "connect", _notice_who_is_gone)
     return engine
 
