@@ -255,7 +255,9 @@ def _fit(name: str, value: JsonValue, context: Unusable | None) -> Any:
         return value
     try:
         field = CHANGEABLE[name]
-        return field.dump_python(field.validate_python(value, context=context), mode="json")
+        # Without warnings: what is tolerated may be of another type.
+        read = field.validate_python(value, context=context)
+        return field.dump_python(read, mode="json", warnings=False)
     except ValidationError as exc:
         raise ValueError(f"{name}: {problems_of(exc)}") from exc
 

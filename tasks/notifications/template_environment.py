@@ -102,6 +102,9 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
     def owner(_: Context, value: Any) -> str:
         return f"{one_line(_text(value['name']))} <{one_line(_text(value['email']))}>"
 
+    def all_reminders(_: Context, value: Any) -> str:
+        return ", ".join(map(reminder, [value] if isinstance(value, str) else value))
+
     def reminder(value: object) -> str:
         offset = one_line(_text(value))
         try:
@@ -116,7 +119,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "due": time,
         "owner": owner,
         "title": lambda _, value: one_line(_text(value)),
-        "reminders": lambda _, value: ", ".join(map(reminder, value)),
+        "reminders": all_reminders,
         "recurrence": lambda _, value: rule_words(one_line(_text(value)), language),
     }
 

@@ -81,8 +81,9 @@ def lift(
     If it is interrupted, or not all have confirmed, do it again: what is left is replayed then. Jobs that
     come after the end of the switch may run before those that were held. A worker that is silent has not
     confirmed, unless ``ignore_silent`` says that such ones are dead. ``write`` writes it into the log of
-    actions first, and its end. The replay waits for others that act on dead letters, ``most_s`` seconds at
-    most, and ``tell`` is called with each. Raises KafkaUnreachable or NotAuthorized.
+    actions first, and its end; the replay is written there in any case, as a run that others wait for. It
+    waits for others that act on dead letters, ``most_s`` seconds at most, and ``tell`` is called with each.
+    Raises KafkaUnreachable or NotAuthorized.
     """
     write(who, "lift switch", {"switch": switch_id, "why": why})
     change = broker.controls.lift(switch_id, who=who, why=why)

@@ -114,6 +114,7 @@ ANA = {"name": "Ana", "email": "ana@example.com"}
         ("owner", ANA | {"email": "ana@@example"}, ANA, "was: Ana <ana@@example>"),
         ("owner", ANA | {"time_zone": "Berlin"}, ANA, "was: Ana <ana@example.com>"),
         ("reminders", ["1 day", "-1h"], ["-1d"], "was: 1 day, 1 hour before\n  now: 1 day before"),
+        ("reminders", "-1d", ["-1d"], "was: 1 day before\n  now: 1 day before"),
         ("recurrence", "every day", None, "was: every day\n  now: none"),
     ],
 )
