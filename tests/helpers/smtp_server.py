@@ -45,6 +45,9 @@ class SmtpServer:
         self.senders: list[str] = []
         #: Commands of which the next one gets no answer at all.
         self.mute: set[str] = set()
+        #: Whether each mail is refused for now when it first comes.
+        self.greylists = False
+        self.greylisted: set[str] = set()
         #: Called with each mail before it is taken.
         self.on_content: Callable[[EmailMessage], None] | None = None
         #: Whether a connection is dropped when its mail is taken, before the answer.
@@ -164,6 +167,12 @@ class _Handler:
             await asyncio.to_thread(self._server.on_content, read(envelope))
         if reply := await self._server.scripted("CONTENT"):
             return reply
+        if (
+            self._server.greylists
+            and (message_id := read(envelope)["Message-ID"]) not in self._server.greylisted
+        ):
+            self._server.greylisted.add(message_id)
+            return "451 4.7.1 Greylisted, come again"
         if server.transport is None or server.transport.is_closing():
             return "421 Going down"  # nobody gets it: what is not answered is not taken
         self._server.envelopes.append(envelope)

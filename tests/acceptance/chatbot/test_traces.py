@@ -32,7 +32,7 @@ def test_a_trace_leads_from_the_request_to_the_mail(
     cluster: Cluster, namespace: str, server: SmtpServer, tmp_path: Path
 ) -> None:
     # Each of the two mails is refused once, so a job sends it.
-    server.replies["RCPT"].extend(["451 later", "451 later"])
+    server.greylists = True
     due = datetime.now(UTC) + timedelta(days=2)
     over_http = an_event(todo=a_todo(due=due, reminders=["-1d"]), time=datetime.now(UTC))
     foreign = an_event(todo=a_todo(id="todo-2"), time=datetime.now(UTC))
