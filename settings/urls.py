@@ -19,7 +19,7 @@ _PORTS = {"http": 80, "https": 443}
 def check_token_url(url: str) -> str:
     """The URL of an OAuth server's tokens: https, or http on this machine."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not _is_safe(parts):
         raise ValueError(f"should be an https URL like https://login.example.com/oauth/token{_not(url)}")
     return url
 
@@ -30,7 +30,7 @@ def check_unsubscribe_url(url: str) -> str:
     if not re.fullmatch(r"https://[!-;=?-~]+", url) or parts is None:
         raise ValueError(f"should be a URL such as https://todo.example.com/unsubscribe/{{id}}{_not(url)}")
     if "{id}" not in f"{parts.path}?{parts.query}":
-        raise ValueError(f"needs {{id}}, by which the page knows the recipient, not {url!r}")
+        raise ValueError(f"needs {{id}}, by which the page knows the recipient{_not(url)}")
     return url
 
 
@@ -49,8 +49,7 @@ def check_jwks(place: str) -> str:
     """Where public keys are: a file, or a URL whose answer nobody can change on the way."""
     parts = _parsed_url(place)
     if parts is not None and "://" in place:
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        if not is_safe:
+        if not _is_safe(parts):
             raise ValueError(f"should be a file or an https URL{_not(place)}")
     elif not Path(place).is_file():
         raise ValueError(f"should be a file or an https URL; there is no file {place!r}")
@@ -99,6 +98,11 @@ def _check_postgresql(rest: str) -> None:
         )
     if port and not is_port(port):
         raise ValueError("needs a port from 1 to 65535, such as postgresql://user:password@host:5432/name")
+
+
+def _is_safe(parts: SplitResult) -> bool:
+    """Whether nobody can read or change on the way what comes from a URL."""
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def _not(url: str) -> str:

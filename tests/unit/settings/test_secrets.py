@@ -48,6 +48,7 @@ def test_settings_never_show_a_secret() -> None:
         {"WEB_JWT_JWKS": f"http://id:{PASSWORD}@login.example.com/"},
         {"WEB_ORIGINS": f"https://id:{PASSWORD}@todo.example.com"},
         {"SMTP_UNSUBSCRIBE_URL": f"http://id:{PASSWORD}@todo.example.com/{{id}}"},
+        {"SMTP_UNSUBSCRIBE_URL": f"https://id:{PASSWORD}@todo.example.com/"},
     ],
 )
 def test_an_error_never_shows_a_secret(wrong: dict[str, str]) -> None:
