@@ -48,6 +48,8 @@ class Failures:
         self._failures = [one for one in self._failures if one not in told]
         return told
 
-    def clear(self) -> None:
-        """Forget all of them: others carry their mails."""
+    def clear(self) -> Failure | None:
+        """Forget all of them, as others carry their mails; returns the last one, if there was any."""
+        last = self._failures[-1] if self._failures else None
         self._failures.clear()
+        return last

@@ -228,11 +228,9 @@ class Pool:
     def _see_to_failures(self) -> None:
         """Fail a mail for each attempt that failed, unless there are connections that can carry it."""
         now = self._loop.time()
-        if self._failures and self._has_open:
+        if self._has_open and (last := self._failures.clear()) is not None:
             self._enough_until = now + _ENOUGH_S
-            error = [one.error for one in self._failures][-1]
-            logger.info("mail.no_more_connections open=%d: %s", len(self._connections), error)
-            self._failures.clear()
+            logger.info("mail.no_more_connections open=%d: %s", len(self._connections), last.error)
         for failure in self._failures.told(now):
             # One that came later has an attempt of its own: the server may have restarted before.
             if self._waiting and self._in_hand[self._waiting[0]] <= failure.began + self._limit_s:

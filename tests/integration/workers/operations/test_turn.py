@@ -67,6 +67,19 @@ def _last_in(log: ActionLog) -> str:
     return log.chain.last[-1].who
 
 
+def _run_beside_a_replay(
+    command: threading.Thread, broker: KafkaBroker, log: ActionLog, **wanted: str
+) -> None:
+    """Run what ann does while bo replays the letters a and b."""
+    log.write("bo", "replay", {"run": "in a browser", **wanted, "letters": 2})
+    command.start()
+    wait_for(lambda: _last_in(log) == "ann")
+    for one in ("a", "b"):  # what the other has sent is ended a moment later
+        broker.producer.deliver(broker.topics.dead_letters, Record(one.encode(), None, []))
+    log.write("bo", "replay: ended", {"run": "in a browser", "done": 2})
+    command.join(30)
+
+
 def test_a_command_waits_for_a_replay_of_the_same_letters_and_sends_none_of_its_jobs_again(
     broker: KafkaBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,13 +89,7 @@ def test_a_command_waits_for_a_replay_of_the_same_letters_and_sends_none_of_its_
         target=lambda: statuses.append(replay_all(broker, Filter(), _options(), to=None, edits=()))
     )
     with log_of(broker) as log:
-        log.write("bo", "replay", {"run": "in a browser", "letters": 2})
-        command.start()
-        wait_for(lambda: _last_in(log) == "ann")
-        for one in ("a", "b"):  # what the other has sent is ended a moment later
-            broker.producer.deliver(broker.topics.dead_letters, Record(one.encode(), None, []))
-        log.write("bo", "replay: ended", {"run": "in a browser", "done": 2})
-        command.join(30)
+        _run_beside_a_replay(command, broker, log)
     told = capsys.readouterr()
     assert "waiting for a replay of 2 that bo began" in told.err
     assert "1 of 3 dead letters replayed" in told.out
@@ -157,13 +164,7 @@ def test_a_lift_waits_for_a_replay_of_held_jobs_and_replays_the_rest(broker: Kaf
         target=lambda: lifted.append(lift(broker, "3f", who="ann", tell=waited.append))
     )
     with log_of(broker) as log:
-        log.write("bo", "replay", {"run": "in a browser", "reason": "held", "letters": 2})
-        command.start()
-        wait_for(lambda: _last_in(log) == "ann")
-        for one in ("a", "b"):  # what the other has sent is ended a moment later
-            broker.producer.deliver(broker.topics.dead_letters, Record(one.encode(), None, []))
-        log.write("bo", "replay: ended", {"run": "in a browser", "done": 2})
-        command.join(30)
+        _run_beside_a_replay(command, broker, log, reason="held")
         log.catch_up()
         told = [(one.did, one.about.get("switch"), one.about.get("letters")) for one in log.chain.last]
     assert [one.who for one in waited] == ["bo"]

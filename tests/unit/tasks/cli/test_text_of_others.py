@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from tasks.audit.reading import AuditFilter
 from tasks.audit.verify import Verdict
@@ -18,20 +16,9 @@ from tasks.cli import audit_output, recipients, reminders_output
 from tasks.notifications.recipients import Preferences
 from tasks.reminders.by_hand import Reminder
 from tasks.reminders.outcomes import ReminderState
+from tests.helpers.hostile_text import HOSTILE, SHOWN, is_safe, printed
 
-HOSTILE = "a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
-SHOWN = r"a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
 WHEN = datetime(2026, 6, 5, tzinfo=UTC)
-
-
-def printed(what: Any) -> str:
-    out = StringIO()
-    Console(file=out, width=400, markup=False, emoji=False).print(what)
-    return out.getvalue()
-
-
-def is_safe(text: str) -> bool:
-    return all(character.isprintable() or character == "\n" for character in text)
 
 
 def test_the_notices_of_a_recipient_and_what_it_wants(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from io import StringIO
 from typing import Any
 
 import dramatiq
 import pytest
-from rich.console import Console
 
+from tests.helpers.hostile_text import HOSTILE, SHOWN, is_safe, printed
 from workers.cli import delayed, doctor, status
 from workers.cli.dead_letters import tables
 from workers.cli.topics import table
@@ -21,20 +20,6 @@ from workers.operations.queue_status import OldestJob
 from workers.operations.topic_check import Checked, Found
 from workers.records.consumed import ConsumedRecord
 from workers.topics import TopicSpec
-
-#: Clears the screen, writes into the clipboard, and clears the screen as one control character begins it.
-HOSTILE = "a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
-SHOWN = r"a\x1b[2J\x1b]52;c;aGk=\x07\x9b2J"
-
-
-def printed(what: Any) -> str:
-    out = StringIO()
-    Console(file=out, width=400, markup=False, emoji=False).print(what)
-    return out.getvalue()
-
-
-def is_safe(text: str) -> bool:
-    return all(character.isprintable() or character == "\n" for character in text)
 
 
 def delayed_jobs() -> str:
