@@ -14,13 +14,13 @@ from typing import NoReturn
 
 import typer
 
-from ..runtime.interrupts import was_interrupted
+from ..runtime.interrupts import INTERRUPTED, was_interrupted
 from . import plugins
 from .commands import app
 from .options import LOOK
 
 #: Exit statuses; wrong usage has the one of typer.
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_USAGE = 1, 2
 
 
 def main() -> NoReturn:

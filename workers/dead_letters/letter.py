@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..display.error_text import encoded
-from ..records.headers import ID_HEADER, ORIGIN_HEADER, REPLAYED_HEADER, REPLAYS_HEADER, text_of
+from ..records.headers import (
+    ID_HEADER,
+    MAX_TIME_CHARS,
+    ORIGIN_HEADER,
+    REPLAYED_HEADER,
+    REPLAYS_HEADER,
+    text_of,
+)
 from . import keys
 
 #: Longest name that is kept, and longest message id; a mangled record can hold one of a megabyte.
 MAX_NAME_CHARS = 255
 #: Longest id: a message id, or a topic's name, a partition and an offset.
 MAX_ID_CHARS = 300
-#: A time in ms has fewer digits.
-_MAX_TIME_CHARS = 16
 #: How many times of replays are kept: the last ones.
 MAX_REPLAY_TIMES = 20
 
@@ -86,7 +91,7 @@ class DeadLetter:
         """When the job was replayed, the first time first; of many times only the last are kept."""
         text = self._job_header(REPLAYED_HEADER) or ""
         parts = text.split(",")[-MAX_REPLAY_TIMES:]
-        return tuple(int(part) for part in parts if part.isdecimal() and len(part) < _MAX_TIME_CHARS)
+        return tuple(int(part) for part in parts if part.isdecimal() and len(part) < MAX_TIME_CHARS)
 
     @property
     def replays(self) -> int:

@@ -47,7 +47,7 @@ OWN_HEADERS = frozenset({"schema", "message-id", "actor", "queue", "eta", DELAY_
 #: The most headers of a job that its dead letter keeps: the prefix of each takes room.
 MAX_JOB_HEADERS = 2_000
 #: A time in ms has fewer digits, for the next thirty thousand years.
-_MAX_TIME_CHARS = 16
+MAX_TIME_CHARS = 16
 
 
 def text_of(name: str, headers: Iterable[tuple[str, bytes | None]]) -> str | None:
@@ -72,7 +72,7 @@ def due_ms(record: ConsumedRecord) -> int:
     # would cost more than the rest of its measures.
     if b"eta" in getattr(record, "raw_headers", b"eta"):
         for name, value in record.headers:
-            if name == "eta" and value is not None and value.isdigit() and len(value) < _MAX_TIME_CHARS:
+            if name == "eta" and value is not None and value.isdigit() and len(value) < MAX_TIME_CHARS:
                 return int(value)
     return record.timestamp
 

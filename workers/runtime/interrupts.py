@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: The exit status of a command that was interrupted: 128 and the number of SIGINT, as shells have it.
+INTERRUPTED = 130
+
 
 def was_interrupted(error: BaseException | None) -> bool:
     """Whether an exception is Ctrl-C: a KeyboardInterrupt, or the RuntimeError that a wait made of one.

@@ -17,12 +17,11 @@ from ...dead_letters.filter import Filter, require_id
 from ...errors import WrongUsage
 from ...operations.logged import LoggedControls, log_of
 from ...operations.switches import Lifted, holding, lift
-from ...runtime.interrupts import was_interrupted
+from ...runtime.interrupts import INTERRUPTED, was_interrupted
 from ..terminal import complain, console, visible
 from ..who import tell_of
 from . import confirming
 
-INTERRUPTED = 130
 _AGAIN = "lift the switch once more for the rest: a job may run twice, none is lost"
 
 

@@ -19,10 +19,9 @@ from ...display.progress import progress
 from ...errors import WorkersError, WrongUsage
 from ...kafka import awaited
 from ...records.envelope import Record
-from ...runtime.interrupts import was_interrupted
+from ...runtime.interrupts import INTERRUPTED, was_interrupted
 from ..terminal import complain
 
-INTERRUPTED = 130
 #: The most records that are on their way to Kafka at a time.
 _UNDER_WAY = 200
 

@@ -19,12 +19,12 @@ from ...errors import WrongUsage
 from ...operations.dead_letters import Action, act, discarding, replaying
 from ...operations.logged import Busy, Stopped
 from ...operations.turn import begun
-from ...runtime.interrupts import was_interrupted
+from ...runtime.interrupts import INTERRUPTED, was_interrupted
 from ..terminal import complain, console, visible
 from ..who import tell_of
 from .shared_options import Options
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 #: The most kinds of dead letters that are counted one by one, and the most missing ids that are named.
 _NAMED = 10
 
