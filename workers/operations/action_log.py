@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..errors import KafkaUnreachable
 from ..fleet.cluster_clock import ClusterClock
 from ..kafka import Cluster, create_missing_topics
 from ..kafka.producing.producer import DurableProducer
@@ -39,6 +40,8 @@ _MARK = "mark"
 _KEPT = 500
 #: After how long a topic that does not exist is looked for again.
 _MISSING_S = 2.0
+#: How long is waited between two looks for one that was just made.
+_LOOK_S = 0.05
 #: Longest text of an action's facts.
 _MAX_CHARS = 500
 
@@ -206,7 +209,7 @@ class ActionLog:
         assert self._reader is not None, "not entered"
         if not self._has_topic:
             create_missing_topics(self._cluster, [actions_spec(self._topics)])
-            self._open_anew()
+            self._open_when_seen()
         self._read()
         value = self.chain.value(who, did, about, int(time.time() * 1000))
         mark = secrets.token_bytes(8)
@@ -223,6 +226,18 @@ class ActionLog:
     def _open_anew(self) -> None:
         self.__exit__(None, None, None)
         self.__enter__()
+
+    def _open_when_seen(self) -> None:
+        """Open the topic that was just made: the broker that is asked may hear of it later than another."""
+        until = time.monotonic() + self._cluster.send_timeout_s
+        self._open_anew()
+        while not self._has_topic:
+            if time.monotonic() >= until:
+                raise KafkaUnreachable(
+                    f"Kafka at {self._cluster.address} made topic {self._topics.actions} and does not show it"
+                )
+            time.sleep(_LOOK_S)
+            self._open_anew()
 
     def _read(self, mark: bytes | None = None) -> int:
         return self._take(self.chain, self._to_end(), mark)

@@ -9,10 +9,12 @@ from unittest.mock import Mock
 import pytest
 
 from tests.helpers.records import Consumed
-from workers.kafka import TopicPartition
+from workers.errors import KafkaUnreachable
+from workers.kafka import Cluster, TopicPartition
 from workers.operations import action_log
 from workers.operations.action_log import ActionLog, Chain
 from workers.records.envelope import Record
+from workers.topics import Topics
 
 
 class Reader:
@@ -127,3 +129,42 @@ def test_a_writer_knows_its_record_among_others(monkeypatch: pytest.MonkeyPatch)
     with ActionLog(Mock(), Mock(), producer) as log:
         assert log.write("ana", "pause", {}) == 3
         assert log.chain.count == 4
+
+
+def test_the_first_action_waits_until_each_broker_shows_the_new_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number was 0, so the replay that had written it took it for another's and stopped."""
+    records: list[Consumed] = []
+    looks = iter([False, False, True])
+
+    class Late(Reader):
+        def open(self) -> None:
+            self.has_topic = next(looks)
+
+        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
+            return super().sizes() if self.has_topic else {}
+
+    def deliver(_topic: str, record: Record) -> None:
+        records.append(Consumed("t", value=record.value, headers=record.headers))
+
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Late(records))
+    monkeypatch.setattr(action_log, "create_missing_topics", lambda *_: ["t"])
+    producer = Mock()
+    producer.deliver = deliver
+    with ActionLog(Cluster(), Topics("todo"), producer) as log:
+        assert log.write("ana", "replay", {}) == 1
+
+
+def test_a_new_topic_that_no_broker_shows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Never(Reader):
+        def sizes(self) -> Mapping[TopicPartition, tuple[int, int]]:
+            return {}
+
+    monkeypatch.setattr(action_log, "TopicReader", lambda *_: Never([]))
+    monkeypatch.setattr(action_log, "create_missing_topics", lambda *_: ["t"])
+    producer = Mock()
+    with (
+        ActionLog(Cluster(send_timeout_s=0.01), Topics("todo"), producer) as log,
+        pytest.raises(KafkaUnreachable, match="made topic todo.actions and does not show it"),
+    ):
+        log.write("ana", "replay", {})
+    producer.deliver.assert_not_called()
