@@ -34,7 +34,7 @@ from .provisioning import Layout, Provisioning
 from .sending import Sending
 from .storing import give_send_in, store
 from .unknown_queue import unknown_queue
-from .url import parse
+from .url import place_of
 
 Message = dramatiq.Message[Any]
 
@@ -93,18 +93,15 @@ class KafkaBroker(FollowUpBroker):
         middleware: list[dramatiq.Middleware] | None = None,
     ) -> None:
         super().__init__(defaults(retries or Retries()) if middleware is None else middleware)
-        if url is not None:
-            place = parse(url)
-            cluster, namespace = place.cluster, place.namespace or namespace
-            partitions = place.partitions or partitions
-            replication_factor = place.replication_factor or replication_factor
-        self.cluster = cluster or Cluster()
-        self.topics = Topics(namespace)
+        place = place_of(cluster, url)
+        self.cluster = place.cluster
+        self.topics = Topics(place.namespace or namespace)
         self.queues: dict[str, None] = {}
         self.delay_tiers = checked(delay_tiers, self.topics)
         self._messages = Outgoing(self.topics, self.delay_tiers, max_delay_ms)
         self.producer = DurableProducer(self.cluster)
-        layout = Layout(partitions, replication_factor, jobs_retention_ms)
+        copies = place.replication_factor or replication_factor
+        layout = Layout(place.partitions or partitions, copies, jobs_retention_ms)
         self._provisioning = Provisioning(self.cluster, self.topics, self.delay_tiers, layout)
         #: The topics that a queue reads besides its own, with how their records are decoded.
         self.sources_of = self._provisioning.sources_of

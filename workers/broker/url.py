@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from ..errors import InvalidUrl
+from ..errors import InvalidUrl, WrongUsage
 from ..kafka import Cluster
 
 _DEFAULT_PORT = 9092
@@ -35,6 +35,15 @@ class BrokerUrl:
     namespace: str | None = None
     partitions: int | None = None
     replication_factor: int | None = None
+
+
+def place_of(cluster: Cluster | None, url: str | None) -> BrokerUrl:
+    """The place that a cluster or a URL names, or else 127.0.0.1:9092. Raises WrongUsage for both of them."""
+    if url is None:
+        return BrokerUrl(cluster or Cluster())
+    if cluster is not None:
+        raise WrongUsage("KafkaBroker takes a cluster or a url, not both")
+    return parse(url)
 
 
 def parse(url: str) -> BrokerUrl:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ class Cluster:
 
     ``connect_timeout_s`` bounds the wait for a connection. ``send_timeout_s`` bounds a send, from the call to
     Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover. Raises
-    WrongUsage for servers in one text.
+    WrongUsage for servers in one text, and for times that are not above 0 and finite.
     """
 
     bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)
@@ -46,6 +47,9 @@ class Cluster:
         if isinstance(servers, str):  # a text is a sequence as well, of its letters
             meant = tuple(server.strip() for server in servers.split(","))
             raise WrongUsage(f"Cluster({servers!r}) names no servers: write Cluster({meant!r}), a tuple")
+        for name in ("connect_timeout_s", "send_timeout_s"):
+            if not 0 < (seconds := getattr(self, name)) < math.inf:  # not a number is none of these either
+                raise WrongUsage(f"Cluster({name}={seconds!r}): give a finite number of seconds above 0")
 
     @property
     def address(self) -> str:

@@ -38,3 +38,10 @@ def test_tiers_in_which_a_delay_finds_no_way_are_refused(
 def test_servers_in_one_text_are_refused_with_what_to_write() -> None:
     with pytest.raises(WrongUsage, match=r"write Cluster\(\('a:9092', 'b:9092'\)\), a tuple"):
         Cluster("a:9092, b:9092")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["connect_timeout_s", "send_timeout_s"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_cluster_refuses_a_time_that_is_none(name: str, seconds: float) -> None:
+    with pytest.raises(WrongUsage, match=f"{name}={seconds!r}.: give a finite number of seconds above 0"):
+        Cluster(**{name: seconds})  # type: ignore[arg-type]

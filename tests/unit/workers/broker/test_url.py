@@ -6,7 +6,7 @@ import pytest
 
 from workers import Cluster, KafkaBroker
 from workers.broker.url import BrokerUrl, parse
-from workers.errors import InvalidUrl
+from workers.errors import InvalidUrl, WrongUsage
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,12 @@ def test_a_broker_is_made_of_its_url() -> None:
     assert broker.cluster == Cluster(("a:1",))
     assert broker.topics.namespace == "shop"
     assert {spec.partitions for spec in broker.topic_specs() if "jobs" in spec.name} == {3}
+
+
+def test_a_url_beside_a_cluster_is_refused() -> None:
+    """The URL was taken, and the cluster that was given with its login was left out in silence."""
+    with pytest.raises(WrongUsage, match="a cluster or a url, not both"):
+        KafkaBroker(Cluster(("a:1",)), url="kafka://b")
 
 
 def test_what_a_url_leaves_out_is_as_the_other_parameters_say() -> None:

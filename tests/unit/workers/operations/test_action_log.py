@@ -131,7 +131,9 @@ def test_a_writer_knows_its_record_among_others(monkeypatch: pytest.MonkeyPatch)
         assert log.chain.count == 4
 
 
-def test_the_first_action_waits_until_each_broker_shows_the_new_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_action_waits_until_each_broker_shows_the_new_topic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its number was 0, so the replay that had written it took it for another's and stopped."""
     records: list[Consumed] = []
     looks = iter([False, False, True])
@@ -164,7 +166,7 @@ def test_a_new_topic_that_no_broker_shows_is_told(monkeypatch: pytest.MonkeyPatc
     producer = Mock()
     with (
         ActionLog(Cluster(send_timeout_s=0.01), Topics("todo"), producer) as log,
-        pytest.raises(KafkaUnreachable, match="made topic todo.actions and does not show it"),
+        pytest.raises(KafkaUnreachable, match=r"made topic todo\.actions and does not show it"),
     ):
         log.write("ana", "replay", {})
     producer.deliver.assert_not_called()
