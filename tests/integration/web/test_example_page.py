@@ -106,6 +106,15 @@ def test_a_double_click_publishes_one_event_and_a_click_after_a_failure_the_same
     assert completed[0][0] == "todo.completed"
 
 
+def test_the_page_says_that_updates_are_late_while_the_log_cannot_be_followed(page: Page) -> None:
+    sign_in(page)
+    status = page.get_by_role("status")
+    page.evaluate("""socket.say({type: "ping", c: "c0", stale_since: "2026-06-01T12:00:00Z"})""")
+    expect(status).to_have_text("Live, but updates are late")
+    page.evaluate("""socket.say({type: "ping", c: "c0", stale_since: null})""")
+    expect(status).to_have_text("Live")
+
+
 def test_what_is_kept_has_each_event_up_to_its_cursor(page: Page) -> None:
     sign_in(page)
     say(page, "Call Zoë")

@@ -19,6 +19,8 @@ export interface Options {
   onResync?: (why: Reason) => unknown;
   /** `why` says in words why it is waiting or ended. */
   onState?: (state: State, why: string) => void;
+  /** `since` is the time since which the bridge cannot follow the log, and null once it does again. */
+  onStale?: (since: string | null) => void;
   /**
    * The name of who is signed in. With it all tabs of this user share one socket, where the browser can
    * (BroadcastChannel and navigator.locks); without it each has its own.
@@ -154,10 +156,13 @@ class Client implements Live {
   }
 
   #read(at: Cursor, frame: LogFrame): void {
+    const before = this.staleSince;
     if (frame.type === "welcome") this.#welcome = frame;
     else if (frame.type === "ping" && frame.stale_since !== undefined && this.#welcome) {
       this.#welcome = { ...this.#welcome, stale_since: frame.stale_since };
     }
+    const since = this.staleSince;
+    if (since !== before) guarded(() => this.#options.onStale?.(since));
     this.#reader.take(at, frame);
   }
 

@@ -9,6 +9,8 @@ export type Listeners = { [T in EventType]?: (event: EventOf<T>) => void } & {
 /** The state of a connection, and the connection once it is made. */
 export interface Connected {
   state: State;
+  /** As `Live.staleSince`: null while events come in time. */
+  staleSince: string | null;
   live: Live | undefined;
 }
 
@@ -21,6 +23,7 @@ export interface Connected {
 export function useTodoEvents({ on, ...options }: Options & { on: Listeners }): Connected {
   const latest = useRef({ on, options });
   const [state, setState] = useState<State>("connecting");
+  const [staleSince, setStaleSince] = useState<string | null>(null);
   const [live, setLive] = useState<Live>();
   useEffect(() => {
     latest.current = { on, options };
@@ -35,14 +38,19 @@ export function useTodoEvents({ on, ...options }: Options & { on: Listeners }): 
         setState(state);
         latest.current.options.onState?.(state, why);
       },
+      onStale: (since) => {
+        setStaleSince(since);
+        latest.current.options.onStale?.(since);
+      },
     });
     live.on("*", (event) => {
       const { on } = latest.current;
       (on[event.type] as Listeners["*"])?.(event);
       on["*"]?.(event);
     });
+    setStaleSince(null);
     setLive(live);
     return () => live.close();
   }, [url, options.user]);
-  return { state, live };
+  return { state, staleSince, live };
 }

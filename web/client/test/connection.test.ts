@@ -274,7 +274,7 @@ test("a socket that fails is heard, also one that was closed before it opened", 
   assert.deepEqual(seen.states, ["connecting", "waiting", "connecting"]);
 });
 
-test("since when the log is not followed is there to be shown", async () => {
+test("since when the log is not followed is there to be shown, and each change is told once", async () => {
   const seen = client();
   await settle();
   FakeSocket.last.welcome({ stale_since: "2026-06-01T12:00:00Z" });
@@ -286,6 +286,11 @@ test("since when the log is not followed is there to be shown", async () => {
   // As a bridge of an older version pings.
   FakeSocket.last.say({ type: "ping", c: "c0" });
   assert.equal(seen.live.staleSince, "2026-06-01T13:00:00Z");
+  assert.deepEqual(seen.stale, ["2026-06-01T12:00:00Z", null, "2026-06-01T13:00:00Z"]);
+  FakeSocket.last.cut();
+  await pass(60_000);
+  FakeSocket.last.welcome();
+  assert.deepEqual(seen.stale.at(-1), null);
 });
 
 test("a socket that neither opens nor closes is given up after 20 s", async () => {

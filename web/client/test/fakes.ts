@@ -149,16 +149,18 @@ export interface Seen {
   live: Live;
   titles: string[];
   states: State[];
+  stale: (string | null)[];
   loads: Reason[];
 }
 
 export function client(options: Partial<Options> = {}): Seen {
-  const seen = { titles: [], states: [], loads: [] } as unknown as Seen;
+  const seen = { titles: [], states: [], stale: [], loads: [] } as unknown as Seen;
   seen.live = connect({
     url: "ws://bridge/live",
     token: () => "token",
     onResync: (why) => void seen.loads.push(why),
     onState: (state) => seen.states.push(state),
+    onStale: (since) => seen.stale.push(since),
     WebSocket: FakeSocket as never,
     ...options,
   });

@@ -50,6 +50,7 @@ test("every tab knows since when the log is not followed, also one that comes la
   FakeSocket.last.say({ type: "ping", c: "c0", stale_since: null });
   await settle();
   assert.deepEqual(all.map(({ live }) => live.staleSince), Array(3).fill(null));
+  assert.deepEqual(all.map(({ stale }) => stale), Array(3).fill(["2026-06-01T12:00:00Z", null]));
   assert.deepEqual(all.map(({ loads }) => loads), Array(3).fill(["start"]));
 });
 

@@ -44,7 +44,7 @@ function Conversation({ who }: { who: Session }) {
     latest.current = to(latest.current);
     setStories(latest.current);
   };
-  const { state, live } = useTodoEvents({
+  const { state, staleSince, live } = useTodoEvents({
     url: "/live",
     user: who.user,
     ...(before.cursor && { cursor: before.cursor }),
@@ -81,7 +81,7 @@ function Conversation({ who }: { who: Session }) {
         <h1>Todo chatbot</h1>
         <p className="who">{who.name}</p>
         <p className={`state ${state}`} role="status">
-          {STATES[state]}
+          {state === "live" && staleSince !== null ? "Live, but updates are late" : STATES[state]}
         </p>
       </header>
       <Stories stories={stories} complete={(story) => send("todo.completed", story)} />
