@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from settings.spelling import did_you_mean
+from workers.display.spelling import did_you_mean
 
 from . import report
 from .benchmarks import BENCHMARKS

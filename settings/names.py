@@ -9,7 +9,6 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from settings.models import Settings
-from settings.spelling import edits_between
 
 #: A name counts as a misspelling up to this many edits; a short one up to fewer.
 _MAX_EDITS = 2
@@ -72,7 +71,7 @@ def misspelt(name: str, known: Iterable[str]) -> str | None:
 
 def closest(name: str, known: Iterable[str]) -> str:
     """The known name with the fewest edits to it, however many; of equals, the first in the alphabet."""
-    return min(known, key=lambda real: (edits_between(name.upper(), real), real))
+    return min(known, key=lambda real: (_edits_between(name.upper(), real), real))
 
 
 @cache
@@ -116,4 +115,19 @@ def _is_near(name: str, real: str) -> bool:
     if given.startswith(f"{wanted}_"):
         return False
     cut_short = bool(section) and wanted.startswith(given) and 2 * len(given) >= len(wanted)
-    return cut_short or edits_between(given, wanted) <= min(_MAX_EDITS, max(1, len(wanted) // 4))
+    return cut_short or _edits_between(given, wanted) <= min(_MAX_EDITS, max(1, len(wanted) // 4))
+
+
+def _edits_between(left: str, right: str) -> int:
+    """How many insertions, deletions, replacements and swaps of neighbours turn `left` into `right`."""
+    older: list[int] = []
+    previous: list[int] = []
+    current = list(range(len(right) + 1))
+    for i, a in enumerate(left):
+        older, previous, current = previous, current, [i + 1]
+        for j, b in enumerate(right):
+            edits = min(previous[j + 1] + 1, current[j] + 1, previous[j] + (a != b))
+            if i and j and a == right[j - 1] and b == left[i - 1]:
+                edits = min(edits, older[j - 1] + 1)
+            current.append(edits)
+    return current[-1]

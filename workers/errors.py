@@ -7,6 +7,8 @@ take it now" is one: the job stays where it is until Kafka can.
 from __future__ import annotations
 
 import inspect
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import dramatiq
@@ -151,3 +153,13 @@ class UnsupportedLibrary(WorkersError, SystemExit):
 
 class LocalKafkaError(WorkersError):
     """The local Kafka could not be started."""
+
+
+def settings_problems(error: Exception) -> Sequence[str]:
+    """What is wrong with the settings, a line for each; nothing if the error is about something else."""
+    # Not imported: an application may have a module `settings` of its own, and then no such error comes.
+    problems = sys.modules.get("settings.problems")
+    if problems is None or not isinstance(error, problems.SettingsError):
+        return ()
+    found: Sequence[str] = error.problems
+    return found

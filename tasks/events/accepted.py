@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from settings.spelling import did_you_mean
+from workers.display.spelling import did_you_mean
 from workers.errors import Undecodable
 from workers.records.envelope import Record, require_size, with_headers
 from workers.records.sources import Incoming

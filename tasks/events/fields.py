@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import to_jsonable_python
 
 from settings.addresses import mail_address
-from settings.spelling import did_you_mean
+from workers.display.spelling import did_you_mean
 
 from ..schedules.offsets import parse_offset
 from ..schedules.rules import parse_rule

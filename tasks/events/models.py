@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from settings.spelling import did_you_mean
+from workers.display.spelling import did_you_mean
 from workers.errors import InvalidArguments
 
 from .fields import (

@@ -12,7 +12,7 @@ from typing import Any
 from css_inline import InlineError
 from jinja2 import TemplateError, TemplateNotFound
 
-from settings.spelling import did_you_mean
+from workers.display.spelling import did_you_mean
 
 from ..text import one_line
 from .inline_styles import inlined

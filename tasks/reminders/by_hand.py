@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from settings.spelling import near
 from workers.dead_letters.filter import require_id
+from workers.display.spelling import near
 from workers.errors import WorkersError
 
 from ..storage.database import Database

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil import rrule
 
-from settings.spelling import did_you_mean
+from workers.display.spelling import did_you_mean
 from workers.errors import WorkersError
 
 #: Longest text of a rule, in characters.

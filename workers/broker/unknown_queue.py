@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from settings.spelling import did_you_mean
-
+from ..display.spelling import did_you_mean
 from ..errors import UnknownQueue
 
 

@@ -43,11 +43,9 @@ def main() -> NoReturn:
         _drop_output()
         sys.exit(FAILED)
     except Exception as exc:
-        from settings import SettingsError
+        from ..errors import WorkersError, WrongUsage, settings_problems
 
-        from ..errors import WorkersError, WrongUsage
-
-        if not isinstance(exc, WorkersError | SettingsError):
+        if not isinstance(exc, WorkersError) and not settings_problems(exc):
             raise
         _complain(str(exc))
         sys.exit(WRONG_USAGE if isinstance(exc, WrongUsage) else FAILED)

@@ -5,8 +5,16 @@ Nothing heavy is imported here: `--help` of a command that takes a time reads th
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
+#: The units of a length, in seconds, as the settings have them; no module of theirs is imported here, as an
+#: application may have a module `settings` of its own.
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+#: The units of an age.
+_MORE_UNITS = {**_UNITS, "min": 60, "w": 604_800}
+_LENGTH = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([a-z]+)")
 #: A longer one would end after the last year that there is.
 _MAX_LENGTH = timedelta(days=2_000_000)
 
@@ -16,11 +24,9 @@ def parse_time(text: str, now_ms: int) -> int:
 
     Raises WrongUsage.
     """
-    from settings.lengths import MORE_UNITS, length_of
-
     from ..errors import WrongUsage
 
-    age = length_of(text, MORE_UNITS)
+    age = _length_of(text, _MORE_UNITS)
     try:
         if age is not None:
             ms = now_ms - int(age.total_seconds() * 1000)
@@ -56,16 +62,21 @@ def parse_length(text: str) -> timedelta:
 
     Raises WrongUsage.
     """
-    from settings.lengths import length_of
-
     from ..errors import WrongUsage
 
-    length = length_of(text)
+    length = _length_of(text, _UNITS)
     if length is None or length > _MAX_LENGTH:
         raise WrongUsage(f"{text!r} is no length of time; write 15m, 2h or 1d")
     if not length:
         raise WrongUsage("a length of time should be more than nothing")
     return length
+
+
+def _length_of(text: str, units: Mapping[str, int]) -> timedelta | None:
+    found = _LENGTH.fullmatch(text.strip())
+    if not found or found[2] not in units:
+        return None
+    return timedelta(seconds=float(found[1]) * units[found[2]])
 
 
 def _in_zone(text: str, zone: tzinfo) -> datetime:

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 
-from settings import SettingsError, load_settings
-
 from ..application import DOCTOR_GROUP, additions, load_application
 from ..broker.kafka_broker import KafkaBroker
-from ..errors import WorkersError
+from ..errors import WorkersError, settings_problems
 from ..kafka import Cluster, cluster_rights, missing_codecs
 from ..kafka.abilities import Lack, lacks
 from ..kafka.patches.supported import REQUIREMENT
@@ -52,14 +50,16 @@ def examine(app: str | None, role: Role | None = None) -> Iterator[Finding]:
     """
     try:
         if app is None:
+            from settings import load_settings  # noqa: PLC0415 - an application may have its own `settings`
+
             load_settings()
         module, broker = load_application(app)
-    except SettingsError as exc:
-        yield from (Finding("settings", False, problem) for problem in exc.problems)
-        yield Finding("application", None, "not looked at: mend the settings first")
-        return
     except Exception as exc:  # noqa: BLE001 - the application's own code may raise anything
-        yield Finding("application", False, _words(exc))
+        if problems := settings_problems(exc):
+            yield from (Finding("settings", False, problem) for problem in problems)
+            yield Finding("application", None, "not looked at: mend the settings first")
+        else:
+            yield Finding("application", False, _words(exc))
         return
     if app is None:
         yield Finding("settings", True, "every one is known and has a value that it may have")

@@ -122,3 +122,25 @@ def test_publishing_without_kafka_soon_raises_dramatiqs_connection_error(nowhere
     assert time.monotonic() - started < 60
     assert result.returncode == 1
     assert f"workers.errors.KafkaUnreachable: Kafka at {nowhere} cannot be reached" in result.stderr
+
+
+def test_commands_about_an_application_that_has_modules_named_as_ours_use_its_own(tmp_path: Path) -> None:
+    """An import of `settings` failed in its workers, or gave it ours, by which command came first."""
+    names = ("settings", "tasks", "web", "templates")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("OF = 'the shop'\n")
+    (tmp_path / "shop.py").write_text(
+        f"""
+from workers import Cluster, KafkaBroker
+import {", ".join(names)}
+print(*({", ".join(f"{name}.OF" for name in names)},), sep=", ")
+broker = KafkaBroker(Cluster(("127.0.0.1:1",), connect_timeout_s=0.2))
+broker.declare_queue("orders")
+"""
+    )
+    for command in (["status"], ["doctor"], ["topics"], ["dead-letters", "list", "--since", "2h"]):
+        result = run_python("-m", "workers", *command, "--app", "shop:broker", folder=tmp_path)
+        assert result.stdout.startswith("the shop, the shop, the shop, the shop\n"), result
+        assert result.returncode == 1
+        assert "127.0.0.1:1" in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workers.cli.times import parse_coming_time, parse_time
+from settings.lengths import length_of
+from workers.cli.times import parse_coming_time, parse_length, parse_time
 from workers.display.times import timestamp
 from workers.errors import WrongUsage
 
@@ -62,3 +63,13 @@ def test_what_is_no_time_to_come_is_refused(text: str) -> None:
 )
 def test_a_number_that_is_no_time_is_shown_as_it_is(ms: int, shown: str) -> None:
     assert timestamp(ms) == shown
+
+
+@pytest.mark.parametrize("text", ["1.5h", " 90 s ", "15m", "30d", "2w", "5", "h", "1_000s", "٣h", "1234567s"])
+def test_a_length_is_read_as_in_the_settings(text: str) -> None:
+    meant = length_of(text)
+    if meant is None:
+        with pytest.raises(WrongUsage):
+            parse_length(text)
+    else:
+        assert parse_length(text) == meant
