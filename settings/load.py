@@ -1,7 +1,7 @@
 """Reads the settings: the only module that looks at the environment and at `.env`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -12,7 +12,12 @@ from settings.names import nested, setting_names
 from settings.problems import SettingsError, invalid_values, not_text, unknown_names
 
 
-def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    env_file: Path | None = Path(".env"),
+    *,
+    sections: Collection[str] | None = None,
+) -> Settings:
     """The settings that `environ` (default: the process's) and `env_file` (it need not exist) ask for.
 
     - The environment wins over the file. A variable set to nothing counts as not set: its default holds.
@@ -20,14 +25,16 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
       (`KAFKA_BOOTSTRAP_SERVER`), or, in the file, anything under KAFKA_, SMTP_ or WORKER_. Other names in the
       environment are left alone: Kafka's tools and images and Kubernetes' service links use our prefixes too.
     - In the file, `$` has no special meaning.
+    - With `sections`, only variables of these are looked at, and all other settings have their defaults: for
+      an application of another kind, whose SMTP_ or WEB_ variables are its own.
 
     Raises SettingsError with everything that is wrong, all at once.
     """
     own = dict(os.environ if environ is None else environ)
     filed, problems = _read(env_file)
-    problems += unknown_names(filed, in_our_file=True)
-    problems += unknown_names(own.keys() - filed.keys(), in_our_file=False)
-    known = setting_names()
+    problems += unknown_names(filed, in_our_file=True, sections=sections)
+    problems += unknown_names(own.keys() - filed.keys(), in_our_file=False, sections=sections)
+    known = setting_names(sections)
     given = {name: value for name, value in (filed | own).items() if name in known and value}
     problems += not_text(given)
     try:

@@ -1,6 +1,6 @@
 """Finds out which variables are settings, and which are misspelt settings. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -36,9 +36,15 @@ def describe() -> list[Variable]:
     return [Variable(name, _as_text(field.default), field.description or "") for name, field in fields]
 
 
-def setting_names() -> frozenset[str]:
-    """Every variable that is a setting."""
-    return frozenset(_fields())
+def setting_names(sections: Collection[str] | None = None) -> frozenset[str]:
+    """Every variable that is a setting; of these sections alone if some are given, such as `kafka`."""
+    if sections is None:
+        return frozenset(_fields())
+    if unknown := set(sections) - _sections().keys():
+        raise ValueError(
+            f"{', '.join(sorted(unknown))} is no section of the settings: {', '.join(_sections())}"
+        )
+    return frozenset(name for name in _fields() if is_under_our_prefixes(name, sections))
 
 
 def nested(values: Mapping[str, str]) -> dict[str, Any]:
@@ -53,9 +59,10 @@ def nested(values: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def is_under_our_prefixes(name: str) -> bool:
-    """Whether the name, in any case, begins like the variables of a section."""
-    return name.upper().startswith(tuple(f"{section.upper()}_" for section in _sections()))
+def is_under_our_prefixes(name: str, sections: Collection[str] | None = None) -> bool:
+    """Whether the name, in any case, begins like the variables of a section, of these if some are given."""
+    named = _sections() if sections is None else sections
+    return name.upper().startswith(tuple(f"{section.upper()}_" for section in named))
 
 
 def misspelt(name: str, known: Iterable[str]) -> str | None:

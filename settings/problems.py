@@ -1,6 +1,6 @@
 """Says what is wrong with the settings, in words for the person who set them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -25,17 +25,19 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def unknown_names(names: Iterable[str], *, in_our_file: bool) -> list[str]:
-    """A line for each name that is not a setting but was meant to be one.
+def unknown_names(
+    names: Iterable[str], *, in_our_file: bool, sections: Collection[str] | None = None
+) -> list[str]:
+    """A line for each name that is not a setting, of these sections or any, but was meant to be one.
 
     In the environment that is a name near a real one; any other belongs to another program. In `.env`, which
     is ours, it is every name under our prefixes as well. Names that are neither are left alone in both.
     """
-    known = setting_names()
+    known = setting_names(sections)
     problems = []
     for name in sorted(set(names) - known):
         meant = misspelt(name, known)
-        if meant is None and in_our_file and is_under_our_prefixes(name):
+        if meant is None and in_our_file and is_under_our_prefixes(name, sections):
             meant = closest(name, known)
         if meant is not None:
             where = " (in .env)" if in_our_file else ""

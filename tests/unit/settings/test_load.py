@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from settings import KafkaSettings, Settings, describe, load_settings
+from settings import KafkaSettings, Settings, SettingsError, describe, load_settings
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.settings import load, problems
 
@@ -203,6 +203,37 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("KAFKA_NAMESPACE=from-the-file\n")
     assert load_settings({"KAFKA_NAMESPACE": "", "KAFKA_SASL_PASSWORD": ""}, env_file) == load({})
+
+
+SHOP = {
+    "KAFKA_NAMESPACE": "shop",
+    "SMTP_USER": "our own mailer's",
+    "SMTP_PORT": "many",
+    "WEB_CONCURRENCY": "3",
+    "DATABASE_URL": "mysql://shop",
+}
+
+
+def test_an_application_of_another_kind_takes_the_sections_it_wants_and_keeps_its_own_names(
+    tmp_path: Path,
+) -> None:
+    wanted = ["kafka", "worker"]
+    env_file = tmp_path / ".env"
+    env_file.write_text("SMTP_FROM=shop@example.com\nWEB_HOST=:::\nWORKER_THREADS=3\n")
+    settings = load_settings(SHOP, env_file, sections=wanted)
+    assert settings == load({"KAFKA_NAMESPACE": "shop", "WORKER_THREADS": "3"})
+    with pytest.raises(SettingsError, match="SMTP_USER is not a setting"):
+        load_settings(SHOP, env_file)
+    # What is wrong within the sections is still told.
+    with pytest.raises(
+        SettingsError, match="KAFKA_NAMESPACES is not a setting; did you mean KAFKA_NAMESPACE"
+    ):
+        load_settings({"KAFKA_NAMESPACES": "shop"}, None, sections=wanted)
+
+
+def test_a_section_that_there_is_not_is_named() -> None:
+    with pytest.raises(ValueError, match="mail is no section of the settings: kafka, smtp"):
+        load_settings({}, None, sections=["mail"])
 
 
 def test_settings_are_frozen() -> None:
