@@ -1,17 +1,27 @@
 """A background worker pool on Kafka: a dramatiq broker with acks per message and dead letters.
 
-The packages, from the top; each imports only from those below it:
+Its parts, from the top; each imports only from lines below its own:
 
-- ``cli``: the commands; ``operations``: what they and a dashboard ask of a cluster, as values
-- ``broker``: declares, enqueues and consumes, as dramatiq asks; ``middleware``: what a broker always has
+- ``cli``: the commands
+- ``serving``: a worker's port, for probes and measures
+- ``operations``: what commands and a dashboard ask of a cluster, as values
+- ``application``: whose queues a command is about; ``from_settings``: a broker from the settings
+- ``broker``: declares, enqueues and consumes, as dramatiq asks
+- ``outbox``: jobs that are sent with a transaction of a database, and their relay
+- ``middleware``: what a broker always has
 - ``consumer``: runs a queue's jobs; ``delays``: the tiers of delayed jobs and the mover that empties them
-- ``controls``: what operators decide, such as that a queue is paused; ``fleet``: the processes that run
+- ``controls``: what operators decide, such as that a queue is paused
+- ``fleet``: what the worker processes report
 - ``dead_letters``: jobs that were given up; writing, finding, replaying and resolving them
 - ``partitions``: acks in any order on a log that only counts; assignments, commits, trimming, lag
-- ``kafka``: all use of kafka-python; ``records``: a job as a Kafka record; ``topics``: names and specs
-- ``local_kafka``: a Kafka on this machine; ``runtime``: a process's logs, health file and threads
+- ``stats``: the history of what the fleet did
+- ``kafka``: all use of kafka-python
+- ``records``: a job as a Kafka record
+- ``rights``: what a user of Kafka needs for each role
+- ``topics``: names and specs; ``local_kafka``: a Kafka on this machine; ``measures``: what a process counts
+  and times of itself; ``runtime``: its logs, health file and threads
+- ``traces``: spans of jobs
 - ``errors``: every error; ``display``: how errors, times and progress are shown to people
-- ``application``: whose queues a command is about; ``from_settings``: settings to a broker
 
 A name here is imported when it is first asked for: `todo-workers --help` needs no kafka-python and no
 dramatiq.
@@ -24,16 +34,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .broker.kafka_broker import KafkaBroker
+    from .delays.tiers import Tier
     from .errors import WorkersError
     from .kafka import Cluster
+    from .kafka.cluster import OAuth
     from .middleware.retries import Retries
 
-__all__ = ["Cluster", "KafkaBroker", "Retries", "WorkersError"]
+__all__ = ["Cluster", "KafkaBroker", "OAuth", "Retries", "Tier", "WorkersError"]
 
 _MODULES = {
     "Cluster": ".kafka",
     "KafkaBroker": ".broker.kafka_broker",
+    "OAuth": ".kafka.cluster",
     "Retries": ".middleware.retries",
+    "Tier": ".delays.tiers",
     "WorkersError": ".errors",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import suppress
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ import dramatiq
 from .broker.kafka_broker import KafkaBroker
 from .errors import WorkersError
 
-#: The group of entry points that name the modules of installed applications.
+#: The group of entry points by which an installed application names its module and broker.
 GROUP = "todo_workers.apps"
 #: The groups of entry points that name further checks of the doctor, and further lines of the status.
 DOCTOR_GROUP, STATUS_GROUP = "todo_workers.doctor", "todo_workers.status"
@@ -29,11 +29,11 @@ def load_broker(app: str | None) -> KafkaBroker:
 def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
     """Import ``module`` or ``module:attribute`` and return the module and its broker.
 
-    Without ``app`` it takes the first entry point; without an attribute, the broker that the module has set
-    as dramatiq's. Raises WorkersError if there is no such module or no KafkaBroker in it; errors of the
-    module's own code pass through.
+    Without ``app`` it is the installed application, if only one is besides the chatbot, or else the chatbot;
+    without an attribute, it takes the broker that the module has set as dramatiq's. Raises WorkersError if
+    there is no such module, no KafkaBroker in it, or a choice; errors of the module's own code pass through.
     """
-    name = app or _installed()
+    name = app or _installed().value
     module_name, _, attribute = name.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -49,20 +49,39 @@ def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
     return module, broker
 
 
+def is_chatbot(app: str | None) -> bool:
+    """Whether a command is about the chatbot. Raises WorkersError if there is a choice."""
+    return app is None and _is_ours(_installed())
+
+
 def additions(group: str) -> dict[str, Any]:
-    """What installed packages add to a command about the installed application, by the entry points' names.
+    """What the installed application's package adds to a command about it, by the entry points' names.
 
     One whose own requirements are not installed adds nothing.
     """
+    package = _package(_installed())
     found = {}
     for point in sorted(entry_points(group=group)):
-        with suppress(ModuleNotFoundError):
-            found[point.name] = point.load()
+        if _package(point) == package:
+            with suppress(ModuleNotFoundError):
+                found[point.name] = point.load()
     return found
 
 
-def _installed() -> str:
+def _installed() -> EntryPoint:
     found = sorted(entry_points(group=GROUP))
+    others = [point for point in found if not _is_ours(point)]
+    if len(others) > 1:
+        names = ", ".join(point.value for point in others)
+        raise WorkersError(f"several applications are installed; choose one by --app: {names}")
     if not found:
         raise WorkersError("Which application? Name its module, for example --app shop.actors")
-    return found[0].value
+    return (others or found)[0]
+
+
+def _is_ours(point: EntryPoint) -> bool:
+    return _package(point) == "todo-workers"
+
+
+def _package(point: EntryPoint) -> str | None:
+    return None if point.dist is None else point.dist.name

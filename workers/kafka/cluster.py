@@ -11,7 +11,13 @@ from ..errors import WrongUsage
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """Where the tokens of OAUTHBEARER come from: a URL, or ``provider``, a ``package.module:name``."""
+    """Where the tokens of OAUTHBEARER come from: a server, or a function of the application's.
+
+    Parameters:
+        token_url: gives tokens to ``client_id`` with ``client_secret`` (RFC 6749, 4.4: client credentials).
+        scope: what is asked for there; None: what the server gives by itself.
+        provider: in place of all these, the ``package.module:name`` of a function that returns a token.
+    """
 
     token_url: str | None = None
     client_id: str | None = None
@@ -22,11 +28,23 @@ class OAuth:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kafka cluster, and the user that the pool logs in as.
+    """A Kafka cluster, and the user that the pool logs in as. Constructing it does no I/O.
 
-    ``connect_timeout_s`` bounds the wait for a connection. ``send_timeout_s`` bounds a send, from the call to
-    Kafka's confirmation; Kafka takes 9 s to replace a broker that has died, and some more to recover. Raises
-    WrongUsage for servers in one text, and for times that are not above 0 and finite.
+    Parameters:
+        bootstrap_servers: brokers that are asked first for all others, each as ``host:port``.
+        security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+        sasl_mechanism: with SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM.
+        username, password: for PLAIN and SCRAM.
+        ca_file: PEM file of the authorities to trust; None: the system's.
+        cert_file, key_file: PEM files of the pool's own certificate with its chain, and of its private key;
+            without ``key_file``, the key is in the same file.
+        key_password: of the private key.
+        oauth: for OAUTHBEARER.
+        connect_timeout_s: bounds the wait for a connection.
+        send_timeout_s: bounds a send, from the call to Kafka's confirmation. Kafka takes 9 s to replace a
+            broker that has died, and some more to recover.
+
+    Raises WrongUsage for servers in one text, and for times that are not above 0 and finite.
     """
 
     bootstrap_servers: tuple[str, ...] = ("127.0.0.1:9092",)

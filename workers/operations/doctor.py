@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 
-from ..application import DOCTOR_GROUP, additions, load_application
+from ..application import DOCTOR_GROUP, additions, is_chatbot, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..errors import WorkersError, settings_problems
 from ..kafka import Cluster, cluster_rights, missing_codecs
@@ -49,7 +49,7 @@ def examine(app: str | None, role: Role | None = None) -> Iterator[Finding]:
     The user needs the rights of the role, or without one those to send, to work and to trim.
     """
     try:
-        if app is None:
+        if is_chatbot(app):
             from settings import load_settings  # noqa: PLC0415 - an application may have its own `settings`
 
             load_settings()
@@ -61,7 +61,7 @@ def examine(app: str | None, role: Role | None = None) -> Iterator[Finding]:
         else:
             yield Finding("application", False, _words(exc))
         return
-    if app is None:
+    if is_chatbot(app):
         yield Finding("settings", True, "every one is known and has a value that it may have")
     queues = f"queues {', '.join(sorted(broker.queues))}" if broker.queues else "it declares no queue"
     yield Finding("application", bool(broker.queues), f"{module.__name__}: {queues}")

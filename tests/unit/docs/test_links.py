@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
+import workers
 from tests.helpers.pages import PAGES, anchors, inline_code, prose, target
 from tests.helpers.repository import REPOSITORY
 
@@ -47,8 +49,16 @@ def test_the_tree_in_the_readme_is_that_of_the_code() -> None:
     assert [name for name in drawn if not (REPOSITORY / name).exists()] == []
     rooms = {
         f"{package}/{folder.name}/"
-        for package in ("workers", "tasks")
+        for package in ("workers", "tasks", "web")
         for folder in (REPOSITORY / package).iterdir()
         if (folder / "__init__.py").exists()
     }
     assert rooms - drawn == set()
+
+
+def test_the_parts_that_workers_names_are_those_of_the_contract_in_its_order() -> None:
+    with (REPOSITORY / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one.get("containers") == ["workers"])
+    parts = [part for layer in layers for part in layer.split(" | ")]
+    assert re.findall(r"``(\w+)``:", workers.__doc__ or "") == parts
