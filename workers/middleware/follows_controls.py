@@ -13,6 +13,8 @@ from .runs_thread import RunsThread
 class FollowsControls(RunsThread[Follower]):
     """Runs a `Follower` for each worker."""
 
+    outlives_jobs = True
+
     def __init__(self, follower: Callable[[dramatiq.Worker], Follower]) -> None:
         """``follower`` makes that of a worker."""
         super().__init__(follower)
@@ -26,10 +28,3 @@ class FollowsControls(RunsThread[Follower]):
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         if worker in self._threads:
             self._threads[worker].start()
-
-    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Go on while the worker's jobs finish, which may take long."""
-
-    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        super().before_worker_shutdown(broker, worker)
-        super().after_worker_shutdown(broker, worker)

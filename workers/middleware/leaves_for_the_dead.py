@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import dramatiq
-
 from ..kafka import Memberships
 from ..kafka.membership.death_watch import DeathWatch
 from .runs_thread import RunsThread
@@ -20,15 +18,10 @@ class HasMemberships(Protocol):
 class LeavesForTheDead(RunsThread[DeathWatch]):
     """Runs a `DeathWatch` in every worker process; one that runs a mover has that of its mover."""
 
+    outlives_jobs = True
+
     def __init__(self) -> None:
         def make(broker: HasMemberships) -> DeathWatch:
             return DeathWatch(broker.memberships)
 
         super().__init__(make)
-
-    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Keep looking while the worker's jobs finish, which may take long."""
-
-    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        super().before_worker_shutdown(broker, worker)
-        super().after_worker_shutdown(broker, worker)

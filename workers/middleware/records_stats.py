@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import dramatiq
-
 from ..kafka import Memberships
 from ..kafka.producing.producer import DurableProducer
 from ..stats.writer import StatsWriter
@@ -24,15 +22,10 @@ class HasStats(Protocol):
 class RecordsStats(RunsThread[StatsWriter]):
     """Runs a `StatsWriter` in every worker process, until its last job has ended."""
 
+    outlives_jobs = True
+
     def __init__(self) -> None:
         def make(broker: HasStats) -> StatsWriter:
             return StatsWriter(broker.producer, broker.topics.stats, broker.memberships.owner)
 
         super().__init__(make)
-
-    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Goes on while the worker's jobs finish."""
-
-    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        super().before_worker_shutdown(broker, worker)
-        super().after_worker_shutdown(broker, worker)

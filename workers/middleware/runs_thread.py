@@ -19,6 +19,9 @@ class RunsThread(dramatiq.Middleware, Generic[T]):
     The thread is asked to stop when the worker begins to shut down, and ends while the worker's jobs finish.
     """
 
+    #: Whether the thread goes on until the worker's jobs are done, which may take long.
+    outlives_jobs = False
+
     def __init__(self, make: Callable[[Any], T]) -> None:
         """``make`` gets the broker."""
         self._make = make
@@ -34,10 +37,11 @@ class RunsThread(dramatiq.Middleware, Generic[T]):
         thread.start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        if worker in self._threads:
+        if worker in self._threads and not self.outlives_jobs:
             self._threads[worker].stop()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         thread = self._threads.pop(worker, None)
         if thread is not None:
+            thread.stop()
             thread.join()

@@ -28,6 +28,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..measures.families import Family, from_json, merged, to_json
+from ..runtime.file_locks import is_locked
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Parts:
             self._folder.mkdir(mode=0o700, parents=True)
         _require_own(self._folder)
         with self._guarded():
-            if not any(_is_locked(path) for path in self._files("*.lock")):
+            if not any(is_locked(path) for path in self._files("*.lock")):
                 for path in self._files("*"):
                     path.unlink(missing_ok=True)
             self._lock = os.open(
@@ -109,7 +110,7 @@ class Parts:
         """
         saved = _load(self._folder / _ENDED) or {"names": [], "families": []}
         ended, names = from_json(saved["families"]), set(saved["names"])
-        dead = [path for path in self._files("*.lock") if not _is_locked(path)]
+        dead = [path for path in self._files("*.lock") if not is_locked(path)]
         fresh = [path for path in dead if path.stem not in names]
         if fresh:
             parts = [_part(path.with_suffix(".json")) for path in fresh]
@@ -198,17 +199,3 @@ def _load(path: Path) -> Any:
     except ValueError as exc:  # a disk that was full; the rest is worth more than this part
         logger.warning("measures cannot be read path=%s: %s", path, exc)
         return None
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        opened = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(opened)
-    return False

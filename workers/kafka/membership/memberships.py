@@ -31,6 +31,7 @@ from uuid import uuid4
 from kafka.admin import MemberToRemove
 
 from ...errors import WorkersError
+from ...runtime.file_locks import is_locked, open_to_lock, try_lock
 from ..clients import connect_admin
 from ..cluster import Cluster
 from ..error_translation import kafka_errors
@@ -99,13 +100,13 @@ class Memberships:
 
     def is_alive(self, owner: str) -> bool:
         """Whether the process of this name is known to be alive: this one, or another on this machine."""
-        return owner == self._owner or (bool(owner) and _is_locked(self._folder / owner))
+        return owner == self._owner or (bool(owner) and is_locked(self._folder / owner))
 
     def is_dead(self, owner: str) -> bool:
         """Whether the process of this name was on this machine and is known to have died a moment ago."""
         path = self._folder / owner
         return bool(owner) and (
-            (self._folder / f"{owner}{_DEAD}").exists() or (path.exists() and not _is_locked(path))
+            (self._folder / f"{owner}{_DEAD}").exists() or (path.exists() and not is_locked(path))
         )
 
     def leave_for_the_dead(self) -> int:
@@ -124,18 +125,18 @@ class Memberships:
         path = self._folder / name
         if path.suffix == _DEAD:
             return path
-        if _is_locked(path):
+        if is_locked(path):
             return None
         with suppress(OSError):
             return path.rename(path.with_suffix(_DEAD))
         return None
 
     def _leave(self, path: Path) -> int:
-        opened = _open(path)
+        opened = open_to_lock(path)
         if opened is None:
             return 0
         try:
-            if not _lock(opened, fcntl.LOCK_EX):  # another process is at it
+            if not try_lock(opened, fcntl.LOCK_EX):  # another process is at it
                 return 0
             count = self._remove(_read(opened))
             if count:
@@ -184,7 +185,7 @@ class Memberships:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Locked before it has the name that others look for: they never see it unlocked.
         file, name = tempfile.mkstemp(dir=self._folder.parent)
-        _lock(file, fcntl.LOCK_EX)
+        try_lock(file, fcntl.LOCK_EX)
         Path(name).rename(self._folder / self._owner)
         return file
 
@@ -212,32 +213,6 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 def _default_folder(cluster: Cluster, namespace: str) -> Path:
     name = hashlib.sha256(f"{cluster.address} {namespace}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"todo-workers-{os.getuid()}" / name
-
-
-def _open(path: Path) -> int | None:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
-
-
-def _lock(file: int, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process holds the lock for itself; others may ask at the same time."""
-    opened = _open(path)
-    if opened is None:
-        return False
-    try:
-        return not _lock(opened, fcntl.LOCK_SH)
-    finally:
-        os.close(opened)
 
 
 def _read(file: int) -> dict[str, str]:
