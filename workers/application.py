@@ -13,7 +13,7 @@ from typing import Any
 import dramatiq
 
 from .broker.kafka_broker import KafkaBroker
-from .errors import WorkersError
+from .errors import UnknownQueue, WorkersError, WrongUsage
 
 #: The group of entry points by which an installed application names its module and broker.
 GROUP = "todo_workers.apps"
@@ -47,6 +47,14 @@ def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
     if not isinstance(broker, KafkaBroker):
         raise WorkersError(f"{name} has no KafkaBroker; name it as in --app {module_name}:broker")
     return module, broker
+
+
+def require_queue(broker: KafkaBroker, queue: str) -> None:
+    """Raise WrongUsage for a queue that is not declared."""
+    try:
+        broker.require_queue(queue)
+    except UnknownQueue as exc:
+        raise WrongUsage(str(exc)) from exc
 
 
 def is_chatbot(app: str | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dramatiq.errors import ActorNotFound
 
+from ..application import require_queue
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.edits import Edit, check_arguments
 from ..dead_letters.letter import DeadLetter
@@ -16,7 +17,7 @@ from ..dead_letters.reader import Entry
 from ..dead_letters.replay import message_of, queue_of, revived, revived_batch
 from ..dead_letters.resolving import Resolution, Revive, resolve
 from ..dead_letters.selection import Search, Selection
-from ..errors import KafkaUnreachable, UnknownQueue, WrongUsage
+from ..errors import KafkaUnreachable, WrongUsage
 from ..records import envelope
 from ..records.envelope import Record
 
@@ -48,7 +49,7 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
     Creates the topics that are missing. Raises WrongUsage for a queue that is not declared.
     """
     if to is not None:
-        _require_queue(broker, to)
+        require_queue(broker, to)
 
     def revive(entry: Entry) -> Sequence[tuple[str, Record]]:
         letter = entry.letter
@@ -127,13 +128,6 @@ def act(
         )
     except KafkaUnreachable as exc:
         resolution.away = exc
-
-
-def _require_queue(broker: KafkaBroker, queue: str) -> None:
-    try:
-        broker.require_queue(queue)
-    except UnknownQueue as exc:
-        raise WrongUsage(str(exc)) from exc
 
 
 def _function(broker: KafkaBroker, actor: str) -> Callable[..., Any]:

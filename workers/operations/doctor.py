@@ -16,6 +16,7 @@ from types import ModuleType
 
 from ..application import DOCTOR_GROUP, additions, is_chatbot, load_application
 from ..broker.kafka_broker import KafkaBroker
+from ..display.lists import few
 from ..errors import WorkersError, settings_problems
 from ..kafka import Cluster, cluster_rights, missing_codecs
 from ..kafka.abilities import Lack, lacks
@@ -25,7 +26,7 @@ from ..rights import Role, needed_rights
 from ..runtime.interrupts import was_interrupted
 from ..topics import actions_spec
 from .queue_status import StatusReader
-from .right_check import check_rights, few
+from .right_check import check_rights
 from .topic_check import Checked, check
 
 #: A certificate that is valid for fewer days is a finding.

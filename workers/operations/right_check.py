@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..broker.kafka_broker import KafkaBroker
+from ..display.lists import few
 from ..errors import WorkersError
 from ..kafka import cluster_rights, group_rights
 from ..rights import Right, Role, needed_rights, operations_on
 from ..topics import actions_spec
 from .topic_check import Checked, check
-
-#: The most names of topics or groups in one line.
-_NAMES_IN_A_LINE = 3
 
 
 def check_rights(broker: KafkaBroker, checked: Sequence[Checked], role: Role | None) -> str:
@@ -69,13 +67,6 @@ def lacking(
         *(f"{operation} on {few(names)}" for operation, names in on_topics.items()),
         *(f"{operation} on the groups {few(names)}" for operation, names in on_groups.items()),
     ]
-
-
-def few(names: Sequence[str]) -> str:
-    """The first of the names, and how many others there are."""
-    shown = ", ".join(names[:_NAMES_IN_A_LINE])
-    left = len(names) - _NAMES_IN_A_LINE
-    return f"{shown} and {left} more" if left > 0 else shown
 
 
 def _without_create(right: Right) -> Right:

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from ...broker.kafka_broker import KafkaBroker
 from ...controls.controls import Change, Confirmation
-from ...errors import UnknownQueue, WrongUsage
+from ...display.lists import few
 from ..terminal import complain
 from ..times import parse_length
 
-FAILED = 1
 #: The most workers that are named.
-_NAMED = 5
+NAMED = 5
 
 
 def seconds(text: str) -> float:
     """A length of time in seconds; ``0`` waits for nobody. Raises WrongUsage."""
     return 0.0 if text in {"0", "0s"} else parse_length(text).total_seconds()
-
-
-def require_queue(broker: KafkaBroker, queue: str) -> None:
-    """Raise WrongUsage for a queue that is not declared."""
-    try:
-        broker.require_queue(queue)
-    except UnknownQueue as exc:
-        raise WrongUsage(str(exc)) from exc
 
 
 def confirmed(
@@ -50,10 +40,10 @@ def tell(found: Confirmation) -> int:
     """Print the count, and who is missing; returns the exit status."""
     print(found)
     if found.missing:
-        complain(f"not confirmed: {names(found.missing)}; they have the last state that they read")
+        complain(f"not confirmed: {few(found.missing, most=NAMED)}; they have the last state that they read")
     if found.silent:
         rest = "" if found.ignores_silent else "; if they are dead, repeat this with --ignore-silent"
-        complain(f"not heard of for a while, dead or standing still: {names(found.silent)}{rest}")
+        complain(f"not heard of for a while, dead or standing still: {few(found.silent, most=NAMED)}{rest}")
     return int(not found.is_complete)
 
 
@@ -65,9 +55,3 @@ def as_values(found: Confirmation) -> dict[str, Any]:
         "missing": list(found.missing),
         "silent": list(found.silent),
     }
-
-
-def names(workers: Sequence[str]) -> str:
-    """Some workers for a line, and how many more there are."""
-    shown = ", ".join(workers[:_NAMED])
-    return f"{shown} and {len(workers) - _NAMED} more" if len(workers) > _NAMED else shown

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ...application import load_broker
+from ...application import load_broker, require_queue
 from ...broker.kafka_broker import KafkaBroker
 from ...controls.controls import Change
 from ...controls.decision import Pause
@@ -34,7 +34,7 @@ def pause(
     for_s = None if for_ is None else parse_length(for_).total_seconds()
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
-    confirming.require_queue(broker, queue)
+    require_queue(broker, queue)
     with log_of(broker) as log:
         change = LoggedControls(broker.controls, log.write).pause(queue, who=who, why=why, for_s=for_s)
     end = "" if for_s is None else f" until {timestamp(int((time.time() + for_s) * 1000))}"
@@ -50,7 +50,7 @@ def resume(
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
     if queue not in broker.controls.state().pauses:  # one that is paused may not be declared any more
-        confirming.require_queue(broker, queue)
+        require_queue(broker, queue)
     with log_of(broker) as log:
         change = LoggedControls(broker.controls, log.write).resume(queue, who=who, why=why)
     return _confirm(

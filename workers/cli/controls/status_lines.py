@@ -12,9 +12,10 @@ from typing import Any
 from ...broker.kafka_broker import KafkaBroker
 from ...controls.state import State
 from ...controls.watch import Watch
+from ...display.lists import few
 from ...errors import NotAuthorized
 from ...fleet.process import Process
-from .confirming import names
+from .confirming import NAMED
 from .queues import as_values
 
 
@@ -41,7 +42,7 @@ class Found:
         yield from map(str, self.state.problems)
         yield self._workers()
         if self.silent:
-            silent = names([one.worker for one in self.silent])
+            silent = few([one.worker for one in self.silent], most=NAMED)
             yield f"workers not heard of, dead or standing still: {silent}"
 
     def _workers(self) -> str:
@@ -50,7 +51,7 @@ class Found:
         versions = Counter(one.version for one in self.workers)
         told_versions = ", ".join(f"{count} of version {version}" for version, count in versions.items())
         behind = [one.worker for one in self.workers if self.end and not one.has_applied(self.end - 1)]
-        rest = f"; not yet in step with the controls: {names(behind)}" if behind else ""
+        rest = f"; not yet in step with the controls: {few(behind, most=NAMED)}" if behind else ""
         running = sum(one.running for one in self.workers)
         return f"workers: {told_versions}; {running} jobs run{rest}"
 

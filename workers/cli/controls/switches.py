@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ...application import load_broker
+from ...application import load_broker, require_queue
 from ...broker.kafka_broker import KafkaBroker
 from ...controls.decision import Switch, as_json
 from ...controls.then import Then
@@ -40,7 +40,7 @@ def add(
     wait_s = confirming.seconds(wait)
     broker = load_broker(app)
     if where.queue is not None:
-        confirming.require_queue(broker, where.queue)
+        require_queue(broker, where.queue)
     with log_of(broker) as log:
         logged = LoggedControls(broker.controls, log.write)
         switch, change = logged.switch(where, Then(then), who=who, why=why)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import kafka.errors
 from kafka.admin import KafkaAdminClient
 
+from ...display.lists import few
 from ...errors import TopicsMissing
 from ...topics import COPIES, MIN_COPIES, TopicSpec
 from ..administration import brokers_of, existing_topics
@@ -20,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 #: What Kafka said about a topic: the error's class, and its text.
 _Refusal = tuple[type[kafka.errors.KafkaError], str]
-#: The most names of topics in one line.
-_NAMES_IN_A_LINE = 3
 
 
 def create_missing_topics(cluster: Cluster, specs: Iterable[TopicSpec]) -> list[str]:
@@ -62,7 +61,7 @@ def _create(admin: KafkaAdminClient, cluster: Cluster, specs: Sequence[TopicSpec
             "Kafka at %s refuses %s for %s: %s (%s)",
             cluster.address,
             name,
-            _names(topics),
+            few(topics),
             consequence(name),
             why,
         )
@@ -81,19 +80,19 @@ def _tell_few_copies(admin: KafkaAdminClient, cluster: Cluster, specs: Sequence[
     chosen = [spec.name for spec in specs if spec.replication_factor is None and not spec.is_optional]
     if not chosen:
         return
-    few = [
+    lacking = [
         topic["name"]
         for topic in admin.describe_topics(chosen)
         if any(len(partition["replica_nodes"]) < MIN_COPIES for partition in topic["partitions"])
     ]
-    if few:
+    if lacking:
         logger.warning(
             "Kafka at %s keeps fewer than %d copies of %s, so one broker that is lost loses them: its "
             "default is as low, and fewer than %d brokers run just now; "
             "kafka-reassign-partitions makes more copies",
             cluster.address,
             MIN_COPIES,
-            _names(few),
+            few(lacking),
             COPIES,
         )
 
@@ -124,9 +123,3 @@ def _require(cluster: Cluster, specs: Sequence[TopicSpec], refused: dict[str, _R
     if not lacks_right or refused.keys() - optional:
         raise TopicsMissing(text)
     logger.warning("optional topics not created: %s", text)
-
-
-def _names(topics: Sequence[str]) -> str:
-    shown = ", ".join(topics[:_NAMES_IN_A_LINE])
-    left = len(topics) - _NAMES_IN_A_LINE
-    return f"{shown} and {left} more" if left > 0 else shown

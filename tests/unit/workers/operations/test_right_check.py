@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from workers.delays.tiers import TIERS
-from workers.operations.right_check import few, lacking
+from workers.display.lists import few
+from workers.operations.right_check import lacking
 from workers.operations.topic_check import Checked
 from workers.rights import ROLES, Right, Role, needed_rights, operations_on
 from workers.topics import (
