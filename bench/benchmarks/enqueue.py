@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-from ..isolation import rate
-from ..kit import Kit
-from ..model import Benchmark, Contestant, Readings, at_least, ratio
-
-
-def _kafka(kit: Kit) -> Readings:
-    return rate(
-        "dramatiq_kafka:pipelined_enqueue_rate",
-        kit.amount(100_000, 20_000),
-        namespace=kit.namespace(),
-        address=kit.kafka,
-    )
-
-
-def _redis(kit: Kit) -> Readings:
-    return rate(
-        "peers.dramatiq_redis:enqueue_rate",
-        kit.amount(30_000, 5_000),
-        namespace=kit.namespace(),
-        url=kit.redis,
-    )
-
-
-def _celery_redis(kit: Kit) -> Readings:
-    return rate(
-        "peers.celery_app:redis_enqueue_rate",
-        kit.amount(5_000, 1_000),
-        namespace=kit.namespace(),
-        url=kit.redis,
-    )
-
-
-def _celery_kafka(kit: Kit) -> Readings:
-    return rate(
-        "peers.celery_app:kafka_enqueue_rate",
-        kit.amount(2_000, 200),
-        namespace=kit.namespace(),
-        address=kit.kafka,
-    )
-
-
-def _taskiq_kafka(kit: Kit) -> Readings:
-    return rate(
-        "peers.taskiq_kafka:enqueue_rate",
-        kit.amount(20_000, 3_000),
-        namespace=kit.namespace(),
-        address=kit.kafka,
-    )
-
+from ..model import Benchmark, Contestant, at_least, ratio
+from ..rates import on_kafka, on_redis
 
 BENCHMARK = Benchmark(
     name="enqueue",
     title="Sending many jobs; on Kafka with broker.batch()",
     contestants=(
-        Contestant("kafka", _kafka),
-        Contestant("dramatiq-redis", _redis),
-        Contestant("celery-redis", _celery_redis, slow=True),
-        Contestant("celery-kafka", _celery_kafka, slow=True),
-        Contestant("taskiq-kafka", _taskiq_kafka, slow=True),
+        Contestant("kafka", on_kafka("dramatiq_kafka:pipelined_enqueue_rate", 100_000, 20_000)),
+        Contestant("dramatiq-redis", on_redis("peers.dramatiq_redis:enqueue_rate", 30_000, 5_000)),
+        Contestant("celery-redis", on_redis("peers.celery_app:redis_enqueue_rate", 5_000, 1_000), slow=True),
+        Contestant("celery-kafka", on_kafka("peers.celery_app:kafka_enqueue_rate", 2_000, 200), slow=True),
+        Contestant("taskiq-kafka", on_kafka("peers.taskiq_kafka:enqueue_rate", 20_000, 3_000), slow=True),
     ),
     units={"jobs_per_s": "jobs/s"},
     derived=(

@@ -2,73 +2,20 @@
 
 from __future__ import annotations
 
-from ..isolation import rate
-from ..kit import Kit
-from ..model import Benchmark, Contestant, Derived, Readings, at_least, at_most, ratio
-
-
-def _kafka(kit: Kit) -> Readings:
-    return rate(
-        "dramatiq_kafka:noop_rate", kit.amount(200_000, 15_000), namespace=kit.namespace(), address=kit.kafka
-    )
-
-
-def _kafka_fleet(kit: Kit) -> Readings:
-    jobs = kit.amount(500_000, 50_000)
-    return rate("kafka_fleet:noop_rate", jobs, namespace=kit.namespace(), address=kit.kafka)
-
-
-def _stub(kit: Kit) -> Readings:
-    return rate("peers.dramatiq_stub:noop_rate", kit.amount(200_000, 15_000))
-
-
-def _redis(kit: Kit) -> Readings:
-    return rate(
-        "peers.dramatiq_redis:noop_rate",
-        kit.amount(15_000, 2_000),
-        namespace=kit.namespace(),
-        url=kit.redis,
-    )
-
-
-def _celery_redis(kit: Kit) -> Readings:
-    return rate(
-        "peers.celery_app:redis_noop_rate",
-        kit.amount(5_000, 600),
-        namespace=kit.namespace(),
-        url=kit.redis,
-    )
-
-
-def _celery_kafka(kit: Kit) -> Readings:
-    return rate(
-        "peers.celery_app:kafka_noop_rate",
-        kit.amount(1_000, 200),
-        namespace=kit.namespace(),
-        address=kit.kafka,
-    )
-
-
-def _taskiq_kafka(kit: Kit) -> Readings:
-    return rate(
-        "peers.taskiq_kafka:noop_rate",
-        kit.amount(20_000, 3_000),
-        namespace=kit.namespace(),
-        address=kit.kafka,
-    )
-
+from ..model import Benchmark, Contestant, Derived, at_least, at_most, ratio
+from ..rates import in_memory, on_kafka, on_redis
 
 BENCHMARK = Benchmark(
     name="noop",
     title="No-op jobs, one process, 8 threads (fleet: two with 4 threads each, on two cores)",
     contestants=(
-        Contestant("kafka", _kafka),
-        Contestant("kafka-fleet", _kafka_fleet, slow=True),
-        Contestant("stub", _stub),
-        Contestant("dramatiq-redis", _redis),
-        Contestant("celery-redis", _celery_redis, slow=True),
-        Contestant("celery-kafka", _celery_kafka, slow=True),
-        Contestant("taskiq-kafka", _taskiq_kafka, slow=True),
+        Contestant("kafka", on_kafka("dramatiq_kafka:noop_rate", 200_000, 15_000)),
+        Contestant("kafka-fleet", on_kafka("kafka_fleet:noop_rate", 500_000, 50_000), slow=True),
+        Contestant("stub", in_memory("peers.dramatiq_stub:noop_rate", 200_000, 15_000)),
+        Contestant("dramatiq-redis", on_redis("peers.dramatiq_redis:noop_rate", 15_000, 2_000)),
+        Contestant("celery-redis", on_redis("peers.celery_app:redis_noop_rate", 5_000, 600), slow=True),
+        Contestant("celery-kafka", on_kafka("peers.celery_app:kafka_noop_rate", 1_000, 200), slow=True),
+        Contestant("taskiq-kafka", on_kafka("peers.taskiq_kafka:noop_rate", 20_000, 3_000), slow=True),
     ),
     units={"jobs_per_s": "jobs/s"},
     derived=(
