@@ -24,7 +24,7 @@ class _Made(Generic[T]):
 
 
 class SharedPages(Generic[T]):
-    """For any thread: of those who ask for the same, one makes it, and the others wait for that."""
+    """Pages that several readers share: of those who ask for one, one makes it. For any thread."""
 
     def __init__(self, may_share: Callable[[T], bool], clock: Callable[[], float] = time.monotonic) -> None:
         """``may_share`` says whether what was made is given to others, too."""

@@ -62,9 +62,9 @@ def tell_lacks(cluster: Cluster, specs: Sequence[TopicSpec]) -> None:
 def lacks(
     cluster: Cluster, specs: Sequence[TopicSpec], *, deletes: bool = True, writes: bool = True
 ) -> list[Lack]:
-    """Try everything, but for what is asked of those alone who delete records or write them.
+    """Try what the pool asks of a cluster; returns what it lacks. Raises KafkaUnreachable or NotAuthorized.
 
-    Raises KafkaUnreachable or NotAuthorized.
+    ``deletes``, ``writes``: also try what only users need who delete records, or write some.
     """
     found: list[Lack] = []
     with connect_admin(cluster) as admin, kafka_errors(cluster, "try what the cluster can do"):

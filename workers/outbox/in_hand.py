@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
     @property
     def turn(self) -> Hashable:
-        """What rows share of which one is written after the other."""
+        """Rows with the same turn are written one after another."""
         return (self.topic, self.key) if self.is_ordered else self.id
 
 

@@ -45,7 +45,7 @@ class StatsWriter(RestartingThread):
         self._topic = topic
         self._recorder = Recorder(process, time.time())
         self._tidier = Tidier(producer, topic, process, time.time())
-        #: Of an earlier worker of this process; it has written that.
+        #: The counts of this process before this worker, which an earlier worker has written.
         self._earlier = so_far()
         self._is_refused = False
         #: The parts that are not confirmed, by the key of their record, and what their last sending comes to.

@@ -22,7 +22,7 @@ _READ_S = 5.0
 
 
 class Actions:
-    """For any thread."""
+    """The log of actions as pages show it, and its writer. For any thread."""
 
     def __init__(self, broker: KafkaBroker, listen: Callable[[], Listener]) -> None:
         """``listen`` makes what hears of each action, see `workers.operations.action_log.ActionLog`."""

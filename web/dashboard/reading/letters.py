@@ -26,7 +26,7 @@ _CATCH_UP_S = 30.0
 
 
 class LetterIndex:
-    """For any thread."""
+    """The dead letters as pages show them: counted, filtered, acted on. For any thread."""
 
     def __init__(self, broker: KafkaBroker) -> None:
         self._broker = broker

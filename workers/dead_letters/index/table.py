@@ -63,7 +63,10 @@ class Group:
 
 
 class Index:
-    """For any thread: each call waits for the others, which take some milliseconds."""
+    """The unresolved dead letters in a temporary database, to be filtered and counted.
+
+    For any thread: each call waits for the others, which take some milliseconds.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,6 +1,6 @@
 """Finds what a cluster accepts of a topic's configuration. Managed clusters refuse some settings of Kafka's.
 
-Of a setting that is refused, it is known from `WITHOUT` what follows.
+`WITHOUT` says what follows where a setting is refused.
 """
 
 from __future__ import annotations
