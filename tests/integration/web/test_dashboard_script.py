@@ -19,9 +19,13 @@ from web.dashboard import text
 pytestmark = needs_chromium
 
 _ADDRESS = "http://dashboard.test"
+_FORM = (
+    '<form><input name="rate" data-cost="100" data-full="5000"><button type="button">Replay</button></form>'
+    '<span id="cost">a second</span>'
+)
 _SCRIPT = REPOSITORY / "web" / "dashboard" / "static" / "dashboard.js"
 _BODY = (
-    '<body data-live="/live"><span id="as-of"><span data-as-of></span></span>'
+    '<!doctype html><body data-live="/live"><span id="as-of"><span data-as-of></span></span>'
     "<button data-pause>Pause</button>"
     '<div id="problems" data-region></div>%s'
     '<script type="module" src="/dashboard.js"></script></body>'
@@ -203,6 +207,29 @@ def test_a_paused_page_stays_as_it_is(page: Page) -> None:
     expect(page.locator("#content")).to_have_text("first")
     page.evaluate("tell('1')")
     page.wait_for_function("asked.length === 2")
+
+
+def _show_form(page: Page) -> None:
+    page.goto(_ADDRESS)
+    page.evaluate("tell('1', 100)")
+    page.evaluate("form => asked[0](form, { at: 100 })", _FORM)
+    page.locator("[name=rate]").wait_for()
+
+
+def _answer_new(page: Page) -> None:
+    page.evaluate("form => asked.at(-1)(form + 'new', { version: '2', at: 200 })", _FORM)
+
+
+def test_what_somebody_has_typed_is_in_the_new_content_too(page: Page) -> None:
+    _show_form(page)
+    page.locator("[name=rate]").fill("2")
+    page.keyboard.press("Tab")
+    page.evaluate("tell('2', 200)")
+    _answer_new(page)
+    expect(page.locator("#content")).to_contain_text("new")
+    expect(page.locator("[name=rate]")).to_have_value("2")
+    expect(page.locator("#cost")).to_have_text("50 s")
+    expect(page.get_by_role("button", name="Replay")).to_be_focused()
 
 
 def test_a_page_that_is_not_live_is_not_fetched_again(page: Page) -> None:

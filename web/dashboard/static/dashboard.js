@@ -88,9 +88,17 @@ function replace(region, found) {
   if (inside && active.matches("input, textarea, select")) return;
   const place = inside ? describe(active) : null;
   const scrolled = [...region.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+  const typed = [...region.querySelectorAll("input[name], textarea[name]")].filter((one) => one.value !== one.defaultValue);
   region.replaceChildren(...document.importNode(found, true).childNodes);
   region.querySelectorAll(".scroll").forEach((one, n) => { one.scrollLeft = scrolled[n] ?? 0; });
+  for (const { name, value } of typed) typeAgain(region.querySelector(`[name="${CSS.escape(name)}"]`), value);
   if (place) [...region.querySelectorAll(place.tag)].find((one) => describe(one).name === place.name)?.focus();
+}
+
+function typeAgain(field, value) {
+  if (!field) return;
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 function describe(element) {
