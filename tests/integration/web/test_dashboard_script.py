@@ -232,6 +232,51 @@ def test_what_somebody_has_typed_is_in_the_new_content_too(page: Page) -> None:
     expect(page.get_by_role("button", name="Replay")).to_be_focused()
 
 
+def test_content_in_which_somebody_types_is_fetched_again_once_they_have_left(page: Page) -> None:
+    _show_form(page)
+    page.locator("[name=rate]").focus()
+    page.evaluate("tell('2', 200)")
+    _answer_new(page)
+    expect(page.locator("#content")).not_to_contain_text("new")
+    assert page.inner_text("#as-of") == page.evaluate(f"`live, read ${{{_TIME}(100)}}`")
+    asked = page.evaluate("asked.length")
+    page.locator("[name=rate]").blur()
+    page.wait_for_function(f"asked.length === {asked + 1}")
+    _answer_new(page)
+    expect(page.locator("#content")).to_contain_text("new")
+    assert page.inner_text("#as-of") == page.evaluate(f"`live, read ${{{_TIME}(200)}}`")
+
+
+def test_a_button_stays_while_it_is_pressed(page: Page) -> None:
+    _show_form(page)
+    page.evaluate("window.clicks = 0; document.addEventListener('click', () => { clicks += 1; })")
+    page.get_by_role("button", name="Replay").hover()
+    page.mouse.down()
+    page.evaluate("tell('2', 200)")
+    _answer_new(page)
+    expect(page.locator("#content")).not_to_contain_text("new")
+    asked = page.evaluate("asked.length")
+    page.mouse.up()
+    assert page.evaluate("clicks") == 1
+    page.wait_for_function(f"asked.length === {asked + 1}")
+    _answer_new(page)
+    expect(page.locator("#content")).to_contain_text("new")
+
+
+def test_a_button_stays_while_its_key_is_down(page: Page) -> None:
+    _show_form(page)
+    page.evaluate("window.clicks = 0; document.addEventListener('click', () => { clicks += 1; })")
+    page.get_by_role("button", name="Replay").focus()
+    page.keyboard.down("Space")
+    page.evaluate("tell('2', 200)")
+    _answer_new(page)
+    page.keyboard.up("Space")
+    assert page.evaluate("clicks") == 1
+    page.evaluate("tell('2', 202)")
+    _answer_new(page)
+    expect(page.locator("#content")).to_contain_text("new")
+
+
 def test_a_page_that_is_not_live_is_not_fetched_again(page: Page) -> None:
     page.goto(f"{_ADDRESS}/delayed")
     page.evaluate("tell('1')")

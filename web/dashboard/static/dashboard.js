@@ -5,8 +5,8 @@
 // comes back in a second. And after how long one that was refused is opened again.
 const SILENT_MS = 5000, AGAIN_MS = 3000;
 // `named` is the version that the stream has named last, first at `namedAt` and read at `at` by its server's clock;
-// `shown` is the one that the page shows, which was read at `readAt`. `heardAt` is when the stream last said something
-// or was first wanted.
+// `shown` is the one that the page shows, which was read at `readAt`; null if a part of the page is older. `heardAt` is
+// when the stream last said something or was first wanted.
 const STATE = {
   live: null, again: 0, heardAt: null,
   named: null, namedAt: 0, at: 0, shown: null, readAt: read(document).at,
@@ -56,7 +56,7 @@ function hasLiveContent() {
 // Ask for the page anew and put in the regions that have changed. What somebody types stays.
 async function refresh() {
   // A page whose content is not live would only read Kafka again.
-  if (STATE.asking || !hasLiveContent()) return;
+  if (STATE.asking || STATE.paused || !hasLiveContent()) return;
   STATE.asking = true;
   const { named: version, namedAt } = STATE;
   try {
@@ -65,27 +65,33 @@ async function refresh() {
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (STATE.paused) return;
-    for (const region of document.querySelectorAll("[data-region]")) replace(region, page.getElementById(region.id));
+    const regions = [...document.querySelectorAll("[data-region]")];
+    const kept = regions.filter((region) => !replace(region, page.getElementById(region.id)));
+    countAges();
+    // The next message asks again, unless whoever is at a region leaves it before.
+    if (kept.length) { STATE.shown = null; return; }
     // Another process may have answered than the one that has the stream, and each reads Kafka for itself: its page
     // shows the version that was named only if all of it was read since.
     const found = read(page);
     STATE.shown = found.at >= namedAt ? version : found.version;
     STATE.readAt = Math.max(STATE.readAt, found.at);
     sayLive();
-    countAges();
   } catch {
     // The stream says that the server is away.
   } finally {
     STATE.asking = false;
-    if (STATE.named !== version && !STATE.paused) refresh(); // something changed meanwhile
+    if (STATE.named !== version) refresh(); // something changed meanwhile
   }
 }
 
+// Show what was found in a region. False if it has to stay for now, as somebody types or presses a button there: a click
+// comes only if the button is still the one that was pressed.
 function replace(region, found) {
-  if (!found || region.innerHTML === found.innerHTML) return;
+  if (!found || region.innerHTML === found.innerHTML) return true;
   const active = document.activeElement;
   const inside = active && region.contains(active);
-  if (inside && active.matches("input, textarea, select")) return;
+  if (inside && active.matches("input, textarea, select")) return false;
+  if (region.querySelector(":active")) return false;
   const place = inside ? describe(active) : null;
   const scrolled = [...region.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
   const typed = [...region.querySelectorAll("input[name], textarea[name]")].filter((one) => one.value !== one.defaultValue);
@@ -93,6 +99,7 @@ function replace(region, found) {
   region.querySelectorAll(".scroll").forEach((one, n) => { one.scrollLeft = scrolled[n] ?? 0; });
   for (const { name, value } of typed) typeAgain(region.querySelector(`[name="${CSS.escape(name)}"]`), value);
   if (place) [...region.querySelectorAll(place.tag)].find((one) => describe(one).name === place.name)?.focus();
+  return true;
 }
 
 function typeAgain(field, value) {
@@ -181,6 +188,11 @@ if (document.body.dataset.live && pause) {
   document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else look(); });
   showPaused();
   look();
+}
+
+// Whoever kept a region from being replaced has left it.
+for (const end of ["focusout", "pointerup"]) {
+  document.addEventListener(end, () => { if (STATE.shown !== STATE.named) refresh(); });
 }
 
 // A link that the program prints has the one-time code behind a #, which a browser sends to nobody. Where there are no
