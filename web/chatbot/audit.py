@@ -51,10 +51,8 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
     def todo(request: Request) -> Response:
         asked = asked_of(request, "id")
         rows = list(history(database(), asked["id"])) if asked else []
-        lines = [list(story(row, _UTC)) for row in rows[-_SHOWN:]]
-        return desk.render(
-            request, "todo.html", id=asked.get("id", ""), rows=zip(rows[-_SHOWN:], lines, strict=True)
-        )
+        told = [(row, list(story(row, _UTC))) for row in rows[-_SHOWN:]]
+        return desk.render(request, "todo.html", id=asked.get("id", ""), rows=told)
 
     @on_database
     def check(request: Request) -> Response:
