@@ -135,6 +135,10 @@ class Desk:
             return None
         return Viewer(session, permissions_of(session.role, read_only=self.read_only))
 
+    def hidden_from(self, viewer: Viewer) -> frozenset[str]:
+        """The names of the fields whose values somebody may not see."""
+        return frozenset() if Permission.SEE_MASKED in viewer.permissions else self.masked
+
     def open_to(
         self, permission: Permission
     ) -> Callable[[Callable[[Request], Response]], Callable[[Request], Any]]:

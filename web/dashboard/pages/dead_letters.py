@@ -13,7 +13,7 @@ from workers.dead_letters.archive import to_line
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.letter import Reason
 
-from ..desk import FIRST_S, Desk
+from ..desk import FIRST_S, Desk, Viewer
 from ..filters import asked, filter_of
 from ..sessions.rights import Permission
 
@@ -29,6 +29,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         wanted = filter_of(fields, int(time.time() * 1000))
         shown, built = desk.letters.shown, desk.letters.built
         rows = shown.newest(wanted, _SHOWN, _cursor(request.query_params.get("after", "")))
+        viewer: Viewer = request.state.viewer
         last = rows[-1] if len(rows) == _SHOWN else None
         return desk.render(
             request,
@@ -39,6 +40,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
             rows=rows,
             total=shown.count(wanted),
             needs_reading=wanted.text is not None,
+            may_search=not desk.hidden_from(viewer),
             groups=shown.groups(wanted, _GROUPS) if "kind" not in fields else [],
             reasons=list(Reason),
             queues=sorted({*desk.broker.queues, *desk.letters.counts} - {""}),

@@ -51,7 +51,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
                 why = "It may not be in the index yet, which is being built: try again in a moment."
             return desk.say(request, "There is no such dead letter", why, 404)
         viewer: Viewer = request.state.viewer
-        hidden = frozenset() if Permission.SEE_MASKED in viewer.permissions else desk.masked
+        hidden = desk.hidden_from(viewer)
         return desk.render(
             request,
             "letter.html",
@@ -75,7 +75,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         if letter is None:
             return show(request, letter_id)
         viewer: Viewer = request.state.viewer
-        hidden = frozenset() if Permission.SEE_MASKED in viewer.permissions else desk.masked
+        hidden = desk.hidden_from(viewer)
         try:
             edits = list(edits_of(arguments_of(desk.broker, letter, hidden), form))
             _check(desk.broker, letter, edits)

@@ -40,7 +40,7 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         form: Mapping[str, str] = request.state.form
         if refused := _refusal(desk, request, form.get("action", "")):
             return refused
-        return _looked(desk, request, _run(request, form))
+        return _looked(desk, request, _run(desk, request, form))
 
     @desk.open_to(Permission.VIEW)
     def show(request: Request) -> Response:
@@ -99,11 +99,17 @@ def _refusal(desk: Desk, request: Request, verb: str) -> Response | None:
     return None if needed in viewer.permissions else desk.refuse(request, needed)
 
 
-def _run(request: Request, values: Mapping[str, str], run_id: str | None = None) -> Run:
+def _run(desk: Desk, request: Request, values: Mapping[str, str], run_id: str | None = None) -> Run:
     """The run that a form asks for. Raises WrongUsage."""
     verb = values.get("action", "")
     fields = asked(values)
     viewer: Viewer = request.state.viewer
+    if "text" in fields and desk.hidden_from(viewer):
+        # How many match would tell, guess by guess, what is in a masked field.
+        raise WrongUsage(
+            "a text is also searched in fields that are hidden from you; filter by the exception or the kind "
+            "of error instead"
+        )
     run = Run(
         verb,
         viewer.session.user,
@@ -128,7 +134,7 @@ def _look_anew(desk: Desk, request: Request, values: Mapping[str, str]) -> Respo
         return desk.say(request, "There is no such action", "Activity has what was done.", 404)
     if refused := _refusal(desk, request, values["action"]):
         return refused
-    return _looked(desk, request, replace(_run(request, values, run_id), at_once=False))
+    return _looked(desk, request, replace(_run(desk, request, values, run_id), at_once=False))
 
 
 def _limit(text: str) -> int | None:
