@@ -33,6 +33,7 @@ from .live.connections.admission import Admission
 from .live.connections.routes import add_health, add_live
 from .measures import metrics_router, scaling_router
 from .page import add_page
+from .reference import add_reference
 from .relaying import relay_router
 
 #: The applications: all parts, or the live events alone.
@@ -155,10 +156,12 @@ def _bare_app(parts: Parts) -> FastAPI:
             await asyncio.to_thread(broker.close)
             await asyncio.to_thread(flush)
 
-    app = FastAPI(title="todo-workers", lifespan=lifespan, telemetry=_TRACES)
+    # The framework's own pages run a script of another host, which could act with a dashboard's session.
+    app = FastAPI(title="todo-workers", lifespan=lifespan, telemetry=_TRACES, docs_url=None, redoc_url=None)
     app.state.access = parts.access
     add_problems(app)
     add_health(app, parts.bridge)
+    add_reference(app)
     return app
 
 

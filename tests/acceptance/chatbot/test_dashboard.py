@@ -203,8 +203,10 @@ def test_an_operator_mends_a_dead_letter_by_the_keyboard_alone(
         press(page, name)
         page.wait_for_selector(f"nav a[aria-current]:text('{name}')")
         assert serious(page) == []
-    page.goto(f"{address}/audit/todo?id=none")
-    assert serious(page) == []
+    for place in (f"{address}/audit/todo?id=none", address.replace("/workers", "/docs")):
+        page.goto(place)
+        assert serious(page) == []
+    page.goto(f"{address}/audit")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 800})
     assert serious(page) == []

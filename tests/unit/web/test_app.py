@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,22 @@ def client_of() -> Iterator[ClientOf]:
 def test_web_has_the_routes_and_the_bridge_has_none_of_them(client_of: ClientOf) -> None:
     assert client_of("web").get("/openapi.json").json()["paths"].keys() >= ROUTES | {"/livez", "/readyz"}
     assert client_of("bridge").get("/openapi.json").json()["paths"].keys().isdisjoint(ROUTES)
+
+
+@pytest.mark.parametrize("kind", ["web", "bridge"])
+def test_the_page_of_the_routes_lists_all_of_them_and_names_no_other_host(
+    kind: Kind, client_of: ClientOf
+) -> None:
+    client = client_of(kind)
+    answer = client.get("/docs")
+    paths = client.get("/openapi.json").json()["paths"]
+    listed = re.findall(r"<code>([A-Z]+ /[^<]*)</code>", answer.text)
+    assert listed == [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "//" not in answer.text
+    links = re.findall(r'(?:href|src)="([^"]+)"', answer.text)
+    assert {client.get(f"/{link}").status_code for link in links} == {200}
+    assert client.get("/redoc").status_code == 404
 
 
 @pytest.mark.parametrize("has_page", [False, True])

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_QUERY_BYTES = 8 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
-_HEADERS = {
+#: What a browser may do with every page.
+HEADERS = {
     "content-security-policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -52,7 +53,7 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(raw=message["headers"])
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     found[name] = value
                 found.setdefault("cache-control", "no-store")
                 # It leads to a path without the last slash; before a proxy that ends TLS, the scheme differs.
