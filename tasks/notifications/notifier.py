@@ -104,10 +104,11 @@ class Notifier:
         row = self.deliveries.find(notice.id)
         if row is not None and row.state in FINAL:
             return _decided(row.state)
-        if row is None or row.state != DeliveryState.POSTPONED or row.until != until:
-            # First the job, then the record of it: after a crash in between, the same job is enqueued again.
-            self.postpone(notice, until)
-            self.deliveries.postpone(notice, until, now=now)
+        # Also if it is postponed until then already: this may be the job that was to send it, come a moment
+        # early by another clock. One job too many is harmless, as one of them gets the claim.
+        self.postpone(notice, until)
+        # After the job: a crash in between makes the same job run again, which enqueues it again.
+        self.deliveries.postpone(notice, until, now=now)
         return DeliveryOutcome.POSTPONED
 
     def _send(self, notice: Notice, now: datetime) -> DeliveryOutcome:
