@@ -61,7 +61,11 @@ class SmtpSettings(Section):
         validate_default=False,
         description="Sender of every e-mail; an international domain is sent in Punycode.",
     )
-    timeout_s: Seconds = Field(default=10.0, description="Seconds to wait for the mail server.")
+    timeout_s: Seconds = Field(
+        default=10.0,
+        description="Seconds to wait for each answer of the mail server; for that to the content of a mail,"
+        " half of SMTP_LEASE_S.",
+    )
     connections: Count = Field(default=4, description="Connections that a worker process has at most.")
     idle_s: Seconds = Field(
         default=15.0, description="Seconds after which a connection without a mail is closed."
@@ -69,7 +73,8 @@ class SmtpSettings(Section):
     lease_s: Seconds = Field(
         default=60.0,
         description="Seconds after which another worker sends what a worker that died had in hand;"
-        " half of it is the most that one mail may take.",
+        " half of it is the most that one mail may take, and must be longer than the mail server ever"
+        " takes to accept one.",
     )
     unsubscribe_url: Annotated[str, AfterValidator(check_unsubscribe_url)] | None = Field(
         default=None,

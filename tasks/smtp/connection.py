@@ -35,7 +35,8 @@ class Connection(asyncio.Protocol):
     """One connection, until it has ended.
 
     ``due_at`` is the time at which it has been silent for too long: ``timeout_s`` while the server owes a
-    reply, ``idle_s`` while there is no mail. ``opened_at`` is when it was handed over.
+    reply, ``idle_s`` while there is no mail. The reply to a content is waited for while the mail has time.
+    ``opened_at`` is when the connection was handed over.
     """
 
     def __init__(
@@ -124,6 +125,10 @@ class Connection(asyncio.Protocol):
             self._transport.write(written)
         if self._is_leaving:
             silence_s = QUIT_TIMEOUT_S
+        elif self.talk.is_unanswered:
+            # A server may look at a content for minutes before it takes it, and has it then: giving up sooner
+            # sends the mail once more with each try (RFC 5321, 4.5.3.2.6).
+            silence_s = math.inf
         elif self.talk.is_waiting:
             silence_s = self._timeout_s
         elif self.talk.is_idle:

@@ -125,6 +125,11 @@ class Conversation:
         """Whether the server owes a reply."""
         return bool(self._expected)
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the content of a mail is sent, and the server owes the reply to it."""
+        return self._sending is not None
+
     def to_write(self) -> bytes:
         """Return what is to be written now; each byte is returned once."""
         written = b"".join(self._out)

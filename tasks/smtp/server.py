@@ -135,7 +135,8 @@ class Server:
     def not_in_time(self, recipient: str, limit_s: float) -> MailNotSent:
         """The error if a mail has taken too long, for whatever reason."""
         text = f"The mail to {recipient} was not sent within {limit_s:g} s"
-        return MailNotSent(f"{text} by the mail server {self.host}:{self.port}")
+        hint = "half of SMTP_LEASE_S"
+        return MailNotSent(f"{text} by the mail server {self.host}:{self.port} ({hint})")
 
     def cannot_take(self, mail: Mail) -> MailRefused:
         """The error if the recipient's address is one that the server has no way to name."""

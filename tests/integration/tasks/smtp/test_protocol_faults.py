@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from queue import Empty, SimpleQueue
 
 import pytest
 
@@ -20,7 +21,7 @@ BEFORE = STAGES[2:5]
 #: What ends a connection, and what is said of it.
 ENDS: dict[str, tuple[bytes | Fault, str]] = {
     "close": (Fault.CLOSE, "losed|onnection lost|EOF"),
-    "silence": (Fault.SILENCE, "did not answer in time|[Tt]imed out"),
+    "silence": (Fault.SILENCE, "did not answer in time|[Tt]imed out|was not sent within 1 s"),
     "good-bye": (b"421 4.3.2 Shutting down\r\n", r"421 4\.3\.2 Shutting down"),
     "nonsense": (b"HTTP/1.1 400 Bad Request\r\n", "HTTP/1.1 400"),
     "too-long": (b"250-" + b"x" * MAX_REPLY_BYTES + b"\r\n", "more than|too long|onnection lost"),
@@ -32,6 +33,11 @@ def timeout_s(kind: str) -> float:
     return 0.5 if kind == "silence" else 10.0
 
 
+def limit_s(kind: str, stage: str) -> float:
+    """Only the limit of the mail ends the wait for the answer to a content."""
+    return 1.0 if (kind, stage) == ("silence", "CONTENT") else 30.0
+
+
 @KINDS
 @pytest.mark.parametrize(
     ("stage", "pipelining"), [*((stage, True) for stage in STAGES), *((stage, False) for stage in BEFORE)]
@@ -41,14 +47,14 @@ def test_a_new_connection_that_ends_fails_its_mail_and_not_the_next(
 ) -> None:
     fault, told = ENDS[kind]
     with ScriptedSmtp(pipelining=pipelining) as server:
-        mailer = make_mailer(server.port, timeout_s=timeout_s(kind))
+        mailer = make_mailer(server.port, timeout_s=timeout_s(kind), limit_s=limit_s(kind, stage))
         server.script[stage].append(fault)
         with pytest.raises(MailNotSent, match=told) as caught:
             send(mailer)
         assert not isinstance(caught.value, MailRefused)
         if kind == "good-bye":
             assert caught.value.code == 421
-        assert f"The mail server 127.0.0.1:{server.port}" in str(caught.value)
+        assert f"he mail server 127.0.0.1:{server.port}" in str(caught.value)
         send(mailer)
         assert len(server.contents) == (2 if stage == "CONTENT" else 1)
         assert server.connections == 2
@@ -71,12 +77,30 @@ def test_a_kept_connection_that_ends_before_the_content_is_replaced(
 @KINDS
 def test_a_content_without_an_answer_is_not_sent_again(make_mailer: MakeMailer, kind: str) -> None:
     with ScriptedSmtp() as server:
-        mailer = make_mailer(server.port, timeout_s=timeout_s(kind))
+        mailer = make_mailer(server.port, timeout_s=timeout_s(kind), limit_s=limit_s(kind, "CONTENT"))
         send(mailer)
         server.script["CONTENT"].append(ENDS[kind][0])
         with pytest.raises(MailNotSent):
             send(mailer)
         assert len(server.contents) == 2
+
+
+@BOTH
+def test_a_server_that_is_slow_to_take_a_content_is_waited_for(
+    make_mailer: MakeMailer, pipelining: bool
+) -> None:
+    with ScriptedSmtp(pipelining=pipelining) as server:
+        mailer = make_mailer(server.port, connections=1, timeout_s=0.1)
+        sent: SimpleQueue[Exception | None] = SimpleQueue()
+        server.may_answer.clear()
+        for _ in range(2):  # the second one's envelope may go out behind the first one's content
+            mailer.submit(a_mail(), sent.put)
+        wait_for(lambda: server.contents)
+        with pytest.raises(Empty):  # it is to outlast the time for any other answer
+            sent.get(timeout=0.5)
+        server.may_answer.set()
+        assert [sent.get(timeout=10), sent.get(timeout=10)] == [None, None]
+        assert (len(server.contents), server.connections) == (2, 1)
 
 
 @BOTH
