@@ -40,7 +40,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class Refused:
-    """The server does not take the mail; ``of_sender``: it said so when it was told the sender alone."""
+    """The server does not take the mail; ``of_sender``: it said so when it was told the sender alone.
+
+    What it has against the sender, it may say later as well; see :mod:`.refusals`.
+    """
 
     submission: Submission
     reply: Reply

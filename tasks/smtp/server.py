@@ -17,6 +17,7 @@ from aiosmtplib import (
     SMTPAuthenticationError,
     SMTPException,
     SMTPHeloError,
+    SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
 )
@@ -25,7 +26,8 @@ from ..text import one_line
 from .conversation import Refused
 from .envelope import QUIT_TIMEOUT_S, Extensions
 from .mail import Mail, MailNotSent, MailRefused
-from .replies import CLOSING, Ended
+from .refusals import is_of_host, is_of_sender
+from .replies import CLOSING, Ended, Reply
 
 #: Replies to a login that was refused or is missing (RFC 4954): about our settings, not about the mail.
 LOGIN_REPLIES = frozenset({530, 534, 535, 538})
@@ -76,19 +78,35 @@ class Server:
         return client
 
     async def check(self, sender: str) -> None:
-        """Connect, log in, begin a mail from ``sender`` and leave. Raises MailNotSent, with what to do."""
+        """Connect, log in, begin a mail from ``sender`` and leave. Raises MailNotSent, with what to do.
+
+        The mail is to ``sender`` itself. That it has no mailbox there is no error.
+        """
         try:
             client = await self._connect()
             try:
                 await client.mail(sender)
+                with suppress(SMTPRecipientRefused):
+                    await self._name_recipient(client, Mail(sender, sender, b""))
                 await client.rset()
             finally:
                 await leave(client)
         except SMTPSenderRefused as exc:
-            text = f"{self} refused the sender {sender}: {_reply(exc)} (check SMTP_SENDER)"
-            raise MailNotSent(text, exc.code) from exc
+            raise self._sender_refused(sender, Reply(exc.code, exc.message)) from exc
         except (SMTPException, OSError, ValueError) as exc:
             raise self._not_usable(exc, "") from exc
+
+    async def _name_recipient(self, client: SMTP, mail: Mail) -> None:
+        """Name the recipient, at which many servers say what they have against the sender or this host."""
+        try:
+            await client.rcpt(mail.recipient)
+        except SMTPRecipientRefused as exc:
+            reply = Reply(exc.code, exc.message)
+            if (error := self._none_taken(reply, mail)) is not None:
+                raise error from exc
+            if exc.code in {*LOGIN_REPLIES, CLOSING}:
+                raise self._not_usable(exc, "") from exc
+            raise
 
     def __str__(self) -> str:
         return f"The mail server {self.host}:{self.port}"
@@ -120,17 +138,31 @@ class Server:
     def not_taken(self, refused: Refused) -> MailNotSent:
         """The error if the server refused the mail: for good, if the reply is one of the 500s about the mail.
 
-        A refused sender is not about the mail but about our account: a quota is used up, a domain not
-        confirmed. The exceptions are a mail that is too large (RFC 1870) and one that needs SMTPUTF8.
+        A refused sender or host is not about the mail but about our account: a quota is used up, a domain
+        not confirmed. The exceptions are a mail that is too large (RFC 1870) and, in the reply to the sender,
+        one that needs SMTPUTF8.
         """
         mail, reply = refused.submission.mail, refused.reply
-        said = one_line(str(reply))
         final = reply.code >= 500 and reply.code not in LOGIN_REPLIES
-        if final and refused.of_sender and reply.code != TOO_LARGE and not mail.needs_smtputf8:
-            text = f"{self} refused the sender {mail.sender}: {said} (check SMTP_SENDER)"
-            return MailNotSent(text, reply.code)
+        if reply.code != TOO_LARGE and not (refused.of_sender and mail.needs_smtputf8):
+            if (error := self._none_taken(reply, mail)) is not None:
+                return error
+            if final and refused.of_sender:
+                return self._sender_refused(mail.sender, reply)
         kind = MailRefused if final else MailNotSent
-        return kind(f"{self} refused the mail to {mail.recipient}: {said}", reply.code)
+        return kind(f"{self} refused the mail to {mail.recipient}: {one_line(str(reply))}", reply.code)
+
+    def _none_taken(self, reply: Reply, mail: Mail) -> MailNotSent | None:
+        """The error if the refusal is one of the sender or this host; None if it is about this mail."""
+        if is_of_host(reply):
+            said = one_line(str(reply))
+            hint = "check SMTP_HOST, SMTP_USERNAME and what the server lets this host send"
+            return MailNotSent(f"{self} takes no mails of this host: {said} ({hint})", reply.code)
+        return self._sender_refused(mail.sender, reply) if is_of_sender(reply, mail) else None
+
+    def _sender_refused(self, sender: str, reply: Reply) -> MailNotSent:
+        said = one_line(str(reply))
+        return MailNotSent(f"{self} refused the sender {sender}: {said} (check SMTP_SENDER)", reply.code)
 
     def not_in_time(self, recipient: str, limit_s: float) -> MailNotSent:
         """The error if a mail has taken too long, for whatever reason."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,23 @@ def test_a_check_begins_a_mail_and_sends_none(server: SmtpServer) -> None:
         f"The mail server 127.0.0.1:{server.port} refused the sender todo@example.com: 550 5.7.1 Not yours "
         "(check SMTP_SENDER)"
     )
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        ("553 5.7.1 <todo@example.com>: Sender address rejected: not owned by user x", "check SMTP_SENDER"),
+        ("450 4.1.8 <todo@example.com>: Sender address rejected: Domain not found", "check SMTP_SENDER"),
+        ("554 5.7.1 <todo@example.com>: Relay access denied", "takes no mails of this host: 554"),
+        ("530 5.7.0 Authentication required", "takes no mail now: 530"),
+        ("550 5.1.1 <todo@example.com>: Recipient address rejected: User unknown", None),
+        ("451 4.7.1 Greylisted", None),
+    ],
+)
+def test_a_check_finds_what_is_said_of_the_sender_at_the_recipient(
+    server: SmtpServer, reply: str, told: str | None
+) -> None:
+    server.replies["RCPT"].append(reply)
+    with pytest.raises(MailNotSent, match=told) if told else nullcontext():
+        asyncio.run(Server("127.0.0.1", server.port).check("todo@example.com"))
+    assert server.count == 0

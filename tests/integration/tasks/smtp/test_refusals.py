@@ -63,9 +63,63 @@ def test_a_refused_sender_says_what_to_check_and_is_tried_again(mailer: Mailer, 
     assert mailer.is_ready
 
 
+#: Refusals of the sender as servers write them to any command, by whose they are.
+OF_SENDER = {
+    "postfix-login": "553 5.7.1 <todo@example.com>: Sender address rejected: not owned by user x",
+    "postfix-domain": "550 5.1.8 <todo@example.com>: Sender address rejected: Domain not found",
+    "ses": "554 Message rejected: Email address is not verified. The following identities failed the check "
+    "in region EU-WEST-1: todo@example.com, ana@example.com",
+    "exchange": "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+    "gmail": "550 5.4.5 Daily user sending limit exceeded",
+    "exim": "550-Verification failed for <todo@example.com>\r\n550 Sender verify failed",
+    "other": "550 Nobody here may write as TODO@example.com.",
+}
+#: Refusals of the host.
+OF_HOST = {
+    "blocked": "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.example.org",
+    "rejected": "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied",
+    "relay": "554 5.7.1 <ana@example.com>: Relay access denied",
+    "no-name": "550 5.7.25 The address has no PTR record",
+}
+
+
+@pytest.mark.parametrize("command", ["RCPT", "CONTENT"])
+@pytest.mark.parametrize("refusal", [*OF_SENDER, *OF_HOST])
+def test_a_sender_or_host_that_is_refused_late_is_tried_again(
+    mailer: Mailer, server: SmtpServer, command: str, refusal: str
+) -> None:
+    server.replies[command].append(OF_SENDER.get(refusal) or OF_HOST[refusal])
+    told = "refused the sender todo@example.com: 55.*check SMTP_SENDER"
+    with pytest.raises(
+        MailNotSent, match=told if refusal in OF_SENDER else "takes no mails of this host: 55"
+    ) as caught:
+        send(mailer)
+    assert type(caught.value) is MailNotSent
+    send(mailer)
+    assert server.count == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.1.1 <ana@example.com>: Recipient address rejected: User unknown",
+        "550 5.7.1 ana@example.com takes no mails of todo@example.com",
+        "554 5.7.1 Spam of nottodo@example.com and todo@example.com.invalid",
+        "554 5.1.71 No such code",
+    ],
+)
+def test_a_refusal_that_is_about_the_mail_is_for_good(mailer: Mailer, server: SmtpServer, reply: str) -> None:
+    server.replies["RCPT"].append(reply)
+    with pytest.raises(MailRefused, match=r"refused the mail to ana@example\.com: 55"):
+        send(mailer)
+
+
 def test_a_mail_that_is_too_large_is_refused_for_good(mailer: Mailer, server: SmtpServer) -> None:
     server.replies["MAIL"].append("552 5.3.4 Message size exceeds fixed limit")
     with pytest.raises(MailRefused, match=r"refused the mail to ana@example\.com: 552"):
+        send(mailer)
+    server.replies["MAIL"].append("552 5.3.4 <todo@example.com>: Message size exceeds fixed limit")
+    with pytest.raises(MailRefused, match="refused the mail to"):
         send(mailer)
 
 
