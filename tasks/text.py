@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 #: Bidirectional embeddings, overrides and isolates: left open, they would reorder the text that follows.
 _BIDI_CONTROLS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
@@ -21,6 +23,11 @@ def paragraphs(text: str) -> str:
     """Return ``text`` with its lines kept, separated by ``\\n``, and no empty line at either end."""
     lines = [line.rstrip() for line in text.translate(_REMOVED).expandtabs(4).splitlines()]
     return "\n".join(lines).strip("\n")
+
+
+def joined(texts: str | Sequence[str]) -> str:
+    """A text as it is; a list of texts, which an event may have in its place, as one."""
+    return texts if isinstance(texts, str) else ", ".join(texts)
 
 
 def shorten(text: str, limit: int) -> str:

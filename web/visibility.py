@@ -12,11 +12,12 @@ TODO_FIELDS = ("id", "title", "description", "due", "reminders", "recurrence")
 def people_of(todo: Mapping[str, Any]) -> Iterable[str]:
     """The addresses of the owner, and of those whom the todo's field ``watchers`` lists.
 
-    Publishers may give that field any value: what is no list, or no text in it, names nobody.
+    Publishers may give that field any value: what is no list, or no text in it, names nobody. Nor does an
+    address that is no text.
     """
     watchers = todo.get("watchers")
     listed = watchers if isinstance(watchers, list) else ()
-    return (todo["owner"]["email"], *(one for one in listed if isinstance(one, str)))
+    return [one for one in (todo["owner"]["email"], *listed) if isinstance(one, str)]
 
 
 def visible_todo(todo: Mapping[str, Any]) -> dict[str, Any]:

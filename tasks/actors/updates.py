@@ -79,7 +79,7 @@ def reminders_called_off(event: TodoEvent) -> None:
     if update_log is None:
         return
     # Nothing is announced if the event's schedule cannot be read; its job says what is wrong with it.
-    with suppress(ValueError, KeyError, OSError):
+    with suppress(ValueError):
         for reminder_id in called_off(event, datetime.now(UTC)):
             data = {"reminder_id": reminder_id}
             about = f"{reminder_id} {event.event_id}"

@@ -29,7 +29,7 @@ def entry_of(event: AnyEvent) -> AuditEntry:
     whether this version knows it or not, is in the details.
     """
     # Fields that the event does not set stay out: a later version knows more fields, and must get the same.
-    data = event.model_dump(mode="json", exclude_unset=True)
+    data = event.model_dump(mode="json", exclude_unset=True, warnings=False)
     before, after, details = _what_changed(event, {k: v for k, v in data.items() if k not in _COLUMNS})
     if event.cloudevent == Context():
         details.pop("cloudevent", None)

@@ -18,7 +18,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..schedules.offsets import InvalidOffset
-from ..text import one_line, paragraphs, shorten
+from ..text import joined, one_line, paragraphs, shorten
 from .flattening.page import flattened
 from .languages import Language
 from .schedule_words import offset_words, rule_words
@@ -100,7 +100,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
 
     # A value that was may be wrong, and what it is now mends that: both are shown as they are.
     def owner(_: Context, value: Any) -> str:
-        return f"{one_line(_text(value['name']))} <{one_line(_text(value['email']))}>"
+        return f"{one_line(_text(value['name']))} <{one_line(joined(value['email']))}>"
 
     def all_reminders(_: Context, value: Any) -> str:
         return ", ".join(map(reminder, [value] if isinstance(value, str) else value))
@@ -120,7 +120,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "owner": owner,
         "title": lambda _, value: one_line(_text(value)),
         "reminders": all_reminders,
-        "recurrence": lambda _, value: rule_words(one_line(_text(value)), language),
+        "recurrence": lambda _, value: rule_words(one_line(joined(value)), language),
     }
 
     @pass_context

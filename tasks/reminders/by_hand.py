@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, select, update
 
@@ -15,7 +14,9 @@ from workers.dead_letters.filter import require_id
 from workers.display.spelling import near
 from workers.errors import WorkersError
 
+from ..schedules.zones import zone_named
 from ..storage.database import Database
+from ..text import joined
 from .known_todo import todo_of
 from .outcomes import AlarmToSet, FiringOutcome, ReminderState
 from .tables import OWNER, reminded_todos, reminder_firings, reminders
@@ -267,11 +268,11 @@ def _pending(row: Row[Any]) -> datetime:
     return due
 
 
-def _zone_of(name: str) -> str:
-    """A zone that times can be shown in: an event that cancels reminders may name one that does not exist."""
+def _zone_of(name: object) -> str:
+    """A zone that times can be shown in: an event that cancels reminders may name none that exists."""
     try:
-        return ZoneInfo(name).key
-    except (KeyError, ValueError, OSError):
+        return zone_named(name).key
+    except ValueError:
         return "UTC"
 
 
@@ -281,10 +282,10 @@ def _reminder(row: Row[Any]) -> Reminder:
         id=row.id,
         todo_id=row.todo_id,
         title=todo["title"],
-        owner=todo["owner"]["email"],
+        owner=joined(todo["owner"]["email"]),
         time_zone=_zone_of(todo["owner"]["time_zone"]),
         before_due=row.before_due,
-        recurrence=todo["recurrence"],
+        recurrence=joined(todo["recurrence"]) if todo["recurrence"] else None,
         state=ReminderState(row.state),
         version=row.version,
         occurrence=row.occurrence,

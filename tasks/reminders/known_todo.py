@@ -22,10 +22,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ..events.models import TodoCompleted, TodoDeleted, TodoEvent, TodoUpdated
 from ..events.todos import Todo
+from ..schedules.zones import zone_named
 from .seen_events import SeenEvent, in_order
 
 
@@ -127,8 +127,8 @@ def todo_of(data: dict[str, Any]) -> Todo:
 def _on_the_same_clock(due: str, zone: str | None, now_zone: str | None) -> str:
     """The time at which clocks in the new zone show what clocks in ``zone`` show at ``due``."""
     try:
-        wall = datetime.fromisoformat(due).astimezone(ZoneInfo(zone or "UTC"))
-        moved = wall.replace(tzinfo=ZoneInfo(now_zone or "UTC"))
-    except (KeyError, ValueError, OSError):
+        wall = datetime.fromisoformat(due).astimezone(zone_named(zone or "UTC"))
+        moved = wall.replace(tzinfo=zone_named(now_zone or "UTC"))
+    except ValueError:
         return due  # a zone that does not exist: such an event sets no reminder
     return moved.astimezone(UTC).isoformat()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
 from ..events.models import TodoCompleted, TodoDeleted, TodoEvent, TodoUpdated
 from ..events.todos import Todo
 from ..schedules.alarms import Plan
 from ..schedules.offsets import parse_offset
+from ..schedules.zones import zone_named
 from .known_todo import KnownTodo, todo_of
 
 _IDS = UUID("6f1f3f0e-3c1c-4f62-9a55-6d3c58d2a6b1")
@@ -39,8 +39,8 @@ def reminder_id(todo_id: str, before_due: str) -> str:
 def called_off(event: TodoEvent, now: datetime) -> list[str]:
     """The ids of the reminders that an event calls off, by what it says itself: no other event counts.
 
-    Those whose only time has passed are not among them. Raises InvalidOffset, ValueError for a due time that
-    is none, and what ZoneInfo raises for a zone that does not exist: KeyError, ValueError or OSError.
+    Those whose only time has passed are not among them. Raises ValueError for a schedule or a time zone that
+    is none.
     """
     todo = event.todo
     offsets, due = todo.reminders, todo.due
@@ -60,7 +60,7 @@ def called_off(event: TodoEvent, now: datetime) -> list[str]:
         return []
     kept = () if is_closing or todo.due is None else todo.reminders
     left = {str(parse_offset(text)) for text in kept}
-    zone = ZoneInfo(todo.owner.time_zone)
+    zone = zone_named(todo.owner.time_zone)
     return [
         reminder_id(todo.id, str(offset))
         for offset in map(parse_offset, offsets)

@@ -58,7 +58,8 @@ class SeenEvent:
     @classmethod
     def of(cls, event: TodoEvent) -> Self:
         """Make the remembered form of an event."""
-        todo = event.todo.model_dump(mode="json")
+        # What is tolerated may be of another type; a warning of that would show it in the log.
+        todo = event.todo.model_dump(mode="json", warnings=False)
         place = event.log_position
         return cls(
             id=str(event.event_id),

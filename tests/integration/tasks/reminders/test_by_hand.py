@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy import select, text
 
 from tasks.cli import reminders_output as commands
+from tasks.events.models import TodoUpdated, read_event
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand
 from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, LatePolicy, ReminderState
 from tasks.reminders.tables import reminded_todos, reminders
@@ -53,6 +54,23 @@ def test_reminders_are_found_by_what_they_are_about(world: World, by_hand: Remin
     assert by_hand.find(owner="BEN@Example.com", limit=10) == ([his], 1)
     assert by_hand.find(state=ReminderState.DONE, limit=10) == ([], 0)
     assert by_hand.one(his.id[:13]) == his
+
+
+def test_reminders_are_shown_of_a_todo_whose_owner_and_series_are_lists(
+    world: World, by_hand: RemindersByHand
+) -> None:
+    world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
+    # Nothing else of an event is needed to cancel reminders: it may be wrong.
+    data = event("todo.updated", time=later(1), reminders=[]).model_dump(mode="json")
+    data["todo"]["recurrence"] = ["RRULE:FREQ=DAILY", "EXDATE:20260606"]
+    data["todo"]["owner"] |= {"time_zone": ["Europe/Berlin"], "email": ["ana@example.com", "ben@example.com"]}
+    cancelling = read_event(data).event
+    assert isinstance(cancelling, TodoUpdated)
+    world.sync(cancelling)
+    shown = the_one(by_hand)
+    assert (shown.state, shown.time_zone) == (ReminderState.CANCELLED, "UTC")
+    assert shown.owner == "ana@example.com, ben@example.com"
+    assert shown.recurrence == "RRULE:FREQ=DAILY, EXDATE:20260606"
 
 
 def test_the_reminders_of_one_owner_are_all_that_there_is(world: World, database: Database) -> None:

@@ -116,6 +116,9 @@ ANA = {"name": "Ana", "email": "ana@example.com"}
         ("reminders", ["1 day", "-1h"], ["-1d"], "was: 1 day, 1 hour before\n  now: 1 day before"),
         ("reminders", "-1d", ["-1d"], "was: 1 day before\n  now: 1 day before"),
         ("recurrence", "every day", None, "was: every day\n  now: none"),
+        ("owner", ANA | {"email": ["ana@example.com", "ana@x"]}, ANA, "was: Ana <ana@example.com, ana@x>"),
+        ("recurrence", ["RRULE:FREQ=WEEKLY"], None, "was: every week\n  now: none"),
+        ("recurrence", None, ["RRULE:FREQ=DAILY;COUNT=2", "EXDATE"], "now: RRULE:FREQ=DAILY;COUNT=2, EXDATE"),
     ],
 )
 def test_a_wrong_value_that_an_update_mends_is_shown_as_it_was(

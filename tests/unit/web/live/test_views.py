@@ -230,6 +230,14 @@ def data_of(email: str, **fields: Any) -> dict[str, Any]:
     return {"actor": "x", "todo": {"id": "1", "title": "x", "owner": {"name": "x", "email": email}} | fields}
 
 
+def test_watchers_see_a_todo_whose_owner_has_an_address_that_is_no_text() -> None:
+    data = data_of("", watchers=["bob@example.com"])
+    data["todo"]["owner"]["email"] = ["ana@example.com"]
+    entry = entry_of(structured(data=data))
+    assert entry is not None
+    assert entry.users == ("bob@example.com",)
+
+
 PLAIN = structured(data=data_of("ana@example.com"))
 ESCAPED = PLAIN._replace(value=(PLAIN.value or b"").replace(b"ana@", b"ana\\u0040"))
 UPDATE = Update(Deed.MAIL_SENT, "ana@example.com", "1", datetime.now(UTC), data={"kind": "x"})
