@@ -101,12 +101,20 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _unicode(text: str) -> None:
+def _unicode(text: str) -> str:
     _without_nul(text)
     try:
         text.encode()
     except UnicodeEncodeError as exc:
         raise ValueError("must not contain half a surrogate pair, which is no character") from exc
+    return text
+
+
+def _name_of_field(name: str) -> str:
+    try:
+        return _unicode(name)
+    except ValueError as exc:
+        raise ValueError(f"the name of a field {exc}") from exc
 
 
 def _storable(value: JsonValue) -> JsonValue:
@@ -208,5 +216,7 @@ Reminders = Annotated[
 ]
 Recurrence = Annotated[str, AfterValidator(_recurrence), _needed_only_for(Part.SCHEDULE)]
 
+#: The name of a field that this version need not know.
+FieldName = Annotated[str, AfterValidator(_name_of_field)]
 #: Any JSON value that both databases can store.
 Json = Annotated[JsonValue, BeforeValidator(to_jsonable_python), AfterValidator(_storable)]

@@ -24,7 +24,9 @@ from pydantic import (
 from workers.display.spelling import did_you_mean
 from workers.errors import InvalidArguments
 
+from ..text import one_line
 from .fields import (
+    FieldName,
     Identifier,
     Json,
     Name,
@@ -144,7 +146,7 @@ class TodoUpdated(TodoEvent):
     """A todo was changed; ``changes`` has an entry for each field that changed."""
 
     type: Literal["todo.updated"] = "todo.updated"
-    changes: dict[str, Change] = Field(min_length=1)
+    changes: dict[FieldName, Change] = Field(min_length=1)
 
     @field_validator("changes")
     @classmethod
@@ -178,6 +180,9 @@ Event = Annotated[TodoCreated | TodoUpdated | TodoCompleted | TodoDeleted, Field
 
 #: The values of ``type``.
 EVENT_TYPES = ("todo.created", "todo.updated", "todo.completed", "todo.deleted")
+
+#: What pydantic adds to the place of a problem.
+_NO_PLACES = (*EVENT_TYPES, "[key]")
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=HIDES_INPUT)
 _OTHER: TypeAdapter[OtherEvent] = TypeAdapter(OtherEvent)
@@ -265,7 +270,7 @@ def _fit(name: str, value: JsonValue, context: Unusable | None) -> Any:
 def problems_of(error: ValidationError) -> str:
     """The problems of a failed validation in one line, without the input."""
     return "; ".join(
-        _problem(details["type"], [str(part) for part in details["loc"] if part not in EVENT_TYPES], details)
+        _problem(details["type"], [str(part) for part in details["loc"] if part not in _NO_PLACES], details)
         for details in error.errors(include_url=False, include_input=False)
     )
 
@@ -277,4 +282,4 @@ def _problem(kind: str, place: list[str], details: Any) -> str:
         text = f"type: {tag!r} is not one of {', '.join(EVENT_TYPES)}{did_you_mean(tag, EVENT_TYPES)}"
     elif kind == "union_tag_not_found":
         text = f"type: missing; it is one of {', '.join(EVENT_TYPES)}"
-    return f"{'.'.join(place)}: {text}" if place else text
+    return f"{one_line('.'.join(place))}: {text}" if place else text

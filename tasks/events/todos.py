@@ -18,6 +18,7 @@ from ..schedules.occurrences import check_start
 from ..schedules.rules import parse_rule
 from .fields import (
     Email,
+    FieldName,
     Identifier,
     Json,
     LanguageTag,
@@ -41,7 +42,7 @@ class OpenModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
-    __pydantic_extra__: dict[str, Json]
+    __pydantic_extra__: dict[FieldName, Json]
 
 
 class Owner(OpenModel):

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from workers.errors import WorkersError
 
-from ..events.fields import Json
+from ..events.fields import FieldName, Json
 from ..events.models import CHANGEABLE, TodoEvent, TodoUpdated, problems_of
 from ..events.todos import Owner
 
@@ -42,7 +42,7 @@ class Notice(BaseModel):
     id: UUID
     kind: Annotated[str, AfterValidator(_kind)]
     recipient: Owner
-    values: dict[str, Json]
+    values: dict[FieldName, Json]
     urgent: bool = False
 
 

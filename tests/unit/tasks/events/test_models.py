@@ -23,6 +23,7 @@ from tasks.events.models import (
     TodoUpdated,
     parse_any_event,
     parse_event,
+    read_event,
 )
 from tasks.events.todos import Todo
 from tasks.text import one_line
@@ -216,6 +217,31 @@ def test_what_is_wrong_is_said_in_words(fields: dict[str, Any], words: str) -> N
     data = an_event().model_dump(mode="json") | fields
     with pytest.raises(InvalidEvent) as caught:
         parse_event(data)
+    assert words in str(caught.value)
+
+
+NAMELESS = "the name of a field must not contain the character U+0000"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"mo\0od": 1}, f"event: mood: {NAMELESS}"),
+        (todo_with(**{"mo\0od": 1}), f"event: todo.mood: {NAMELESS}"),
+        (owner_with(**{"mo\0od": 1}), f"event: todo.owner.mood: {NAMELESS}"),
+        ({"cloudevent": {"mo\0od": 1}}, f"event: cloudevent.mood: {NAMELESS}"),
+        (update({"mo\0od": {"before": 1, "after": 2}}), f"event: changes.mood: {NAMELESS}"),
+        (update({"title": {"before": "x", "after": "y", "mo\0od": 1}}), f"changes.title.mood: {NAMELESS}"),
+        (update({"owner": {"before": None, "after": {**TODO["owner"], "mo\0od": 1}}}), "changes"),
+        (update({"\ud800": {"before": 1, "after": 2}}), "must not contain half a surrogate"),
+        ({"\ud800": 1}, "Input should be a valid string"),
+    ],
+)
+def test_a_name_that_cannot_be_stored_is_refused_wherever_it_stands(
+    fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        read_event(an_event().model_dump(mode="json") | fields)
     assert words in str(caught.value)
 
 
