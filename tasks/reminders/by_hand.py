@@ -17,6 +17,7 @@ from workers.errors import WorkersError
 from ..schedules.zones import zone_named
 from ..storage.database import Database
 from ..text import joined
+from .firings import due_told
 from .known_todo import todo_of
 from .outcomes import AlarmToSet, FiringOutcome, ReminderState
 from .tables import OWNER, reminded_todos, reminder_firings, reminders
@@ -268,6 +269,13 @@ def _pending(row: Row[Any]) -> datetime:
     return due
 
 
+def _due_told(row: Row[Any]) -> datetime | None:
+    if row.occurrence is None:
+        return None
+    due, recurrence = row.todo["due"], row.todo["recurrence"]
+    return due_told(row.occurrence, datetime.fromisoformat(due) if due else None, recurrence)
+
+
 def _zone_of(name: object) -> str:
     """A zone that times can be shown in: an event that cancels reminders may name none that exists."""
     try:
@@ -288,7 +296,7 @@ def _reminder(row: Row[Any]) -> Reminder:
         recurrence=joined(todo["recurrence"]) if todo["recurrence"] else None,
         state=ReminderState(row.state),
         version=row.version,
-        occurrence=row.occurrence,
+        occurrence=_due_told(row),
         alarm_at=row.alarm_at,
         is_moved=row.moved,
         has_alarm=row.state == ReminderState.WAITING and row.alarm_version == row.version,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 from ..events.todos import Todo
@@ -11,6 +11,15 @@ from ..schedules.alarms import Alarm
 
 #: The kind of the notices that reminders send.
 NOTICE_KIND = "todo_reminder"
+
+
+def due_told(occurrence: datetime, due: datetime | None, recurrence: object) -> datetime:
+    """The due time that an alarm tells of: that of its todo as it is now, unless the todo has a series.
+
+    Its ``occurrence`` may be an earlier one: a reminder that has fired can be put off after the due time was
+    changed, and its next alarm then follows from the new time.
+    """
+    return occurrence if recurrence or due is None else due
 
 
 def firing_id(reminder: str, alarm: Alarm, moved_version: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..events.todos import Todo
 from ..schedules.alarms import Alarm, Due, what_is_due
 from ..storage.database import Database
 from ..storage.prepared import Prepared
-from .firings import firing_id, notice_for
+from .firings import due_told, firing_id, notice_for
 from .known_todo import may_be_ignored, todo_of
 from .known_todo_rows import KnownTodoRows
 from .outcomes import AlarmToSet, FiringOutcome, LatePolicy, ReminderState
@@ -109,7 +109,8 @@ class ReminderStore:
             due = what_is_due(plan_of(todo, row.before_due), alarm, now)
             moved = version if row.moved and due.latest == alarm else None
             # One that was put off beyond others of its series is on time when it was put off to.
-            latest = replace(due.latest, at=max(due.latest.at, row.alarm_at))
+            told = due_told(due.latest.occurrence, todo.due, todo.recurrence)
+            latest = Alarm(told, at=max(due.latest.at, row.alarm_at))
             outcome = policy.outcome(latest.at, now)
             firing = _firing(row.id, todo, latest, moved=moved, outcome=outcome, now=now)
             is_new = self._note_firing(connection, firing)

@@ -233,6 +233,36 @@ def test_snoozing_what_has_fired_tells_it_again_and_the_series_goes_on(
     assert world.waiting() == {"-1h": ALARM + timedelta(days=1)}
 
 
+def test_snoozing_after_the_due_time_was_changed_tells_the_new_one(
+    world: World, by_hand: RemindersByHand
+) -> None:
+    world.sync(event(reminders=["-1h"]))
+    world.fire(ALARM)
+    days = timedelta(days=3)
+    world.sync(event("todo.updated", time=ALARM + MINUTE, reminders=["-1h"], due=DUE + days))
+    snoozed, _ = by_hand.snooze(the_one(by_hand).id, 10 * MINUTE, ALARM + 2 * MINUTE)
+    assert (snoozed.occurrence, snoozed.alarm_at) == (DUE + days, ALARM + 12 * MINUTE)
+    assert world.fire(ALARM + 12 * MINUTE).occurrence == DUE + days
+    assert world.waiting() == {"-1h": ALARM + days}
+    world.fire(ALARM + days)
+    assert len({notice.id for notice in world.notices_sent}) == 3
+    told = [notice.values["due"] for notice in world.notices_sent]
+    assert told == [DUE.isoformat(), (DUE + days).isoformat(), (DUE + days).isoformat()]
+
+
+def test_snoozing_a_series_whose_due_time_was_changed_tells_the_occurrence_that_has_fired(
+    world: World, by_hand: RemindersByHand
+) -> None:
+    world.sync(event(reminders=["-1h"], recurrence="FREQ=DAILY"))
+    world.fire(ALARM)
+    moved = DUE + timedelta(days=3)
+    series = {"reminders": ["-1h"], "recurrence": "FREQ=DAILY", "due": moved}
+    world.sync(event("todo.updated", time=ALARM + MINUTE, **series))
+    by_hand.snooze(the_one(by_hand).id, 10 * MINUTE, ALARM + 2 * MINUTE)
+    assert world.fire(ALARM + 12 * MINUTE).occurrence == DUE
+    assert world.waiting() == {"-1h": ALARM + timedelta(days=3)}
+
+
 def test_snoozing_what_is_about_to_fire_puts_it_off(world: World, by_hand: RemindersByHand) -> None:
     world.sync(event(reminders=["-1h"]))
     by_hand.snooze(the_one(by_hand).id, 30 * MINUTE, ALARM - MINUTE)
