@@ -15,8 +15,9 @@ from workers.cli.terminal import console, visible
 from workers.cli.times import parse_coming_time, parse_length
 from workers.errors import WorkersError
 
-from ..reminders.by_hand import Firing, Reminder, RemindersByHand, alarm_left
+from ..reminders.by_hand import RemindersByHand, alarm_left
 from ..reminders.outcomes import AlarmToSet, ReminderState
+from ..reminders.reminder import Firing, Reminder
 from ..text import one_line
 
 SetAlarm = Callable[[AlarmToSet], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +13,9 @@ from workers.dead_letters.filter import require_id
 from workers.display.spelling import near
 from workers.errors import WorkersError
 
-from ..schedules.zones import zone_named
 from ..storage.database import Database
-from ..text import joined
-from .firings import due_told
-from .known_todo import todo_of
-from .outcomes import AlarmToSet, FiringOutcome, ReminderState
+from .outcomes import AlarmToSet, ReminderState
+from .reminder import Firing, Reminder, due_of, firing_of, reminder_of
 from .tables import OWNER, reminded_todos, reminder_firings, reminders
 
 logger = logging.getLogger(__name__)
@@ -40,43 +36,6 @@ class NoSuchReminder(WorkersError):
 
 class NotPossible(WorkersError):
     """The reminder is not in a state for that."""
-
-
-@dataclass(frozen=True)
-class Reminder:
-    """A reminder with what matters of its todo. Times are in UTC; ``time_zone`` is the owner's.
-
-    ``occurrence`` is the due time that ``alarm_at`` reminds of; ``has_alarm`` says whether Kafka has the
-    delayed job for it; ``is_moved`` whether the time was set by hand.
-    """
-
-    id: str
-    todo_id: str
-    title: str
-    owner: str
-    time_zone: str
-    before_due: str
-    recurrence: str | None
-    state: ReminderState
-    version: int
-    occurrence: datetime | None
-    alarm_at: datetime | None
-    is_moved: bool
-    has_alarm: bool
-    fired_occurrence: datetime | None
-    fired_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Firing:
-    """An alarm that was due, and what came of it; ``id`` is also that of its notice."""
-
-    id: str
-    occurrence: datetime
-    alarm_at: datetime
-    fired_at: datetime
-    outcome: FiringOutcome
-    is_sent: bool
 
 
 class RemindersByHand:
@@ -119,28 +78,18 @@ class RemindersByHand:
         with self._database.reading() as connection:
             total = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
             found = connection.execute(wanted.order_by(*order).limit(limit))
-            return [_reminder(row) for row in found], total
+            return [reminder_of(row) for row in found], total
 
     def one(self, beginning: str) -> Reminder:
         """The reminder whose id begins with ``beginning``. Raises NoSuchReminder, which names similar ids."""
-        return _reminder(self._seen(beginning))
+        return reminder_of(self._seen(beginning))
 
     def history(self, reminder_id: str, limit: int = 20) -> list[Firing]:
         """The firings of a reminder, the last one first."""
         wanted = select(reminder_firings).where(_F.reminder_id == reminder_id)
         with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(_F.fired_at.desc()).limit(limit)).all()
-        return [
-            Firing(
-                row.id,
-                row.occurrence,
-                row.alarm_at,
-                row.fired_at,
-                FiringOutcome(row.outcome),
-                row.sent_at is not None,
-            )
-            for row in rows
-        ]
+        return [firing_of(row) for row in rows]
 
     def cancel(self, beginning: str) -> Reminder:
         """Call off a reminder with its whole series; a change of the due time sets it again.
@@ -209,7 +158,7 @@ class RemindersByHand:
                 raise NotPossible(f"Reminder {row.id} has changed meanwhile: look at it again")
             changed = update(reminders).where(_R.id == row.id)
             connection.execute(changed.values(version=row.version + 1, **values))
-            return _reminder(self._row(connection, row.id))
+            return reminder_of(self._row(connection, row.id))
 
     def _write_failure(self, did: str, about: Mapping[str, Any]) -> None:
         try:
@@ -261,45 +210,9 @@ def alarm_left(set_alarm: Callable[[AlarmToSet], object], alarm: AlarmToSet) -> 
 
 def _pending(row: Row[Any]) -> datetime:
     """The occurrence that a reminder is set for, or was set for last."""
-    due = row.occurrence or row.fired_occurrence or todo_of(row.todo).due
+    due: datetime | None = row.occurrence or row.fired_occurrence or due_of(row)
     if row.plan is None or due is None:
         raise NotPossible(
             f"Reminder {row.id} is called off: its todo {row.todo_id} is closed, or has it no longer"
         )
     return due
-
-
-def _due_told(row: Row[Any]) -> datetime | None:
-    if row.occurrence is None:
-        return None
-    due, recurrence = row.todo["due"], row.todo["recurrence"]
-    return due_told(row.occurrence, datetime.fromisoformat(due) if due else None, recurrence)
-
-
-def _zone_of(name: object) -> str:
-    """A zone that times can be shown in: an event that cancels reminders may name none that exists."""
-    try:
-        return zone_named(name).key
-    except ValueError:
-        return "UTC"
-
-
-def _reminder(row: Row[Any]) -> Reminder:
-    todo = row.todo
-    return Reminder(
-        id=row.id,
-        todo_id=row.todo_id,
-        title=todo["title"],
-        owner=joined(todo["owner"]["email"]),
-        time_zone=_zone_of(todo["owner"]["time_zone"]),
-        before_due=row.before_due,
-        recurrence=joined(todo["recurrence"]) if todo["recurrence"] else None,
-        state=ReminderState(row.state),
-        version=row.version,
-        occurrence=_due_told(row),
-        alarm_at=row.alarm_at,
-        is_moved=row.moved,
-        has_alarm=row.state == ReminderState.WAITING and row.alarm_version == row.version,
-        fired_occurrence=row.fired_occurrence,
-        fired_at=row.fired_at,
-    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..audit.entries import LOG_POSITION
 from ..audit.reading import Row
-from ..reminders.by_hand import Firing, Reminder
+from ..reminders.reminder import Firing, Reminder
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from ..actors.notifications import send_notification
 from ..actors.reminders import alarm_job
 from ..audit.reading import AuditFilter, Row, newest, todo_in
 from ..notifications.delivery_store import DeliveryState, DeliveryStore
-from ..reminders.by_hand import Reminder, RemindersByHand
+from ..reminders.by_hand import RemindersByHand
 from ..reminders.outcomes import AlarmToSet
+from ..reminders.reminder import Reminder
 from ..storage.database import Database
 from .story import Jobs, Mail, RemindedOf, Story
 

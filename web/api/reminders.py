@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.events.fields import Time
-from tasks.reminders.by_hand import Reminder, RemindersByHand, alarm_left
+from tasks.reminders.by_hand import RemindersByHand, alarm_left
 from tasks.reminders.outcomes import AlarmToSet, ReminderState
+from tasks.reminders.reminder import Reminder
 from workers.cli.times import parse_length
 
 from ..access import Access, Identity

@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from tasks.actors.reminders import keeper
 from tasks.app import database
-from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand, alarm_left
+from tasks.reminders.by_hand import NoSuchReminder, NotPossible, RemindersByHand, alarm_left
 from tasks.reminders.outcomes import AlarmToSet, ReminderState
+from tasks.reminders.reminder import Reminder
 from workers.cli.times import parse_coming_time, parse_length
 from workers.errors import WrongUsage
 

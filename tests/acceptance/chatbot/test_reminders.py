@@ -17,9 +17,10 @@ from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
 from tasks.notifications.delivery_store import DeliveryStore
-from tasks.reminders.by_hand import Reminder, RemindersByHand
+from tasks.reminders.by_hand import RemindersByHand
 from tasks.reminders.firings import notice_for
 from tasks.reminders.outcomes import ReminderState
+from tasks.reminders.reminder import Reminder
 from tasks.reminders.tables import reminders
 from tasks.schedules.alarms import Alarm
 from tasks.storage.database import Database

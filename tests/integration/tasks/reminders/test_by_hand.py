@@ -14,8 +14,9 @@ from sqlalchemy import select, text
 
 from tasks.cli import reminders_output as commands
 from tasks.events.models import TodoUpdated, read_event
-from tasks.reminders.by_hand import NoSuchReminder, NotPossible, Reminder, RemindersByHand
+from tasks.reminders.by_hand import NoSuchReminder, NotPossible, RemindersByHand
 from tasks.reminders.outcomes import AlarmToSet, FiringOutcome, LatePolicy, ReminderState
+from tasks.reminders.reminder import Reminder
 from tasks.reminders.tables import reminded_todos, reminders
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, IN_TIME, NOW, SKIPS, World, at, event, later
@@ -216,6 +217,22 @@ def test_a_time_that_has_passed_and_a_closed_todo_are_refused(world: World, by_h
         by_hand.reschedule(the_one(by_hand).id, later(9), NOW)
     with pytest.raises(NotPossible, match="its todo todo-1 is closed"):
         by_hand.snooze(the_one(by_hand).id, MINUTE, NOW)
+
+
+def test_a_reminder_is_refused_that_was_cancelled_by_an_event_with_an_owner_that_is_none(
+    world: World, by_hand: RemindersByHand
+) -> None:
+    world.sync(event(reminders=["-1h"]))
+    data = event("todo.updated", time=later(1), reminders=[]).model_dump(mode="json")
+    data["todo"]["owner"] |= {"time_zone": "Mars/Olympus", "email": "ana"}
+    cancelling = read_event(data).event
+    assert isinstance(cancelling, TodoUpdated)
+    world.sync(cancelling)
+    reminder = the_one(by_hand).id
+    with pytest.raises(NotPossible, match="is called off: its todo todo-1 is closed, or has it no longer"):
+        by_hand.reschedule(reminder, later(9), NOW)
+    with pytest.raises(NotPossible, match="is called off: its todo todo-1 is closed, or has it no longer"):
+        by_hand.snooze(reminder, MINUTE, NOW)
 
 
 def test_snoozing_what_has_fired_tells_it_again_and_the_series_goes_on(

@@ -14,8 +14,8 @@ from tasks.audit.reading import AuditFilter
 from tasks.audit.verify import Verdict
 from tasks.cli import audit_output, recipients, reminders_output
 from tasks.notifications.recipients import Preferences
-from tasks.reminders.by_hand import Reminder
 from tasks.reminders.outcomes import ReminderState
+from tasks.reminders.reminder import Reminder
 from tests.helpers.hostile_text import HOSTILE, SHOWN, is_safe, printed
 
 WHEN = datetime(2026, 6, 5, tzinfo=UTC)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tasks.reminders.by_hand import NotPossible, Reminder, RemindersByHand
+from tasks.reminders.by_hand import NotPossible, RemindersByHand
 from tasks.reminders.outcomes import ReminderState
+from tasks.reminders.reminder import Reminder
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import DUE, NOW, World, event, later
 from workers.errors import KafkaUnreachable

@@ -9,8 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from tasks.reminders.by_hand import Reminder, RemindersByHand
+from tasks.reminders.by_hand import RemindersByHand
 from tasks.reminders.outcomes import ReminderState
+from tasks.reminders.reminder import Reminder
 from tasks.storage.database import Database
 from tests.helpers.reminder_world import World, event
 from tests.unit.web.dashboard.conftest import Client
