@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from tasks.audit.trail import AuditStore, Recording, audit_trail
+from tasks.audit.entries import entry_of
+from tasks.audit.trail import AuditStore, Recording, append, audit_trail
 from tasks.events.models import Event
 from tasks.storage.database import Database
 from tests.helpers import warm
 from tests.helpers.programs import run_warm
 from tests.helpers.samples import KINDS, NOON, a_todo, an_event
+from tests.helpers.waiting import wait_for
 
 THREADS = 8
 PROCESSES = 3
@@ -114,6 +116,33 @@ def test_many_processes_and_threads_start_and_write_at_once(new_database_url: st
         added = pool.starmap(write_at_once, jobs, chunksize=1)
     assert sum(added) == count(database) == 40 + PROCESSES * 40
     database.dispose()
+
+
+@pytest.mark.parametrize("default", ["repeatable read", "serializable"])
+def test_who_waits_for_the_chain_sees_its_new_end_whatever_the_server_s_default_is(
+    postgresql_url: str, default: str
+) -> None:
+    database = Database(postgresql_url)
+    database.upgrade()
+    with database.writing() as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_isolation = '{default}'"))
+    database.dispose()  # it counts for new connections
+    store = AuditStore(database)
+    with ThreadPoolExecutor(1) as threads:
+        with database.writing() as connection:
+            append(connection, [(entry_of(an_event()), NOON)])
+            other = threads.submit(store.record, an_event(), recorded_at=NOON)
+            wait_for(lambda: waits_for_a_lock(database))
+        assert other.result(30) is Recording.RECORDED
+    assert [row.sequence for row in rows(database)] == [1, 2]
+    database.dispose()
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with database.reading() as connection:
+        return bool(connection.execute(text(waiting)).scalar_one())
 
 
 def test_the_actor_works_on_either_side_of_a_fork(
