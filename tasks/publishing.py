@@ -52,6 +52,22 @@ async def publish_async(event: TodoEvent | Mapping[str, Any]) -> Event:
         return parsed
 
 
+def make_record(event: TodoEvent | Mapping[str, Any]) -> tuple[Event, Record]:
+    """Check an event, and make the record that publishes it; does no I/O.
+
+    Raises:
+        InvalidEvent: it does not validate.
+        workers.errors.MessageTooLarge: it does not fit into a record.
+    """
+    with creating(event_log) as context:
+        return _checked(event, context)
+
+
+def write_event(record: Record) -> None:
+    """Write the record of an event; blocks until all in-sync replicas have it. Raises KafkaUnreachable."""
+    broker.sending.deliver(event_log, record)
+
+
 async def write_events(records: Sequence[Record]) -> Sequence[Written | WorkersError]:
     """Write records of events, as `events.accepted` makes them; returns where each is, or its error.
 

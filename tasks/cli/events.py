@@ -12,14 +12,15 @@ import typer
 
 from workers.cli.options import command_group
 from workers.cli.terminal import visible
-from workers.errors import Undecodable, WrongUsage
+from workers.errors import MessageTooLarge, Undecodable, WrongUsage
+from workers.records.envelope import Record
 from workers.records.sources import Incoming
 
 from .. import publishing
 from ..actors.events import EVENT_LOG_RETENTION_MS
 from ..events import schemas
 from ..events.cloud_events import event_of
-from ..events.models import EVENT_TYPES, Event, InvalidEvent, parse_event
+from ..events.models import EVENT_TYPES, Event, InvalidEvent
 from ..updates import asyncapi
 
 app = command_group("Publish events by hand, and write down what they look like.")
@@ -95,21 +96,22 @@ def publish_text(text: bytes) -> None:
     """Publish the events of a JSON value, an array, or one a line; all are checked before the first goes.
 
     Raises:
-        WrongUsage: one of them is no event, and nothing was published.
+        WrongUsage: one of them is no event or is too large, and nothing was published.
     """
-    events = [_event(number, value) for number, value in enumerate(_values(text), 1)]
-    for event in events:
-        publishing.publish(event)
+    made = [_made(number, value) for number, value in enumerate(_values(text), 1)]
+    for event, record in made:
+        publishing.write_event(record)
         print(visible(f"{event.event_id} {event.type} {event.todo.id}"), flush=True)
 
 
-def _event(number: int, value: Any) -> Event:
+def _made(number: int, value: Any) -> tuple[Event, Record]:
+    """An event, and the record that publishes it."""
     try:
         if isinstance(value, dict) and "specversion" in value:
             now_ms = int(time.time() * 1000)  # the time of an event that names none
             value = event_of(Incoming(None, json.dumps(value).encode(), [], now_ms), max_ahead=None)
-        return parse_event(value)
-    except (InvalidEvent, Undecodable) as exc:
+        return publishing.make_record(value)
+    except (InvalidEvent, Undecodable, MessageTooLarge, RecursionError) as exc:
         raise WrongUsage(f"Event {number}: {exc}; nothing was published") from exc
 
 

@@ -16,11 +16,11 @@ from referencing import Registry, Resource
 from tasks import publishing
 from tasks.cli.events import check_schemas, publish_text, show_schema, write_schemas
 from tasks.events.cloud_events import dataschema, record_of
-from tasks.events.models import Event
 from tasks.events.schemas import data_schema, sample
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.samples import KINDS, an_event
 from workers.errors import WrongUsage
+from workers.records.envelope import Record
 
 DOCS = REPOSITORY / "docs"
 ASYNCAPI: dict[str, Any] = json.loads((DOCS / "asyncapi.json").read_text(encoding="utf-8"))
@@ -127,14 +127,20 @@ def test_a_type_that_there_is_not_is_said(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_event_without_a_time_is_of_the_moment_it_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    published: list[Event] = []
-    monkeypatch.setattr(publishing, "publish", published.append)
+    published: list[Record] = []
+    monkeypatch.setattr(publishing, "write_event", published.append)
     event = an_event()
     data = {"actor": event.actor, "todo": event.todo.model_dump(mode="json")}
     given = {"specversion": "1.0", "id": "a1", "source": "/shop", "type": event.type, "data": data}
     before = datetime.now(UTC)
     publish_text(json.dumps(given).encode())
-    assert before - timedelta(milliseconds=1) <= published[0].time <= datetime.now(UTC)
+    time = datetime.fromisoformat(json.loads(published[0].value or b"")["time"])
+    assert before - timedelta(milliseconds=1) <= time <= datetime.now(UTC)
+
+
+def lines(*more: dict[str, Any]) -> str:
+    """Events one a line, each with these fields as well."""
+    return "\n".join(json.dumps(an_event().model_dump(mode="json") | fields) for fields in more)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +151,9 @@ def test_an_event_without_a_time_is_of_the_moment_it_is_published(monkeypatch: p
         ("\udcff", "neither JSON nor JSON Lines"),
         ('[{"type": "todo.create"}]', r"Event 1: Not a valid todo event: .*did you mean todo\.created"),
         (f'{an_event().model_dump_json()}\n{{"specversion": "1.0"}}', "Event 2: .*it has no id"),
+        (lines({}, {"mood": "x" * 2_000_000}), r"Event 2: the event \S+ is 20\d+ bytes, at most 1048588"),
+        (lines({}, {"cloudevent": {"source": "/x", "Bad-Name": 1}}), "Event 2: .*cloudevent: .*Bad-Name"),
+        (lines({}, {"mood": "deep"}).replace('"deep"', "[" * 900 + "]" * 900), "Event 2: .*mood"),
     ],
 )
 def test_what_cannot_be_published_is_said_before_anything_is(text: str, words: str) -> None:
