@@ -36,6 +36,10 @@ TOO_LARGE = 552
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
+class _UnusableCaFile(OSError):
+    """The file of the authorities to trust has none, or cannot be read."""
+
+
 @dataclass(frozen=True)
 class Server:
     """An SMTP server and how to log in there."""
@@ -113,7 +117,10 @@ class Server:
 
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.ca_file)
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ValueError) as exc:
+            raise _UnusableCaFile(f"no certificate can be read from {self.ca_file}: {exc}") from exc
 
     def not_connected(self, error: Exception, recipient: str) -> MailNotSent:
         """The error if there is no connection to send the mail on: it is not about the mail."""
@@ -129,6 +136,8 @@ class Server:
             return MailNotSent(f"{self} takes no mail now: {one_line(str(error.reply))}", error.reply.code)
         if isinstance(error, SMTPResponseException):
             return MailNotSent(f"{self} takes no mail now: {_reply(error)}", error.code)
+        if isinstance(error, _UnusableCaFile):
+            return MailNotSent(f"{self} could not be used{for_what}: {error} (check SMTP_CA_FILE)")
         cause = error.__cause__ or error  # aiosmtplib's own words name the server once more
         reason = str(cause) or str(error) or type(cause).__name__
         about = "SMTP_CA_FILE" if isinstance(cause, ssl.SSLCertVerificationError) else "SMTP_TLS"

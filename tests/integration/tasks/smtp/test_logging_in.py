@@ -44,6 +44,20 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     assert not login_server.mails
 
 
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"\xff\0", None])
+def test_a_file_of_authorities_without_any_is_named(
+    make_mailer: MakeMailer, login_server: SmtpServer, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:  # else it has gone since the start
+        path.write_bytes(content)
+    told = rf"could not be used.*: no certificate can be read from {path}: .* \(check SMTP_CA_FILE\)$"
+    with pytest.raises(MailNotSent, match=told):
+        send(make_mailer(login_server.port, tls="starttls", ca_file=path))
+    with pytest.raises(MailNotSent, match=told):
+        asyncio.run(Server("127.0.0.1", login_server.port, "tls", path).check("todo@example.com"))
+
+
 def test_starttls_is_never_skipped(make_mailer: MakeMailer, server: SmtpServer) -> None:
     with pytest.raises(MailNotSent, match=r"STARTTLS.*check SMTP_HOST, SMTP_PORT and SMTP_TLS"):
         send(make_mailer(server.port, tls="starttls"))
