@@ -51,8 +51,10 @@ _TELL_INTERVAL_S = 10.0
 _AVOID_S = 30.0
 #: The largest job that its topic takes. One of more bytes came compressed.
 _MAX_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES
-#: While jobs are passed on, no more records than these are kept at hand.
+#: While jobs are passed on, no more are fetched once so many records, or bytes of them, are at hand. The last
+#: poll may bring as much again.
 _ENOUGH_RECORDS = 500
+_ENOUGH_BYTES = 16 * 1024 * 1024
 
 
 class Group(NamedTuple):
@@ -126,7 +128,19 @@ class PassingOn:
 
     def wants_records(self, partitions: Mapping[TopicPartition, OwnedPartition]) -> bool:
         """Whether to fetch though no more jobs may be handed out."""
-        return self._is_passing and sum(len(owned.buffer) for owned in partitions.values()) < _ENOUGH_RECORDS
+        if not self._is_passing:
+            return False
+        waiting = [record for owned in partitions.values() for record in owned.buffer]
+        if len(waiting) >= _ENOUGH_RECORDS:
+            return False
+        # Most of them may have to stay, and those on their way are in memory until Kafka confirms them.
+        moving = [
+            job.record
+            for owned in partitions.values()
+            for job in owned.in_hand.values()
+            if isinstance(job, PassedOn)
+        ]
+        return sum(len(record.value or b"") for record in (*waiting, *moving)) < _ENOUGH_BYTES
 
     def note(self, passed: PassedOn) -> None:
         """Note that a job is done here or, as it could not be passed on, give it back to its partition."""

@@ -29,6 +29,8 @@ MINE, THEIRS = TopicPartition("jobs", 0), TopicPartition("jobs", 1)
 #: A commit of a process that has nothing to do, and of one that has no free thread.
 IDLE = commit_metadata.encode(Progress((), 5), CrashCounts(True, {}, "other"))
 BUSY = commit_metadata.encode(Progress((), 5), CrashCounts(True, {}, "other"), Load(busy=True))
+#: The value of a job about as large as they may be: sixteen are as many bytes as a poll brings.
+LARGE = b"x" * 1024 * 1024
 
 
 class Future:
@@ -98,6 +100,9 @@ class World:
         for _ in range(5):
             self.look()
 
+    def wants_records(self) -> bool:
+        return self.passing.wants_records({MINE: self.owned})
+
     def is_busy(self) -> bool:
         return self.owned.busy
 
@@ -114,7 +119,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def record(offset: int, *, key: bytes = b"", **more: Any) -> Consumed:
     message_id = b"id-%d" % offset
     headers = [("message-id", message_id), ("traceparent", b"00-1")]
-    return Consumed("jobs", 0, offset, key=key or message_id, value=b"%d" % offset, headers=headers, **more)
+    more = {"value": b"%d" % offset} | more
+    return Consumed("jobs", 0, offset, key=key or message_id, headers=headers, **more)
 
 
 def test_a_job_that_has_waited_goes_to_a_process_with_a_free_thread_as_it_is(world: World) -> None:
@@ -167,6 +173,36 @@ def test_a_job_with_a_key_stays_with_all_behind_it(world: World) -> None:
     assert [each.offset for each in world.owned.buffer] == [2, 3]
 
 
+def test_large_jobs_that_have_to_stay_do_not_fill_the_memory(world: World) -> None:
+    """A poll stops at its own bound of bytes; without one here, polls would follow up to 500 records."""
+    world.fetch(map(record, range(2)))
+    assert world.hand_out().start()
+    world.hand_out()
+    world.wait_long()
+    polls = 0
+    while world.wants_records():
+        polls += 1
+        world.fetch(record(2 + 16 * polls + n, key=b"user:42", value=LARGE) for n in range(16))
+        world.look()
+    assert polls == 1
+    assert world.values == [b"1"]
+
+
+def test_large_jobs_on_their_way_do_not_fill_the_memory(world: World) -> None:
+    world.fetch([record(0), *(record(1 + n, value=LARGE) for n in range(17))])
+    assert world.hand_out().start()
+    world.hand_out()
+    world.wait_long()
+    world.wait_long()
+    assert len(world.sent) == 17
+    assert not world.owned.buffer
+    assert not world.wants_records()
+    for future in world.futures[:2]:
+        future.calls["callback"](None)
+        world.note()
+    assert world.wants_records()
+
+
 def test_a_batch_that_cannot_be_read_and_a_tombstone_stay(world: World) -> None:
     for stays in (record(1, unreadable="no such codec"), Consumed("jobs", 0, 1, value=None)):
         world.owned.buffer.clear()
@@ -215,14 +251,14 @@ def test_a_busy_process_says_so_until_a_thread_takes_out_what_was_taken_back(wor
     short = world.hand_out()
     world.wait_long()
     assert world.is_busy()
-    assert world.passing.wants_records({MINE: world.owned})
+    assert world.wants_records()
     world.look(in_hand=1)
     assert world.is_busy()
     assert not short.start()
     short.ack()
     world.look(in_hand=1)
     assert not world.is_busy()
-    assert not world.passing.wants_records({MINE: world.owned})
+    assert not world.wants_records()
 
 
 def test_no_commits_are_read_while_the_group_settles(world: World) -> None:
