@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import Any
 
@@ -23,6 +24,12 @@ def number_of(record: Incoming) -> dramatiq.Message[Any]:
     return dramatiq.Message("", "work", (number,), {}, {}, f"n{number}", record.timestamp_ms)
 
 
+def noise(seed: int, count: int) -> bytes:
+    """Blanks that ``int`` passes over, and of which no codec saves more than two thirds."""
+    blanks = b" \t\n\r\v\f"
+    return random.Random(seed).randbytes(count).translate(bytes(blanks[n % len(blanks)] for n in range(256)))
+
+
 class Numbers:
     """A queue that reads a log of numbers of one partition."""
 
@@ -38,8 +45,8 @@ class Numbers:
 
         broker.prepare()
 
-    def write(self, *numbers: int, codec: str | None = None, blanks: int = 0) -> None:
-        """One batch, as another service writes it."""
+    def write(self, *numbers: int, codec: str | None = None, blanks: int = 0, is_noise: bool = False) -> None:
+        """One batch, as another service writes it; ``is_noise`` if its blanks hardly compress."""
         size = 16_000_000
         options = {
             "compression_type": codec,
@@ -48,7 +55,12 @@ class Numbers:
             "max_request_size": size,
         }
         with foreign_producer(self.broker.cluster, **options) as producer:
-            futures = [producer.send(self.log, b" " * blanks + b"%d" % n, partition=0) for n in numbers]
+            futures = [
+                producer.send(
+                    self.log, (noise(n, blanks) if is_noise else b" " * blanks) + b"%d" % n, partition=0
+                )
+                for n in numbers
+            ]
             producer.flush(60)
             for future in futures:
                 future.get(60)

@@ -18,7 +18,9 @@ class Consumed:
     value: bytes | None = b"value"
     headers: Sequence[tuple[str, bytes | None]] = ()
     unreadable: str | None = None
+    #: Of those that cannot be read, if there are several.
+    first: int | None = None
 
     @property
     def first_offset(self) -> int:
-        return self.offset
+        return self.offset if self.first is None else self.first

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dramatiq
 
-from ..errors import Undecodable, WrongUsage
+from ..errors import MessageTooLarge, Undecodable, WrongUsage
+from ..kafka import TopicPartition
 from ..kafka.batch_reading import read_batch
 from ..records import envelope
 from ..records.consumed import ConsumedRecord
-from ..records.envelope import Record
+from ..records.envelope import Record, require_size
 from ..records.headers import (
     BATCH_HEADER,
     ID_HEADER,
@@ -28,9 +29,13 @@ from ..records.headers import (
     with_origin,
 )
 from ..records.numbers import whole
-from ..topics import Topics
+from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 from .edits import Edit, edited
 from .letter import MAX_REPLAY_TIMES, DeadLetter, Reason
+
+#: Reads the records of a partition from one offset to another, both included; none if the log does not have
+#: all of these offsets any more.
+ReadAgain = Callable[[TopicPartition, int, int], Sequence[ConsumedRecord]]
 
 #: Options that dramatiq's Retries, or the middleware that gave the job up, left behind.
 _FORGOTTEN_OPTIONS = frozenset({"retries", "traceback", "requeue_timestamp"})
@@ -48,7 +53,8 @@ def revived(
     says what to do, if ``edits`` do not fit, the bytes were not kept, or nothing says which queue they are
     for.
     """
-    if (size := text_of(TOO_LONG_HEADER, letter.job_headers)) is not None:
+    size = text_of(TOO_LONG_HEADER, letter.job_headers)
+    if size is not None and text_of(BATCH_HEADER, letter.job_headers) is None:
         raise WrongUsage(
             f"dead letter {letter.id} cannot be replayed: its record was too long, see {letter.origin}; of "
             f"{size} bytes only the beginning is kept: send the job again with a reference to the data, then "
@@ -84,26 +90,51 @@ def queue_of(letter: DeadLetter) -> str:
     return queue
 
 
-def revived_batch(letter: DeadLetter, topics: Topics) -> list[tuple[str, Record]] | None:
+def revived_batch(
+    letter: DeadLetter, topics: Topics, read_again: ReadAgain
+) -> list[tuple[str, Record]] | None:
     """The topics and the records of a batch of the log that could not be read and that a dead letter keeps.
 
-    None if it keeps no batch. Each record goes where it came from; those of a source go to the queue's own
-    topic. Raises WrongUsage if the batch still cannot be read.
+    None if it keeps no batch. Of one that was too long to keep, ``read_again`` reads the records from their
+    log. Each record goes where it came from; those of a source go to the queue's own topic. Raises WrongUsage
+    if the batch still cannot be read, is no longer there, or holds a record that no topic of jobs takes.
     """
-    kept = text_of(BATCH_HEADER, letter.job_headers)
-    if kept is None or text_of(TOO_LONG_HEADER, letter.job_headers) is not None:
+    offsets = text_of(BATCH_HEADER, letter.job_headers)
+    if offsets is None:
         return None
-    try:
-        first, last = map(whole, kept.split("-"))
-        found = read_batch(letter.origin.topic, letter.origin.partition, letter.value or b"")
-    except ValueError as exc:
-        raise WrongUsage(f"dead letter {letter.id} still cannot be read: {exc}") from exc
-    wanted = [record for record in found if first <= record.offset <= last]
-    if why := next((record.unreadable for record in wanted if record.unreadable), None):
-        raise WrongUsage(f"dead letter {letter.id} still cannot be read: {why}")
     topic = topics.jobs(letter.queue) if letter.queue else letter.origin.topic
     source = source_named_in(letter.job_headers)
-    return [(topic, _as_it_was(record, source)) for record in wanted]
+    jobs = []
+    for record in _records_of_batch(letter, offsets, read_again):
+        job = _as_it_was(record, source)
+        try:  # before any is sent: those in front of it would run once more at each replay
+            require_size(job, f"its record at offset {record.offset}", MAX_JOB_BYTES + RETRY_ROOM_BYTES)
+        except MessageTooLarge as exc:
+            raise WrongUsage(f"dead letter {letter.id} cannot be replayed: {exc}") from exc
+        jobs.append((topic, job))
+    return jobs
+
+
+def _records_of_batch(letter: DeadLetter, offsets: str, read_again: ReadAgain) -> list[ConsumedRecord]:
+    origin, size = letter.origin, text_of(TOO_LONG_HEADER, letter.job_headers)
+    try:
+        first, last = map(whole, offsets.split("-"))
+        if size is None:
+            found: Sequence[ConsumedRecord] = read_batch(origin.topic, origin.partition, letter.value or b"")
+        else:
+            found = read_again(TopicPartition(origin.topic, origin.partition), first, last)
+    except ValueError as exc:
+        raise WrongUsage(f"dead letter {letter.id} still cannot be read: {exc}") from exc
+    wanted = [record for record in found if first <= record.offset and record.first_offset <= last]
+    if why := next((record.unreadable for record in wanted if record.unreadable), None):
+        raise WrongUsage(f"dead letter {letter.id} still cannot be read: {why}")
+    if size is not None and not wanted:
+        raise WrongUsage(
+            f"dead letter {letter.id} cannot be replayed: offsets {first} to {last} of {origin.topic}/"
+            f"{origin.partition} are no longer in the log, and of the batch's {size} bytes only the "
+            "beginning is kept: have their records sent again, then discard this"
+        )
+    return wanted
 
 
 def _as_it_was(record: ConsumedRecord, source: str | None) -> Record:

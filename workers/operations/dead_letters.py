@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dramatiq.errors import ActorNotFound
@@ -13,6 +14,7 @@ from ..application import require_queue
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.edits import Edit, check_arguments
 from ..dead_letters.letter import DeadLetter
+from ..dead_letters.log_again import read_again
 from ..dead_letters.reader import Entry
 from ..dead_letters.replay import message_of, queue_of, revived, revived_batch
 from ..dead_letters.resolving import Resolution, Revive, resolve
@@ -51,9 +53,11 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
     if to is not None:
         require_queue(broker, to)
 
+    in_log = partial(read_again, broker.cluster)
+
     def revive(entry: Entry) -> Sequence[tuple[str, Record]]:
         letter = entry.letter
-        batch = None if to or edits else revived_batch(letter, broker.topics)
+        batch = None if to or edits else revived_batch(letter, broker.topics, in_log)
         if batch is not None:
             return batch
         if to is None:

@@ -25,6 +25,8 @@ _MAX_KEPT_BYTES = MAX_JOB_BYTES + RETRY_ROOM_BYTES
 _BEGINNING_BYTES = 16 * 1024
 #: The longest header of such a record that is kept.
 _MAX_HEADER_BYTES = 1024
+#: Headers that say how much of the record a letter keeps.
+_MARKS = frozenset({TOO_LONG_HEADER, BATCH_HEADER})
 
 
 def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, source: str | None) -> Record:
@@ -37,11 +39,12 @@ def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, sourc
     that are no job, or that would be too long as one, stay as they are. Any record can be too long even so,
     for Kafka checks the size of the compressed batch: then only its place, its size and a beginning of its
     bytes are kept, as a partition must never stop for a dead letter that no topic takes. The same holds for
-    a batch of the log that could not be read.
+    a batch of a source's log that could not be read.
     """
     if record.unreadable is not None:
         return _batch_of(record, source)
-    headers = job_headers_of(record)
+    # A record of others may have headers of these names, which would say of its letter what is not so.
+    headers = [header for header in job_headers_of(record) if header[0] not in _MARKS]
     if source is None:
         return _bounded(Record(record.key, record.value, headers))
     job = _job_of(message)
@@ -50,7 +53,7 @@ def kept_of(record: ConsumedRecord, message: dramatiq.Message[Any] | None, sourc
         kept = Record(job.key, job.value, [*job.headers, *others])
         if envelope.size_of(kept) <= _MAX_KEPT_BYTES:
             return kept
-    others = [header for header in headers if header[0] not in {SOURCE_HEADER, TOO_LONG_HEADER}]
+    others = [header for header in headers if header[0] != SOURCE_HEADER]
     mark = (SOURCE_HEADER, source.encode())
     return _bounded(Record(record.key or b"", record.value, [mark, *others]))
 
@@ -72,7 +75,7 @@ def _short(headers: Headers) -> Headers:
     room = _BEGINNING_BYTES
     for name, value in headers:
         taken = len(name) + len(value)
-        if name != TOO_LONG_HEADER and taken <= min(room, _MAX_HEADER_BYTES):
+        if taken <= min(room, _MAX_HEADER_BYTES):
             kept.append((name, value))
             room -= taken
     return kept
@@ -81,7 +84,9 @@ def _short(headers: Headers) -> Headers:
 def _batch_of(record: ConsumedRecord, source: str | None) -> Record:
     marks = [] if source is None else [(SOURCE_HEADER, source.encode())]
     marks.append((BATCH_HEADER, f"{record.first_offset}-{record.offset}".encode()))
-    return _bounded(Record(b"", record.value, marks))
+    kept = Record(b"", record.value, marks)
+    # Any batch of a topic of ours is kept whole, as it is trimmed there. Only a source's may be longer.
+    return kept if len(record.value or b"") <= _MAX_KEPT_BYTES else _bounded(kept)
 
 
 def _job_of(message: dramatiq.Message[Any] | None) -> Record | None:

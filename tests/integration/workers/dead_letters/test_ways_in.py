@@ -20,19 +20,21 @@ from dramatiq import Worker
 from typer.testing import CliRunner
 
 from tests.helpers.kafka_reading import committed_position, letters_of, read_topic
+from tests.helpers.numbers import noise
 from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker, application
 from workers.cli.dead_letters import commands
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.topic.letter_record import encode
-from workers.kafka import OffsetAndMetadata, TopicPartition, connect_consumer
+from workers.kafka import OffsetAndMetadata, TopicPartition, connect_consumer, create_missing_topics
 from workers.partitions import commit_metadata
 from workers.partitions.crash_counts import CrashCounts
 from workers.partitions.ledger import Progress
 from workers.records import envelope
 from workers.records.envelope import Record
 from workers.records.sources import Incoming
+from workers.topics import TopicSpec
 
 StartWorker = Callable[[KafkaBroker], Worker]
 #: More than any topic of ours takes, once it is unpacked.
@@ -53,6 +55,9 @@ class House:
         self.mended = False
         self.ran: list[int] = []
         self.log = broker.topics.named("numbers")
+        # Others may have given their topic a larger limit than ours have.
+        log = TopicSpec(self.log, 1, config={"max.message.bytes": "8000000"})
+        create_missing_topics(broker.cluster, [log])
         broker.add_source("default", self.log, number_of, retention_ms=86_400_000)
 
         @dramatiq.actor(broker=broker, actor_name="work", max_retries=0)
@@ -204,6 +209,15 @@ def batch_of_delay_without_its_codec(house: House) -> None:
     house.patch.setattr(kafka.codec, "zstd", None)
 
 
+def long_batch_of_source_without_its_codec(house: House) -> None:
+    options = {"compression_type": "zstd", "linger_ms": 1_000, "batch_size": 16_000_000}
+    with foreign_producer(house.broker.cluster, **options, max_request_size=16_000_000) as producer:
+        for number in range(8):
+            producer.send(house.log, noise(number, 900_000) + b"%d" % number)
+        producer.flush(60)
+    house.patch.setattr(kafka.codec, "zstd", None)
+
+
 @dataclass(frozen=True)
 class Way:
     """``replay``: the job runs once its cause is mended, or comes back as it was; or what the error says."""
@@ -243,6 +257,7 @@ WAYS = [
     ),
     Way(batch_without_its_codec, Reason.UNDECODABLE, None, "default", "still cannot be read"),
     Way(batch_of_delay_without_its_codec, Reason.UNDECODABLE, None, None, "still cannot be read"),
+    Way(long_batch_of_source_without_its_codec, Reason.UNDECODABLE, None, "default", "still cannot be read"),
     Way(too_long, Reason.FAILED, "work", "default", BEGINNING),
     Way(
         too_long_garbage,

@@ -19,11 +19,13 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import Reason
 from workers.dead_letters.replay import message_of
-from workers.kafka import delete_records_below
+from workers.kafka import create_missing_topics, delete_records_below
 from workers.kafka.topic_reader import TopicReader
 from workers.local_kafka import LocalKafka
 from workers.operations.doctor import examine
 from workers.operations.queue_status import QueueStatus
+from workers.records.headers import TOO_LONG_HEADER, text_of
+from workers.topics import TopicSpec
 
 StartWorker = Callable[[KafkaBroker], Worker]
 
@@ -73,6 +75,51 @@ def test_a_codec_that_is_missing_stops_nothing_and_is_read_again_once_it_is_ther
     assert numbers.replay([entry]).done == 1
     wait_for(lambda: numbers.ran == Counter([1, 2, 3, 4]))
     assert numbers.letters() == []
+
+
+@pytest.fixture
+def long_batch(broker: KafkaBroker) -> Numbers:
+    """The numbers 1 to 8, in one batch of more than a dead letter keeps."""
+    log = TopicSpec(broker.topics.named("numbers"), 1, config={"max.message.bytes": "8000000"})
+    create_missing_topics(broker.cluster, [log])
+    numbers = Numbers(broker)
+    numbers.write(*range(1, 9), codec="zstd", blanks=900_000, is_noise=True)
+    return numbers
+
+
+def test_a_batch_that_is_too_long_to_keep_is_read_again_from_its_log(
+    long_batch: Numbers, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = long_batch
+    numbers.write(9)
+    with monkeypatch.context() as patch:
+        patch.setattr(kafka.codec, "zstd", None)
+        start_worker(numbers.broker)
+        wait_for(lambda: numbers.ran == Counter([9]))
+        [entry] = wait_for(numbers.letters)
+        assert "offsets 0 to 7, cannot be read" in (entry.letter.exception_message or "")
+        assert int(text_of(TOO_LONG_HEADER, entry.letter.job_headers) or 0) > 2_000_000
+        failed = numbers.replay([entry])
+        assert (failed.done, failed.failed) == (0, 1)
+        assert "still cannot be read: the batch of" in str(failed.failures[0][1])
+    assert numbers.replay([entry]).done == 1
+    wait_for(lambda: numbers.ran == Counter(range(1, 10)))
+    assert numbers.letters() == []
+
+
+def test_one_that_its_log_does_not_hold_any_more_is_told(
+    long_batch: Numbers, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = long_batch
+    with monkeypatch.context() as patch:
+        patch.setattr(kafka.codec, "zstd", None)
+        start_worker(numbers.broker)
+        [entry] = wait_for(numbers.letters)
+    delete_records_below(numbers.broker.cluster, {TopicPartition(numbers.log, 0): 5})
+    failed = numbers.replay([entry])
+    assert (failed.done, failed.failed) == (0, 1)
+    assert f"offsets 0 to 7 of {numbers.log}/0 are no longer in the log" in str(failed.failures[0][1])
+    assert not numbers.ran
 
 
 def test_a_missing_codec_under_a_full_prefetch_ends_and_stops(
