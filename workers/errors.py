@@ -42,6 +42,10 @@ class LogWentBack(KafkaUnreachable):
     """The end of a log was lost, or the topic was made again; the consumer begins anew where it ends."""
 
 
+class LogUnreadable(KafkaUnreachable):
+    """A broker cannot read a log on its own disk; look at the disk of the partition's leader."""
+
+
 class AuthenticationFailed(KafkaUnreachable):
     """Kafka refused the user or the password; check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD."""
 

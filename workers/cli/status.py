@@ -19,6 +19,8 @@ from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
 from ..display.progress import progress
 from ..display.times import length_of_time
+from ..errors import LogUnreadable
+from ..operations.first_records import Unreadable
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
 from .controls.status_lines import Found, Looks, now_ms
 from .terminal import console, visible
@@ -60,7 +62,9 @@ class _Look:
         self._queues = sorted(broker.queues)
         self._reader = reader
         self._counts = Counts(broker.cluster, broker.topics.dead_letters)
-        self._dead_letters: Counter[str] = Counter()
+        self._dead_letters: Counter[str] | None = Counter()
+        #: Why they cannot be counted.
+        self._uncounted: str | None = None
         self._count_at = 0.0
 
     def read(self) -> _Status:
@@ -69,25 +73,35 @@ class _Look:
         return _Status(
             self._reader.read(self._queues),
             self._reader.read_delayed(),
+            self._reader.unreadable_delays(),
             self._read_dead_letters(),
+            self._uncounted,
             self._controls.read(),
             others,
         )
 
-    def _read_dead_letters(self) -> Counter[str]:
+    def _read_dead_letters(self) -> Counter[str] | None:
         started = time.monotonic()
         if started >= self._count_at:
-            with progress("counting dead letters") as advance:
-                self._dead_letters = self._counts.count(advance)
+            self._uncounted = None
+            try:
+                with progress("counting dead letters") as advance:
+                    self._dead_letters = self._counts.count(advance)
+            except LogUnreadable as exc:  # the rest of the status shows what it does to the queues
+                self._dead_letters, self._uncounted = None, str(exc)
             # If there are very many, counting them must not keep the cluster busy.
             self._count_at = time.monotonic() + _COUNT_SHARE * (time.monotonic() - started)
         return self._dead_letters
 
 
 class _Status(NamedTuple):
+    """``dead_letters`` is None if they cannot be counted; ``uncounted`` then says why."""
+
     queues: Sequence[QueueStatus]
     delayed: DelayedStatus
-    dead_letters: Counter[str]
+    unreadable_delays: Sequence[Unreadable]
+    dead_letters: Counter[str] | None
+    uncounted: str | None
     controls: Found
     others: Mapping[str, tuple[str, Mapping[str, object]]]
 
@@ -117,9 +131,13 @@ def _status_view(found: _Status) -> Group:
         if queue.held_up
     ]
     lines += [f"queue {queue.queue}: {place}" for queue in found.queues for place in queue.unreadable]
+    lines += [f"delayed: {place}" for place in found.unreadable_delays]
+    if found.uncounted is not None:
+        lines.append(f"dead letters: {found.uncounted}")
     lines += [f"queue {queue.queue}: {record}" for queue in found.queues for record in queue.expiring]
     shown = {queue.queue for queue in found.queues}
-    elsewhere = {queue: count for queue, count in found.dead_letters.items() if queue not in shown}
+    counted = found.dead_letters or Counter()
+    elsewhere = {queue: count for queue, count in counted.items() if queue not in shown}
     if elsewhere:
         named = ", ".join(f"{count} of {queue or 'no queue'}" for queue, count in sorted(elsewhere.items()))
         lines.append(f"dead letters of queues that are not declared here: {named}")
@@ -148,7 +166,7 @@ def _status_table(found: _Status) -> Table:
             str(queue.consumers),
             str(queue.waiting),
             str(queue.running),
-            str(found.dead_letters[queue.queue]),
+            "?" if found.dead_letters is None else str(found.dead_letters[queue.queue]),
             _oldest(queue),
             str(queue.untrimmed),
         )
@@ -166,12 +184,14 @@ def _oldest(queue: QueueStatus) -> str:
 
 
 def _print_json(found: _Status) -> None:
+    counted = found.dead_letters
     shown = {
         "queues": [
-            asdict(queue) | {"dead_letters": found.dead_letters[queue.queue]} for queue in found.queues
+            asdict(queue) | {"dead_letters": None if counted is None else counted[queue.queue]}
+            for queue in found.queues
         ],
-        "delayed": asdict(found.delayed),
-        "dead_letters": dict(found.dead_letters),
+        "delayed": asdict(found.delayed) | {"unreadable": [asdict(one) for one in found.unreadable_delays]},
+        "dead_letters": None if counted is None else dict(counted),
         **found.controls.as_json(now_ms()),
         **{name: values for name, (_, values) in found.others.items()},
     }

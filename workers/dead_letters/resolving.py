@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import KafkaUnreachable, NotAuthorized, TopicsMissing, WorkersError
+from ..errors import KafkaUnreachable, LogUnreadable, NotAuthorized, TopicsMissing, WorkersError
 from ..kafka import Cluster, awaited
 from ..kafka.producing.producer import DurableProducer
 from ..records.envelope import Record
@@ -62,7 +62,8 @@ class Resolution:
 
 
 def _is_away(error: WorkersError) -> bool:
-    return isinstance(error, KafkaUnreachable) and not isinstance(error, TopicsMissing | NotAuthorized)
+    answers = isinstance(error, TopicsMissing | NotAuthorized | LogUnreadable)
+    return isinstance(error, KafkaUnreachable) and not answers
 
 
 def resolve(

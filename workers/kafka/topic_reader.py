@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from ..errors import KafkaUnreachable, TopicsMissing
+from ..errors import KafkaUnreachable, LogUnreadable, TopicsMissing
 from ..records.consumed import ConsumedRecord
 from . import (
     Cluster,
@@ -198,7 +198,7 @@ class TopicReader:
                 moved_at = time.monotonic()
             elif places := unreadable_places(self._client):
                 partition, place = next(iter(places.items()))
-                raise KafkaUnreachable(
+                raise LogUnreadable(
                     f"Kafka at {self._cluster.address} cannot read {partition.topic}/{partition.partition} "
                     f"at offset {place.offset} ({place.why}); look at the disk of its leader"
                 )

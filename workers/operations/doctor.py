@@ -17,11 +17,12 @@ from types import ModuleType
 from ..application import DOCTOR_GROUP, additions, is_chatbot, load_application
 from ..broker.kafka_broker import KafkaBroker
 from ..display.lists import few
-from ..errors import WorkersError, settings_problems
+from ..errors import LogUnreadable, WorkersError, settings_problems
 from ..kafka import Cluster, cluster_rights, missing_codecs
 from ..kafka.abilities import Lack, lacks
 from ..kafka.patches.supported import REQUIREMENT
 from ..kafka.security.tls import days_left
+from ..kafka.topic_reader import TopicReader
 from ..rights import Role, needed_rights
 from ..runtime.interrupts import was_interrupted
 from ..topics import actions_spec
@@ -29,6 +30,8 @@ from .queue_status import StatusReader
 from .right_check import check_rights
 from .topic_check import Checked, check
 
+#: How long the look for damage in one topic may take.
+_LOOK_S = 5.0
 #: A certificate that is valid for fewer days is a finding.
 _DAYS_NEEDED = 14
 #: The attribute of a module that holds its own checks.
@@ -211,6 +214,23 @@ def _damage(broker: KafkaBroker) -> Iterator[Finding]:
         for queue in reader.read(sorted(broker.queues)):
             yield from (Finding("logs", False, str(place)) for place in queue.unreadable)
             yield from (Finding("retention", False, str(record)) for record in queue.expiring)
+        yield from (Finding("logs", False, str(place)) for place in reader.unreadable_delays())
+    topics = broker.topics
+    for topic in (topics.dead_letters, topics.control, topics.actions, topics.fleet, topics.stats):
+        with suppress(WorkersError):  # as above
+            yield from _damage_of(broker.cluster, topic)
+
+
+def _damage_of(cluster: Cluster, topic: str) -> Iterator[Finding]:
+    """Read a topic to its end, or until time is over."""
+    deadline = time.monotonic() + _LOOK_S
+    try:
+        with TopicReader(cluster, topic) as reader:
+            for _ in reader.read_to_end():
+                if time.monotonic() > deadline:
+                    return
+    except LogUnreadable as exc:
+        yield Finding("logs", False, str(exc))
 
 
 def _found(name: str, call: Callable[[], str]) -> Finding:

@@ -9,26 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..delays.tiers import Tier
-from ..kafka import (
-    Cluster,
-    KafkaConsumer,
-    TopicPartition,
-    connect_admin,
-    connect_consumer,
-    kafka_errors,
-    patiently,
-    read_up_to,
-    readable_from,
-    unreadable_places,
-)
+from ..kafka import Cluster, TopicPartition, connect_admin, patiently
 from ..partitions.lag import Partition, by_topic, committed_by, read_logs, with_commits
 from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
 from ..topics import Topics
 from .expiring import Expiring, Retentions, expiring
-
-#: How long reading the oldest jobs may take.
-_OLDEST_TIMEOUT_S = 5.0
+from .first_records import FirstRecords, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +30,6 @@ class OldestJob:
     age_s: float
     #: Whether a worker has it; otherwise it waits.
     in_hand: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A place in a log that Kafka cannot read, so that nothing behind it is done.
-
-    From ``readable_from`` on it can be read again; that is the log's end if nothing behind the place can.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    why: str
-    readable_from: int
-
-    def __str__(self) -> str:
-        return (
-            f"Kafka cannot read {self.topic}/{self.partition} at offset {self.offset} ({self.why}): nothing "
-            "behind it is done. Let another replica lead the partition; if none is sound, give the records "
-            f"before offset {self.readable_from} up: kafka-delete-records with that offset"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +81,9 @@ class StatusReader:
         self._cluster = cluster
         self._topics_of = topics_of
         self._topics = topics
-        self._tiers = tiers
+        self._delay_topics = [topics.delay(tier.name) for tier in tiers]
         self._admin: Any = None
-        self._consumer: KafkaConsumer | None = None
+        self._first = FirstRecords(cluster)
         self._retentions = Retentions()
 
     def __enter__(self) -> Self:
@@ -128,8 +94,7 @@ class StatusReader:
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._admin.close()
-        if self._consumer is not None:
-            self._consumer.close()
+        self._first.close()
 
     def read(self, queues: Sequence[str]) -> list[QueueStatus]:
         """The queues in their order; one whose topic does not exist has 0 partitions.
@@ -148,11 +113,25 @@ class StatusReader:
         """All jobs that wait in delay topics. Raises KafkaUnreachable or NotAuthorized."""
         return patiently(self._cluster, "read the status of delayed jobs", self._read_delayed)
 
+    def unreadable_delays(self) -> list[Unreadable]:
+        """The places in delay topics from which no mover gets the job that is next to move.
+
+        Raises KafkaUnreachable or NotAuthorized.
+        """
+        return patiently(self._cluster, "look at the delay topics", self._unreadable_delays)
+
+    def _unreadable_delays(self) -> list[Unreadable]:
+        committed = committed_by(self._admin, self._topics.movers)
+        logs = read_logs(self._admin, self._delay_topics, with_stable_ends=True)
+        waiting = {name: log for name, log in with_commits(logs, committed).items() if log.not_done}
+        _, stuck = self._first.read({name: log.first_undone for name, log in waiting.items()})
+        return self._first.unreadable(stuck, waiting)
+
     def _read_delayed(self) -> DelayedStatus:
         group = self._topics.movers
         committed = committed_by(self._admin, group)
         members = self._admin.describe_groups([group])[group]["members"]
-        logs = read_logs(self._admin, [self._topics.delay(tier.name) for tier in self._tiers])
+        logs = read_logs(self._admin, self._delay_topics)
         jobs = sum(partition.not_done for partition in with_commits(logs, committed).values())
         return DelayedStatus(jobs, len(members))
 
@@ -182,7 +161,7 @@ class StatusReader:
         in_hand = sum(partition.in_hand for partition in partitions.values()) if members else 0
         total = sum(partition.not_done for partition in partitions.values())
         busy = {name: partition for name, partition in partitions.items() if partition.not_done}
-        records, stuck = self._records({name: partition.first_undone for name, partition in busy.items()})
+        records, stuck = self._first.read({name: partition.first_undone for name, partition in busy.items()})
         retention_s = self._retentions.of(self._admin, {record.topic for record in records})
         status = QueueStatus(
             queue=queue,
@@ -193,57 +172,10 @@ class StatusReader:
             untrimmed=sum(found.untrimmed for name, found in partitions.items() if name.topic == own),
             oldest=_oldest(records, busy, has_members=bool(members)),
             held_up=sum(partition.held_up for partition in partitions.values()),
-            unreadable=self._unreadable(stuck, busy),
+            unreadable=self._first.unreadable(stuck, busy),
             expiring=expiring(records, retention_s, time.time()),
         )
         return status, _partition_statuses(partitions, members)
-
-    def _unreadable(
-        self, stuck: Mapping[TopicPartition, tuple[int, str]], busy: Mapping[TopicPartition, Partition]
-    ) -> list[Unreadable]:
-        """The places that nothing can be read from, but those that only wait for a transaction's end."""
-        with kafka_errors(self._cluster, "look for readable records"):
-            return [
-                Unreadable(
-                    name.topic,
-                    name.partition,
-                    offset,
-                    why,
-                    readable_from(self._consumer, name, offset, busy[name].end),
-                )
-                for name, (offset, why) in stuck.items()
-                if busy[name].held_up < busy[name].end - offset
-            ]
-
-    def _records(
-        self, wanted: Mapping[TopicPartition, int]
-    ) -> tuple[list[ConsumedRecord], dict[TopicPartition, tuple[int, str]]]:
-        """The record at each offset, or behind it; and the places that nothing can be read from."""
-        if not wanted:
-            return [], {}
-        if self._consumer is None:
-            self._consumer = connect_consumer(self._cluster, None, max_poll_records=1)
-        consumer = self._consumer
-        found: list[ConsumedRecord] = []
-        with kafka_errors(self._cluster, "read the oldest jobs"):
-            consumer.assign(list(wanted))
-            consumer.resume(*wanted)
-            for name, offset in wanted.items():
-                consumer.seek(name, offset)
-            deadline = time.monotonic() + _OLDEST_TIMEOUT_S
-            while (
-                len(found) + len(places := unreadable_places(consumer)) < len(wanted)
-                and time.monotonic() < deadline
-            ):
-                for name, records in consumer.poll(timeout_ms=200).items():
-                    found.append(records[0])
-                    consumer.pause(name)
-            stuck = {name: (place.offset, place.why) for name, place in places.items()}
-            read = {TopicPartition(record.topic, record.partition) for record in found} | stuck.keys()
-            for name, reached in read_up_to(consumer).items():
-                if name not in read and reached.offset == wanted[name]:
-                    stuck[name] = (wanted[name], f"it gives no record in {_OLDEST_TIMEOUT_S:g} s")
-        return found, stuck
 
 
 def _oldest(

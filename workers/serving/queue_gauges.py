@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ..broker.kafka_broker import KafkaBroker
 from ..dead_letters.reader import Counts
-from ..errors import NotAuthorized, WorkersError
+from ..errors import LogUnreadable, NotAuthorized, WorkersError
 from ..measures.families import Family
 from ..operations.queue_status import DelayedStatus, QueueStatus, StatusReader
 from ..operations.scaling import paused_queues, startable
@@ -109,10 +109,10 @@ class QueueGauges:
         return gauges(queues or (), delayed, self._dead_letters, paused_queues(self._broker))
 
     def _unless_refused(self, what: str, read: Callable[[], T]) -> T | None:
-        """What is read; None, and once a warning, if this user may not."""
+        """What is read; None, and once a warning, if this user may not, or Kafka cannot read it itself."""
         try:
             return read()
-        except NotAuthorized as exc:
+        except (NotAuthorized, LogUnreadable) as exc:
             if what not in self._refused:
                 self._refused.add(what)
                 logger.warning("no figures of the %s here, the others are shown: %s", what, exc)

@@ -19,11 +19,13 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import Reason
 from workers.dead_letters.replay import message_of
+from workers.errors import LogUnreadable
 from workers.kafka import create_missing_topics, delete_records_below
 from workers.kafka.topic_reader import TopicReader
 from workers.local_kafka import LocalKafka
 from workers.operations.doctor import examine
-from workers.operations.queue_status import QueueStatus
+from workers.operations.queue_status import QueueStatus, StatusReader
+from workers.records.envelope import Record
 from workers.records.headers import TOO_LONG_HEADER, text_of
 from workers.topics import TopicSpec
 
@@ -224,6 +226,32 @@ def test_a_log_that_kafka_itself_cannot_read_is_named_and_stops_no_other_partiti
     readable = {4: [30, 40, 50], 5: [40, 50], 6: [50]}[place.readable_from]
     wait_for(lambda: numbers.ran == Counter([10, 11, 1, *readable]))
     wait_for(lambda: not numbers.status().unreadable)
+    broker.close()
+
+
+@pytest.mark.long
+def test_delayed_jobs_and_dead_letters_that_kafka_itself_cannot_read_are_named(
+    own_kafka: LocalKafka, namespace: str
+) -> None:
+    broker = KafkaBroker(Cluster((own_kafka.bootstrap_servers,)), namespace=namespace, partitions=1)
+    numbers = Numbers(broker)
+    message: dramatiq.Message[None] = dramatiq.Message("default", "work", (1,), {}, {})
+    for _ in range(3):
+        broker.enqueue(message.copy(), delay=300_000)
+        broker.producer.deliver(broker.topics.dead_letters, Record(b"k", b"{}", []))
+    delay = broker.topics.delay("4m")
+    for topic in (delay, broker.topics.dead_letters):
+        with segment_of(own_kafka, topic).open("r+b") as file:
+            file.seek(8)
+            file.write((3).to_bytes(4, "big"))  # as the length of the first batch
+    with StatusReader(broker.cluster, broker.topics, broker.delay_tiers, broker.topics_of) as reader:
+        [place] = reader.unreadable_delays()
+        assert (place.topic, place.partition, place.offset) == (delay, 0, 0)
+        with pytest.raises(LogUnreadable, match=f"cannot read {broker.topics.dead_letters}/0 at offset 0"):
+            numbers.letters()
+        # What is told to be done helps.
+        delete_records_below(broker.cluster, {TopicPartition(delay, 0): place.readable_from})
+        wait_for(lambda: reader.unreadable_delays() == [])
     broker.close()
 
 

@@ -14,7 +14,7 @@ from workers.dead_letters import resolving
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.reader import Entry
 from workers.dead_letters.resolving import Resolution, resolve
-from workers.errors import WorkersError
+from workers.errors import LogUnreadable, WorkersError
 from workers.kafka.producing.producer import DurableProducer
 from workers.records.envelope import Record
 
@@ -84,6 +84,18 @@ def test_a_letter_whose_job_or_tombstone_is_refused_stays_and_stops_no_other() -
     assert (resolution.done, resolution.failed) == (1, 2)
     assert [one for one, _ in resolution.failures] == ["a", "b"]
     assert "send dead a" not in producer.told
+
+
+@pytest.mark.usefixtures("batches_of_one")
+def test_a_letter_whose_batch_kafka_cannot_read_on_its_disk_any_more_stops_no_other() -> None:
+    def read_again(one: Entry) -> list[tuple[str, Record]]:
+        if one.letter.id == "a":
+            raise LogUnreadable
+        return job(one)
+
+    resolution = Resolution()
+    resolve(cast(DurableProducer, Producer()), "dead", map(entry, "abc"), read_again, resolution)
+    assert (resolution.done, resolution.failed, resolution.away) == (2, 1, None)
 
 
 @pytest.mark.usefixtures("batches_of_one")

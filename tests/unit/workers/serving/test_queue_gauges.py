@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -12,7 +12,7 @@ from workers import KafkaBroker
 from workers.controls.controls import Controls
 from workers.controls.state import State
 from workers.dead_letters.reader import Counts
-from workers.errors import NotAuthorized
+from workers.errors import LogUnreadable, NotAuthorized
 from workers.operations.queue_status import DelayedStatus, QueueStatus, StatusReader
 from workers.serving.queue_gauges import QueueGauges
 
@@ -28,6 +28,10 @@ class Clock:
 
 def refuse(*_: object) -> None:
     raise NotAuthorized("the user may not read that")
+
+
+def cannot_read(*_: object) -> None:
+    raise LogUnreadable("Kafka cannot read that")
 
 
 @pytest.fixture
@@ -48,10 +52,17 @@ def names(gauges: QueueGauges) -> set[str]:
     return {family.name for family in gauges.families()}
 
 
-def test_only_the_figure_that_is_refused_is_left_out_and_warned_of_once(
-    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("count", "why"), [(refuse, "the user may not read that"), (cannot_read, "Kafka cannot read that")]
+)
+def test_only_the_figure_that_cannot_be_read_is_left_out_and_warned_of_once(
+    broker: KafkaBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    count: Callable[..., None],
+    why: str,
 ) -> None:
-    monkeypatch.setattr(Counts, "count", refuse)
+    monkeypatch.setattr(Counts, "count", count)
     clock = Clock()
     gauges = QueueGauges(broker, clock)
     assert "workers_queue_not_done" in names(gauges)
@@ -61,7 +72,7 @@ def test_only_the_figure_that_is_refused_is_left_out_and_warned_of_once(
     assert "workers_dead_letters" not in names(gauges)
     gauges.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "no figures of the dead letters here, the others are shown: the user may not read that"
+        f"no figures of the dead letters here, the others are shown: {why}"
     ]
 
 
