@@ -70,6 +70,20 @@ def test_a_record_without_a_row_is_told_at_once() -> None:
     assert told[0].startswith("log/0/0: the record is no CloudEvent")
 
 
+def test_a_batch_that_cannot_be_read_is_told_with_its_reason_and_hides_no_other(database: Database) -> None:
+    why = "the batch of log/0, offsets 3 to 9, cannot be read: no such codec"
+    # Whatever its bytes are by chance.
+    batch = Consumed("log", 0, 9, value=record_of(an_event()).value, unreadable=why, first=3)
+    behind = record_of(an_event(todo=a_todo(id="behind")))
+    sound = Consumed("log", 0, 10, key=behind.key, value=behind.value, headers=behind.headers)
+    told: list[str] = []
+    done = rebuild(AuditStore(database), [batch, sound], now=lambda: NOON, tell=told.append)
+    assert told == [f"log/0/9: {why}"]
+    assert (done.records, done.problems) == (2, 1)
+    (row,) = newest(database, AuditFilter())
+    assert row["todo_id"] == "behind"
+
+
 def test_a_topic_that_does_not_exist_is_said(
     cluster: Cluster, namespace: str, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
