@@ -16,6 +16,7 @@ from tests.helpers.numbers import Numbers
 from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
+from workers.consumer.queue_consumer import QueueConsumer
 from workers.errors import WorkersError
 from workers.kafka import connect_admin, create_missing_topics, delete_records_below
 from workers.topics import TopicSpec, log_config
@@ -86,6 +87,57 @@ def test_records_that_somebody_else_deletes_are_passed(numbers: Numbers, start_w
     numbers.write(11)
     wait_for(lambda: 11 in numbers.ran)
     wait_for(lambda: numbers.waiting() == 0)
+
+
+def deleted_unread(numbers: Numbers, start: int, end: int) -> str:
+    """What the log says if reading would have gone on at ``start``, and goes on at ``end``."""
+    return (
+        f"{end - start} records were deleted unread topic={numbers.log} partition=0, reading went on at "
+        f"offset {start} and goes on at {end}"
+    )
+
+
+def test_a_worker_that_stopped_says_what_was_deleted_in_front_of_its_position(
+    numbers: Numbers, start_worker: StartWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = start_worker(numbers.broker)
+    numbers.write(*range(5))
+    wait_for(lambda: numbers.waiting() == 0)
+    worker.stop()
+    assert numbers.ran == Counter(range(5))
+    numbers.write(*range(5, 40))
+    delete_records_below(numbers.broker.cluster, {TopicPartition(numbers.log, 0): 30})
+    start_worker(numbers.broker)
+    wait_for(lambda: numbers.waiting() == 0)
+    assert numbers.ran == Counter([*range(5), *range(30, 40)])
+    assert caplog.text.count(deleted_unread(numbers, 5, 30)) == 1
+
+
+def test_a_worker_that_is_full_says_what_was_deleted_in_front_of_its_position(
+    numbers: Numbers, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers.write(0)
+    consumer = numbers.broker.consume("default", prefetch=1, timeout=100)
+    assert isinstance(consumer, QueueConsumer)
+    try:
+        messages = (message for message in consumer if message is not None)
+        first = next(messages)
+        fetcher = consumer._poller._client._fetcher
+        # It is full, and the request that was under way when it became so has ended.
+        wait_for(lambda: next(consumer) is None and not fetcher._nodes_with_pending_fetch_requests)
+        numbers.write(*range(1, 40))
+        assert next(consumer) is None
+        delete_records_below(numbers.broker.cluster, {TopicPartition(numbers.log, 0): 30})
+        consumer.ack(first)
+        done = [first.args[0]]
+        while len(done) < 11:
+            message = next(messages)
+            done.append(message.args[0])
+            consumer.ack(message)
+        assert done == [0, *range(30, 40)]
+    finally:
+        consumer.close()
+    assert caplog.text.count(deleted_unread(numbers, 1, 30)) == 1
 
 
 @pytest.mark.parametrize("stamp_ms", [-1, 1, 2_900_000_000_000], ids=["none", "1970", "2061"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -126,6 +126,11 @@ def test_headers_may_be_written_in_any_case_be_null_or_say_it_twice() -> None:
 
 def test_without_a_time_it_is_when_the_record_was_written() -> None:
     assert event_of(structured(time=None))["time"] == "2026-06-01T12:00:00+00:00"
+
+
+def test_without_a_time_and_a_stamp_it_is_as_early_as_can_be_and_still_an_event() -> None:
+    event = parse_event(event_of(structured(time=None)._replace(timestamp_ms=-1)))
+    assert event.time == datetime.fromtimestamp(0, UTC)
 
 
 HALF = "\ud83d"
