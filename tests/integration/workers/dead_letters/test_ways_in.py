@@ -17,6 +17,7 @@ import dramatiq
 import kafka.codec
 import pytest
 from dramatiq import Worker
+from dramatiq.middleware import CurrentMessage
 from typer.testing import CliRunner
 
 from tests.helpers.kafka_reading import committed_position, letters_of, read_topic
@@ -25,6 +26,8 @@ from tests.helpers.other_services import foreign_producer
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker, application
 from workers.cli.dead_letters import commands
+from workers.controls.then import Then
+from workers.dead_letters.filter import Filter
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.dead_letters.topic.letter_record import encode
 from workers.kafka import OffsetAndMetadata, TopicPartition, connect_consumer, create_missing_topics
@@ -44,6 +47,16 @@ TOO_LONG = 3_000_000
 def number_of(record: Incoming) -> dramatiq.Message[Any] | None:
     """The job of a record of the source: a number for ``work``."""
     return dramatiq.Message("", "work", (int(record.value or b""),), {}, {}, f"n{int(record.value or b'')}")
+
+
+class Rejecting(dramatiq.Middleware):
+    """Gives jobs up before they run, without an exception."""
+
+    is_active = False
+
+    def before_process_message(self, _broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        if self.is_active:
+            message.fail()
 
 
 class House:
@@ -73,8 +86,23 @@ class House:
                 broker.enqueue(work.message("x" * 2_000_000))  # type: ignore[arg-type]
             self.ran.append(number)
 
-        self.work, self.follow = work, follow
+        @dramatiq.actor(broker=broker, actor_name="wait", max_retries=0)
+        def wait(number: int) -> None:
+            message: Any = CurrentMessage.get_current_message()
+            message.hold()
+            self.ran.append(number)
+            message.release(None if self.mended else ValueError(f"no {number}"))
+
+        self.work, self.follow, self.wait = work, follow, wait
+        self.rejecting = Rejecting()
+        for middleware in (CurrentMessage(), self.rejecting):
+            broker.add_middleware(middleware)
         broker.prepare()
+
+    def mend(self) -> None:
+        """Let what failed succeed from now on, but bring no codec back and lift no switch."""
+        self.mended, self.rejecting.is_active = True, False
+        self.ran.clear()
 
     def write(self, topic: str, value: bytes | None, *headers: tuple[str, bytes], key: bytes = b"k") -> None:
         self.broker.producer.deliver(topic, Record(key, value, list(headers)))
@@ -109,6 +137,20 @@ def _delay(house: House) -> str:
 
 def failed(house: House) -> None:
     house.broker.enqueue(house.work.message(1))
+
+
+def rejected(house: House) -> None:
+    house.rejecting.is_active = True
+    house.broker.enqueue(house.work.message(1))
+
+
+def held(house: House) -> None:
+    house.broker.controls.switch(Filter(actor="work"), Then.HOLD, who="ann")
+    house.broker.enqueue(house.work.message(1))
+
+
+def released_with_an_error(house: House) -> None:
+    house.broker.enqueue(house.wait.message(1))
 
 
 def expired(house: House) -> None:
@@ -209,6 +251,11 @@ def batch_of_delay_without_its_codec(house: House) -> None:
     house.patch.setattr(kafka.codec, "zstd", None)
 
 
+def batch_of_source_without_its_codec(house: House) -> None:
+    house.write_packed(house.log, b" " * 1_000 + b"7", codec="zstd")
+    house.patch.setattr(kafka.codec, "zstd", None)
+
+
 def long_batch_of_source_without_its_codec(house: House) -> None:
     options = {"compression_type": "zstd", "linger_ms": 1_000, "batch_size": 16_000_000}
     with foreign_producer(house.broker.cluster, **options, max_request_size=16_000_000) as producer:
@@ -233,6 +280,9 @@ RUNS, BACK = "runs", "comes back"
 BEGINNING = "bytes only the beginning is kept: send the job again"
 WAYS = [
     Way(failed, Reason.FAILED, "work", "default", RUNS),
+    Way(rejected, Reason.REJECTED, "work", "default", RUNS),
+    Way(held, Reason.HELD, "work", "default", BACK),
+    Way(released_with_an_error, Reason.FAILED, "wait", "default", RUNS),
     Way(expired, Reason.EXPIRED, "work", "default", BACK),
     Way(unknown_actor, Reason.UNKNOWN_ACTOR, "wrok", "default", BACK),
     Way(invalid_arguments, Reason.INVALID_ARGUMENTS, "work", "default", BACK),
@@ -257,6 +307,7 @@ WAYS = [
     ),
     Way(batch_without_its_codec, Reason.UNDECODABLE, None, "default", "still cannot be read"),
     Way(batch_of_delay_without_its_codec, Reason.UNDECODABLE, None, None, "still cannot be read"),
+    Way(batch_of_source_without_its_codec, Reason.UNDECODABLE, None, "default", "still cannot be read"),
     Way(long_batch_of_source_without_its_codec, Reason.UNDECODABLE, None, "default", "still cannot be read"),
     Way(too_long, Reason.FAILED, "work", "default", BEGINNING),
     Way(
@@ -283,6 +334,10 @@ WAYS = [
 ]
 
 
+def test_there_is_a_way_for_each_reason() -> None:
+    assert {way.reason for way in WAYS} == set(Reason)
+
+
 def the_letter(house: House) -> DeadLetter | None:
     found = letters_of(house.broker)
     return found[0] if found else None
@@ -305,7 +360,7 @@ def test_each_way_in_gives_a_letter_that_can_be_shown_and_replayed_or_says_why_n
     assert shown.exit_code == 0, shown.output
     assert way.actor is None or way.actor in shown.stdout
 
-    house.mended = True
+    house.mend()
     replayed = run("replay", "--all", "--yes")
     if way.replay == RUNS:
         assert (replayed.exit_code, replayed.stderr) == (0, "")
