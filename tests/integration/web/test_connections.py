@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.helpers.waiting import wait_for
 from tests.integration.web.conftest import Publish, RunningBridge, StartBridge, titles, token_of
 from web.live.bridge import Limits
+from web.live.connections.at_once import Connection
 from web.live.protocol import MAX_FRAME_BYTES, MAX_FRAMES_PER_S
 
 ANA = "ana@example.com"
@@ -63,6 +66,40 @@ def test_who_does_not_say_hello_is_sent_away(start_bridge: StartBridge) -> None:
     with bridge.client(ANA) as client:
         client.open()
         assert client.read_to_the_end() == 4001
+
+
+def test_who_pings_and_reads_nothing_instead_of_hello_is_cut_off(start_bridge: StartBridge) -> None:
+    bridge = start_bridge(limits=Limits(hello_within_s=0.2, last_frame_s=0.2))
+    handshake = (
+        f"GET /live HTTP/1.1\r\nHost: {bridge.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: todo.v1\r\n\r\n"
+    )
+    pings = Frame(Opcode.PING, b"x" * 125).serialize(mask=True) * 1_000
+    deadline = time.monotonic() + 30
+    host, _, port = bridge.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        client.sendall(handshake.encode())
+        assert client.recv(12) == b"HTTP/1.1 101"
+        wait_for(lambda: len(bridge.server.server_state.connections) == 1)
+        with suppress(ConnectionError):
+            while time.monotonic() < deadline:
+                client.sendall(pings)
+        wait_for(lambda: not bridge.server.server_state.connections)
+        assert time.monotonic() < deadline
+
+
+def test_who_takes_nothing_any_more_is_cut_off_after_the_time_for_a_last_frame(
+    start_bridge: StartBridge,
+) -> None:
+    bridge = start_bridge(limits=Limits(hello_within_s=2, last_frame_s=0.2))
+    with bridge.client(ANA) as client:
+        client.open()
+        [connection] = bridge.server.server_state.connections
+        assert isinstance(connection, Connection)
+        connection.loop.call_soon_threadsafe(connection.pause_writing)
+        wait_for(lambda: not bridge.server.server_state.connections)
+        assert client.read_to_the_end() == 1006
 
 
 def test_too_many_frames_and_a_second_hello_end_the_connection(bridge: RunningBridge) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from ...access import Access, AccessDenied, Identity
@@ -83,7 +84,9 @@ class LiveSocket:
         try:
             session = await self._greet(receive, pace, writer)
         except _Refused as exc:
-            await finish(exc.ending)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await finish(exc.ending)
             return
         except (_Gone, OSError):
             return
