@@ -15,6 +15,7 @@ from workers.errors import WorkersError
 from ..live.bridge import Bridge
 from ..live.connections.at_once import Connection
 from ..live.protocol import MAX_FRAME_BYTES
+from .http_protocol import HttpProtocol
 
 #: The kernel ends a connection whose client has taken nothing for so long.
 _UNTAKEN_MS = 30_000
@@ -62,6 +63,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=HttpProtocol,
                 ws=Connection,
                 # Deflate takes 100 KB a connection. Our own pings also tell the client that it is connected.
                 ws_per_message_deflate=False,

@@ -11,6 +11,7 @@ import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
+from tests.helpers.in_memory_connection import Clock, Transport, turns
 from web.live.connections.at_once import Connection
 from web.live.protocol import MAX_FRAMES_PER_S
 
@@ -19,59 +20,6 @@ HANDSHAKE = (
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n{}\r\n"
 )
 PING = Frame(Opcode.PING, b"x" * 125).serialize(mask=True)
-
-
-class Transport(asyncio.Transport):
-    """A connection to a client that reads nothing: like asyncio's, it pauses writing above 64 KB."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.connection: Any = None
-        self.written = b""
-        self.written_after_pause = b""
-        self.is_aborted = False
-        self._is_closing = False
-        self._is_lost = False
-
-    def write(self, data: Any) -> None:
-        if len(self.written) > 65_536:
-            self.written_after_pause += data
-        self.written += data
-        if len(self.written) > 65_536:
-            self.connection.pause_writing()
-
-    def abort(self) -> None:
-        self.is_aborted = True
-        self._end()
-
-    def close(self) -> None:
-        self._is_closing = True
-        if len(self.written) <= 65_536:
-            self._end()
-
-    def _end(self) -> None:
-        self._is_closing = True
-        if not self._is_lost:
-            self._is_lost = True
-            asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-class Clock(asyncio.SelectorEventLoop):
-    """A loop whose time is what the test says."""
-
-    now = 1_000.0
-
-    def time(self) -> float:
-        return self.now
 
 
 Talk = Callable[[Any, Transport, Clock], Awaitable[None]]
@@ -96,19 +44,13 @@ def _talk(talk: Talk, app: App = _accepts, *, headers: str = "") -> Transport:
         connection = transport.connection = Connection(config, ServerState(), {})
         connection.connection_made(transport)
         connection.data_received(HANDSHAKE.format(headers).encode())
-        await _turns()
+        await turns()
         await talk(connection, transport, loop)
-        await _turns()
+        await turns()
         return transport
 
     with asyncio.Runner(loop_factory=Clock) as runner:
         return runner.run(run())
-
-
-async def _turns() -> None:
-    """Let the loop do all that it can do without time."""
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
