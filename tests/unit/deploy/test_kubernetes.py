@@ -196,6 +196,26 @@ def test_a_pod_that_ends_serves_while_connections_still_come_to_it_and_has_time_
     assert routed == ["todo-bridge/bridge", "todo-web/web"]
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_clients_of_a_pod_fit_into_its_memory_and_may_all_come_by_one_ingress(
+    overlay: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = [*built(overlay)]
+    monkeypatch.setattr(Path, "is_file", lambda _path: True)
+    measured = PAGES["docs/benchmarks.md"]
+    [client_kb] = re.findall(r"^\| memory for each,.* \| (\d+) KB", measured, re.MULTILINE)
+    [process_mb] = re.findall(r"^\| its memory, with the index \| (\d+) MB", measured, re.MULTILINE)
+    counted = []
+    for name, container, _pod in containers(resources):
+        if container["name"] in {"web", "bridge"}:
+            counted.append(name)
+            web = load_settings(environment(container, resources), env_file=None).web
+            limit_mb = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
+            assert web.connections_per_address >= web.connections
+            assert web.connections * int(client_kb) / 1024 + web.ring_mb + int(process_mb) <= limit_mb
+    assert counted == ["todo-bridge/bridge", "todo-web/web"]
+
+
 @pytest.fixture(scope="module")
 def of_the_code() -> list[Resource]:
     """What the command prints, in a process of its own: other tests of this one declare queues."""
