@@ -26,6 +26,8 @@ HMAC = "HS256"
 _FRESH_S = 300.0
 _TIMEOUT_S = 4.0
 #: The pause between two questions to the service: tokens with unknown keys, which anybody can send, ask it.
+#: Such a token is not refused within the pause, or nobody's would be safe whose key is new: who keeps sending
+#: forged ones would have the others sent away for good. A forged one is only told to come again.
 _AGAIN_S = 30.0
 
 
@@ -109,9 +111,11 @@ class KeysAtUrl:
         """Return the key with this id, or the only one of the algorithm, from those that are known if it can.
 
         Old keys are used while they are asked for anew: a login service that is slow or away locks nobody
-        out. Raises KeyNotFound, or KeysAway if the service has to be asked and does not answer.
+        out. Raises KeyNotFound, or KeysAway if the service has to be asked and does not answer, or may not be
+        asked now: the key can be newer than its last answer.
         """
         _check_public(algorithm)
+        came_at = self._clock()
         if self._clock() - self._fetched_at >= _FRESH_S:
             self._ask()
         try:
@@ -125,6 +129,8 @@ class KeysAtUrl:
         except KeyNotFound as exc:
             if self._fetched_at < self._tried_at:
                 raise KeysAway("the login service that has the public keys does not answer now") from exc
+            if self._tried_at < came_at:
+                raise KeysAway("the login service was asked for its keys a moment ago; try again") from exc
             raise
 
     async def are_there(self) -> bool:

@@ -106,6 +106,26 @@ def test_unknown_ids_ask_the_service_once_and_never_stand_in_the_log(
     assert "forged" not in caplog.text
 
 
+def test_a_key_that_is_newer_than_the_last_answer_is_not_refused_before_it_could_be_asked_for(
+    service: Service,
+) -> None:
+    async def run() -> None:
+        keys = service.keys()
+        await keys.find("EdDSA", "one")
+        service.answer = lambda: jwks("two")
+        for seconds in (1, 28):
+            service.now += seconds
+            with pytest.raises(KeysAway, match="asked for its keys a moment ago"):
+                await keys.find("EdDSA", "two")
+        assert service.asked == 1
+        service.now += 1
+        await keys.find("EdDSA", "two")
+        with pytest.raises(KeyNotFound):
+            await keys.find("EdDSA", "forged")
+
+    asyncio.run(run())
+
+
 def test_an_algorithm_that_is_no_public_one_asks_nobody(service: Service) -> None:
     with pytest.raises(KeyNotFound, match="signed with 'none'"):
         asyncio.run(service.keys().find("none", "one"))
@@ -129,6 +149,7 @@ def test_known_keys_are_used_while_a_slow_service_is_asked(service: Service) -> 
         finally:
             goes_on.set()
         await keys.find("EdDSA", "two")
+        service.now += 30
         with pytest.raises(KeyNotFound):
             await keys.find("EdDSA", "one")
 
