@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -24,6 +26,26 @@ from .asking import asked_of, asking_database
 
 _SHOWN = 100
 _UTC = ZoneInfo("UTC")
+
+
+class _Walk:
+    """The one walk through the trail that may run in a process: it can take minutes of a thread of all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began_at = 0.0
+
+    @contextmanager
+    def begun(self) -> Iterator[float | None]:
+        """Begin it for the block; gives None, or for how many seconds another one is running already."""
+        if not self._lock.acquire(blocking=False):
+            yield time.monotonic() - self._began_at
+            return
+        try:
+            self._began_at = time.monotonic()
+            yield None
+        finally:
+            self._lock.release()
 
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
@@ -54,9 +76,16 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         told = [(row, list(story(row, _UTC))) for row in rows[-_SHOWN:]]
         return desk.render(request, "todo.html", id=asked.get("id", ""), rows=told)
 
+    walk = _Walk()
+
     @on_database
     def check(request: Request) -> Response:
-        return desk.render(request, "audit_check.html", verdict=verify(database(), folder=archive_folder()))
+        with walk.begun() as running_s:
+            if running_s is not None:
+                said = f"Somebody began that {running_s:,.0f} s ago. Nothing was done; try again later."
+                return desk.say(request, "The chain is being verified", said, 409)
+            verdict = verify(database(), folder=archive_folder())
+        return desk.render(request, "audit_check.html", verdict=verdict)
 
     view = desk.open_to(Permission.VIEW)
     return [

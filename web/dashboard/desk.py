@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -140,12 +142,15 @@ class Desk:
         return frozenset() if Permission.SEE_MASKED in viewer.permissions else self.masked
 
     def open_to(
-        self, permission: Permission
+        self, permission: Permission, *, at_once: int | None = None
     ) -> Callable[[Callable[[Request], Response]], Callable[[Request], Any]]:
         """Decorate the endpoint of a page: it runs on a thread, for those who may do this.
 
-        An error of ours becomes a page that says what happened.
+        A page that takes long is made for so many requests ``at_once``; others wait for that without one of
+        the threads, which all pages and routes share. An error of ours becomes a page that says what
+        happened.
         """
+        turn = nullcontext() if at_once is None else asyncio.Semaphore(at_once)
 
         def decorate(endpoint: Callable[[Request], Response]) -> Callable[[Request], Any]:
             @wraps(endpoint)
@@ -159,7 +164,8 @@ class Desk:
                 self.want()
                 request.state.form = await self.form(request) if request.method == "POST" else {}
                 try:
-                    return await run_in_threadpool(self._answer, endpoint, request)
+                    async with turn:
+                        return await run_in_threadpool(self._answer, endpoint, request)
                 except WrongUsage as exc:
                     return self.say(request, "That cannot be done", f"{exc}. Nothing was done.", 400)
                 except WorkersError as exc:

@@ -18,10 +18,12 @@ from ..sessions.rights import Permission
 _SHOWN = 100
 #: So many delayed jobs are looked at for a page: each is read from its topic.
 _MOST = 20_000
+#: For so many requests at a time.
+_AT_ONCE = 2
 
 
 def routes(desk: Desk) -> Sequence[BaseRoute]:
-    @desk.open_to(Permission.VIEW)
+    @desk.open_to(Permission.VIEW, at_once=_AT_ONCE)
     def delayed(request: Request) -> Response:
         broker = desk.broker
         queue = request.query_params.get("queue", "")

@@ -1,0 +1,111 @@
+"""Pages that take long: they leave threads to the others, however often somebody asks for them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tasks.audit.verify import Verdict
+from tests.helpers.waiting import wait_for
+from tests.unit.web.dashboard.conftest import Client
+from web.chatbot import audit
+from web.chatbot import pages as chatbot
+from web.dashboard import Dashboard
+from workers.delays import waiting_jobs
+from workers.errors import WrongUsage
+
+#: More than the threads that all routes of a process share.
+MANY = 60
+
+
+class Slow:
+    """What takes long: it goes on when it may."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+        self.running = self.calls = 0
+        self.most_running = 0
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        with self._lock:
+            self.calls += 1
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        assert self.may_go_on.wait(60)
+        with self._lock:
+            self.running -= 1
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    slow = Slow()
+    yield slow
+    slow.may_go_on.set()
+
+
+@contextmanager
+def asking(many: int, ask: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+    """Ask so often at the same time; all answers are there after the block."""
+    with ThreadPoolExecutor(many) as threads:
+        yield [threads.submit(ask) for _ in range(many)]
+
+
+def test_one_walk_through_the_audit_trail_runs_at_a_time(
+    client: Client, make: Callable[..., Dashboard], slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verify(*_: Any, **__: Any) -> Verdict:
+        slow.run()
+        return Verdict(rows=7)
+
+    monkeypatch.setattr(audit, "verify", verify)
+    monkeypatch.setattr(audit, "database", lambda: None)
+    monkeypatch.setattr(audit, "archive_folder", lambda: None)
+    browser = client("viewer", board=make(pages=[chatbot.pages]))
+    with asking(1, lambda: browser.post("/audit/check")) as answers:
+        wait_for(lambda: slow.running)
+        second = browser.post("/audit/check")
+        slow.may_go_on.set()
+    assert second.status_code == 409
+    assert re.search(r"Somebody began that \d+ s ago. Nothing was done", second.text)
+    first = answers[0].result()
+    assert first.status_code == 200
+    assert "The chain is whole" in first.text
+    assert browser.post("/audit/check").status_code == 200
+    assert slow.calls == 2
+
+
+def test_a_walk_that_fails_is_over(
+    client: Client, make: Callable[..., Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> Verdict:
+        raise WrongUsage("it is locked")
+
+    monkeypatch.setattr(audit, "verify", fails)
+    monkeypatch.setattr(audit, "database", lambda: None)
+    monkeypatch.setattr(audit, "archive_folder", lambda: None)
+    browser = client("viewer", board=make(pages=[chatbot.pages]))
+    assert [browser.post("/audit/check").status_code for _ in range(2)] == [400, 400]
+
+
+def test_many_who_ask_for_the_delayed_jobs_leave_threads_to_the_others(
+    client: Client, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> Iterator[Any]:
+        slow.run()
+        return iter(())
+
+    monkeypatch.setattr(waiting_jobs, "read", read)
+    with client("viewer") as browser:
+        with asking(MANY, lambda: browser.get("/delayed")) as answers:
+            wait_for(lambda: slow.running == 2)
+            assert browser.get("/queues").status_code == 200
+            slow.may_go_on.set()
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert slow.most_running == 2
