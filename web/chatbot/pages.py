@@ -26,6 +26,8 @@ _SHOWN = 100
 
 def _routes(desk: Desk) -> Sequence[BaseRoute]:
     on_database = asking_database(desk)
+    # One for all requests: it bounds how many search at a time.
+    search = JobSearch(broker)
 
     @on_database
     def notifications(request: Request) -> Response:
@@ -42,7 +44,7 @@ def _routes(desk: Desk) -> Sequence[BaseRoute]:
         if not asked:
             return desk.render(request, "event.html", id="", story=None)
         event_id = _uuid(asked["id"])
-        stories = Stories(database(), JobSearch(broker).find)
+        stories = Stories(database(), search.find)
         story = stories.tell(event_id, stories.row_of(event_id))
         return desk.render(request, "event.html", 404 if story.is_empty else 200, id=asked["id"], story=story)
 

@@ -7,11 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tasks.audit.verify import Verdict
+from tasks.storage.database import Database
+from tasks.stories import jobs
 from tests.helpers.waiting import wait_for
 from tests.unit.web.dashboard.conftest import Client
 from web.chatbot import audit
@@ -109,3 +113,28 @@ def test_many_who_ask_for_the_delayed_jobs_leave_threads_to_the_others(
             slow.may_go_on.set()
         assert {answer.result().status_code for answer in answers} == {200}
     assert slow.most_running == 2
+
+
+def test_few_stories_of_events_search_for_jobs_at_a_time_whoever_asks(
+    client: Client,
+    make: Callable[..., Dashboard],
+    slow: Slow,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unresolved(*_: Any) -> Iterator[Any]:
+        slow.run()
+        return iter(())
+
+    database = Database(f"sqlite:///{tmp_path / 'todo.db'}")
+    database.upgrade()
+    monkeypatch.setattr(chatbot, "database", lambda: database)
+    monkeypatch.setattr(jobs, "unresolved", unresolved)
+    monkeypatch.setattr(waiting_jobs, "read", lambda *_: iter(()))
+    browser = client("viewer", board=make(pages=[chatbot.pages]))
+    with asking(20, lambda: browser.get(f"/events?id={uuid4()}")) as answers:
+        wait_for(lambda: sum(answer.done() for answer in answers) >= 18)
+        slow.may_go_on.set()
+    database.dispose()
+    assert {answer.result().status_code for answer in answers} == {404}
+    assert slow.calls == slow.most_running == 2
