@@ -64,7 +64,7 @@ class WrongFrame(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame of a client."""
+    """The first frame of a client. ``client`` is what it calls itself."""
 
     token: str
     cursor: str | None = None

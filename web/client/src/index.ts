@@ -28,7 +28,7 @@ export interface Options {
   user?: string;
   /** Go on from here, instead of loading at the start. Such a tab has a socket of its own. */
   cursor?: Cursor;
-  /** Free text for the server's log. */
+  /** Free text, such as a name and a version; the server logs its first 60 characters, at level debug. */
   client?: string;
   /** For Node before 22, which has none. */
   WebSocket?: new (url: string, protocol: string) => WebSocket;

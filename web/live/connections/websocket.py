@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -19,6 +20,8 @@ from ..session import Ending, Pace, Session
 from .admission import Admission, Refusal
 from .at_once import WriteAtOnce, write_at_once_of
 from .writer import Writer
+
+logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -115,6 +118,7 @@ class LiveSocket:
         session = Session(identity.user, now=now, expires_at=identity.ends_at(now), wake=writer.wake)
         writer.session = session
         self._bridge.join(session, hello.cursor)
+        logger.debug("live.began session=%s client=%.60r", session.id, hello.client)
         return session
 
     async def _listen(self, receive: Receive, pace: Pace, session: Session) -> None:

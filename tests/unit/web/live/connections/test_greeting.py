@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
+import jwt
 import pytest
 from jwt import PyJWK
 
+from tests.helpers.hostile_text import HOSTILE, is_safe
 from web.access import MAX_TOKEN_CHARACTERS, Access
 from web.keys import Keys, KeysAway, SecretKey
 from web.live.bridge import Bridge, Limits
@@ -41,14 +45,21 @@ async def _no_app(*_: Any) -> None:
     raise AssertionError
 
 
-async def _end_of(keys: Keys, hello: str) -> int:
-    """Say hello; return the code with which the connection ends."""
+async def _greet(keys: Keys, hello: str) -> list[MutableMapping[str, Any]]:
+    """Say hello, and hang up; return what the server sends."""
     bridge = Bridge(Cluster(("127.0.0.1:1",)), ["events"], limits=Limits(hello_within_s=0.05))
+    bridge.hub.begin(b"epoch", [0])
     admission = Admission(origins=(), connections=1, per_address=1)
     socket = LiveSocket(
         _no_app, bridge=bridge, access=Access(keys, audience="todo"), admission=admission, path="/live"
     )
-    came = iter([{"type": "websocket.connect"}, {"type": "websocket.receive", "text": hello}])
+    came = iter(
+        [
+            {"type": "websocket.connect"},
+            {"type": "websocket.receive", "text": hello},
+            {"type": "websocket.disconnect"},
+        ]
+    )
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -59,8 +70,7 @@ async def _end_of(keys: Keys, hello: str) -> int:
 
     scope = {"type": "websocket", "path": "/live", "subprotocols": [SUBPROTOCOL], "headers": []}
     await asyncio.wait_for(socket(scope, receive, send), 30)
-    code: int = sent[-1]["code"]
-    return code
+    return sent
 
 
 @pytest.mark.parametrize(
@@ -76,4 +86,17 @@ async def _end_of(keys: Keys, hello: str) -> int:
 )
 def test_a_token_that_cannot_be_taken_ends_in_a_code(keys: Keys, token: str, code: int) -> None:
     hello = json.dumps({"type": "hello", "token": token, "cursor": "c" * 1_000})
-    assert asyncio.run(_end_of(keys, hello)) == code
+    assert asyncio.run(_greet(keys, hello))[-1]["code"] == code
+
+
+def test_what_a_client_calls_itself_is_logged_short_and_harmless(caplog: pytest.LogCaptureFixture) -> None:
+    secret = "x" * 32
+    claims = {"email": "ana@example.com", "aud": "todo", "exp": time.time() + 60}
+    names = ["shop/1.0", f"{HOSTILE}\n\u202e" + "x" * 1_000, "\ud800"]
+    with caplog.at_level(logging.DEBUG, "web.live"):
+        for name in names:
+            hello = {"type": "hello", "token": jwt.encode(claims, secret), "client": name}
+            asyncio.run(_greet(SecretKey(secret), json.dumps(hello)))
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.partition("client=")[2] for text in said] == [repr(name)[:60] for name in names]
+    assert all(is_safe(text) and "\n" not in text for text in said)
