@@ -52,7 +52,7 @@ def add_preferences(router: APIRouter, services: Services, access: Access) -> No
         """Return which mails you want, and when."""
         return _seen(services.recipients().preferences(who.user))
 
-    @router.put("/preferences", tags=["preferences"], responses=described(401, 422, 503))
+    @router.put("/preferences", tags=["preferences"], responses=described(401, 413, 422, 503))
     def set_preferences(wanted: PreferencesWanted, who: Identity = Depends(asking)) -> PreferencesSeen:
         """Set which mails you want, and when; what was set before counts no more."""
         quiet_hours = parse_quiet_hours(wanted.quiet_hours) if wanted.quiet_hours else None

@@ -7,13 +7,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.types import Message
 
 from tasks.events.models import InvalidEvent
 from tasks.reminders.by_hand import NoSuchReminder, NotPossible
@@ -31,6 +32,8 @@ from workers.errors import (
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+#: The largest body that a route reads fields from.
+MAX_FIELDS_BYTES = 64 * 1024
 #: When a client may ask again, if Kafka or the database is away.
 _RETRY_AFTER_S = 5
 
@@ -78,19 +81,41 @@ class ProblemError(Exception):
 
 
 class ProblemRoute(APIRoute):
-    """A route whose errors are problems, in whatever application it is included."""
+    """A route whose errors are problems, in whatever application it is included.
+
+    The body that its fields are read from is bounded: FastAPI reads it before it is known who asks.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Make the handler, around that of FastAPI."""
         handle = super().get_route_handler()
+        has_fields = self.body_field is not None
 
         async def handle_with_problems(request: Request) -> Response:
             try:
-                return await handle(request)
+                return await handle(_limited(request) if has_fields else request)
             except Exception as exc:  # noqa: BLE001 - whatever was raised
                 return answer_to(exc)
 
         return handle_with_problems
+
+
+def _limited(request: Request) -> Request:
+    """The request with a body that raises HTTPException 413 once it is too large.
+
+    FastAPI's own limit, `max_body_size`, answers with a text that is no problem.
+    """
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > MAX_FIELDS_BYTES:
+            raise HTTPException(413, f"the body has more than {MAX_FIELDS_BYTES} bytes")
+        return message
+
+    return Request(request.scope, receive)
 
 
 def add_problems(app: FastAPI) -> None:

@@ -86,6 +86,7 @@ class Reschedule(BaseModel):
 def add_reminders(router: APIRouter, services: Services, access: Access) -> None:
     """Add the routes below `/reminders`."""
     shared: dict[str, Any] = {"tags": ["reminders"], "responses": described(401, 404, 409, 422, 503)}
+    with_fields = shared | {"responses": shared["responses"] | described(413)}
     asking = Asking(access)
 
     def by_hand(who: Identity) -> RemindersByHand:
@@ -102,7 +103,7 @@ def add_reminders(router: APIRouter, services: Services, access: Access) -> None
         found, total = by_hand(who).find(todo_id=todo, state=state, limit=limit)
         return RemindersSeen(reminders=[_seen(one) for one in found], total=total)
 
-    @router.post("/reminders/{reminder}/snooze", **shared)
+    @router.post("/reminders/{reminder}/snooze", **with_fields)
     def snooze(reminder: UUID, wanted: Snooze, who: Identity = Depends(asking)) -> ReminderSeen:
         """Put a reminder off; one that has fired fires again."""
         now = datetime.now(UTC)
@@ -110,7 +111,7 @@ def add_reminders(router: APIRouter, services: Services, access: Access) -> None
         _, alarm = mine.snooze(str(reminder), parse_length(wanted.length), now)
         return _with_alarm(mine, alarm)
 
-    @router.post("/reminders/{reminder}/reschedule", **shared)
+    @router.post("/reminders/{reminder}/reschedule", **with_fields)
     def reschedule(reminder: UUID, wanted: Reschedule, who: Identity = Depends(asking)) -> ReminderSeen:
         """Let a reminder fire at another time, once; a series then goes on as before."""
         mine = by_hand(who)

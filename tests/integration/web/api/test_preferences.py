@@ -24,15 +24,28 @@ from tasks.notifications.unsubscribe_links import signed
 from tasks.storage.database import Database
 from tests.helpers.samples import an_event, an_owner
 from tests.integration.web.api.conftest import UNSUBSCRIBE_SECRET, bearer, make_client, require_problem
+from web.api.problems import MAX_FIELDS_BYTES
 from web.api.services import Services
 from workers import Cluster, KafkaBroker
 
+#: The id of no reminder.
+NO_ONE = "6f9c0a1e-0d3b-4b57-9d7a-3d5e3c1f2a10"
 ANA = bearer("ana@example.com")
 
 
 def put(client: TestClient, body: Any) -> Any:
     headers = ANA | {"content-type": "application/json"}
     return client.put("/preferences", content=json.dumps(body), headers=headers)
+
+
+@pytest.mark.parametrize(
+    "route", ["PUT /preferences", f"POST /reminders/{NO_ONE}/snooze", f"POST /reminders/{NO_ONE}/reschedule"]
+)
+def test_a_body_is_not_read_on_and_on_before_it_is_known_who_asks(client: TestClient, route: str) -> None:
+    method, _, path = route.partition(" ")
+    require_problem(client.request(method, path, content=b" " * MAX_FIELDS_BYTES), 401, "send a token")
+    answer = client.request(method, path, content=b" " * (MAX_FIELDS_BYTES + 1))
+    require_problem(answer, 413, "the body has more than 65536 bytes")
 
 
 def test_everybody_sets_their_own(client: TestClient, database: Database) -> None:
