@@ -159,4 +159,5 @@ def test_a_handshake_with_too_many_headers_is_refused() -> None:
 
     transport = _talk(say_nothing, headers="a: b\r\n" * 500)
     assert transport.is_closing()
-    assert transport.written.startswith(b"HTTP/1.1 431 ")
+    # Older versions of websockets only end the connection.
+    assert transport.written[:13] in {b"", b"HTTP/1.1 431 "}
