@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from workers import Cluster, KafkaBroker
 from workers.dead_letters import reader as dead_letter_reader
 from workers.dead_letters.letter import DeadLetter
-from workers.kafka import OffsetSpec, TopicPartition, connect_admin, connect_consumer
+from workers.kafka import KafkaError, OffsetSpec, TopicPartition, connect_admin, connect_consumer
 
 
 def read_topic(cluster: Cluster, topic: str) -> list[Any]:
@@ -43,3 +44,11 @@ def committed_position(broker: KafkaBroker, queue: str) -> int:
     with connect_admin(broker.cluster) as admin:
         committed = admin.list_group_offsets(group)[group]
     return sum(max(position.offset, 0) for position in committed.values())
+
+
+def members_of(cluster: Cluster, group: str) -> list[str]:
+    """The client ids of a group's members."""
+    # The first group of a Kafka has no coordinator for a moment.
+    with suppress(KafkaError), connect_admin(cluster) as admin:
+        return [member["client_id"] for member in admin.describe_groups([group])[group]["members"]]
+    return []

