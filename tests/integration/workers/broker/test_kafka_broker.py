@@ -368,7 +368,7 @@ def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(
     for number, value in enumerate(poison):
         work.send_with_options(args=(number,), key="one partition")
         broker.producer.deliver(topic, envelope.Record(b"one partition", value, [("from", b"elsewhere")]))
-    start_worker(broker)
+    start_worker(broker, threads=1)
     broker.join("default", timeout=60_000)
     assert ran == [0, 1, 2, 3]
     letters = letters_of(broker)

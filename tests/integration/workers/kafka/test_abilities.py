@@ -47,7 +47,7 @@ def test_without_deletion_and_producer_ids_jobs_run_and_both_are_told(
             note.send(number)
         (told,) = said(caplog)
         assert "gives the anonymous user no producer id, so records may be written twice" in told
-        worker = start_worker(broker)
+        worker = start_worker(broker, threads=1)
         wait_for(lambda: ran == list(range(20)))
         wait_for(lambda: "its disk use grows" in caplog.text)
         tell_lacks(lesser.cluster, broker.topic_specs())
