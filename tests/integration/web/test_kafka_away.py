@@ -26,7 +26,7 @@ def test_clients_stay_and_miss_nothing(
 ) -> None:
     cluster = Cluster((kafka.bootstrap_servers,), connect_timeout_s=1.0)
     bridge = start_bridge(at=cluster)
-    producer = DurableProducer(cluster)
+    producer = DurableProducer(Cluster(cluster.bootstrap_servers))
     with bridge.client(ANY_OWNER) as stays, bridge.client(ANY_OWNER) as comes:
         assert stays.connect()["stale_since"] is None
         producer.deliver(topics[0], event_record("one", ANY_OWNER, "todo-1"))

@@ -258,6 +258,7 @@ def test_a_slow_mail_server_holds_up_no_audit_row(
 def test_an_answer_is_recorded_before_the_next_mail_is_composed(
     world: EffectsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mails, "SLOW_S", 60)
     world.mailer.holds = True
     (first,) = events(1)
     world.submit(first)

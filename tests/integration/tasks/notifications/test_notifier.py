@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from tasks.notifications.delivery_store import DeliveryBusy, DeliveryState, DeliveryStore
+from tasks.notifications.delivery_store import DeliveryBusy, DeliveryState, DeliveryStore, deliveries
 from tasks.notifications.languages import language_for
 from tasks.notifications.mail_message import Sender
 from tasks.notifications.notice import Notice, RenderError
@@ -563,25 +563,28 @@ def test_a_worker_that_is_killed_with_a_mail_in_hand_leaves_it_to_the_next(
         go_on.wait(60)
 
     server.on_content = hold
-    server.replies["CONTENT"].append("451 4.3.0 The worker is gone before this is said")
-    env = {"DATABASE_URL": database_url, "SMTP_PORT": str(server.port), "SMTP_LEASE_S": "3"}
+    env = {"DATABASE_URL": database_url, "SMTP_PORT": str(server.port), "SMTP_LEASE_S": "60"}
     killed = send_elsewhere(notice, env, tmp_path)
     assert begun.wait(60)
     killed.kill()
     assert killed.wait(30) == -signal.SIGKILL
+    wait_for(lambda: server.open == 0)  # it does not take a mail whose sender is gone
     go_on.set()
     server.on_content = None
     row = DeliveryStore(database).find(notice.id)
     assert row is not None
     assert row.state == DeliveryState.SENDING
     # Whoever comes before its claim ends comes back; whoever comes after sends.
-    wait_for(lambda: send_elsewhere(notice, env, tmp_path).wait(60) == 0, timeout_s=90)
-    assert send_elsewhere(notice, env, tmp_path).wait(60) == 0
+    assert send_elsewhere(notice, env, tmp_path).wait(60) != 0
+    with database.writing() as connection:
+        connection.execute(deliveries.update().values(until=datetime.now(UTC)))
+    for _ in range(2):
+        assert send_elsewhere(notice, env, tmp_path).wait(60) == 0
     assert len(server.mails) == 1
     row = DeliveryStore(database).find(notice.id)
     assert row is not None
     assert row.state == DeliveryState.SENT
-    assert row.attempts >= 2
+    assert row.attempts == 2
 
 
 def send_elsewhere(notice: Notice, env: dict[str, str], folder: Path) -> WarmProcess:

@@ -21,7 +21,7 @@ BEFORE = STAGES[2:5]
 #: What ends a connection, and what is said of it.
 ENDS: dict[str, tuple[bytes | Fault, str]] = {
     "close": (Fault.CLOSE, "losed|onnection lost|EOF"),
-    "silence": (Fault.SILENCE, "did not answer in time|[Tt]imed out|was not sent within 1 s"),
+    "silence": (Fault.SILENCE, "did not answer in time|[Tt]imed out|was not sent within 2 s"),
     "good-bye": (b"421 4.3.2 Shutting down\r\n", r"421 4\.3\.2 Shutting down"),
     "nonsense": (b"HTTP/1.1 400 Bad Request\r\n", "HTTP/1.1 400"),
     "too-long": (b"250-" + b"x" * MAX_REPLY_BYTES + b"\r\n", "more than|too long|onnection lost"),
@@ -30,12 +30,12 @@ KINDS = pytest.mark.parametrize("kind", ENDS)
 
 
 def timeout_s(kind: str) -> float:
-    return 0.5 if kind == "silence" else 10.0
+    return 2.0 if kind == "silence" else 10.0
 
 
 def limit_s(kind: str, stage: str) -> float:
     """Only the limit of the mail ends the wait for the answer to a content."""
-    return 1.0 if (kind, stage) == ("silence", "CONTENT") else 30.0
+    return 2.0 if (kind, stage) == ("silence", "CONTENT") else 30.0
 
 
 @KINDS
@@ -90,14 +90,14 @@ def test_a_server_that_is_slow_to_take_a_content_is_waited_for(
     make_mailer: MakeMailer, pipelining: bool
 ) -> None:
     with ScriptedSmtp(pipelining=pipelining) as server:
-        mailer = make_mailer(server.port, connections=1, timeout_s=0.1)
+        mailer = make_mailer(server.port, connections=1, timeout_s=2)
         sent: SimpleQueue[Exception | None] = SimpleQueue()
         server.may_answer.clear()
         for _ in range(2):  # the second one's envelope may go out behind the first one's content
             mailer.submit(a_mail(), sent.put)
         wait_for(lambda: server.contents)
         with pytest.raises(Empty):  # it is to outlast the time for any other answer
-            sent.get(timeout=0.5)
+            sent.get(timeout=2.5)
         server.may_answer.set()
         assert [sent.get(timeout=10), sent.get(timeout=10)] == [None, None]
         assert (len(server.contents), server.connections) == (2, 1)
@@ -194,12 +194,12 @@ def test_a_mail_takes_no_longer_than_its_limit_however_the_server_dawdles(
 ) -> None:
     """One that goes on answering keeps within the time for each step, and must not for all of them."""
     with ScriptedSmtp(pipelining=pipelining) as server:
-        mailer = make_mailer(server.port, connections=1, timeout_s=0.4, limit_s=0.3)
+        mailer = make_mailer(server.port, connections=1, timeout_s=10, limit_s=2)
         server.may_answer.clear()
         begun = time.monotonic()
-        with pytest.raises(MailNotSent, match=r"was not sent within 0\.3 s"):
+        with pytest.raises(MailNotSent, match=r"was not sent within 2 s"):
             send(mailer)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 9  # before the time for the step is up
         server.may_answer.set()
         send(mailer)
         assert server.connections == 2

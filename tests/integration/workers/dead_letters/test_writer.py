@@ -82,7 +82,7 @@ def test_without_the_right_to_write_them_jobs_stay_until_it_is_granted(
 def test_where_the_topic_was_deleted_jobs_stay_until_it_is_there_again(
     cluster: Cluster, namespace: str, start_worker: StartWorker
 ) -> None:
-    impatient = Cluster(cluster.bootstrap_servers, send_timeout_s=2)
+    impatient = Cluster(cluster.bootstrap_servers)
     broker = KafkaBroker(impatient, namespace=namespace, partitions=1, commit_interval_ms=50)
     failing = Failing(broker)
     broker.prepare()
@@ -90,6 +90,8 @@ def test_where_the_topic_was_deleted_jobs_stay_until_it_is_there_again(
         admin.delete_topics([broker.topics.dead_letters])
     for number in range(3):
         failing.actor.send(number)
+    broker.producer.close()
+    object.__setattr__(impatient, "send_timeout_s", 2)  # for the dead letters only
     start_worker(broker)
     wait_for(lambda: len(failing.calls) == 3)
     assert committed_position(broker, "default") == 0

@@ -176,13 +176,15 @@ def test_a_missing_right_says_which_and_names_the_user(
 
 
 def test_a_running_broker_whose_kafka_is_gone_does_not_hang(broker_on: Brokers, cluster: Cluster) -> None:
-    impatient = Cluster(cluster.bootstrap_servers, connect_timeout_s=1, send_timeout_s=2)
+    impatient = Cluster(cluster.bootstrap_servers)
     broker = broker_on(impatient)
     broker.enqueue(MESSAGE)
     assert broker.producer._producer is not None
     # Every later connection of this producer goes to a port where nobody listens.
     broker.producer.close()
     object.__setattr__(impatient, "bootstrap_servers", ("127.0.0.1:1",))
+    object.__setattr__(impatient, "connect_timeout_s", 1)
+    object.__setattr__(impatient, "send_timeout_s", 2)
     started = time.monotonic()
     with pytest.raises(KafkaUnreachable):
         broker.enqueue(MESSAGE)
