@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.helpers.repository import REPOSITORY
 
@@ -30,6 +30,9 @@ needs_client = pytest.mark.skipif(
     not (CLIENT / "node_modules" / "esbuild").is_dir(),
     reason="`make client` installs what bundles the client",
 )
+
+# A page of a busy machine takes its time.
+expect.set_options(timeout=60_000)
 
 
 @contextmanager
