@@ -130,7 +130,7 @@ def test_topics_that_are_made_anew_are_told_to_clients_that_stay_connected(
 
 
 def test_a_bridge_that_stops_sends_its_clients_away_one_after_the_other(start_bridge: StartBridge) -> None:
-    bridge = start_bridge(drain_s=1.0)
+    bridge = start_bridge(drain_s=3.0)
     with ExitStack() as stack:
         clients = [stack.enter_context(bridge.client(f"user-{n}@example.com")) for n in range(5)]
         for client in clients:

@@ -53,7 +53,7 @@ def test_a_record_fails_when_its_time_is_up_though_there_is_no_producer_id(
     future = accumulator.append(TopicPartition("t", 0), None, b"k", b"v", [])[0]
     thread.start()
     try:
-        wait_for(lambda: future.is_done, 2)
+        wait_for(lambda: future.is_done, 30 if kind is EndingSender else 2)
         assert isinstance(future.exception, IllegalStateError)
     finally:
         sender.force_close()
