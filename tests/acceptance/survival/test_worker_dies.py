@@ -14,7 +14,7 @@ from workers import KafkaBroker
 JOBS = 2_000
 
 
-def send_numbers(broker: KafkaBroker, numbers: range, pause_ms: int = 2) -> None:
+def send_numbers(broker: KafkaBroker, numbers: range, pause_ms: int = 5) -> None:
     with broker.batch():
         for number in numbers:
             broker.enqueue(dramatiq.Message("default", "note", (number, pause_ms), {}, {}))

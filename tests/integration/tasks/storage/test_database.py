@@ -248,8 +248,8 @@ def test_a_process_that_stands_still_in_a_transaction_keeps_its_locks_for_a_whil
 
     def stand_still() -> None:
         with frozen.writing() as connection:
-            connection.execute(text("SET idle_in_transaction_session_timeout = '50ms'"))
             connection.execute(lock)
+            connection.execute(text("SET idle_in_transaction_session_timeout = '50ms'"))
             with other.writing() as waits:
                 waits.execute(text("SET LOCAL lock_timeout = '30s'"))
                 waits.execute(lock)

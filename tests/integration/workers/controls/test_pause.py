@@ -39,7 +39,7 @@ class Fleet:
         @dramatiq.actor(broker=broker, actor_name="work", queue_name="mail", max_retries=0, priority=5)
         def work(number: int) -> None:
             self.started.append(time.monotonic())
-            time.sleep(0.002)  # a job that does something
+            time.sleep(0.005)  # a job that does something
             self.ran[number] += 1
 
         @dramatiq.actor(broker=broker, actor_name="other", queue_name="other", max_retries=0)
@@ -104,8 +104,8 @@ def test_a_pause_ends_by_itself_and_holds_for_a_worker_that_starts(
 ) -> None:
     fleet = Fleet(cluster, namespace, start_worker, size=0)
     sender = KafkaBroker(cluster, namespace=namespace, partitions=4)
-    ends_at = time.monotonic() + 3
-    change = sender.controls.pause("mail", who="ann", for_s=3)
+    ends_at = time.monotonic() + 8
+    change = sender.controls.pause("mail", who="ann", for_s=8)
     assert str(sender.controls.wait_confirmed(change)).startswith("no worker runs")
     fleet.add()
     fleet.send("work", range(20))

@@ -75,16 +75,16 @@ def test_a_member_that_leaves_hands_over_what_it_has_not_run(
         time.sleep(0.005)
         ran[number] += 1
 
-    send(leaving, range(400))
+    send(leaving, range(1_100))
     worker = Worker(leaving, worker_timeout=100, worker_threads=4)
     worker.start()
     wait_for(lambda: len(ran) > 100)
     worker.stop()
-    assert len(ran) < 400
+    assert len(ran) < 1_100
     join()
     leaving.join("default", timeout=60_000)
     leaving.close()
-    assert ran == dict.fromkeys(range(400), 1)
+    assert ran == dict.fromkeys(range(1_100), 1)
 
 
 def test_a_job_that_is_skipped_while_its_partition_leaves_is_not_done(
