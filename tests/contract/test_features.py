@@ -192,10 +192,12 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     log_file = Path(folder / "log")
-    wait_for(lambda: "Ready to accept connections" in log_file.read_text())
-    yield f"redis://127.0.0.1:{port}/0"
-    process.terminate()
-    process.wait(30)
+    try:
+        wait_for(lambda: "Ready to accept connections" in log_file.read_text())
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.fixture(scope="module", params=["stub", "kafka", "kafka-and-redis"])

@@ -32,5 +32,8 @@ def frozen(kafka: LocalKafka) -> Iterator[None]:
 
 
 def _is_stopped(pid: int, thread_id: int) -> bool:
-    status = Path(f"/proc/{pid}/task/{thread_id}/stat").read_text(encoding="utf-8", errors="replace")
+    try:
+        status = Path(f"/proc/{pid}/task/{thread_id}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # the thread has ended since they were listed
+        return False
     return status.rpartition(")")[2].split()[0] == "T"

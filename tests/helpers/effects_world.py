@@ -64,9 +64,8 @@ class ObedientMailer(Mailer):
             self.held.remove(mail)
 
     def answer_all(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for mail, answered in waiting:
-            self._tell(mail, answered)
+        for _ in range(len(self.waiting)):  # the engine may add to them meanwhile
+            self._tell(*self.waiting.pop(0))
 
     def close(self) -> None:
         pass

@@ -38,10 +38,12 @@ def polled(*consumers: QueueConsumer) -> Iterator[None]:
     threads = [threading.Thread(target=go_on, args=(each,)) for each in consumers]
     for thread in threads:
         thread.start()
-    yield
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def has_settled_with_one_partition(consumer: QueueConsumer) -> bool:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -52,26 +52,43 @@ def mirror(bootstrap_servers: str) -> Iterator[tuple[str, Counter[str], set[str]
     server.server_close()
 
 
+#: How long one may take on a busy machine.
+TIMEOUT_S = 120
 RESOLVE = "from workers.local_kafka.jars import *; print(len(class_path(default_cache_dir())))"
 
 
-def resolve(cache: Path, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", RESOLVE],
-        env=os.environ | {CACHE_VARIABLE: str(cache)} | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+Resolve = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def resolve() -> Iterator[Resolve]:
+    """Starts processes that need the jars; one that does not end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(cache: Path, **env: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RESOLVE],
+            env=os.environ | {CACHE_VARIABLE: str(cache)} | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.long
 def test_two_processes_that_need_the_jars_download_them_once(
-    tmp_path: Path, mirror: tuple[str, Counter[str], set[str]]
+    tmp_path: Path, mirror: tuple[str, Counter[str], set[str]], resolve: Resolve
 ) -> None:
     address, served, _ = mirror
     both = [resolve(tmp_path, **{REPOSITORY_VARIABLE: address, "NO_PROXY": "127.0.0.1"}) for _ in range(2)]
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=TIMEOUT_S) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     jar_count = len(pinned_jars())
     assert [out.strip() for out, _ in outputs] == [str(jar_count)] * 2
@@ -80,11 +97,11 @@ def test_two_processes_that_need_the_jars_download_them_once(
     assert sum(name.endswith(".jar") for name in served) == jar_count
 
 
-def test_without_a_network_the_first_start_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_network_the_first_start_says_what_to_do(tmp_path: Path, resolve: Resolve) -> None:
     proxies = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
     nowhere = dict.fromkeys(proxies, "http://127.0.0.1:1")
     process = resolve(tmp_path, **nowhere, NO_PROXY="", no_proxy="")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode != 0
     last = err.strip().splitlines()[-1]
     assert "LocalKafkaError: Apache Kafka could not be downloaded" in last
@@ -92,16 +109,16 @@ def test_without_a_network_the_first_start_says_what_to_do(tmp_path: Path) -> No
 
 
 def test_a_jar_that_is_not_what_was_published_is_refused(
-    tmp_path: Path, mirror: tuple[str, Counter[str], set[str]]
+    tmp_path: Path, mirror: tuple[str, Counter[str], set[str]], resolve: Resolve
 ) -> None:
     address, _, corrupt = mirror
     corrupt.add(pinned_jars()[1].file_name)
     environment = {REPOSITORY_VARIABLE: address, "NO_PROXY": "127.0.0.1"}
     refused = resolve(tmp_path, **environment)
-    _, err = refused.communicate(timeout=60)
+    _, err = refused.communicate(timeout=TIMEOUT_S)
     assert f"LocalKafkaError: {pinned_jars()[1].file_name} was not downloaded as published" in err
 
     corrupt.clear()
     continued = resolve(tmp_path, **environment)
-    out, err = continued.communicate(timeout=60)
+    out, err = continued.communicate(timeout=TIMEOUT_S)
     assert out.strip() == str(len(pinned_jars())), err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,7 @@ class Topic:
 
     def __init__(self) -> None:
         self.there: list[Consumed] = []
-        self.coming: list[Consumed] = []
+        self.coming: deque[Consumed] = deque()
         self.error: Exception | None = None
         self.opened = 0
 
@@ -58,7 +59,8 @@ class Topic:
         assert timeout_ms == 0
         if self.error is not None:
             raise self.error
-        coming, self.coming = self.coming, []
+        # One at a time: the test adds to it meanwhile.
+        coming = [self.coming.popleft() for _ in range(len(self.coming))]
         self.there += coming
         return coming
 
@@ -106,7 +108,7 @@ def test_a_report_never_says_more_than_is_applied(world: tuple[Topic, Reports, F
     assert reports.gate.is_paused("a")
     follower.start()
     wait_for(lambda: (1, ["a"]) in reports.made)
-    topic.coming = [paused("b", 1), paused("c", 2)]
+    topic.coming.extend([paused("b", 1), paused("c", 2)])
     wait_for(lambda: (3, ["a", "b", "c"]) in reports.made)
     follower.stop()
     follower.join(10)
@@ -128,9 +130,9 @@ def test_a_lift_is_applied_once_the_letters_of_what_the_switch_holds_are_written
     found = gate.switch_for(dramatiq.Message("default", "work", (), {}, {}))
     assert found is not None
     assert found.id == switch.id
-    topic.coming = [Consumed("control", 0, 1, key=lifted.key, value=lifted.value)]
+    topic.coming.append(Consumed("control", 0, 1, key=lifted.key, value=lifted.value))
     wait_for(lambda: not gate.state.switches)
-    topic.coming = [paused("a", 2)]
+    topic.coming.append(paused("a", 2))
     wait_for(lambda: gate.is_paused("a"))
     assert {applied for applied, _ in reports.made} == {None, 1}
     gate.written(switch.id)
