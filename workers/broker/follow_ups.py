@@ -7,9 +7,11 @@ would then be acked, and its follow-up would never happen. So the job itself bec
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import dramatiq
+from dramatiq.middleware import Interrupt
 
 from ..partitions.taken_message import TakenMessage
 from .signals import SignallingBroker
@@ -41,7 +43,7 @@ class FollowUps:
         if finishing is not None and finishing.message_id == message.message_id:
             self._finishing.sent_again = True
 
-    def lost(self, error: Exception) -> None:
+    def lost(self, error: BaseException) -> None:
         """Note that a message could not be enqueued: the job that this thread finishes is given up."""
         message = self._job
         if message is None:
@@ -78,3 +80,16 @@ class FollowUpBroker(SignallingBroker):
             super().emit_after(signal, *args, **kwargs)
         finally:
             self._follow_ups.end(failed=kwargs.get("exception") is not None)
+
+    def _goes_on_after(self, interrupt: Interrupt, signal: str, kwargs: Mapping[str, Any]) -> bool:
+        """Whether dramatiq's worker thread would end by an interrupt: it catches none once a job has failed.
+
+        The hooks that still run take the job's time limit off. Whether a follow-up was sent is not known:
+        the job becomes a dead letter, which may repeat it, but loses nothing.
+        """
+        if signal == "skip_message":
+            return True
+        if signal != "process_message" or kwargs.get("exception") is None:
+            return False
+        self._follow_ups.lost(interrupt)
+        return True

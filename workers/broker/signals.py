@@ -6,13 +6,13 @@ methods of its base class, and calling those takes a fifth of the time that a jo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import dramatiq
 from dramatiq import Middleware
-from dramatiq.middleware import MiddlewareError
+from dramatiq.middleware import Interrupt, MiddlewareError
 
 #: A middleware and its method.
 _Hook = tuple[Middleware, Callable[..., object]]
@@ -47,6 +47,17 @@ class SignallingBroker(dramatiq.Broker):
                 hook(self, *args, **kwargs)
             except Exception:
                 self.logger.critical("Unexpected failure in %s of %r.", method, middleware, exc_info=True)
+            except Interrupt as interrupt:
+                if not self._goes_on_after(interrupt, signal, kwargs):
+                    raise
+                self.logger.critical("Interrupted in %s of %r.", method, middleware, exc_info=True)
+
+    def _goes_on_after(self, interrupt: Interrupt, signal: str, kwargs: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Whether the other hooks of an `after_` signal run and its sender goes on: not, as in dramatiq.
+
+        A time limit or the end of its process may interrupt a thread that runs a job at any moment.
+        """
+        return False
 
     def _hooks(self, method: str) -> Sequence[_Hook]:
         """The hooks of that name that do something, in the order of their calls."""
