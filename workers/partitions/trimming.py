@@ -67,11 +67,15 @@ class Trimmer:
             for partition, position in committed.items()
             if partition.topic not in self._not_trimmed and position > self._trimmed.get(partition, 0)
         }
-        if grown:
-            self._round = threading.Thread(
-                target=self._run, args=(grown,), name=f"trim-{self._topic}", daemon=True
-            )
-            self._round.start()
+        if not grown:
+            return
+        thread = threading.Thread(target=self._run, args=(grown,), name=f"trim-{self._topic}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as exc:  # the process has no room for a thread; its jobs go on
+            logger.warning("job topic not trimmed, trying again later topic=%s: %s", self._topic, exc)
+        else:
+            self._round = thread
 
     def close(self, committed: Mapping[TopicPartition, int]) -> None:
         """Trim a last time; blocks for a few seconds at most."""
