@@ -68,8 +68,8 @@ class QueueGauges:
         with self._lock:
             age_s = None if self._read_at is None else now - self._read_at
             if not self._is_reading and not self._is_closed and (age_s is None or age_s >= _FRESH_S):
-                self._is_reading = True
                 threading.Thread(target=self._refresh, name="queue-gauges", daemon=True).start()
+                self._is_reading = True  # not if the process has no room for a thread
             return () if age_s is None or age_s >= _SHOWN_FOR_S else self._families
 
     def close(self) -> None:

@@ -34,13 +34,18 @@ class Port:
         """Serve if nobody does, on threads of its own; whether this process serves now."""
         if self._server is None:
             try:
-                self._server = _Server(self._address, self._answer)
+                server = _Server(self._address, self._answer)
             except OSError as exc:
                 if exc.errno not in _TAKEN and not self._told:
                     self._told = True
                     logger.warning("port not served %s:%d: %s", *self._address, exc)
                 return False
-            threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
+            try:
+                threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+            except RuntimeError:  # the process has no room for a thread; another one may serve
+                server.server_close()
+                raise
+            self._server = server
             logger.info("serving /livez, /readyz and /metrics at %s:%d", *self._address)
         return True
 

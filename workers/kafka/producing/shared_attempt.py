@@ -46,7 +46,10 @@ class SharedAttempt(Generic[T]):
         _instances.add(self)
 
     def wait(self, timeout_s: float | None = None) -> T:
-        """The call's result; blocks. Raises its error, or KafkaUnreachable after ``timeout_s``."""
+        """The call's result; blocks. Raises its error, or KafkaUnreachable after ``timeout_s``.
+
+        Raises KafkaUnreachable too if no thread can be started.
+        """
         future = self._future()
         try:
             return future.result(timeout_s)
@@ -82,7 +85,11 @@ class SharedAttempt(Generic[T]):
                 self._refuse(self._error)
             future: Future[T] = Future()
             future.set_running_or_notify_cancel()  # a waiting task that is cancelled does not cancel it
-            threading.Thread(target=self._run, args=(future,), name="kafka-attempt", daemon=True).start()
+            thread = threading.Thread(target=self._run, args=(future,), name="kafka-attempt", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as exc:  # the process has no room for a thread; who asks tries again
+                raise KafkaUnreachable(f"cannot {self._doing}: {exc}") from exc
             self._running = future
         return future
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -84,3 +85,19 @@ def test_nobody_is_told_that_nothing_is_paused_by_who_may_not_know(
     found = names(QueueGauges(broker, Clock()))
     assert {"workers_queue_not_done", "workers_dead_letters"} <= found
     assert not {"workers_queue_paused", "workers_queue_startable"} & found
+
+
+def test_a_process_without_room_for_a_thread_reads_at_the_next_scrape(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Counts, "count", lambda *_: {})
+    gauges = QueueGauges(broker, Clock())
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        with pytest.raises(RuntimeError):
+            gauges.families()
+    assert "workers_queue_not_done" in names(gauges)
+    gauges.close()

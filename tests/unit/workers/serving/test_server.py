@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import urllib.error
 import urllib.request
 
@@ -67,3 +68,22 @@ def test_an_address_that_this_machine_does_not_have_is_said_once(caplog: pytest.
     assert not elsewhere.try_to_serve()
     assert not elsewhere.try_to_serve()
     assert caplog.text.count("port not served 192.0.2.1:9090") == 1
+
+
+def test_a_process_without_room_for_a_thread_leaves_the_port_to_another(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    first, second = serving("first", port), serving("second", port)
+    try:
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", no_room)
+            with pytest.raises(RuntimeError):
+                first.try_to_serve()
+        assert second.try_to_serve()
+        assert not first.try_to_serve()
+    finally:
+        first.close()
+        second.close()

@@ -154,3 +154,16 @@ def test_what_several_get_is_not_one_exception(attempts: Attempts) -> None:
         attempts.shared.wait(30)
     assert raised.value is not error
     assert raised.value.__cause__ is cause
+
+
+def test_a_process_without_room_for_a_thread_is_told_so_and_may_try_again(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        with pytest.raises(KafkaUnreachable, match="cannot connect: can't start new thread"):
+            attempts.shared.wait(30)
+    assert attempts.shared.wait(30) == 1
