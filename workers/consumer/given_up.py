@@ -1,10 +1,12 @@
-"""Makes dead letters where no worker thread does; none is forgotten, and no thread waits for them."""
+"""Makes dead letters; none is forgotten, and the consuming thread never waits for them."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
+
+import dramatiq
 
 from ..dead_letters.cause import reason_of
 from ..dead_letters.writer import DeadLetterWriter
@@ -17,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class GivenUpRecords:
-    """Writes the dead letters of such records without blocking, again and again until Kafka has them.
+    """Writes the dead letters of records that do not run without blocking, until Kafka has them.
 
     For the consuming thread. The inbox gets a Settled once Kafka has confirmed a dead letter; until then the
     record's offset is not done.
@@ -52,6 +54,21 @@ class GivenUpRecords:
             return
         future.add_callback(lambda _: self._inbox.put(Settled(owned, record)))
         future.add_errback(lambda exc: self._inbox.put(NotWritten(given_up, exc)))
+
+    def nack(self, message: TakenMessage) -> None:
+        """Write the dead letter of a job that dramatiq gives up, and wait until Kafka has it; on its thread.
+
+        dramatiq gives up a job of an unknown actor on the consuming thread, and would try again there for as
+        long as the letter cannot be written: its other jobs go on instead.
+        """
+        error = message._exception
+        if isinstance(error, dramatiq.ActorNotFound) and not message.started:
+            owned, record = message.owned, message.record
+            owned.in_hand[record.offset] = None  # as of one of which no message was made
+            self.write(GivenUp(owned, record, reason_of(error), error, message._message))
+            return
+        self._dead_letters.write(message)
+        message.ack()
 
     def note(self, ack: NotWritten | TakenMessage) -> None:
         """Plan another try; of a job that was held and released with an error, make the first one."""

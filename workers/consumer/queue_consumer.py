@@ -5,8 +5,7 @@ threads reaches it as acks in its inbox::
 
     Kafka ──poll──► OwnedPartition.buffer ──take──► TakenMessage ──► dramatiq's work queue ──► worker threads
                       │                                                                             │
-                      │ cannot be read,                                                            ack
-                      │ killed too often                                                             │
+                      │ cannot be read, killed too often, unknown actor                            ack
                       ▼                                                                              ▼
                     GivenUpRecords ──► dead letter ──Settled──────────────────────────────────► the inbox
                                                                                                      │
@@ -84,7 +83,6 @@ class QueueConsumer(dramatiq.Consumer):
         The first of ``topics`` is the queue's own.
         """
         self._cluster = dead_letters.cluster
-        self._dead_letters = dead_letters
         self._trimmer = trimmer
         self._run_alone = shared.run_alone
         self._gate = shared.gate
@@ -153,11 +151,11 @@ class QueueConsumer(dramatiq.Consumer):
     def nack(self, message: dramatiq.MessageProxy) -> None:
         """Write the message's dead letter, wait until Kafka has it, and only then let its offset go.
 
-        Raises a BrokerConnectionError if it cannot be written: dramatiq then calls again.
+        The consuming thread does not wait. Raises a BrokerConnectionError if the letter cannot be written:
+        dramatiq then calls again.
         """
         assert isinstance(message, TakenMessage)
-        self._dead_letters.write(message)
-        self.ack(message)
+        self._given_up.nack(message)
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         """Do nothing: the next owner gets the messages that were not run, as they are not committed."""

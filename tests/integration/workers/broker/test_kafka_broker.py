@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import DeadLetter, Reason
 from workers.dead_letters.reader import Counts
 from workers.dead_letters.topic.letter_record import decode
-from workers.errors import MessageTooLarge, UnknownQueue
+from workers.errors import KafkaUnreachable, MessageTooLarge, UnknownQueue
 from workers.kafka import connect_admin
 from workers.records import envelope
 from workers.topics import MAX_JOB_BYTES
@@ -387,6 +388,46 @@ def test_a_job_for_an_unknown_actor_becomes_a_dead_letter(
     broker.join("default", timeout=60_000)
     (letter,) = letters_of(broker)
     assert (letter.reason, letter.actor) == (Reason.UNKNOWN_ACTOR, "nobody")
+
+
+def test_a_job_for_an_unknown_actor_holds_up_no_other_while_its_dead_letter_cannot_be_written(
+    broker: KafkaBroker, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+    given_up: list[str] = []
+    refused: list[str] = []
+
+    class Notes(dramatiq.Middleware):
+        def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+            given_up.append(message.actor_name)
+
+    @dramatiq.actor(broker=broker, max_retries=0)
+    def work(number: int) -> None:
+        ran.append(number)
+
+    def refuse(topic: str, *args: Any, **options: Any) -> Any:
+        if topic == broker.topics.dead_letters:
+            refused.append(topic)
+            raise KafkaUnreachable
+        return send(topic, *args, **options)
+
+    send = broker.producer.send
+    broker.add_middleware(Notes())
+    broker.enqueue(dramatiq.Message("default", "nobody", (), {}, {}))
+    broker.enqueue(work.message(1))
+    monkeypatch.setattr(broker.producer, "send", refuse)
+    worker = start_worker(broker)
+    wait_for(lambda: ran and len(refused) > 1, timeout_s=20)
+    assert given_up == ["nobody"]
+    began_at = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began_at < 15
+    monkeypatch.undo()
+    start_worker(broker)
+    broker.join("default", timeout=60_000)
+    (letter,) = letters_of(broker)
+    assert (letter.reason, letter.actor) == (Reason.UNKNOWN_ACTOR, "nobody")
+    assert ran == [1]
 
 
 def test_a_job_that_is_too_old_becomes_a_dead_letter(broker: KafkaBroker, start_worker: StartWorker) -> None:
