@@ -17,7 +17,7 @@ from ..kafka import OffsetAndMetadata, TopicPartition
 from ..records.consumed import ConsumedRecord
 from . import commit_metadata
 from .crash_counts import CrashCounter, CrashCounts
-from .ledger import Ledger
+from .ledger import Ledger, Progress
 
 
 class InHand(Protocol):
@@ -68,7 +68,8 @@ class OwnedPartition:
         self.in_hand: dict[int, InHand | None] = {}
         #: Whether no job of this partition may start any more.
         self.closed = False
-        #: Whether the commit's metadata is so long that no new job should start before the oldest are done.
+        #: Whether the commit's metadata is so long that no new job should start before the oldest are done;
+        #: one that stands in it as undone makes it no longer.
         self.full = False
         #: Whether all threads of the process have been busy for a while; others then pass no jobs on to it.
         self.busy = False
@@ -158,10 +159,18 @@ class OwnedPartition:
             crashes = self.crashes.to_commit(held=not self.closed, owner=self._owner)
             load = commit_metadata.Load(self.busy and not self.closed, len(self.buffer))
         metadata = commit_metadata.encode(progress, crashes, load)
-        self.full = len(metadata) > commit_metadata.FULL_CHARS
+        self.full = len(metadata) > commit_metadata.FULL_CHARS and self._would_grow(progress)
         if (progress.position, metadata) == self._committed:
             return None
         return OffsetAndMetadata(progress.position, metadata, self.leader_epoch)
+
+    def _would_grow(self, progress: Progress) -> bool:
+        """Whether the next job would make the commit longer, and some job in hand will make it shorter.
+
+        A job that an earlier owner left undone, or that was given back, stands in the commit already.
+        """
+        next_offset = self.buffer[0].offset if self.buffer else self.ledger.next_offset
+        return bool(self.in_hand) and next_offset >= progress.end
 
     def committed(self, offset: OffsetAndMetadata) -> None:
         """Note that Kafka has stored ``offset``."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 from tests.helpers.records import Consumed
 from workers.kafka import OffsetAndMetadata, TopicPartition
+from workers.partitions import commit_metadata
+from workers.partitions.crash_counts import CrashCounter, CrashCounts
+from workers.partitions.ledger import Progress
 from workers.partitions.owned_partition import OwnedPartition
 
 
@@ -42,3 +47,55 @@ def test_a_partition_that_is_closed_leaves_it_to_the_next_owner() -> None:
     assert not owned.buffer
     assert not owned.in_hand
     assert owned.ledger.progress().undone == (0,)
+
+
+#: So many undone offsets, and so scattered, that no more jobs should start.
+SCATTERED = Progress((0, *sorted(random.Random(1).sample(range(1, 59_999), 2_500)), 59_999), 60_000)
+
+
+def next_owner_of(progress: Progress) -> OwnedPartition:
+    """The partition after a restart; its first records are there, and the first commit was sent."""
+    text = commit_metadata.encode(progress)
+    assert commit_metadata.FULL_CHARS < len(text) <= commit_metadata.MAX_CHARS
+    counter = CrashCounter(CrashCounts())
+    owned = OwnedPartition(TopicPartition("jobs", 0), OffsetAndMetadata(0, text, -1), counter, "w1")
+    owned.buffer.extend(Consumed(offset=offset) for offset in range(progress.end + 100))
+    assert not is_full(owned)
+    return owned
+
+
+def is_full(owned: OwnedPartition) -> bool:
+    """Whether no new job should start after the next commit."""
+    owned.to_commit(0.0)
+    return owned.full
+
+
+def test_a_next_owner_runs_all_that_is_undone_however_long_its_commit_is() -> None:
+    owned = next_owner_of(SCATTERED)
+    for offset in SCATTERED.undone:
+        record = owned.take(0.0)
+        assert record is not None
+        assert record.offset == offset
+        assert offset % 100 or not is_full(owned)
+    assert is_full(owned)
+    for offset in SCATTERED.undone:
+        owned.done(offset)
+    assert not is_full(owned)
+
+
+def test_a_next_owner_fetches_what_is_undone_however_long_its_commit_is() -> None:
+    owned = next_owner_of(SCATTERED)
+    assert owned.take(0.0) is not None
+    owned.buffer.clear()
+    assert not is_full(owned)
+
+
+def test_what_is_given_back_is_taken_again_however_long_the_commit_is() -> None:
+    owned = next_owner_of(SCATTERED)
+    records = [owned.take(0.0) for _ in SCATTERED.undone]
+    assert is_full(owned)
+    for record in records[1:]:
+        assert record is not None
+        owned.give_back(record)
+    assert not is_full(owned)
+    assert taken(owned)[:2_501] == list(SCATTERED.undone[1:])
