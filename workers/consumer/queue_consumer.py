@@ -214,11 +214,10 @@ class QueueConsumer(dramatiq.Consumer):
 
     def _take_over(self, owned: OwnedPartition, job: TakenMessage) -> None:
         """Wait for a job of an earlier assignment that runs here already, or note that it is done."""
-        if job.inbox is self._inbox:
-            self._run_alone.leave()  # it has its slot still
-        else:
+        if self._earlier.take_over(owned, job, self._inbox):
             self._in_hand_count += 1
-        self._earlier.take_over(owned, job, self._inbox)
+        else:
+            self._run_alone.leave()  # it has its slot still
         self._commits.unsaved = True
 
     def _wait(self, now: float, deadline: float) -> None:

@@ -60,17 +60,26 @@ class EarlierJobs:
         is_same = job is not None and (job.record.timestamp, job.record.key) == (record.timestamp, record.key)
         return job if is_same else None
 
-    def take_over(self, owned: OwnedPartition, job: TakenMessage, inbox: Inbox) -> None:
-        """Let the consumer with this inbox wait for such a job, or note that it is done."""
+    def take_over(self, owned: OwnedPartition, job: TakenMessage, inbox: Inbox) -> bool:
+        """Let the consumer with this inbox wait for such a job, or note that it is done.
+
+        False if the job has its place in the consumer's prefetch still, from the earlier assignment.
+        """
         offset = job.record.offset
-        is_its_own = job.inbox is inbox
-        if is_its_own and job.acked:  # to the earlier assignment, which may not have read it yet
+        # Looked at once: it may end on another thread at any moment.
+        is_its_own, has_ended = job.inbox is inbox, job.acked
+        if has_ended and job.given_up is not None:
+            # The earlier assignment's dead letter may be written or not. A second one replaces it.
+            TakenMessage(job._message, job.record, owned, inbox).release(job.given_up)
+            return True
+        if has_ended and is_its_own:  # to the earlier assignment, which may not have read it yet
             owned.done(offset)
-            return
+            return False
         job.owned, job.inbox = owned, inbox
         owned.in_hand[offset] = job
         if job.acked and not is_its_own:
             inbox.put(job)
+        return not is_its_own
 
     def leave(self, owned: OwnedPartition) -> None:
         """Leave the running jobs of a partition that was taken away to the consumer that gets it back."""

@@ -195,7 +195,7 @@ class TakenMessage(dramatiq.MessageProxy):
             when_done, self.when_done = self.when_done, None
             self._tell(when_done)
         # In this order: either a consumer that takes the job over sees this, or its inbox gets the ack.
-        self.acked = self.given_up is None
+        self.acked = True
         self.inbox.put(self)
 
     def _measure(self) -> None:

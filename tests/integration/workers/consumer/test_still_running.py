@@ -17,6 +17,7 @@ from tests.helpers.waiting import wait_for
 from workers import Cluster, KafkaBroker
 from workers.consumer.queue_consumer import QueueConsumer
 from workers.kafka import connect_admin
+from workers.partitions.taken_message import TakenMessage
 
 StartWorker = Callable[..., Worker]
 
@@ -151,6 +152,44 @@ def test_a_session_that_runs_out_repeats_no_job_that_comes_back_to_its_process(
     assert consumer._in_hand_count == 0
     consumer.close()
     assert letters_of(broker) == []
+
+
+@pytest.mark.parametrize("release_comes", ["before", "after"])
+@pytest.mark.parametrize("loses_by", ["close", "session"])
+def test_a_held_job_that_is_released_with_an_error_is_given_up_wherever_its_partition_is(
+    broker: KafkaBroker, loses_by: str, release_comes: str
+) -> None:
+    broker.enqueue(job(0))
+    consumer = consume(broker)
+    held = next_of(consumer)
+    assert isinstance(held, TakenMessage)
+    assert held.start()
+    held.hold()
+    consumer.ack(held)  # its actor has returned
+    if loses_by == "close":
+        consumer.close()
+        if release_comes == "before":
+            held.release(ValueError("it does not work"))
+        consumer = consume(broker)
+    else:
+        next(consumer)
+        put_out_of_its_group(consumer)
+        wait_for(lambda: (next(consumer), held.owned.closed)[1])
+        if release_comes == "before":
+            held.release(ValueError("it does not work"))
+            consumer._read_inbox()
+            wait_for(lambda: letters_of(broker))
+    if release_comes == "after":
+        wait_for(lambda: (next(consumer), not held.owned.closed)[1])
+        held.release(ValueError("it does not work"))
+    broker.enqueue(job(1))
+    again = next_of(consumer)
+    assert again.args == (1,)
+    consumer.ack(again)
+    commits(consumer, 2)
+    assert {letter.exception_message for letter in letters_of(broker)} == {"it does not work"}
+    assert consumer._in_hand_count == consumer._run_alone._in_hand == 0
+    consumer.close()
 
 
 def test_a_suspect_that_loses_its_partition_while_it_runs_lets_others_start_again(

@@ -56,7 +56,7 @@ def test_a_job_that_is_held_is_done_once_both_its_thread_and_its_holder_have_fin
 
 
 @pytest.mark.parametrize("first", ["thread", "release"])
-def test_a_job_that_is_released_with_an_error_is_given_up_and_not_done(first: str) -> None:
+def test_a_job_that_is_released_with_an_error_is_given_up_once(first: str) -> None:
     message = taken(MESSAGE)
     error = ValueError("no")
     message.hold()
@@ -68,7 +68,8 @@ def test_a_job_that_is_released_with_an_error_is_given_up_and_not_done(first: st
         message.ack()
     assert message.inbox.get_nowait() is message
     assert message.given_up is error
-    assert not message.acked
+    assert message.acked
+    assert message.inbox.empty()
 
 
 def test_a_repeated_ack_neither_measures_nor_tells_again() -> None:
