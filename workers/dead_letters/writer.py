@@ -9,7 +9,8 @@ from typing import Any
 
 import dramatiq
 
-from ..kafka import Cluster
+from ..errors import MessageTooLarge
+from ..kafka import Cluster, translated
 from ..kafka.producing.producer import DurableProducer
 from ..measures.catalogue import DEAD_LETTERS
 from ..partitions.taken_message import TakenMessage
@@ -19,7 +20,7 @@ from .cause import error_fields, reason_of
 from .identity import told_by
 from .keys import id_of
 from .letter import DeadLetter, Origin, Reason
-from .topic.kept_record import kept_of
+from .topic.kept_record import BEGINNING_BYTES, MAX_KEPT_BYTES, kept_of
 from .topic.letter_record import encode
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class DeadLetterWriter:
         self._sources = sources
         self._topic = topic
         self._group = group
+        #: The records of which the topic takes no whole letter: theirs have only a beginning.
+        self._too_long: set[Origin] = set()
 
     @property
     def cluster(self) -> Cluster:
@@ -46,6 +49,13 @@ class DeadLetterWriter:
 
         Raises a BrokerConnectionError if Kafka does not take it.
         """
+        try:
+            self._write(delivery)
+        except MessageTooLarge as exc:
+            self._shorten(_origin_of(delivery.record), exc)
+            self._write(delivery)
+
+    def _write(self, delivery: TakenMessage) -> None:
         error = delivery._exception
         letter = self._letter(
             delivery.record,
@@ -58,7 +68,7 @@ class DeadLetterWriter:
             **error_fields(error, with_traceback=True),
         )
         self._producer.deliver(self._topic, encode(letter), beside=id_of(letter.key))
-        _count(letter)
+        self._written(letter)
         # An exception that its actor throws on purpose is nothing to warn of.
         _log(letter, logging.INFO if delivery.expected else logging.WARNING)
 
@@ -73,21 +83,25 @@ class DeadLetterWriter:
         """Send the dead letter of a record that is not handed out, without waiting; returns a future.
 
         ``message`` is the record's, if it can be read; ``queue`` is None if only the record can say which one
-        it is for. Raises a WorkersError if the dead letter cannot even be buffered.
+        it is for. Raises a WorkersError if the dead letter cannot even be buffered. If the topic takes no
+        letter so long, the next one of the record is shorter.
         """
         fields = error_fields(error, with_traceback=False) | told_by(record, message, queue)
         letter = self._letter(record, message, reason, **fields)
         future = self._producer.send(self._topic, encode(letter), beside=id_of(letter.key))
-        future.add_callback(lambda _: _count(letter))
+        future.add_callback(lambda _: self._written(letter))
+        future.add_errback(lambda exc: self._not_written(letter, exc))
         return future.add_callback(lambda _: _log(letter))
 
     def _letter(
         self, record: ConsumedRecord, message: dramatiq.Message[Any] | None, reason: Reason, **fields: Any
     ) -> DeadLetter:
-        kept = kept_of(record, message, source_of(record, self._sources))
+        origin = _origin_of(record)
+        at_most = BEGINNING_BYTES if origin in self._too_long else MAX_KEPT_BYTES
+        kept = kept_of(record, message, source_of(record, self._sources), at_most=at_most)
         return DeadLetter(
             reason=reason,
-            origin=Origin(record.topic, record.partition, record.offset, record.timestamp),
+            origin=origin,
             value=kept.value,
             time_ms=int(time.time() * 1000),
             group=self._group,
@@ -95,6 +109,23 @@ class DeadLetterWriter:
             job_headers=tuple(kept.headers),
             **fields,
         )
+
+    def _written(self, letter: DeadLetter) -> None:
+        self._too_long.discard(letter.origin)
+        _count(letter)
+
+    def _not_written(self, letter: DeadLetter, error: BaseException) -> None:
+        meaning = translated(error, self.cluster, f"write to topic {self._topic}")
+        if isinstance(meaning, MessageTooLarge):
+            self._shorten(letter.origin, meaning)
+
+    def _shorten(self, origin: Origin, error: MessageTooLarge) -> None:
+        self._too_long.add(origin)
+        logger.warning("dead letter shortened topic=%s origin=%s: %s", self._topic, origin, error)
+
+
+def _origin_of(record: ConsumedRecord) -> Origin:
+    return Origin(record.topic, record.partition, record.offset, record.timestamp)
 
 
 def _count(letter: DeadLetter) -> None:

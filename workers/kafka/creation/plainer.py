@@ -29,7 +29,7 @@ WITHOUT: Mapping[str, str] = {
     "deleted too early or too late",
     "retention.bytes": "a partition that grows beyond the cluster's own bound loses jobs that are not done",
     "min.insync.replicas": "the cluster decides how many copies must have a record",
-    "max.message.bytes": "the largest jobs cannot be tried again, or kept as dead letters",
+    "max.message.bytes": "the largest jobs cannot be tried again, or kept whole as dead letters",
 }
 _OF_NO_IMPORTANCE = "the cluster's own value is used"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import dramatiq
 import pytest
@@ -26,10 +27,10 @@ class Failing:
     """An actor that fails for good, and what was called."""
 
     def __init__(self, broker: KafkaBroker) -> None:
-        self.calls: list[int] = []
+        self.calls: list[int | str] = []
 
         @dramatiq.actor(broker=broker, max_retries=0, actor_name="fail")
-        def fail(number: int) -> None:
+        def fail(number: int | str) -> None:
             self.calls.append(number)
             raise ValueError(f"no {number}")
 
@@ -98,4 +99,30 @@ def test_where_the_topic_was_deleted_jobs_stay_until_it_is_there_again(
     create_missing_topics(cluster, broker.topic_specs())
     wait_for(lambda: committed_position(broker, "default") == 3, timeout_s=60)
     assert sorted(letter.exception_message or "" for letter in letters_of(broker)) == ["no 0", "no 1", "no 2"]
+    broker.close()
+
+
+def test_where_the_topic_takes_no_letter_so_long_its_beginning_is_kept(
+    cluster: Cluster, namespace: str, start_worker: StartWorker
+) -> None:
+    broker = KafkaBroker(cluster, namespace=namespace, partitions=1, commit_interval_ms=50)
+    failing = Failing(broker)
+    narrow = [
+        replace(spec, config={**spec.config, "max.message.bytes": "100000"})
+        for spec in broker.topic_specs()
+        if spec.name == broker.topics.dead_letters
+    ]
+    create_missing_topics(cluster, narrow)
+    broker.prepare()
+    failing.actor.send("x" * 200_000)
+    broker.producer.deliver(broker.topics.jobs("default"), Record(b"k", b"p" * 300_000, []))
+    failing.actor.send(2)
+    start_worker(broker)
+    wait_for(lambda: len(failing.calls) == 2)
+    wait_for(lambda: committed_position(broker, "default") == 3)
+    found = {letter.origin.offset: letter for letter in letters_of(broker)}
+    assert [found[offset].reason for offset in range(3)] == [Reason.FAILED, Reason.UNDECODABLE, Reason.FAILED]
+    sizes = [dict(found[offset].job_headers).get("too-long") for offset in range(3)]
+    assert [int(size or 0) // 100_000 for size in sizes] == [2, 3, 0]
+    assert found[1].value == b"p" * 16 * 1024
     broker.close()
