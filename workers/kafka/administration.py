@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import kafka.errors
@@ -14,6 +14,13 @@ from .calls import patiently
 from .clients import connect_admin
 from .cluster import Cluster
 from .error_translation import kafka_errors
+
+#: The errors with which a group's coordinator says that it does not know the group yet, or not any more.
+_COORDINATOR_ERRORS = (
+    "NotCoordinatorError",
+    "CoordinatorNotAvailableError",
+    "CoordinatorLoadInProgressError",
+)
 
 
 def brokers_of(admin: KafkaAdminClient) -> int:
@@ -39,6 +46,21 @@ def cluster_rights(cluster: Cluster) -> frozenset[str] | None:
     return None if rights is None else frozenset(rights)
 
 
+def described_groups(
+    admin: KafkaAdminClient, groups: Collection[str], **options: Any
+) -> Mapping[str, Mapping[str, Any]]:
+    """The groups as `describe_groups` tells them. Raises kafka-python's errors.
+
+    Also if their coordinator does not know them yet: there, that is a text beside an empty list of members.
+    """
+    found: Mapping[str, Mapping[str, Any]] = admin.describe_groups(groups, **options)
+    for group, described in found.items():
+        error = str(described.get("error"))
+        if any(name in error for name in _COORDINATOR_ERRORS):
+            raise kafka.errors.NotCoordinatorError(f"group {group}: {error}")
+    return found
+
+
 def group_rights(cluster: Cluster, group: str) -> frozenset[str] | None:
     """The operations that the user may do with a consumer group, such as READ; None if it does not say.
 
@@ -47,14 +69,10 @@ def group_rights(cluster: Cluster, group: str) -> frozenset[str] | None:
 
     def read() -> Any:
         try:
-            found = admin.describe_groups([group], include_authorized_operations=True)[group]
+            found = described_groups(admin, [group], include_authorized_operations=True)[group]
         except kafka.errors.GroupAuthorizationFailedError:
             return ()
-        # For a group that does not exist, or is not loaded yet, the answer has only an error text.
-        rights = found["authorized_operations"]
-        if rights is None and "NotCoordinator" in str(found.get("error")):
-            raise kafka.errors.NotCoordinatorError(group)
-        return rights
+        return found["authorized_operations"]
 
     with connect_admin(cluster) as admin:
         found = patiently(cluster, f"describe the group {group}", read)

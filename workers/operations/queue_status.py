@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..delays.tiers import Tier
-from ..kafka import Cluster, TopicPartition, connect_admin, patiently
+from ..kafka import Cluster, TopicPartition, connect_admin, described_groups, patiently
 from ..partitions.lag import Partition, by_topic, committed_by, read_logs, with_commits
 from ..records.consumed import ConsumedRecord
 from ..records.headers import texts_of
@@ -130,7 +130,7 @@ class StatusReader:
     def _read_delayed(self) -> DelayedStatus:
         group = self._topics.movers
         committed = committed_by(self._admin, group)
-        members = self._admin.describe_groups([group])[group]["members"]
+        members = described_groups(self._admin, [group])[group]["members"]
         logs = read_logs(self._admin, self._delay_topics)
         jobs = sum(partition.not_done for partition in with_commits(logs, committed).values())
         return DelayedStatus(jobs, len(members))
@@ -141,7 +141,7 @@ class StatusReader:
         topics = {queue: self._topics_of(queue) for queue in queues}
         # The commits first: a job that is enqueued in between then counts as waiting.
         committed = {queue: committed_by(self._admin, group) for queue, group in groups.items()}
-        described = self._admin.describe_groups(list(groups.values()))
+        described = described_groups(self._admin, list(groups.values()))
         wanted = {topic for those in topics.values() for topic in those}
         logs = by_topic(read_logs(self._admin, wanted, with_stable_ends=True))
         found = []

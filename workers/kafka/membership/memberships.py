@@ -32,6 +32,7 @@ from kafka.admin import MemberToRemove
 
 from ...errors import WorkersError
 from ...runtime.file_locks import is_locked, open_to_lock, try_lock
+from ..administration import described_groups
 from ..clients import connect_admin
 from ..cluster import Cluster
 from ..error_translation import kafka_errors
@@ -148,12 +149,15 @@ class Memberships:
             os.close(opened)
 
     def _remove(self, members: Mapping[str, str]) -> int:
-        """Remove the members with these client ids from their groups; returns how many there were."""
+        """Remove the members with these client ids from their groups; returns how many there were.
+
+        Raises a WorkersError, also if a group's coordinator cannot say who is in it.
+        """
         if not members:
             return 0
         with connect_admin(self._cluster) as admin, kafka_errors(self._cluster, "leave a group for another"):
             found = 0
-            for group, described in admin.describe_groups(sorted(set(members.values()))).items():
+            for group, described in described_groups(admin, sorted(set(members.values()))).items():
                 gone = [
                     MemberToRemove(member_id=member["member_id"], reason="its process died, or is closing")
                     for member in described["members"]
