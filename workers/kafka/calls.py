@@ -76,6 +76,13 @@ def read_up_to(consumer: KafkaConsumer) -> dict[TopicPartition, ReadUpTo]:
     return found
 
 
+def epoch_read(consumer: KafkaConsumer, partition: TopicPartition) -> int:
+    """The epoch of the leader that wrote the last record that was read; -1 if not known. Asks nobody."""
+    state = consumer._subscription.assignment.get(partition)
+    position = None if state is None else state.position
+    return -1 if position is None else position.leader_epoch
+
+
 def polls_of(consumer: KafkaConsumer) -> int:
     """How many whole polls there have been. In between, nothing is read, assigned or taken away."""
     polls: int = consumer.polls

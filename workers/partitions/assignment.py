@@ -35,6 +35,7 @@ from ..kafka import (
     TopicPartition,
     commit_now,
     commit_on_io_thread,
+    epoch_read,
     kafka_errors,
     must_wait,
     sleep_on_io_thread,
@@ -122,6 +123,8 @@ class Assignment:
             crashes = self._crash_counter(committed) if self._counts_crashes else None
             owned = OwnedPartition(partition, committed, crashes, self._memberships.owner)
             self.partitions[partition] = owned
+        # Here already: when the partition is taken away, kafka-python does not know it any more.
+        owned.leader_epoch = max(owned.leader_epoch, epoch_read(self._client, partition))
         return owned
 
     def _require_risen(self, owned: OwnedPartition, offset: int) -> None:
