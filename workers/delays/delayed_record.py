@@ -46,7 +46,11 @@ def delayed(consumed: ConsumedRecord) -> Delayed:
         ) from exc
 
 
-def job_of(consumed: ConsumedRecord) -> Delayed | Undecodable:
+#: The delayed job that a record holds, or why it holds none.
+Job = Delayed | Undecodable
+
+
+def job_of(consumed: ConsumedRecord) -> Job:
     """The delayed job that a record holds, or why it holds none."""
     try:
         return delayed(consumed)

@@ -21,6 +21,7 @@ confirmation comes on the producer's thread, which posts it to the inbox; all el
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -40,7 +41,7 @@ from ..records.consumed import ConsumedRecord
 from ..records.envelope import require_size
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 from . import tiers as delays
-from .delayed_record import Delayed, job_of
+from .delayed_record import Delayed, Job, job_of
 from .read_ahead import MAX_AHEAD_BYTES, Hop, Moved, ReadAhead
 from .tiers import Tier
 
@@ -104,11 +105,13 @@ class Mover:
         self._inbox: SimpleQueue[Moved] = SimpleQueue()
         self._ahead = ReadAhead(max_ahead_bytes)
         #: The head of each paused partition, and when it moves on.
-        self._parked: dict[TopicPartition, tuple[int, Delayed | Undecodable]] = {}
+        self._parked: dict[TopicPartition, tuple[int, Job]] = {}
         #: Whether reading ahead is suspended.
         self._held_back = False
         self._in_flight = 0
         self._poll_at = 0.0
+        #: How far the clock here is ahead of the cluster's, by the stamp of the last record that went down.
+        self._lead_ms = 0
         self._expected: set[str] = set()
         self._assignment = Assignment(
             client,
@@ -153,7 +156,7 @@ class Mover:
             if not hop.owned.closed:
                 self._move(hop, job_of(hop.record), now_ms)
 
-    def _move(self, hop: Hop, job: Delayed | Undecodable, now_ms: int) -> None:
+    def _move(self, hop: Hop, job: Job, now_ms: int) -> None:
         """Produce to the next topic without waiting; the inbox gets a Moved."""
         hop.started, self._in_flight = True, self._in_flight + 1
         try:
@@ -164,11 +167,11 @@ class Mover:
         future.add_callback(lambda _: self._inbox.put(Moved(hop, None)))
         future.add_errback(lambda exc: self._inbox.put(Moved(hop, exc)))
 
-    def _produce(self, record: ConsumedRecord, job: Delayed | Undecodable, now_ms: int) -> Any:
+    def _produce(self, record: ConsumedRecord, job: Job, now_ms: int) -> Any:
         """Produce the record, or a dead letter if it can never move. A WorkersError means: try again."""
         if isinstance(job, Undecodable):
             return self._dead_letters.send(record, None, Reason.UNDECODABLE, job)
-        tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
+        tier = delays.next_tier(job.eta_ms, now_ms, self._tiers, lead_ms=self._lead_ms)
         try:
             topic = self._topics.delay(tier.name) if tier else self._topics.jobs(job.queue)
             require_size(job.record, "the delayed job", MAX_JOB_BYTES + RETRY_ROOM_BYTES)
@@ -178,11 +181,15 @@ class Mover:
         if tier is None:
             DELAYED_LATE.observe(max(0, now_ms - job.eta_ms) / 1000)
             self._create_queue(job.queue)
-        return self._producer.send(topic, job.record)
+            return self._producer.send(topic, job.record)
+        return self._producer.send(topic, job.record).add_callback(self._note_stamp, now_ms)
+
+    def _note_stamp(self, sent_ms: int, written: Any) -> None:
+        # It was stamped after it was sent: a slow answer makes the lead too small, never too large.
+        self._lead_ms = max(0, sent_ms - written.timestamp)
 
     def _read_inbox(self) -> None:
-        failed = 0
-        error: BaseException | None = None
+        problems: list[BaseException] = []
         while not self._inbox.empty():
             hop, problem = self._inbox.get_nowait()
             self._in_flight -= 1
@@ -190,11 +197,11 @@ class Mover:
                 hop.owned.done(hop.record.offset)
                 self._assignment.commits.unsaved = True
             else:
-                failed, error = failed + 1, problem
+                problems.append(problem)
                 hop.started = False
                 self._ahead.push(hop, self._now_ms() + _RETRY_MS)
-        if failed:
-            logger.warning("delayed jobs not moved count=%d, trying again: %s", failed, error)
+        if problems:
+            logger.warning("delayed jobs not moved count=%d, trying again: %s", len(problems), problems[-1])
 
     def _wait_s(self, max_wait_s: float) -> float:
         """Seconds until the next record or a commit is due: confirmations do not wake the poll."""
@@ -213,7 +220,7 @@ class Mover:
         if must_wait(self._client):
             timeout_s = max(timeout_s, _JOIN_S)  # also while something is always due
         with kafka_errors(self._producer.cluster, "read delayed jobs"):
-            fetched = self._client.poll(timeout_ms=_whole_ms(timeout_s), max_records=_FETCH_RECORDS)
+            fetched = self._client.poll(timeout_ms=math.ceil(timeout_s * 1000), max_records=_FETCH_RECORDS)
             for partition, records in fetched.items():
                 owned = self._assignment.owned(partition, records[0].offset)
                 owned.buffer.extend(records)
@@ -253,7 +260,7 @@ class Mover:
 
     def _is_exact(self, job: Delayed, tier: Tier, now_ms: int) -> bool:
         """Whether a job's next wait lasts until its due time: then it need not go down."""
-        next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers)
+        next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers, lead_ms=self._lead_ms)
         is_last = next_tier is not None and not next_tier.wait_ms
         return is_last and (tier.wait_ms == 0 or self._ahead.has_room())
 
@@ -266,9 +273,7 @@ class Mover:
             self._create_queue(queue)
             self._producer.prepare(self._topics.jobs(queue))
 
-    def _park(
-        self, owned: OwnedPartition, offset: int, job: Delayed | Undecodable, at_ms: int, now_ms: int
-    ) -> None:
+    def _park(self, owned: OwnedPartition, offset: int, job: Job, at_ms: int, now_ms: int) -> None:
         """Leave a partition alone until its head is due, or until other partitions have had their turn."""
         self._client.pause(owned.partition)
         if at_ms - now_ms > _SOON_MS:
@@ -289,12 +294,7 @@ class Mover:
                 if not owned.buffer and partition not in self._parked:
                     self._client.resume(partition)
 
-    def _must_wait(self, job: Delayed | Undecodable, now_ms: int) -> bool:
+    def _must_wait(self, job: Job, now_ms: int) -> bool:
         """Whether a job must not go down the tiers now, because it would delay those that are due."""
         is_urgent = isinstance(job, Delayed) and job.eta_ms - now_ms <= _URGENT_MS
         return self._in_flight >= _MAX_IN_FLIGHT and not is_urgent
-
-
-def _whole_ms(seconds: float) -> int:
-    """Round up: otherwise the last millisecond before a due time is spent polling without any time-out."""
-    return -int(-seconds * 1000 // 1)

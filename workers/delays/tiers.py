@@ -77,12 +77,17 @@ def eta_of(delay_ms: int, now_ms: int, max_delay_ms: int) -> int | None:
     return now_ms + delay_ms if delay_ms > 0 else None
 
 
-def next_tier(eta_ms: int, now_ms: int, tiers: Sequence[Tier] = TIERS) -> Tier | None:
-    """The tier for a job due at ``eta_ms``; None if it is due: then its queue is next."""
+def next_tier(eta_ms: int, now_ms: int, tiers: Sequence[Tier] = TIERS, *, lead_ms: int = 0) -> Tier | None:
+    """The tier for a job due at ``eta_ms``; None if it is due: then its queue is next.
+
+    ``lead_ms``: how far the clock of ``now_ms`` is ahead of the cluster's. A wait is so much shorter by it. A
+    tier in which a job would hardly wait is left out, as the job would come to it again and again.
+    """
     remaining_ms = eta_ms - now_ms
     if remaining_ms <= 0:
         return None
-    fitting = [tier for tier in tiers if tier.wait_ms == 0 or tier.wait_ms + MARGIN_MS <= remaining_ms]
+    shortest_ms, longest_ms = lead_ms * 3 // 2, remaining_ms - MARGIN_MS
+    fitting = [tier for tier in tiers if tier.wait_ms == 0 or shortest_ms <= tier.wait_ms <= longest_ms]
     return max(fitting, key=lambda tier: tier.wait_ms)
 
 

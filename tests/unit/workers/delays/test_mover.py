@@ -55,29 +55,33 @@ class Consumer:
 
 
 class Producer:
-    """Confirms each record at once."""
+    """Confirms each record at once; the cluster's clock is so far behind that of the mover."""
 
     cluster = Cluster()
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, behind_ms: int = 0) -> None:
         self.sent: list[str] = []
+        self._clock = clock
+        self._behind_ms = behind_ms
 
+    def prepare(self, topic: str) -> None: ...
     def send(self, topic: str, _record: Record) -> Future:
         self.sent.append(topic)
-        return Future().success(None)
+        return Future().success(SimpleNamespace(timestamp=self._clock.now_ms - self._behind_ms))
 
 
-def waiting(offset: int, written_ms: int) -> Consumed:
-    """A job that is due in hours, in the tier of a minute."""
-    headers = [("message-id", b"m"), ("queue", b"default"), ("eta", str(NOON_MS + 9 * HOUR_MS).encode())]
+class Clock:
+    now_ms = NOON_MS
+
+
+def waiting(offset: int, written_ms: int, due_in_ms: int = 9 * HOUR_MS) -> Consumed:
+    """A job in the tier of a minute, by default due in hours."""
+    headers = [("message-id", b"m"), ("queue", b"default"), ("eta", str(NOON_MS + due_in_ms).encode())]
     return Consumed(TOPIC, offset=offset, timestamp=written_ms, headers=headers)
 
 
-def test_behind_a_record_that_has_left_a_tier_the_next_is_fetched_when_it_leaves() -> None:
-    """A partition whose head was moved went on at once, fetched what waits there, and dropped it again."""
-    consumer, producer = Consumer([waiting(0, NOON_MS - 59_000), waiting(1, NOON_MS - 29_000)]), Producer()
-    now_ms = NOON_MS
-    mover = Mover(
+def mover_of(consumer: Consumer, producer: Producer, clock: Clock) -> Mover:
+    return Mover(
         consumer,
         producer,  # type: ignore[arg-type]
         SimpleNamespace(),  # type: ignore[arg-type]
@@ -89,16 +93,39 @@ def test_behind_a_record_that_has_left_a_tier_the_next_is_fetched_when_it_leaves
         create_queue=lambda _: None,
         commit_interval_ms=300,
         revoke_timeout_ms=300,
-        clock=lambda: now_ms / 1000,
-        now_ms=lambda: now_ms,
+        clock=lambda: clock.now_ms / 1000,
+        now_ms=lambda: clock.now_ms,
     )
+
+
+def test_behind_a_record_that_has_left_a_tier_the_next_is_fetched_when_it_leaves() -> None:
+    """A partition whose head was moved went on at once, fetched what waits there, and dropped it again."""
+    clock = Clock()
+    consumer = Consumer([waiting(0, NOON_MS - 59_000), waiting(1, NOON_MS - 29_000)])
+    producer = Producer(clock)
+    mover = mover_of(consumer, producer, clock)
     mover.step(0)
     assert (producer.sent, consumer.fetches) == ([], 1)
-    now_ms += 2_000
+    clock.now_ms += 2_000
     mover.step(0)
     assert (len(producer.sent), consumer.is_paused, consumer.fetches) == (1, True, 1)
-    now_ms += 28_000
+    clock.now_ms += 28_000
     mover.step(0)
-    now_ms += 1_000
+    clock.now_ms += 1_000
     mover.step(0)
     assert (len(producer.sent), consumer.fetches) == (2, 2)
+
+
+def test_a_job_does_not_go_round_in_a_tier_where_it_does_not_wait() -> None:
+    """The mover's clock is five minutes ahead of the cluster's: a wait of one minute is over at once."""
+    clock, behind_ms = Clock(), 300_000
+    producer = Producer(clock, behind_ms)
+    consumer = Consumer([waiting(0, NOON_MS - behind_ms, due_in_ms=200_000)])
+    mover = mover_of(consumer, producer, clock)
+    for hop in range(1, 10):
+        clock.now_ms += 1_000
+        mover.step(0)
+        if producer.sent[hop - 1 :] == [TOPIC]:  # it has come there again
+            consumer.log.append(waiting(hop, clock.now_ms - behind_ms, due_in_ms=200_000))
+    assert producer.sent == [TOPIC]
+    assert mover._ahead.next_at_ms() == NOON_MS + 200_000
