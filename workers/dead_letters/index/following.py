@@ -182,7 +182,11 @@ class IndexedLetters:
         self.right_at = now
 
     def _take(self, records: Sequence[ConsumedRecord]) -> None:
-        self.index.take(records, {partition.partition for partition in self._positions})
+        try:
+            self.index.take(records, {partition.partition for partition in self._positions})
+        except BaseException:
+            self.right_at, self.built = None, Built(0, 1)  # it is empty now
+            raise
         for record in records:
             self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 #: Memory of the database, in KB.
 _CACHE_KB = 48 * 1024
 
@@ -15,7 +17,7 @@ _ADD = (
 _OLD = " AND ".join(f"{name} = old.{name}" for name in _SUMMED)
 _TAKE = f"UPDATE sums SET count = count - 1 WHERE {_OLD}; DELETE FROM sums WHERE {_OLD} AND count = 0;"
 
-SCHEMA = f"""
+_SCHEMA = f"""
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KB};
 CREATE TABLE texts (number INTEGER PRIMARY KEY, text TEXT UNIQUE);
 CREATE TABLE letters (
@@ -40,8 +42,6 @@ _SAME = " AND ".join(f"letters.{name} = sums.{name}" for name in _SUMMED)
 _TIME = f"(SELECT %s(time) FROM letters INDEXED BY kinds WHERE NOT is_old AND {_SAME})"
 #: The first and the last time of the letters that rows of the sums count: a look at the index for each.
 TIMES = f"min({_TIME % 'min'}), max({_TIME % 'max'})"
-#: Forgets everything: quicker than to delete each row.
-ANEW = f"DROP TABLE letters; DROP TABLE texts; DROP TABLE sums; {SCHEMA}"
 _COLUMNS = (
     *("partition", "place", "stamp", "key", "is_ended", "is_old", "id", "time", "queue", "actor", "reason"),
     *("exception", "kind", "error", "attempts", "replays"),
@@ -60,3 +60,10 @@ LISTED = (
 NAMES = (
     "(SELECT text FROM texts t WHERE t.number = exception), (SELECT text FROM texts t WHERE t.number = kind)"
 )
+
+
+def empty_database() -> sqlite3.Connection:
+    """A private database, for any thread; it is gone when it is closed."""
+    database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+    database.executescript(_SCHEMA)
+    return database

@@ -10,7 +10,6 @@ The rows are in a private SQLite database that is on the disk as far as it does 
 from __future__ import annotations
 
 import re
-import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from ..letter import DeadLetter
 from ..topic.letter_record import decode
 from ..topic.stray_tombstones import Strays, is_ended, note_stray
 from .conditions import NO_TEXT, condition_of, storable
-from .schema import ANEW, LISTED, NAMES, PUT, SCHEMA, TIMES
+from .schema import LISTED, NAMES, PUT, TIMES, empty_database
 
 #: Texts that are kept by number; characters of an error in a list.
 _KNOWN_TEXTS = 50_000
@@ -70,8 +69,7 @@ class Index:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.executescript(SCHEMA)
+        self._database = empty_database()
         self._numbers: dict[str, int] = {}
         self._strays: Strays = {}
         #: Grows with each change.
@@ -84,26 +82,36 @@ class Index:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._database.executescript(ANEW)
-            self._numbers.clear()
-            self._strays.clear()
-            self.version += 1
+            self._renew()
 
     def take(self, records: Iterable[ConsumedRecord], partitions: Collection[int]) -> None:
-        """Take in the records that follow; ``partitions`` are all of the topic's."""
+        """Take in the records that follow; ``partitions`` are all of the topic's. Empty after an error."""
         with self._lock:
-            self._database.execute("BEGIN")
-            before = self._database.total_changes
-            for record in records:
-                if record.key is None:
-                    continue  # all of ours have one
-                if record.value is None:
-                    self._end(record, partitions)
-                else:
-                    self._put(record)
-            self._database.execute("COMMIT")
-            if self._database.total_changes != before:
-                self.version += 1
+            try:
+                self._take(records, partitions)
+            except BaseException:
+                self._renew()
+                raise
+
+    def _take(self, records: Iterable[ConsumedRecord], partitions: Collection[int]) -> None:
+        self._database.execute("BEGIN")
+        before = self._database.total_changes
+        for record in records:
+            if record.key is not None and record.value is not None:  # all of ours have a key
+                self._put(record)
+            elif record.key is not None:
+                self._end(record, partitions)
+        self._database.execute("COMMIT")
+        if self._database.total_changes != before:
+            self.version += 1
+
+    def _renew(self) -> None:
+        """Begin with an empty database: one without a journal cannot take back a part of what it took."""
+        self._database.close()
+        self._database = empty_database()
+        self._numbers.clear()
+        self._strays.clear()
+        self.version += 1
 
     def count(self, wanted: Filter) -> int:
         """How many match; the text of a filter, which needs the letters themselves, is left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID, uuid4
 
@@ -123,6 +124,25 @@ def test_an_index_that_is_a_little_behind_is_right_when_it_is_entered(
     with letters:
         assert letters.built.is_complete
         assert ids(letters.index) == {"two", "three"}
+
+
+def test_after_an_error_it_is_built_anew(
+    topic: Topic, letters: IndexedLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic.add("one", "two")
+    build(letters)
+    with monkeypatch.context() as full, letters:
+        topic.add("three", "four")
+        full.setattr(letters.index, "_put", fails)
+        with pytest.raises(sqlite3.OperationalError):
+            letters.step(0)
+    assert not letters.built.is_complete
+    build(letters)
+    assert ids(letters.index) == {"one", "two", "three", "four"}
+
+
+def fails(_: Consumed) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_after_hours_it_is_built_anew_as_tombstones_may_be_gone(

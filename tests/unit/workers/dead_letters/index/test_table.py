@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -148,6 +149,28 @@ def test_one_that_forgets_everything_begins_anew(index: Index) -> None:
     assert (index.count(Filter()), index.counts(), index.groups(Filter(), 5)) == (0, {}, [])
     index.take([consumed(a_letter(message_id="two", queue="q"), 1)], {0})
     assert index.counts() == {"q": 1}
+
+
+def test_after_an_error_it_is_empty_and_takes_everything_anew(index: Index) -> None:
+    """Also a stray tombstone, which it must not take for known."""
+    tombstone = Consumed("t", 0, 900, 10, b"m5", None)  # in another partition than its letter's
+    records = [tombstone]
+    for offset in range(3_000):
+        letter = a_letter(message_id=f"m{offset}", exception_message=f"{offset} " + "x" * 300)
+        records.append(consumed(letter, offset, partition=1, timestamp=5))
+    ((pages,),) = index._database.execute("PRAGMA page_count")
+    index._database.execute(f"PRAGMA max_page_count = {pages + 20}")
+    version = index.version
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        index.take(records, {0, 1})
+    assert index.count(Filter()) == 0
+    assert index.version > version
+    with closing(Index()) as other:
+        for one in (index, other):
+            one.take(records, {0, 1})
+        assert index.count(Filter()) == other.count(Filter())
+        assert index.counts() == other.counts()
+        assert index.groups(Filter(), 5) == other.groups(Filter(), 5)
 
 
 def test_groups_have_the_times_of_their_first_and_last_letter(index: Index) -> None:
