@@ -50,8 +50,6 @@ class Outgoing:
         delay_ms = None if delay is None else whole_ms(delay)
         eta_ms = self.due_ms(message, delay_ms, now_ms)
         emit_before("enqueue", message, delay_ms)
-        if eta_ms is not None:
-            emit_before("delay_message", message)
         return self.record(message, eta_ms, now_ms, is_relative=delay is not None)
 
     def due_ms(self, message: dramatiq.Message[Any], delay_ms: int | None, now_ms: int) -> int | None:

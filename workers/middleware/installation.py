@@ -20,6 +20,7 @@ from .retries import Retries
 from .revocation_guard import RevocationGuard
 from .runs_mover import RunsMover
 from .stops_once import StopsOnce
+from .tells_delayed import TellsDelayed
 from .traces_jobs import TracesJobs
 from .work_queue import SetsWorkQueue
 
@@ -61,5 +62,7 @@ def add_own(
     broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
     if record_stats:
         broker.add_middleware(RecordsStats())
+    # Before the middleware that it tells of them, which looks for them when they begin.
+    broker.add_middleware(TellsDelayed(), before=type(broker.middleware[0]))
     # First of all: no other middleware begins with a job that it skips.
     broker.add_middleware(RevocationGuard(controlled.gate), before=type(broker.middleware[0]))

@@ -12,7 +12,7 @@ import dramatiq
 
 from ..measures.jobs import JOBS, Outcome
 from ..records.consumed import ConsumedRecord
-from ..records.headers import due_ms, trace_id_of
+from ..records.headers import due_ms, eta_ms, trace_id_of
 from .owned_partition import OwnedPartition
 
 logger = logging.getLogger(__name__)
@@ -210,6 +210,11 @@ class TakenMessage(dramatiq.MessageProxy):
             when_done(self._outcome(), self.given_up or self._exception)
         except Exception:  # as above
             logger.exception("end of job not told %s", self)
+
+    @property
+    def was_delayed(self) -> bool:
+        """Whether it waited for a due time before it came into its queue."""
+        return not self._is_of_source and eta_ms(self.record) is not None
 
     @property
     def trace_id(self) -> str | None:

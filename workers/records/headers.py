@@ -66,6 +66,15 @@ def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 def due_ms(record: ConsumedRecord) -> int:
     """Since when a job may start: its due time if it was delayed, else when its record was written.
 
+    Of a job's own record only, as :func:`eta_ms`.
+    """
+    eta = eta_ms(record)
+    return record.timestamp if eta is None else eta
+
+
+def eta_ms(record: ConsumedRecord) -> int | None:
+    """The due time of a job that was delayed; None if it was not.
+
     Of a job's own record only: in a source, a header of that name says whatever its writers mean by it.
     """
     # Hardly any job has the header. A fetched record keeps its headers as bytes: to read them for each job
@@ -74,7 +83,7 @@ def due_ms(record: ConsumedRecord) -> int:
         for name, value in record.headers:
             if name == "eta" and value is not None and value.isdigit() and len(value) < MAX_TIME_CHARS:
                 return int(value)
-    return record.timestamp
+    return None
 
 
 def trace_id_of(headers: Iterable[tuple[str, bytes | None]]) -> str | None:

@@ -298,25 +298,6 @@ def test_a_job_whose_callback_cannot_be_written_becomes_a_dead_letter(
     assert the_letter(broker).actor == "work"
 
 
-class CountsDelayed(dramatiq.Middleware):
-    """As dramatiq's Prometheus middleware does."""
-
-    def __init__(self) -> None:
-        self.delayed: list[str] = []
-
-    def before_delay_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
-        self.delayed.append(message.message_id)
-
-
-def test_a_job_that_is_delayed_is_told_to_middleware(broker: KafkaBroker) -> None:
-    counts = CountsDelayed()
-    broker.add_middleware(counts)
-    broker.declare_queue("default")
-    broker.enqueue(dramatiq.Message("default", "work", (), {}, {}))
-    delayed = broker.enqueue(dramatiq.Message("default", "work", (), {}, {}), delay=60_000)
-    assert counts.delayed == [delayed.message_id]
-
-
 def test_arguments_that_the_actor_does_not_take_are_never_retried(
     broker: KafkaBroker, start_worker: StartWorker
 ) -> None:

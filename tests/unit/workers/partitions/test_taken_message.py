@@ -115,6 +115,14 @@ def test_only_a_jobs_own_record_says_when_it_was_due() -> None:
     assert waits_s(TakenMessage(MESSAGE, record, owned, SimpleQueue(), is_of_source=True)) < 60
 
 
+def test_only_a_jobs_own_record_says_that_it_was_delayed() -> None:
+    owned = OwnedPartition(TopicPartition("t", 0), OffsetAndMetadata(0, "", -1))
+    record = Consumed(headers=[("eta", b"1700000000000")])
+    assert TakenMessage(MESSAGE, record, owned, SimpleQueue()).was_delayed
+    assert not TakenMessage(MESSAGE, record, owned, SimpleQueue(), is_of_source=True).was_delayed
+    assert not TakenMessage(MESSAGE, Consumed(), owned, SimpleQueue()).was_delayed
+
+
 def test_a_job_that_cannot_be_measured_is_done_all_the_same(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
