@@ -124,4 +124,4 @@ def _moments(story: Story) -> Iterable[tuple[datetime, str]]:
 def _written_ms(details: Any) -> int | None:
     place = details.get(LOG_POSITION) if isinstance(details, Mapping) else None
     written = place.get("written_ms") if isinstance(place, Mapping) else None
-    return written if isinstance(written, int) and 0 <= written < 253_370_764_800_000 else None
+    return written if isinstance(written, int) and 0 < written < 253_370_764_800_000 else None

@@ -180,7 +180,8 @@ def _oldest(queue: QueueStatus) -> str:
     state = "running" if job.in_hand else "waiting"
     # A record that others wrote does not say which job it is.
     name = f"{job.actor} {job.message_id}" if job.actor else f"record of {job.topic}"
-    return f"{length_of_time(job.age_s)} {state}: {visible(name)} ({job.partition}/{job.offset})"
+    age = "" if job.age_s is None else f"{length_of_time(job.age_s)} "
+    return f"{age}{state}: {visible(name)} ({job.partition}/{job.offset})"
 
 
 def _print_json(found: _Status) -> None:

@@ -32,7 +32,10 @@ _TEXTS = ("queue", "actor", "text")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Who decided something and why. Times are in ms since 1970; ``until_ms`` is None for no end."""
+    """Who decided something and why. Times are in ms since 1970.
+
+    ``when_ms`` is below 1 if that is not known, ``until_ms`` None for no end.
+    """
 
     who: str = ""
     when_ms: int = 0
@@ -46,14 +49,16 @@ class Note:
 
     def cells(self, now_ms: float) -> tuple[str, str, str, str]:
         """The same for a table: who, since, until and why; empty where there is nothing to say."""
-        since = f"{length_of_time(max(0.0, now_ms - self.when_ms) / 1000)} ago"
+        ago = f"{length_of_time(max(0.0, now_ms - self.when_ms) / 1000)} ago"
+        since = ago if self.when_ms > 0 else "at a time that is not known"
         until = "" if self.until_ms is None else timestamp(self.until_ms)
         return self.who or "somebody", since, until, self.why
 
     def values(self) -> dict[str, str | None]:
         """The same as JSON values, with times in ISO 8601."""
         until = None if self.until_ms is None else timestamp(self.until_ms)
-        return {"who": self.who, "since": timestamp(self.when_ms), "until": until, "why": self.why}
+        since = timestamp(self.when_ms) if self.when_ms > 0 else None
+        return {"who": self.who, "since": since, "until": until, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True)

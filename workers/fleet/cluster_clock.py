@@ -27,6 +27,8 @@ class ClusterClock:
 
     def note(self, timestamp_ms: int, *, is_new: bool) -> None:
         """Note the time of a record that was just read; ``is_new`` if it was written just now too."""
+        if timestamp_ms < 1:
+            return  # none: the record cannot be read, or nobody wrote its time
         ahead_ms = timestamp_ms - self._monotonic() * 1000
         self._ahead_ms = ahead_ms if self._ahead_ms is None else max(self._ahead_ms, ahead_ms)
         self.is_heard = self.is_heard or is_new

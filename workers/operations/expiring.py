@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..kafka import ConfigResource, KafkaAdminClient
-from ..records.consumed import ConsumedRecord
+from ..records.consumed import ConsumedRecord, age_s
 
 #: Share of a topic's retention from which on a record is near its end.
 _NEAR = 0.75
@@ -40,12 +40,12 @@ class Expiring:
 def expiring(
     undone: Iterable[ConsumedRecord], retention_s: Mapping[str, float], now_s: float
 ) -> list[Expiring]:
-    """Those of the undone records that are near their topic's retention. Pure."""
+    """Those of the undone records that are near their topic's retention; none without a time. Pure."""
     found = []
     for record in undone:
-        age_s, kept_s = now_s - record.timestamp / 1000, retention_s.get(record.topic)
-        if kept_s is not None and age_s >= _NEAR * kept_s:
-            found.append(Expiring(record.topic, record.partition, record.offset, age_s, kept_s))
+        old_s, kept_s = age_s(record, now_s), retention_s.get(record.topic)
+        if kept_s is not None and old_s is not None and old_s >= _NEAR * kept_s:
+            found.append(Expiring(record.topic, record.partition, record.offset, old_s, kept_s))
     return found
 
 

@@ -11,25 +11,10 @@ from typing import Any, Self
 from ..delays.tiers import Tier
 from ..kafka import Cluster, TopicPartition, connect_admin, described_groups, patiently
 from ..partitions.lag import Partition, by_topic, committed_by, read_logs, with_commits
-from ..records.consumed import ConsumedRecord
-from ..records.headers import texts_of
 from ..topics import Topics
 from .expiring import Expiring, Retentions, expiring
 from .first_records import FirstRecords, Unreadable
-
-
-@dataclass(frozen=True, slots=True)
-class OldestJob:
-    """The first job of a partition that is not done: the one that holds its position back."""
-
-    topic: str
-    partition: int
-    offset: int
-    message_id: str | None
-    actor: str | None
-    age_s: float
-    #: Whether a worker has it; otherwise it waits.
-    in_hand: bool
+from .oldest_job import OldestJob, oldest_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +148,7 @@ class StatusReader:
         busy = {name: partition for name, partition in partitions.items() if partition.not_done}
         records, stuck = self._first.read({name: partition.first_undone for name, partition in busy.items()})
         retention_s = self._retentions.of(self._admin, {record.topic for record in records})
+        now_s = time.time()
         status = QueueStatus(
             queue=queue,
             partitions=len(partitions),
@@ -170,34 +156,12 @@ class StatusReader:
             running=in_hand,
             consumers=len(members),
             untrimmed=sum(found.untrimmed for name, found in partitions.items() if name.topic == own),
-            oldest=_oldest(records, busy, has_members=bool(members)),
+            oldest=oldest_job(records, busy, now_s, has_members=bool(members)),
             held_up=sum(partition.held_up for partition in partitions.values()),
             unreadable=self._first.unreadable(stuck, busy),
-            expiring=expiring(records, retention_s, time.time()),
+            expiring=expiring(records, retention_s, now_s),
         )
         return status, _partition_statuses(partitions, members)
-
-
-def _oldest(
-    records: Sequence[ConsumedRecord],
-    busy: Mapping[TopicPartition, Partition],
-    *,
-    has_members: bool,
-) -> OldestJob | None:
-    """The oldest of the partitions' first undone jobs, by its record's timestamp."""
-    if not records:
-        return None
-    record = min(records, key=lambda candidate: candidate.timestamp)
-    headers = texts_of(record.headers)
-    return OldestJob(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        message_id=headers.get("message-id"),
-        actor=headers.get("actor"),
-        age_s=max(0.0, time.time() - record.timestamp / 1000),
-        in_hand=has_members and busy[TopicPartition(record.topic, record.partition)].in_hand > 0,
-    )
 
 
 def _partition_statuses(

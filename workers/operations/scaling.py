@@ -39,8 +39,8 @@ class Scale:
     """What an autoscaler should look at.
 
     ``startable`` jobs could start if there were threads, or become due while a process starts. ``oldest_s``
-    is the age of the oldest job that is not done; 0.0 without one. ``is_paused`` is None where this user may
-    not read what is decided: the queue then counts as one that is not paused.
+    is the age of the oldest job that is not done; 0.0 if none is, or none has a time. ``is_paused`` is None
+    where this user may not read what is decided: the queue then counts as one that is not paused.
     """
 
     startable: int
@@ -110,5 +110,5 @@ def scale(queue: QueueStatus, due_soon: int, paused: Collection[str] | None) -> 
     is_paused = None if paused is None else queue.queue in paused
     if is_paused:
         return Scale(0, 0.0, is_paused=True)
-    oldest_s = round(queue.oldest.age_s, 3) if queue.oldest else 0.0
+    oldest_s = round((queue.oldest and queue.oldest.age_s) or 0.0, 3)
     return Scale(startable(queue, ()) + due_soon, oldest_s, is_paused)

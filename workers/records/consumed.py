@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class ConsumedRecord(Protocol):
-    """A record read from a topic; ``timestamp`` is in ms, as the topic has it.
+    """A record read from a topic; ``timestamp`` is in ms, as the topic has it, and below 1 if it has none.
 
     ``headers`` may be read anew each time they are asked for: ask once.
     """
@@ -35,3 +35,8 @@ class ConsumedRecord(Protocol):
     def first_offset(self) -> int: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+def age_s(record: ConsumedRecord, now_s: float) -> float | None:
+    """How old a record is, at least 0; None if no time of it is known, as of a batch that cannot be read."""
+    return max(0.0, now_s - record.timestamp / 1000) if record.timestamp > 0 else None

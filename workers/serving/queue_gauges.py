@@ -34,7 +34,7 @@ _GAUGES: Mapping[str, tuple[str, Callable[[QueueStatus], float]]] = {
     "in_hand": ("Jobs that workers have in hand.", lambda queue: queue.running),
     "oldest_seconds": (
         "Age of the oldest job that is not done.",
-        lambda queue: queue.oldest.age_s if queue.oldest else 0.0,
+        lambda queue: (queue.oldest and queue.oldest.age_s) or 0.0,
     ),
     "consumers": ("Processes that run the queue.", lambda queue: queue.consumers),
     "untrimmed_records": ("Done jobs that are still in the log.", lambda queue: queue.untrimmed),

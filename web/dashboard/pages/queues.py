@@ -71,10 +71,11 @@ def why_it_waits(queue: QueueStatus, pause: Pause | None = None) -> Iterator[str
         return
     oldest = queue.oldest
     if oldest is not None and oldest.in_hand:
+        age = "" if oldest.age_s is None else f" for {length_of_time(oldest.age_s)} since it was enqueued"
         yield (
             f"Workers have {queue.running:,} jobs in hand; the oldest is {oldest.actor or 'a record'} "
-            f"{oldest.message_id or ''}, in partition {oldest.partition} for {length_of_time(oldest.age_s)} "
-            "since it was enqueued. What waits behind it starts as threads become free."
+            f"{oldest.message_id or ''}, in partition {oldest.partition}{age}. What waits behind it starts "
+            "as threads become free."
         )
     else:
         yield f"{queue.consumers} worker processes read it, and take jobs as their threads become free."

@@ -84,6 +84,7 @@ def groups(counts: Counter[str], name: str) -> Table:
 def details(letter: DeadLetter) -> Group:
     """Everything that is known about one dead letter."""
     facts = Table.grid(padding=(0, 2))
+    enqueued_ms = _enqueued_ms(letter)
     rows = {
         "id": letter.id,
         "given up": f"{timestamp(letter.time_ms)} by {letter.worker}, group {letter.group}",
@@ -95,7 +96,7 @@ def details(letter: DeadLetter) -> Group:
         "replays": ", ".join(timestamp(ms) for ms in letter.replayed_at_ms) or "none",
         "from": str(letter.origin),
         "first from": letter.first_origin,
-        "enqueued": timestamp(_enqueued_ms(letter)),
+        "enqueued": timestamp(enqueued_ms) if enqueued_ms > 0 else "not known",
         "error": letter.error,
     }
     for name, value in rows.items():

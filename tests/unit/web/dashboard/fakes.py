@@ -22,7 +22,8 @@ from workers.fleet.process import Process
 from workers.kafka import TopicPartition
 from workers.kafka.producing.producer import DurableProducer
 from workers.operations import action_log
-from workers.operations.queue_status import DelayedStatus, OldestJob, PartitionStatus, QueueStatus
+from workers.operations.oldest_job import OldestJob
+from workers.operations.queue_status import DelayedStatus, PartitionStatus, QueueStatus
 from workers.records.envelope import Record
 from workers.stats import reader as stats_reader
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.waiting import wait_for
 from tests.unit.web.dashboard.conftest import Client
-from tests.unit.web.dashboard.fakes import FakeKafka
+from tests.unit.web.dashboard.fakes import OLDEST, FakeKafka
 from web.dashboard import text
 from web.dashboard.reading.on_demand import OnDemand
 from workers.fleet.process import JobAtWork, Process
@@ -151,6 +152,18 @@ def test_pages_say_what_to_do_next_where_there_is_nothing(client: Client) -> Non
         "/switches": "No jobs are switched off.",
     }.items():
         assert words in browser.get(path).text
+
+
+def test_an_oldest_job_whose_record_has_no_time_is_shown_without_an_age(
+    client: Client, kafka: FakeKafka
+) -> None:
+    (queue, partitions) = kafka.queues[0]
+    kafka.queues = [(replace(queue, oldest=replace(OLDEST, age_s=None)), partitions)]
+    browser = client("viewer")
+    overview, page = browser.get("/").text, html.unescape(browser.get("/queues/mail").text)
+    assert '<td><span class="quiet">in hand' in overview
+    assert "<dt>Since</dt><dd>not known, in hand</dd>" in page
+    assert "the oldest is send_mail job-1, in partition 1. What waits" in page
 
 
 def test_when_kafka_is_away_pages_say_so_and_how_old_the_rest_is(client: Client, kafka: FakeKafka) -> None:

@@ -16,7 +16,7 @@ from workers.cli.topics import table
 from workers.dead_letters.letter import DeadLetter, Origin, Reason
 from workers.delays.waiting_jobs import DelayedJob
 from workers.operations.doctor import Finding
-from workers.operations.queue_status import OldestJob
+from workers.operations.oldest_job import OldestJob
 from workers.operations.topic_check import Checked, Found
 from workers.records.consumed import ConsumedRecord
 from workers.topics import TopicSpec

@@ -50,6 +50,13 @@ def test_the_last_record_of_a_subject_counts_and_a_tombstone_ends_it() -> None:
     assert state_of(encode(SWITCH), ending(SWITCH.subject, NOTE)) == State()
 
 
+def test_a_decision_without_a_time_has_no_age() -> None:
+    made = decode(b"queue/mail", b'{"paused": true}', [], -1)
+    assert made.note.told(1_700_000_000_000) == "by somebody at a time that is not known"
+    assert made.note.values()["since"] is None
+    assert Note("ann", 1_700_000_000_000).told(1_700_000_060_000) == "by ann 60 s ago"
+
+
 def test_a_pause_ends_by_itself() -> None:
     state = state_of(encode(PAUSE))
     assert list(state.paused(NOTE.until_ms - 1 if NOTE.until_ms else 0)) == ["mail"]

@@ -46,3 +46,10 @@ def test_a_record_that_comes_sets_an_own_clock_right_that_is_ahead() -> None:
     clocks.passed_s = 30
     assert clocks.cluster.is_heard
     assert clocks.cluster.now_ms() == NOW_MS + 30_000
+
+
+def test_a_record_without_a_time_tells_nothing() -> None:
+    clocks = Clocks(60)
+    clocks.cluster.note(-1, is_new=True)
+    assert not clocks.cluster.is_heard
+    assert clocks.cluster.now_ms() == NOW_MS + 60_000

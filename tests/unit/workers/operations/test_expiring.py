@@ -30,6 +30,14 @@ def test_only_what_is_near_its_topics_own_retention_is_told() -> None:
     assert "Kafka deletes it at any moment" in str(over)
 
 
+def test_a_record_without_a_time_is_near_no_end() -> None:
+    unstamped = [
+        SimpleNamespace(topic="jobs", partition=1, offset=7, timestamp=stamp) for stamp in (-1, 0, 1)
+    ]
+    records: Any = unstamped
+    assert [one.age_s for one in expiring(records, {"jobs": 8 * DAY_S}, NOW_S)] == [NOW_S - 0.001]
+
+
 class FakeAdmin:
     def __init__(self, **retention_ms: str) -> None:
         self.retention_ms = retention_ms
