@@ -5,7 +5,7 @@ Each check returns the value or raises `ValueError` with the end of a sentence t
 
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import SecretStr
 
@@ -18,8 +18,8 @@ _PORTS = {"http": 80, "https": 443}
 
 def check_token_url(url: str) -> str:
     """The URL of an OAuth server's tokens: https, or http on this machine."""
-    parts = urlsplit(url)
-    if not _is_safe(parts):
+    parts = _parsed_url(url)
+    if parts is None or not _is_safe(parts):
         raise ValueError(f"should be an https URL like https://login.example.com/oauth/token{_not(url)}")
     return url
 
@@ -47,9 +47,9 @@ def check_origin(origin: str) -> str:
 
 def check_jwks(place: str) -> str:
     """Where public keys are: a file, or a URL whose answer nobody can change on the way."""
-    parts = _parsed_url(place)
-    if parts is not None and "://" in place:
-        if not _is_safe(parts):
+    if "://" in place:
+        parts = _parsed_url(place)
+        if parts is None or not _is_safe(parts):
             raise ValueError(f"should be a file or an https URL{_not(place)}")
     elif not Path(place).is_file():
         raise ValueError(f"should be a file or an https URL; there is no file {place!r}")
@@ -86,18 +86,52 @@ def _check_sqlite(rest: str) -> None:
         raise ValueError("should name a file, such as sqlite:///todo.db: a database in memory keeps nothing")
 
 
+#: A PostgreSQL URL behind its scheme, read as SQLAlchemy reads it: a password may contain anything but an @.
+_POSTGRESQL = re.compile(
+    r"(?:[^:/]*(?::[^@]*)?@)?(?P<host>\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?(?:/[^?]*)?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+
+
 def _check_postgresql(rest: str) -> None:
-    # As SQLAlchemy reads it: the password, which may contain any of these characters, ends at the last @.
-    server = re.split("[/?]", rest.rpartition("@")[2], maxsplit=1)[0]
-    host, colon, port = server.rpartition(":")
-    if server.endswith("]") or not colon:
-        host, port = server, ""
-    if host.startswith("[") != host.endswith("]") or (not host.startswith("[") and ":" in host):
+    found = _POSTGRESQL.fullmatch(rest)
+    assert found is not None  # as each part may be missing, and the last one takes all that is left
+    port = found["port"] or ""
+    if "," in port:
+        raise ValueError(
+            "takes ports of several hosts in its query, such as postgresql:///name?host=one:5432&host=two:5432"
+        )
+    if ":" in port:
         raise ValueError(
             "needs an IPv6 address in brackets, such as postgresql://user:password@[::1]:5432/name"
         )
-    if port and not is_port(port):
+    query = parse_qs(found["query"] or "")
+    places = [_place(host) for text in query.get("host", ()) for host in text.split(",")]
+    hosts = [*found["host"].split(","), *(host for host, _ in places)]
+    ports = [port, *(port for _, port in places), *",".join(query.get("port", ())).split(",")]
+    if not all(map(_can_be_host, hosts)):
+        raise ValueError(
+            "needs a host name or an address, such as postgresql://user:password@host:5432/name, with %40 "
+            "for an @ in the password; or a folder with a socket: postgresql:///name?host=/run/postgresql"
+        )
+    if not all(is_port(port) for port in ports if port):
         raise ValueError("needs a port from 1 to 65535, such as postgresql://user:password@host:5432/name")
+
+
+def _place(text: str) -> tuple[str, str]:
+    """Host and port in a query; no port of a folder or of an IPv6 address, which has no brackets there."""
+    if text.startswith("/") or is_ipv6(text):
+        return text, ""
+    host, _, port = text.partition(":")
+    return host, port
+
+
+def _can_be_host(host: str) -> bool:
+    """Whether PostgreSQL may be there; without a host it is on this machine."""
+    if host.startswith("["):
+        return host.endswith("]") and is_ipv6(host[1:-1])
+    is_name = HOST.fullmatch(host.removesuffix(".")) is not None
+    return not host or host.startswith("/") or is_name or is_ipv6(host)
 
 
 def _is_safe(parts: SplitResult) -> bool:
@@ -111,11 +145,13 @@ def _not(url: str) -> str:
 
 
 def _parsed_url(url: str) -> SplitResult | None:
-    """The URL's parts, if its host and its port can be ones."""
+    """The URL's parts, if its characters are those of URLs, and its host and its port can be ones."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        _ = parts.port  # raises ValueError if it is none
+        has_port = parts.port != 0  # raises ValueError if it is no port
     except ValueError:
         return None
-    return parts if HOST.fullmatch(host) or is_ipv6(host) else None
+    # Python leaves line feeds and tabs out in silence.
+    is_plain = re.fullmatch("[!-~]+", url) is not None
+    return parts if is_plain and has_port and (HOST.fullmatch(host) or is_ipv6(host)) else None

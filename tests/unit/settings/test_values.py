@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
 from tests.helpers.settings import PASSWORD, SASL, load, problems
 
@@ -153,6 +153,56 @@ from tests.helpers.settings import PASSWORD, SASL, load, problems
         ("DATABASE_URL", "postgresql://db:port/todo", "needs a port from 1 to 65535, such as postgresql://"),
         ("DATABASE_URL", "postgresql://db:0/todo", "needs a port from 1 to 65535, such as postgresql://"),
         ("DATABASE_URL", "postgresql://::1/todo", "needs an IPv6 address in brackets, such as postgresql://"),
+        (
+            "DATABASE_URL",
+            "postgresql://[::1/todo",
+            "needs an IPv6 address in brackets, such as postgresql://",
+        ),
+        ("DATABASE_URL", "postgresql://exa mple/todo", "needs a host name or an address, such as postgresql"),
+        ("DATABASE_URL", "postgresql://a..b/todo", "needs a host name or an address, such as postgresql://"),
+        ("DATABASE_URL", "postgresql://[::g]/todo", "needs a host name or an address, such as postgresql://"),
+        (
+            "DATABASE_URL",
+            f"postgresql://{'d' * 70}.example.com/todo",
+            "needs a host name or an address, such as",
+        ),
+        ("DATABASE_URL", "postgresql://one,a..b/todo", "needs a host name or an address, such as postgresql"),
+        ("DATABASE_URL", "postgresql:///todo?host=a..b", "needs a host name or an address, such as postgres"),
+        ("DATABASE_URL", "postgresql://u:p@q@db/todo", "needs a host name or an address, such as postgresql"),
+        (
+            "DATABASE_URL",
+            "postgresql://%2Frun/todo",
+            "needs a host name or an address, such as postgresql://",
+        ),
+        ("DATABASE_URL", "postgresql:///todo?host=db:0", "needs a port from 1 to 65535, such as postgresql:"),
+        (
+            "DATABASE_URL",
+            "postgresql:///todo?host=one&host=two:99999",
+            "needs a port from 1 to 65535, such as",
+        ),
+        (
+            "DATABASE_URL",
+            "postgresql:///todo?port=5432,x",
+            "needs a port from 1 to 65535, such as postgresql",
+        ),
+        (
+            "DATABASE_URL",
+            "postgresql://one:1,two:2/todo",
+            "takes ports of several hosts in its query, such as",
+        ),
+        (
+            "OUTBOX_DATABASE_URL",
+            "postgresql://a..b/todo",
+            "needs a host name or an address, such as postgres",
+        ),
+        ("WEB_JWT_JWKS", "https://a..b/keys", "should be a file or an https URL, not 'https://a..b/keys'"),
+        ("WEB_JWT_JWKS", "https:///keys", "should be a file or an https URL, not 'https:///keys'"),
+        ("WEB_JWT_JWKS", "https://u:pw@a..b/keys", "should be a file or an https URL"),
+        (
+            "WEB_JWT_JWKS",
+            "https://login.example.com/my keys",
+            "should be a file or an https URL, not 'https:",
+        ),
     ],
 )
 def test_a_wrong_value_is_reported_with_what_was_expected(variable: str, value: str, said: str) -> None:
@@ -168,19 +218,28 @@ def test_a_postgresql_url_names_the_driver_that_we_ship(url: str) -> None:
 @pytest.mark.parametrize(
     "rest",
     [
-        "todo:a/b?c#d:e@f@db:5433/todo",
+        "todo:a/b?c#d:e%40f@db:5433/todo",
         "/todo",
         "db",
         "[::1]/todo",
         "[::1]:5432/todo",
         "todo:p@/todo?host=/run/postgresql",
         "a:b@db/todo?options=-c%20a:b",
+        "a:b@db.example.com./todo",
+        "a:b@10.0.0.7,db_2:5432/todo",
+        "todo@/todo?host=one:5432&host=two.example.com:5433",
+        "todo@/todo?host=one,two,::1&port=5432,5433,5432",
+        "todo@/todo?host=%3A%3A1",
+        "todo@/todo?host=/run/postgresql,/tmp&application_name=a@b",
     ],
 )
 def test_a_postgresql_url_is_read_as_sqlalchemy_reads_it(rest: str) -> None:
     taken = load({"DATABASE_URL": f"postgres://{rest}"}).database_url.get_secret_value()
     assert taken == f"postgresql+psycopg://{rest}"
-    assert make_url(taken).port in {None, 5432, 5433}
+    url = make_url(taken)
+    assert url.port in {None, 5432, 5433}
+    assert "@" not in (url.host or "")
+    create_engine(url).dialect.create_connect_args(url)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +329,33 @@ OAUTH = {
 def test_the_settings_of_oauth_go_together(given: dict[str, str], problem: str) -> None:
     (name,) = given
     assert any(found.startswith(f"{name} {problem}") for found in problems(OAUTH | given))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://",
+        "https:///token",
+        "https://a..b/token",
+        "https://exa mple.com/token",
+        "https://exa\tmple.com/token",
+        "https://login.example.com/to ken",
+        "https://[::g]/token",
+        "https://login.example.com:99999/token",
+        "https://login.example.com:0/token",
+        "https://login.example.com:x/token",
+    ],
+)
+def test_a_url_for_tokens_that_nobody_can_call_is_refused(url: str) -> None:
+    [problem, *_] = problems(OAUTH | {"KAFKA_OAUTH_TOKEN_URL": url})
+    assert problem.startswith("KAFKA_OAUTH_TOKEN_URL should be an https URL like https://login.example.com/")
+    assert problem.endswith(f", not {url!r}")
+
+
+@pytest.mark.parametrize("host", ["login.example.com:8443", "[2001:db8::7]", "10.0.0.7:443"])
+def test_a_url_for_tokens_may_have_a_port_or_an_address(host: str) -> None:
+    url = f"https://{host}/token?audience=kafka"
+    assert load(OAUTH | {"KAFKA_OAUTH_TOKEN_URL": url}).kafka.oauth_token_url == url
 
 
 def test_oauth_needs_a_url_or_a_function_that_can_be_named() -> None:
