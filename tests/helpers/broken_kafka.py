@@ -18,6 +18,13 @@ def jvm(kafka: LocalKafka) -> psutil.Process:
     return process
 
 
+def kill(kafka: LocalKafka) -> None:
+    """End the broker by SIGKILL; `LocalKafka.start` brings it back, with its data if it has a folder."""
+    jvm(kafka).kill()
+    kafka.wait()
+    kafka.stop()
+
+
 @contextmanager
 def frozen(kafka: LocalKafka) -> Iterator[None]:
     """The broker answers nothing inside the block, as a machine that hangs; its connections stay open."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dramatiq
 import pytest
 
-from tests.helpers.broken_kafka import frozen, jvm
+from tests.helpers.broken_kafka import frozen, kill
 from tests.helpers.kafka_reading import read_topic
+from tests.helpers.pauses import Stopwatch, require_no_pause
 from tests.helpers.ports import free_port
 from workers import Cluster, KafkaBroker
 from workers.errors import KafkaUnreachable, NotDelivered
@@ -25,8 +27,6 @@ SEND_TIMEOUT_S = 4.0
 #: Requests each second, and how long they come in each state of Kafka.
 RATE = 50
 STATE_S = 6.0
-#: A pause of the event loop that a user of another route would notice.
-PAUSE_S = 0.05
 #: A busy machine may add that much to any time.
 MARGIN_S = 3.0
 
@@ -56,12 +56,9 @@ class WebServer:
 
     async def tick(self) -> None:
         while True:
-            started, before = time.monotonic(), waits_ns()
-            await asyncio.sleep(0.005)
-            pause_s = time.monotonic() - started - 0.005
-            # A thread that waits for a processor may hold Python's lock: that is the machine's pause.
-            waited_ns = sum(ns - before[thread] for thread, ns in waits_ns().items() if thread in before)
-            self.pauses_s.append(max(0.0, pause_s - waited_ns / 1e9))
+            with Stopwatch(os.getpid()) as tick:
+                await asyncio.sleep(0.005)
+            self.pauses_s.append(max(0.0, tick.took_s - 0.005))
 
     @asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:
@@ -79,21 +76,6 @@ class WebServer:
         background[0].cancel()
         await asyncio.wait_for(asyncio.gather(*requests), SEND_TIMEOUT_S + 2 * MARGIN_S)
         background[1].cancel()
-
-    def require_no_pause(self) -> None:
-        """One pause is the machine's; code that blocks the loop does so at each request."""
-        long = [pause for pause in self.pauses_s if pause > PAUSE_S]
-        assert len(long) <= len(self.pauses_s) / 100, sorted(long)[-10:]
-        assert max(self.pauses_s) < 1
-
-
-def waits_ns() -> dict[str, int]:
-    """For each thread of this process how long it was ready to run, while others had the processors."""
-    found = {}
-    for thread in Path("/proc/self/task").glob("*/schedstat"):  # Linux only
-        with suppress(OSError):  # it has ended
-            found[thread.parent.name] = int(thread.read_text().split()[1])
-    return found
 
 
 def cluster_at(address: str) -> Cluster:
@@ -127,7 +109,7 @@ def test_a_warm_server_goes_on_while_kafka_is_frozen_killed_and_back(tmp_path: P
 
     try:
         asyncio.run(serve())
-        server.require_no_pause()
+        require_no_pause(server.pauses_s)
         assert max(server.took_s) < SEND_TIMEOUT_S + MARGIN_S
         records = read_topic(broker.cluster, broker.topics.jobs("default"))
         written = [dramatiq.Message.decode(record.value).args[0] for record in records]
@@ -153,15 +135,9 @@ def test_a_server_that_never_reached_kafka_answers_at_once(nowhere: str, namespa
 
     before = threading.active_count()
     asyncio.run(serve())
-    server.require_no_pause()
+    require_no_pause(server.pauses_s)
     assert len(server.errors) == server.number
     assert statistics.median(server.took_s) < 0.1
     assert max(server.took_s) < 1 + MARGIN_S
     assert any("tried again in" in str(error) for error in server.errors)
     assert threads - before <= 4  # one that connects, with what its client needs; not one for each request
-
-
-def kill(kafka: LocalKafka) -> None:
-    jvm(kafka).kill()
-    kafka.wait()
-    kafka.stop()
