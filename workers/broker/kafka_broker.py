@@ -215,7 +215,8 @@ class KafkaBroker(FollowUpBroker):
     def enqueue_in(self, session: AnySession, message: Message, *, delay: Delay = None) -> Message:
         """Have the message sent if the session's transaction is committed; see :mod:`workers.outbox`.
 
-        ``delay`` counts from now, when dramatiq's hooks run. No I/O: no error of :meth:`enqueue` about Kafka.
+        ``delay`` counts from now, by this machine's clock; dramatiq's hooks run now. No I/O: no error of
+        :meth:`enqueue` about Kafka.
         """
         return store(self, session, message, delay)
 
