@@ -282,6 +282,14 @@ def test_each_job_of_a_pipeline_gets_the_result_of_the_one_before(stage: Stage) 
     assert list(chain.get_results(block=True, timeout=TIMEOUT_MS)) == [3, 7, 15]
 
 
+def test_a_pipeline_begins_after_its_delay_which_may_be_a_part_of_a_millisecond(stage: Stage) -> None:
+    messages = [stage.message("add", 1, 2), stage.message("add", 4)]
+    began = time.monotonic()
+    chain = pipeline(messages, broker=stage.broker).run(delay=50.5)
+    assert chain.get_result(block=True, timeout=TIMEOUT_MS) == 7
+    assert time.monotonic() - began > 0.049  # dramatiq's own cuts off what is less than a millisecond
+
+
 def test_groups_and_their_callbacks(stage: Stage, key: str) -> None:
     together = group([stage.message("add", number, 1) for number in range(5)], broker=stage.broker)
     together.add_completion_callback(stage.message("note", key))
