@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import dramatiq
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.cron import CronTrigger
 from dramatiq import Worker
 from dramatiq.rate_limits.backends import StubBackend as StubLimits
 from dramatiq_abort import Abort, Abortable, abort
@@ -90,6 +92,28 @@ def test_a_periodic_job_runs_unless_it_is_late(broker: KafkaBroker, start_worker
     start_worker(broker)
     broker.join("reports", timeout=60_000)
     assert ran == ["on time"]
+
+
+def test_a_scheduler_of_its_own_sends_a_job(broker: KafkaBroker, start_worker: StartWorker) -> None:
+    ran = threading.Event()
+
+    @dramatiq.actor(broker=broker, queue_name="reports")
+    def weekly_report() -> None:
+        ran.set()
+
+    scheduler = BlockingScheduler(timezone="Europe/Berlin")
+    trigger = CronTrigger.from_crontab("0 6 * * mon")
+    scheduler.add_job(weekly_report.send, trigger, next_run_time=datetime.now(UTC))
+    thread = threading.Thread(target=scheduler.start)
+    thread.start()
+    try:
+        start_worker(broker)
+        assert ran.wait(60)
+        (job,) = scheduler.get_jobs()
+        assert (job.next_run_time.weekday(), job.next_run_time.hour) == (0, 6)
+    finally:
+        scheduler.shutdown()
+        thread.join()
 
 
 def _of(broker: KafkaBroker, kind: type) -> dramatiq.Middleware:
