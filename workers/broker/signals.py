@@ -24,6 +24,8 @@ class SignallingBroker(dramatiq.Broker):
     It looks the hooks of a signal up when that is emitted first, and again after the list of middleware has
     changed. So middleware may be added at any time. A hook that is assigned to an object or a class, as by an
     instrumentation that wraps it, is seen if that happens before the first such signal.
+
+    A kind of middleware with an attribute ``serves_hook`` is left out unless another has the hook it names.
     """
 
     def __init__(self, middleware: list[Middleware] | None = None) -> None:
@@ -69,9 +71,13 @@ class SignallingBroker(dramatiq.Broker):
             found[method] = tuple(
                 (each, getattr(each, method, None) or partial(_missing, each, method))
                 for each in ordered
-                if _does_something(each, method)
+                if _does_something(each, method) and self._is_wanted(type(each))
             )
         return found[method]
+
+    def _is_wanted(self, kind: type) -> bool:
+        served: str | None = getattr(kind, "serves_hook", None)
+        return served is None or bool(self._hooks(served))
 
 
 def _missing(middleware: Middleware, method: str, *_: Any, **__: Any) -> None:

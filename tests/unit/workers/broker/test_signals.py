@@ -154,3 +154,27 @@ def test_a_signal_that_middleware_does_not_know_is_logged(
     broker.add_middleware(Middleware())
     broker.emit_before("lunch")
     assert "Unexpected failure in before_lunch" in caplog.text
+
+
+class ServesOthers(Middleware):
+    serves_hook = "before_delay_message"
+
+    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        broker.emit_before("delay_message", message)
+
+
+class Listens(Middleware):
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def before_delay_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        self.heard.append(message)
+
+
+def test_middleware_that_serves_others_is_called_as_soon_as_there_are_some() -> None:
+    broker, listens = SignallingBroker([ServesOthers()]), Listens()
+    broker.emit_before("process_message", "m")
+    assert broker._hooks("before_process_message") == ()
+    broker.add_middleware(listens)
+    broker.emit_before("process_message", "n")
+    assert listens.heard == ["n"]
