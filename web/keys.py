@@ -26,8 +26,9 @@ HMAC = "HS256"
 _FRESH_S = 300.0
 _TIMEOUT_S = 4.0
 #: The pause between two questions to the service: tokens with unknown keys, which anybody can send, ask it.
-#: Such a token is not refused within the pause, or nobody's would be safe whose key is new: who keeps sending
-#: forged ones would have the others sent away for good. A forged one is only told to come again.
+#: Within the pause such a token is not refused, but told to come again: its key may be newer than the last
+#: answer. Otherwise whoever keeps sending forged tokens would have people with a new key refused for good.
+#: A key with an id that any answer had is not new: if it was withdrawn, its tokens are refused.
 _AGAIN_S = 30.0
 
 
@@ -104,6 +105,8 @@ class KeysAtUrl:
         self._timeout_s = timeout_s
         self._clock = clock
         self._keys: list[PyJWK] = []
+        #: The ids of all keys that an answer had, also of those that were withdrawn since.
+        self._ids: set[str | None] = set()
         self._fetched_at = self._tried_at = -math.inf
         self._fetching: asyncio.Task[None] | None = None
 
@@ -111,8 +114,8 @@ class KeysAtUrl:
         """Return the key with this id, or the only one of the algorithm, from those that are known if it can.
 
         Old keys are used while they are asked for anew: a login service that is slow or away locks nobody
-        out. Raises KeyNotFound, or KeysAway if the service has to be asked and does not answer, or may not be
-        asked now: the key can be newer than its last answer.
+        out. Raises KeyNotFound, or KeysAway if the key can be newer than the last answer: the service has to
+        be asked and does not answer, or was asked before this call and may not be asked again now.
         """
         _check_public(algorithm)
         came_at = self._clock()
@@ -127,6 +130,8 @@ class KeysAtUrl:
         try:
             return _chosen(self._keys, algorithm, kid)
         except KeyNotFound as exc:
+            if kid in self._ids:
+                raise
             if self._fetched_at < self._tried_at:
                 raise KeysAway("the login service that has the public keys does not answer now") from exc
             if self._tried_at < came_at:
@@ -142,7 +147,6 @@ class KeysAtUrl:
         """Begin to ask the service, unless that goes on already or was done a short time ago."""
         if self._is_asking() or self._clock() - self._tried_at < _AGAIN_S:
             return
-        self._tried_at = self._clock()
         self._fetching = asyncio.create_task(self._fetch())
 
     def _is_asking(self) -> bool:
@@ -155,8 +159,11 @@ class KeysAtUrl:
             await asyncio.wait([self._fetching], timeout=self._timeout_s)
 
     async def _fetch(self) -> None:
+        # Set here and not in _ask: whoever came before the question goes out is sure of its answer.
+        self._tried_at = self._clock()
         try:
             self._keys = await asyncio.to_thread(self._client.get_signing_keys)
+            self._ids.update(key.key_id for key in self._keys)
             self._fetched_at = self._clock()
         except (PyJWTError, OSError, ValueError, AttributeError, TypeError) as exc:
             logger.warning("keys.not_fetched url=%s: %r", self._client.uri, exc)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from fastapi import HTTPException, Request
@@ -17,10 +18,12 @@ from jwt import PyJWKClient
 from jwt.algorithms import OKPAlgorithm
 from jwt.exceptions import PyJWKClientConnectionError
 
+from tests.helpers.waiting import wait_for
 from web.access import Access
 from web.keys import KeyNotFound, KeysAtUrl, KeysAway
 
-PUBLIC_KEY = ed25519.Ed25519PrivateKey.generate().public_key()
+PRIVATE_KEY = ed25519.Ed25519PrivateKey.generate()
+PUBLIC_KEY = PRIVATE_KEY.public_key()
 
 
 def jwks(*kids: str) -> dict[str, Any]:
@@ -28,8 +31,15 @@ def jwks(*kids: str) -> dict[str, Any]:
     return {"keys": [public | {"kid": kid, "use": "sig", "alg": "EdDSA"} for kid in kids]}
 
 
+def bearing(kid: str, **claims: Any) -> Request:
+    """A request with a token that is signed, by a key with this id."""
+    claims = {"email": "ana@example.com", "aud": "todo", "exp": time.time() + 60} | claims
+    token = jwt.encode(claims, PRIVATE_KEY, "EdDSA", headers={"kid": kid})
+    return Request({"type": "http", "headers": [(b"authorization", b"Bearer " + token.encode())]})
+
+
 class Service:
-    """A login service that answers as it is told, and the clock of those who ask it."""
+    """A login service that answers as it is told, and the clock of those who ask it: each look takes time."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -37,7 +47,11 @@ class Service:
         self.answer: Callable[[], Any] = lambda: jwks("one")
 
     def keys(self, timeout_s: float = 5.0) -> KeysAtUrl:
-        return KeysAtUrl("https://login.example.com/keys", timeout_s=timeout_s, clock=lambda: self.now)
+        return KeysAtUrl("https://login.example.com/keys", timeout_s=timeout_s, clock=self._clock)
+
+    def _clock(self) -> float:
+        self.now += 0.001
+        return self.now
 
     def fetch(self) -> Any:
         self.asked += 1
@@ -120,8 +134,63 @@ def test_a_key_that_is_newer_than_the_last_answer_is_not_refused_before_it_could
         assert service.asked == 1
         service.now += 1
         await keys.find("EdDSA", "two")
+        with pytest.raises(KeysAway, match="asked for its keys a moment ago"):
+            await keys.find("EdDSA", "forged")
+        service.now += 30
         with pytest.raises(KeyNotFound):
             await keys.find("EdDSA", "forged")
+
+    asyncio.run(run())
+
+
+def test_who_came_before_the_question_is_refused_and_who_came_during_it_told_to_come_again(
+    service: Service,
+) -> None:
+    goes_on = threading.Event()
+
+    def slow() -> Any:
+        assert goes_on.wait(30)
+        return jwks("one")
+
+    async def run() -> None:
+        keys = service.keys()
+        await keys.find("EdDSA", "one")
+        service.answer = slow
+        service.now += 30
+        before = asyncio.create_task(keys.find("EdDSA", "forged"))
+        try:
+            await asyncio.to_thread(wait_for, lambda: service.asked == 2)
+            during = asyncio.create_task(keys.find("EdDSA", "new"))
+            await asyncio.sleep(0)
+        finally:
+            goes_on.set()
+        found = await asyncio.gather(before, during, return_exceptions=True)
+        assert [type(one) for one in found] == [KeyNotFound, KeysAway]
+        assert service.asked == 2
+
+    asyncio.run(run())
+
+
+def test_a_key_that_was_withdrawn_is_not_taken_for_a_new_one(service: Service) -> None:
+    async def run() -> None:
+        keys = service.keys()
+        await keys.find("EdDSA", "one")
+        service.answer = lambda: jwks("two")
+        for _ in range(3):
+            service.now += 30
+            with pytest.raises(KeyNotFound):
+                await keys.find("EdDSA", "forged")
+            with pytest.raises(KeyNotFound):
+                await keys.find("EdDSA", "one")
+            with pytest.raises(KeysAway):
+                await keys.find("EdDSA", "new")
+        service.fails(ConnectionResetError("reset"))
+        service.now += 30
+        with pytest.raises(KeyNotFound):
+            await keys.find("EdDSA", "one")
+        service.answer = lambda: jwks("one", "two")
+        service.now += 30
+        await keys.find("EdDSA", "one")
 
     asyncio.run(run())
 
@@ -164,16 +233,14 @@ def test_a_service_that_does_not_answer_is_waited_for_a_short_time_and_told_as_5
         return jwks("one")
 
     service.answer = silent
-    header = "eyJhbGciOiJFZERTQSIsImtpZCI6Im9uZSJ9.e30.e30"
 
     async def run() -> None:
         access = Access(service.keys(timeout_s=0.05), audience="todo")
-        request = Request({"type": "http", "headers": [(b"authorization", b"Bearer " + header.encode())]})
         began_at = time.monotonic()
         try:
             for _ in range(2):
                 with pytest.raises(HTTPException) as refused:
-                    await access.asking(request)
+                    await access.asking(bearing("one"))
                 assert refused.value.status_code == 503
         finally:
             goes_on.set()
