@@ -16,6 +16,7 @@ from typing import Any
 
 import jwt
 from fastapi import HTTPException, Request
+from jwt import PyJWK
 from jwt.exceptions import InvalidTokenError
 
 from settings import Settings
@@ -101,21 +102,41 @@ class Access:
         try:
             header = jwt.get_unverified_header(token)
             algorithm = str(header.get("alg"))
-            key = await self._keys.find(algorithm, header.get("kid"))
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                audience=self._audience,
-                issuer=self._issuer,
-                leeway=LEEWAY_S,
-                options={"require": ["exp", "aud", self._user_claim]},
-            )
+            try:
+                key = await self._keys.find(algorithm, header.get("kid"))
+            except KeysAway:
+                # Refuses what no key makes good, such as an expired token: its client needs another one.
+                self._claims(token, verify_signature=False)
+                raise
+            claims = self._claims(token, key, algorithm)
         except KeyNotFound as exc:
             raise AccessDenied(str(exc)) from exc
         except (InvalidTokenError, UnicodeError) as exc:
             raise AccessDenied(f"the token is refused: {exc}") from exc
         return self._identity(claims)
+
+    def _claims(
+        self, token: str, key: PyJWK | str = "", algorithm: str = "", *, verify_signature: bool = True
+    ) -> dict[str, Any]:
+        """Check and return the claims of a token. Raises InvalidTokenError."""
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=LEEWAY_S,
+            options={
+                "require": ["exp", "aud", self._user_claim],
+                "verify_signature": verify_signature,
+                # Without a signature PyJWT checks these only if it is told to.
+                "verify_exp": True,
+                "verify_nbf": True,
+                "verify_iat": True,
+                "verify_aud": True,
+                "verify_iss": True,
+            },
+        )
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         user = claims[self._user_claim]

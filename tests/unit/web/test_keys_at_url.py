@@ -195,6 +195,29 @@ def test_a_key_that_was_withdrawn_is_not_taken_for_a_new_one(service: Service) -
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [({}, 503), ({"exp": time.time() - 60}, 401), ({"aud": "shop"}, 401), ({"iss": "another"}, 401)],
+    ids=["good", "expired", "audience", "issuer"],
+)
+def test_a_token_that_no_key_makes_good_is_refused_whatever_its_key(
+    service: Service, claims: dict[str, Any], status: int
+) -> None:
+    async def run() -> None:
+        access = Access(service.keys(), audience="todo", issuer="login")
+        await access.asking(bearing("one", iss="login"))
+        with pytest.raises(HTTPException) as refused:
+            await access.asking(bearing("two", **{"iss": "login"} | claims))
+        assert refused.value.status_code == status
+        service.fails(ConnectionResetError("reset"))
+        service.now += 30
+        with pytest.raises(HTTPException) as refused:
+            await access.asking(bearing("two", **{"iss": "login"} | claims))
+        assert refused.value.status_code == status
+
+    asyncio.run(run())
+
+
 def test_an_algorithm_that_is_no_public_one_asks_nobody(service: Service) -> None:
     with pytest.raises(KeyNotFound, match="signed with 'none'"):
         asyncio.run(service.keys().find("none", "one"))

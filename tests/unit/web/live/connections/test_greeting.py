@@ -22,8 +22,10 @@ from web.live.connections.websocket import LiveSocket
 from web.live.protocol import SUBPROTOCOL
 from workers import Cluster
 
-#: Well-formed, signed by nobody.
-UNKNOWN = "eyJhbGciOiJFZERTQSIsImtpZCI6Im9uZSJ9.e30.e30"
+
+def token(**claims: Any) -> str:
+    good = {"email": "ana@example.com", "aud": "todo", "exp": time.time() + 86_400}
+    return jwt.encode(good | claims, "x" * 32)
 
 
 class Hanging:
@@ -76,13 +78,14 @@ async def _greet(keys: Keys, hello: str) -> list[MutableMapping[str, Any]]:
 @pytest.mark.parametrize(
     ("keys", "token", "code"),
     [
-        (Hanging(), UNKNOWN, 4010),
-        (Away(), UNKNOWN, 4010),
+        (Hanging(), token(), 4010),
+        (Away(), token(), 4010),
+        (Away(), token(exp=time.time() - 60), 4501),
         (SecretKey("x" * 32), "\ud800", 4501),
         (SecretKey("x" * 32), "x" * MAX_TOKEN_CHARACTERS, 4501),
         (SecretKey("x" * 32), "x" * 3 * MAX_TOKEN_CHARACTERS, 4504),
     ],
-    ids=["hanging", "away", "surrogate", "longest", "too-long"],
+    ids=["hanging", "away", "expired", "surrogate", "longest", "too-long"],
 )
 def test_a_token_that_cannot_be_taken_ends_in_a_code(keys: Keys, token: str, code: int) -> None:
     hello = json.dumps({"type": "hello", "token": token, "cursor": "c" * 1_000})
@@ -90,13 +93,11 @@ def test_a_token_that_cannot_be_taken_ends_in_a_code(keys: Keys, token: str, cod
 
 
 def test_what_a_client_calls_itself_is_logged_short_and_harmless(caplog: pytest.LogCaptureFixture) -> None:
-    secret = "x" * 32
-    claims = {"email": "ana@example.com", "aud": "todo", "exp": time.time() + 60}
     names = ["shop/1.0", f"{HOSTILE}\n\u202e" + "x" * 1_000, "\ud800"]
     with caplog.at_level(logging.DEBUG, "web.live"):
         for name in names:
-            hello = {"type": "hello", "token": jwt.encode(claims, secret), "client": name}
-            asyncio.run(_greet(SecretKey(secret), json.dumps(hello)))
+            hello = {"type": "hello", "token": token(), "client": name}
+            asyncio.run(_greet(SecretKey("x" * 32), json.dumps(hello)))
     said = [record.getMessage() for record in caplog.records]
     assert [text.partition("client=")[2] for text in said] == [repr(name)[:60] for name in names]
     assert all(is_safe(text) and "\n" not in text for text in said)
