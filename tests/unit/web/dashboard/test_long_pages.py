@@ -48,17 +48,18 @@ class Slow:
 
 
 @pytest.fixture
-def slow() -> Iterator[Slow]:
-    slow = Slow()
-    yield slow
-    slow.may_go_on.set()
+def slow() -> Slow:
+    return Slow()
 
 
 @contextmanager
-def asking(many: int, ask: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
-    """Ask so often at the same time; all answers are there after the block."""
+def asking(many: int, ask: Callable[[], Any], slow: Slow) -> Iterator[list[Future[Any]]]:
+    """Ask so often at the same time; what takes long goes on after the block, and all answers are there."""
     with ThreadPoolExecutor(many) as threads:
-        yield [threads.submit(ask) for _ in range(many)]
+        try:
+            yield [threads.submit(ask) for _ in range(many)]
+        finally:
+            slow.may_go_on.set()
 
 
 def test_one_walk_through_the_audit_trail_runs_at_a_time(
@@ -72,10 +73,9 @@ def test_one_walk_through_the_audit_trail_runs_at_a_time(
     monkeypatch.setattr(audit, "database", lambda: None)
     monkeypatch.setattr(audit, "archive_folder", lambda: None)
     browser = client("viewer", board=make(pages=[chatbot.pages]))
-    with asking(1, lambda: browser.post("/audit/check")) as answers:
+    with asking(1, lambda: browser.post("/audit/check"), slow) as answers:
         wait_for(lambda: slow.running)
         second = browser.post("/audit/check")
-        slow.may_go_on.set()
     assert second.status_code == 409
     assert re.search(r"Somebody began that \d+ s ago. Nothing was done", second.text)
     first = answers[0].result()
@@ -107,10 +107,9 @@ def test_many_who_ask_for_the_delayed_jobs_leave_threads_to_the_others(
 
     monkeypatch.setattr(waiting_jobs, "read", read)
     with client("viewer") as browser:
-        with asking(MANY, lambda: browser.get("/delayed")) as answers:
+        with asking(MANY, lambda: browser.get("/delayed"), slow) as answers:
             wait_for(lambda: slow.running == 2)
             assert browser.get("/queues").status_code == 200
-            slow.may_go_on.set()
         assert {answer.result().status_code for answer in answers} == {200}
     assert slow.most_running == 2
 
@@ -132,9 +131,8 @@ def test_few_stories_of_events_search_for_jobs_at_a_time_whoever_asks(
     monkeypatch.setattr(jobs, "unresolved", unresolved)
     monkeypatch.setattr(waiting_jobs, "read", lambda *_: iter(()))
     browser = client("viewer", board=make(pages=[chatbot.pages]))
-    with asking(20, lambda: browser.get(f"/events?id={uuid4()}")) as answers:
+    with asking(20, lambda: browser.get(f"/events?id={uuid4()}"), slow) as answers:
         wait_for(lambda: sum(answer.done() for answer in answers) >= 18)
-        slow.may_go_on.set()
     database.dispose()
     assert {answer.result().status_code for answer in answers} == {404}
     assert slow.calls == slow.most_running == 2
