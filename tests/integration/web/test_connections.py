@@ -69,7 +69,7 @@ def test_who_does_not_say_hello_is_sent_away(start_bridge: StartBridge) -> None:
 
 
 def test_who_pings_and_reads_nothing_instead_of_hello_is_cut_off(start_bridge: StartBridge) -> None:
-    bridge = start_bridge(limits=Limits(hello_within_s=0.2, last_frame_s=0.2))
+    bridge = start_bridge(limits=Limits(hello_within_s=5, last_frame_s=0.2))
     handshake = (
         f"GET /live HTTP/1.1\r\nHost: {bridge.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
@@ -92,7 +92,7 @@ def test_who_pings_and_reads_nothing_instead_of_hello_is_cut_off(start_bridge: S
 def test_who_takes_nothing_any_more_is_cut_off_after_the_time_for_a_last_frame(
     start_bridge: StartBridge,
 ) -> None:
-    bridge = start_bridge(limits=Limits(hello_within_s=2, last_frame_s=0.2))
+    bridge = start_bridge(limits=Limits(hello_within_s=5, last_frame_s=0.2))
     with bridge.client(ANA) as client:
         client.open()
         [connection] = bridge.server.server_state.connections
