@@ -30,8 +30,9 @@ WriteAtOnce = Callable[[str], bool]
 class Connection(WebSocketsSansIOProtocol):
     """A connection whose scope offers :func:`write_at_once_of`. Such frames are never compressed.
 
-    It ends at once if its client sends more pings, pongs and pieces of frames than it may send frames, which
-    the application never sees, or has not taken what was sent when the application is done with it.
+    It ends at once if its client sends more pings, pongs and continuation frames, which the application never
+    sees, than MAX_FRAMES_PER_S a second; or if the client has not yet taken all that was sent when the
+    application is done.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +71,7 @@ class Connection(WebSocketsSansIOProtocol):
             super().handle_pong(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Keep a piece of a frame; the size of them together is bounded, but one can be empty."""
+        """Keep a continuation frame; the size of all of a message is bounded, but one can be empty."""
         if self._keeps_pace():
             super().handle_cont(event)
 
