@@ -19,6 +19,7 @@ from tasks.audit.reading import AuditFilter, history, newest
 from tasks.audit.story import story, summary
 from tasks.audit.verify import verify
 from workers.cli.times import parse_time
+from workers.display.times import length_of_time
 
 from ..dashboard import Desk
 from ..dashboard.sessions.rights import Permission
@@ -28,8 +29,11 @@ _SHOWN = 100
 _UTC = ZoneInfo("UTC")
 
 
-class _Walk:
-    """The one walk through the trail that may run in a process: it can take minutes of a thread of all."""
+class _Verification:
+    """The one verification that may run in a process.
+
+    It can keep one of the threads that all routes share for minutes.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,13 +80,14 @@ def routes(desk: Desk) -> Sequence[BaseRoute]:
         told = [(row, list(story(row, _UTC))) for row in rows[-_SHOWN:]]
         return desk.render(request, "todo.html", id=asked.get("id", ""), rows=told)
 
-    walk = _Walk()
+    verification = _Verification()
 
     @on_database
     def check(request: Request) -> Response:
-        with walk.begun() as running_s:
+        with verification.begun() as running_s:
             if running_s is not None:
-                said = f"Somebody began that {running_s:,.0f} s ago. Nothing was done; try again later."
+                since = f"Somebody began that {length_of_time(running_s)} ago."
+                said = f"{since} Nothing was done; try again later."
                 return desk.say(request, "The chain is being verified", said, 409)
             verdict = verify(database(), folder=archive_folder())
         return desk.render(request, "audit_check.html", verdict=verdict)
