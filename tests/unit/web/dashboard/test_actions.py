@@ -13,7 +13,6 @@ from tests.helpers.waiting import wait_for
 from tests.unit.web.dashboard.conftest import Client
 from tests.unit.web.dashboard.fakes import TOPIC, FakeKafka
 from tests.unit.web.dashboard.forms import begin, fields_of, followed, told
-from web.dashboard import text
 from web.dashboard.pages import controls
 from workers.dead_letters.letter import Reason
 from workers.dead_letters.selection import Search, Selection
@@ -179,37 +178,6 @@ def test_arguments_are_mended_checked_and_replayed(client: Client, kafka: FakeKa
     assert told(kafka)[0] == ("ana@example.com", "mend and replay")
 
 
-def test_a_masked_field_is_seen_and_mended_by_admins_alone(client: Client, kafka: FakeKafka) -> None:
-    kafka.add("one", value=kafka.job("one").replace(b'{"id":7}', b'{"Password":"geheim"}'))
-    browser = client("operator")
-    page = browser.get("/dead-letters/letter?id=one").text
-    assert "geheim" not in page
-    fields = fields_of(page) | {"id": "one"}
-    fields["args.1"] = fields["args.1"].replace(text.MASK, f"{text.MASK}x")
-    assert browser.post("/dead-letters/letter", data=fields).status_code == 422
-    assert "geheim" in client("admin").get("/dead-letters/letter?id=one").text
-
-
-def test_a_text_that_may_be_in_a_masked_field_is_searched_for_admins_alone(
-    client: Client, kafka: FakeKafka
-) -> None:
-    kafka.add("one", value=kafka.job("one").replace(b'{"id":7}', b'{"Password":"geheim"}'))
-    form = {"action": "replay", "id": "one", "text": "geheim"}
-    operator, admin = client("operator"), client("admin")
-    for wanted in ("geheim", "another"):
-        asked = form | {"text": wanted}
-        answers = operator.post("/runs", data=asked), operator.get("/runs/0123456789ab", params=asked)
-        assert [(one.status_code, "hidden from you" in one.text) for one in answers] == [(400, True)] * 2
-        shown = operator.get("/dead-letters", params={"text": wanted}).text
-        assert ("hidden from you" in shown, "these…" in shown) == (True, False)
-    assert ">Text <input" not in operator.get("/dead-letters").text
-    assert ">Text <input" in admin.get("/dead-letters").text
-    for browser in (admin, client("operator", masked=())):
-        assert "<strong>1</strong> dead letter would be" in followed(
-            browser, browser.post("/runs", data=form)
-        )
-
-
 FORMS = [
     ("/runs", {"action": "replay", "id": "one", "at_once": "yes"}),
     ("/runs", {"action": "discard", "id": "one"}),
@@ -305,37 +273,6 @@ def test_a_lift_while_another_acts_says_that_and_replays_nothing(
     assert "0 of 1 held jobs were replayed" in page
     assert "bo@example.com acts: a replay of 9" in page
     assert not kafka.sent
-
-
-@pytest.mark.parametrize("harm", ["change", "remove", "exchange", "add", "junk"])
-def test_the_log_shows_that_somebody_changed_it(client: Client, kafka: FakeKafka, harm: str) -> None:
-    chain, values = Chain(), []
-    for number in range(4):
-        values.append(chain.value("ana", "pause", {"queue": f"q{number}"}, number))
-        chain.take(values[-1])
-    assert chain.flaw is None
-    if harm == "change":
-        values[1] = values[1].replace(b"q1", b"q9")
-    elif harm == "remove":
-        del values[1]
-    elif harm == "exchange":
-        values[1], values[2] = values[2], values[1]
-    else:
-        values.insert(1, values[0] if harm == "add" else b"\xff")
-    found = Chain()
-    for value in values:
-        found.take(value)
-    assert found.flaw is not None
-
-
-def test_two_processes_write_the_log_at_once_and_it_fits() -> None:
-    one, other = Chain(), Chain()
-    values = [one.value("ana", "pause", {}, 1), other.value("bo", "resume", {}, 1)]
-    for value in values:
-        one.take(value)
-    one.take(one.value("ana", "pause", {}, 2))
-    assert one.flaw is None
-    assert [action.who for action in one.last] == ["ana", "bo", "ana"]
 
 
 def test_the_export_is_what_the_command_imports(client: Client, kafka: FakeKafka) -> None:

@@ -1,4 +1,4 @@
-"""The log of actions finds its topic when another process makes it."""
+"""The log of actions: its chain, and its topic, which another process may make."""
 
 from __future__ import annotations
 
@@ -54,6 +54,37 @@ def test_a_number_that_is_none_makes_a_record_no_action(at: str, seen: str) -> N
     assert chain.count == 2
     assert chain.flaw == "record 1 is no action"
     assert [action.who for action in chain.last] == ["bo"]
+
+
+@pytest.mark.parametrize("harm", ["change", "remove", "exchange", "add", "junk"])
+def test_the_log_shows_that_somebody_changed_it(harm: str) -> None:
+    chain, values = Chain(), []
+    for number in range(4):
+        values.append(chain.value("ana", "pause", {"queue": f"q{number}"}, number))
+        chain.take(values[-1])
+    assert chain.flaw is None
+    if harm == "change":
+        values[1] = values[1].replace(b"q1", b"q9")
+    elif harm == "remove":
+        del values[1]
+    elif harm == "exchange":
+        values[1], values[2] = values[2], values[1]
+    else:
+        values.insert(1, values[0] if harm == "add" else b"\xff")
+    found = Chain()
+    for value in values:
+        found.take(value)
+    assert found.flaw is not None
+
+
+def test_two_processes_write_the_log_at_once_and_it_fits() -> None:
+    one, other = Chain(), Chain()
+    values = [one.value("ana", "pause", {}, 1), other.value("bo", "resume", {}, 1)]
+    for value in values:
+        one.take(value)
+    one.take(one.value("ana", "pause", {}, 2))
+    assert one.flaw is None
+    assert [action.who for action in one.last] == ["ana", "bo", "ana"]
 
 
 def test_a_topic_that_another_process_makes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
