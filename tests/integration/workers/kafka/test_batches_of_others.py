@@ -20,7 +20,7 @@ from workers import Cluster, KafkaBroker
 from workers.dead_letters.letter import Reason
 from workers.dead_letters.replay import message_of
 from workers.errors import LogUnreadable
-from workers.kafka import create_missing_topics, delete_records_below
+from workers.kafka import connect_admin, create_missing_topics, delete_records_below
 from workers.kafka.topic_reader import TopicReader
 from workers.local_kafka import LocalKafka
 from workers.operations.doctor import examine
@@ -240,7 +240,8 @@ def test_delayed_jobs_and_dead_letters_that_kafka_itself_cannot_read_are_named(
         broker.enqueue(message.copy(), delay=300_000)
         broker.producer.deliver(broker.topics.dead_letters, Record(b"k", b"{}", []))
     delay = broker.topics.delay("4m")
-    for topic in (delay, broker.topics.dead_letters):
+    damaged = [delay, broker.topics.dead_letters]
+    for topic in damaged:
         with segment_of(own_kafka, topic).open("r+b") as file:
             file.seek(8)
             file.write((3).to_bytes(4, "big"))  # as the length of the first batch
@@ -253,6 +254,10 @@ def test_delayed_jobs_and_dead_letters_that_kafka_itself_cannot_read_are_named(
         delete_records_below(broker.cluster, {TopicPartition(delay, 0): place.readable_from})
         wait_for(lambda: reader.unreadable_delays() == [])
     broker.close()
+    # A Kafka that starts again reads logs whole that are damaged at their begin, and ends.
+    with connect_admin(broker.cluster) as admin:
+        admin.delete_topics(damaged)
+    wait_for(lambda: not any(segment_of(own_kafka, topic).exists() for topic in damaged))
 
 
 @pytest.mark.long
