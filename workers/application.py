@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -65,15 +66,24 @@ def is_chatbot(app: str | None) -> bool:
 def additions(group: str) -> dict[str, Any]:
     """What the installed application's package adds to a command about it, by the entry points' names.
 
-    One whose own requirements are not installed adds nothing.
+    One whose own requirements are not installed adds nothing. Raises WorkersError if there is a choice.
     """
     package = _package(_installed())
-    found = {}
-    for point in sorted(entry_points(group=group)):
-        if _package(point) == package:
-            with suppress(ModuleNotFoundError):
-                found[point.name] = point.load()
-    return found
+    return dict(_loaded(point for point in entry_points(group=group) if _package(point) == package))
+
+
+def all_additions(group: str) -> list[Any]:
+    """What all installed packages add by the entry points of a group.
+
+    One whose own requirements are not installed adds nothing.
+    """
+    return [found for _, found in _loaded(entry_points(group=group))]
+
+
+def _loaded(points: Iterable[EntryPoint]) -> Iterator[tuple[str, Any]]:
+    for point in sorted(points):
+        with suppress(ModuleNotFoundError):
+            yield point.name, point.load()
 
 
 def _installed() -> EntryPoint:

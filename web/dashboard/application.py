@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from web.access import Access
-from workers.application import additions
+from workers.application import all_additions
 from workers.broker.kafka_broker import KafkaBroker
 
 from .desk import Desk, Pages
@@ -121,5 +121,5 @@ def dashboard(
 
 
 def installed_pages() -> list[Pages]:
-    """The pages that installed packages add by entry points; one without what it requires adds none."""
-    return list(additions(GROUP).values())
+    """The pages that all installed packages add by entry points; one without what it requires adds none."""
+    return all_additions(GROUP)

@@ -6,23 +6,27 @@ from pathlib import Path
 
 import pytest
 
+from web.chatbot.pages import pages
+from web.dashboard import installed_pages
 from workers import application
 from workers.application import DOCTOR_GROUP, additions, is_chatbot, load_broker
 from workers.errors import WorkersError
 
 
 def _install(folder: Path, name: str) -> None:
-    """Write what pip leaves of a package with an application, and a check of its doctor."""
+    """Write what pip leaves of a package with an application, a check of its doctor, and a page."""
     installed = folder / f"{name}-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text(
         f"[todo_workers.apps]\n{name} = {name}:broker\n[todo_workers.doctor]\n{name}-check = {name}:check\n"
+        f"[todo_workers.dashboard]\npages = {name}:pages\n"
     )
     (folder / f"{name}.py").write_text(
         "from workers import KafkaBroker\n"
         f"broker = KafkaBroker(namespace='{name}', middleware=[])\n"
         "def check(): return 'all is well'\n"
+        f"pages = 'those of {name}'\n"
     )
 
 
@@ -47,6 +51,19 @@ def test_of_several_one_is_to_be_chosen(installed: Path) -> None:
     with pytest.raises(WorkersError, match="choose one by --app: farm_app:broker, mill_app:broker"):
         load_broker(None)
     assert load_broker("mill_app:broker").topics.namespace == "mill_app"
+
+
+@pytest.mark.parametrize("others", [(), ("barn_app",), ("coop_app", "dairy_app")], ids=len)
+def test_the_dashboard_has_the_pages_of_all_that_are_installed(
+    installed: Path, others: tuple[str, ...]
+) -> None:
+    """It is always the chatbot's, and with two others it did not start."""
+    for name in others:
+        _install(installed, name)
+    found: list[object] = list(installed_pages())
+    assert len(found) == 1 + len(others)
+    assert pages in found
+    assert all(f"those of {name}" in found for name in others)
 
 
 def test_without_any_the_command_asks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
