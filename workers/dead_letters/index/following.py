@@ -53,7 +53,7 @@ class IndexedLetters:
         self._clock = clock
         self._reader: TopicReader | None = None
         self._opened_at = 0.0
-        #: When the index last had all that was in the topic, once it is complete; None if it was never begun.
+        #: When the index last had all that was in the topic, once it is complete; None if it must be begun.
         self.right_at: float | None = None
         self._topic_id: UUID | None = None
         self._positions: dict[TopicPartition, int] = {}
@@ -101,10 +101,11 @@ class IndexedLetters:
         """Take in the records that come within this time; whether any came.
 
         Now and then it connects anew, to find a topic or partitions that were made meanwhile. Raises
-        KafkaUnreachable or NotAuthorized.
+        KafkaUnreachable or NotAuthorized. After an error of :meth:`catch_up` it begins anew.
         """
         assert self._reader is not None, "not entered"
-        if self.built.is_complete and self._is_over(_AGAIN_S if self.has_topic else _MISSING_S):
+        is_due = self.built.is_complete and self._is_over(_AGAIN_S if self.has_topic else _MISSING_S)
+        if is_due or self.right_at is None:
             self.__exit__(None, None, None)
             self.__enter__()
         if not self._positions:

@@ -141,6 +141,26 @@ def test_after_an_error_it_is_built_anew(
     assert ids(letters.index) == {"one", "two", "three", "four"}
 
 
+def test_after_an_error_that_its_user_outlives_it_is_built_anew(
+    topic: Topic, letters: IndexedLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index was empty then; what came later was taken for all that there is."""
+    topic.add("one", "two")
+    build(letters)
+    with letters:
+        with monkeypatch.context() as full:
+            topic.add("three")
+            full.setattr(letters.index, "_put", fails)
+            with pytest.raises(sqlite3.OperationalError):
+                letters.catch_up()
+        assert not letters.built.is_complete
+        topic.add("four")
+        letters.step(0)
+        assert letters.built == Built(4, 4)
+        assert ids(letters.index) == {"one", "two", "three", "four"}
+        assert letters.right_at == topic.now
+
+
 def fails(_: Consumed) -> None:
     raise sqlite3.OperationalError("database or disk is full")
 
