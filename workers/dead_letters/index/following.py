@@ -178,8 +178,12 @@ class IndexedLetters:
 
     def _take_to_end(self, reader: TopicReader) -> None:
         now = self._clock()
-        for records in _portions(reader):
-            self._take(records)
+        try:
+            for records in _portions(reader):
+                self._take(records)
+        except BaseException:
+            reader.go_to(self._positions)  # it may have read what is in no whole portion
+            raise
         self.right_at = now
 
     def _take(self, records: Sequence[ConsumedRecord]) -> None:

@@ -15,6 +15,7 @@ from workers.dead_letters.filter import Filter
 from workers.dead_letters.index import following
 from workers.dead_letters.index.following import Built, IndexedLetters
 from workers.dead_letters.index.table import Index
+from workers.errors import KafkaUnreachable
 from workers.kafka import TopicPartition
 
 HOUR_S = 3_600.0
@@ -159,6 +160,27 @@ def test_after_an_error_that_its_user_outlives_it_is_built_anew(
         assert letters.built == Built(4, 4)
         assert ids(letters.index) == {"one", "two", "three", "four"}
         assert letters.right_at == topic.now
+
+
+def test_what_was_read_but_not_taken_in_when_kafka_went_away_is_read_again(
+    topic: Topic, letters: IndexedLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_to_end = Reader.read_to_end
+
+    def breaks_off(reader: Reader) -> Iterator[Consumed]:
+        yield next(read_to_end(reader))
+        raise KafkaUnreachable
+
+    topic.add("one")
+    build(letters)
+    with letters:
+        topic.add("two", "three")
+        with monkeypatch.context() as away:
+            away.setattr(Reader, "read_to_end", breaks_off)
+            with pytest.raises(KafkaUnreachable):
+                letters.catch_up()
+        letters.step(0)
+        assert ids(letters.index) == {"one", "two", "three"}
 
 
 def fails(_: Consumed) -> None:
