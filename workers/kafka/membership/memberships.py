@@ -28,7 +28,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from kafka.admin import MemberToRemove
+from kafka.admin import KafkaAdminClient, MemberToRemove
 
 from ...errors import WorkersError
 from ...runtime.file_locks import is_locked, open_to_lock, try_lock
@@ -93,11 +93,12 @@ class Memberships:
         if group is None:
             return False
         try:
-            self._remove({client_id: group})
+            _, error = self._remove({client_id: group})
         except WorkersError as exc:
-            logger.warning("group not left, its session has to run out group=%s: %s", group, exc)
-            return False
-        return True
+            error = exc
+        if error is not None:
+            logger.warning("group not left, its session has to run out group=%s: %s", group, error)
+        return error is None
 
     def is_alive(self, owner: str) -> bool:
         """Whether the process of this name is known to be alive: this one, or another on this machine."""
@@ -113,13 +114,18 @@ class Memberships:
     def leave_for_the_dead(self) -> int:
         """Leave the groups of processes of this machine that are dead; returns the number of members.
 
-        Blocks while Kafka is asked, only if there are any. Raises a WorkersError; then do it again.
+        Blocks while Kafka is asked, only if there are any. A group that cannot be left delays no other.
+        Raises the first WorkersError; then do it again.
         """
         try:
             names = [path.name for path in self._folder.iterdir() if path.name != self._owner]
         except OSError:
             return 0
-        return sum(self._leave(dead) for dead in map(self._declared_dead, names) if dead is not None)
+        left = [self._leave(dead) for dead in map(self._declared_dead, names) if dead is not None]
+        for _, error in left:
+            if error is not None:
+                raise error
+        return sum(count for count, _ in left)
 
     def _declared_dead(self, name: str) -> Path | None:
         """The file of a process if that is dead; under another name, so that nobody takes it for alive."""
@@ -132,41 +138,39 @@ class Memberships:
             return path.rename(path.with_suffix(_DEAD))
         return None
 
-    def _leave(self, path: Path) -> int:
+    def _leave(self, path: Path) -> tuple[int, WorkersError | None]:
         opened = open_to_lock(path)
         if opened is None:
-            return 0
+            return 0, None
         try:
             if not try_lock(opened, fcntl.LOCK_EX):  # another process is at it
-                return 0
-            count = self._remove(_read(opened))
+                return 0, None
+            count, error = self._remove(_read(opened))
             if count:
                 logger.warning("groups left for a process that died members=%d", count)
-            else:  # not before a look has found nothing: a last request may come late
+            elif error is None:  # not before a look has found nothing: a last request may come late
                 path.unlink(missing_ok=True)
-            return count
+            return count, error
         finally:
             os.close(opened)
 
-    def _remove(self, members: Mapping[str, str]) -> int:
-        """Remove the members with these client ids from their groups; returns how many there were.
+    def _remove(self, members: Mapping[str, str]) -> tuple[int, WorkersError | None]:
+        """Remove the members with these client ids from their groups.
 
-        Raises a WorkersError, also if a group's coordinator cannot say who is in it.
+        Returns how many there were, and the first error of a group, such as that its coordinator cannot say
+        who is in it. Raises a WorkersError if Kafka cannot be asked about any.
         """
         if not members:
-            return 0
-        with connect_admin(self._cluster) as admin, kafka_errors(self._cluster, "leave a group for another"):
-            found = 0
-            for group, described in described_groups(admin, sorted(set(members.values()))).items():
-                gone = [
-                    MemberToRemove(member_id=member["member_id"], reason="its process died, or is closing")
-                    for member in described["members"]
-                    if members.get(member["client_id"]) == group
-                ]
-                if gone:
-                    admin.remove_group_members(group, gone)
-                found += len(gone)
-            return found
+            return 0, None
+        found, error = 0, None
+        with connect_admin(self._cluster) as admin:
+            for group in sorted(set(members.values())):
+                try:
+                    with kafka_errors(self._cluster, "leave a group for another"):
+                        found += _remove_from(admin, group, members)
+                except WorkersError as exc:
+                    error = error or exc
+        return found, error
 
     def _write(self) -> None:
         try:
@@ -217,6 +221,17 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 def _default_folder(cluster: Cluster, namespace: str) -> Path:
     name = hashlib.sha256(f"{cluster.address} {namespace}".encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"todo-workers-{os.getuid()}" / name
+
+
+def _remove_from(admin: KafkaAdminClient, group: str, members: Mapping[str, str]) -> int:
+    gone = [
+        MemberToRemove(member_id=member["member_id"], reason="its process died, or is closing")
+        for member in described_groups(admin, [group])[group]["members"]
+        if members.get(member["client_id"]) == group
+    ]
+    if gone:
+        admin.remove_group_members(group, gone)
+    return len(gone)
 
 
 def _read(file: int) -> dict[str, str]:

@@ -9,20 +9,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import MemberToRemove
 
 from workers import Cluster
 from workers.errors import KafkaUnreachable
 from workers.kafka import Memberships
 from workers.kafka.membership import memberships as module
 
+LOADING = "[Error 14] CoordinatorLoadInProgressError: "
+
 
 class FakeAdmin:
-    """Answers about groups without members, with an error or without."""
+    """Answers about groups and their members, with an error or without; of some it does not know them yet."""
 
-    error: str | None = None
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self.loading: set[str] = set()
+        #: Client ids by group.
+        self.members: dict[str, set[str]] = {}
 
     def describe_groups(self, groups: Collection[str]) -> dict[str, dict[str, Any]]:
-        return {group: {"error": self.error, "members": []} for group in groups}
+        return {group: self._described(group) for group in groups}
+
+    def _described(self, group: str) -> dict[str, Any]:
+        if self.error or group in self.loading:
+            return {"error": self.error or LOADING, "members": []}
+        members = self.members.get(group, ())
+        return {"error": None, "members": [{"member_id": name, "client_id": name} for name in members]}
+
+    def remove_group_members(self, group: str, members: Collection[MemberToRemove]) -> None:
+        self.members[group] -= {member.member_id for member in members}
 
 
 @pytest.fixture
@@ -30,6 +46,13 @@ def admin(monkeypatch: pytest.MonkeyPatch) -> FakeAdmin:
     admin = FakeAdmin()
     monkeypatch.setattr(module, "connect_admin", lambda _: nullcontext(admin))
     return admin
+
+
+def dies(memberships: Memberships) -> None:
+    """As when its process ends: the operating system takes the lock off."""
+    assert memberships._file is not None
+    os.close(memberships._file)
+    memberships._file = None
 
 
 def test_a_group_that_was_left_is_not_left_again(
@@ -49,7 +72,7 @@ def test_a_group_that_was_left_is_not_left_again(
 @pytest.mark.parametrize(
     "error",
     [
-        "[Error 14] CoordinatorLoadInProgressError: ",
+        LOADING,
         "[Error 15] CoordinatorNotAvailableError: None",
         "[Error 16] NotCoordinatorError: ",
     ],
@@ -61,9 +84,7 @@ def test_a_dead_process_is_remembered_until_its_groups_coordinator_knows_who_is_
     folder = tmp_path / "members"
     dead, alive = (Memberships(Cluster(), "n", folder) for _ in range(2))
     dead.note("group")
-    assert dead._file is not None
-    os.close(dead._file)
-    dead._file = None
+    dies(dead)
     admin.error = error
     for _ in range(2):
         with pytest.raises(KafkaUnreachable, match="group group"):
@@ -72,6 +93,26 @@ def test_a_dead_process_is_remembered_until_its_groups_coordinator_knows_who_is_
     admin.error = None
     assert alive.leave_for_the_dead() == 0
     assert list(folder.iterdir()) == []
+
+
+def test_a_group_whose_coordinator_does_not_know_it_yet_delays_the_leaving_of_no_other(
+    admin: FakeAdmin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    *dead, alive = (Memberships(Cluster(), "n", tmp_path / "members") for _ in range(3))
+    groups = ("first", "second")
+    admin.members = {group: {one.note(group) for one in dead} for group in groups}
+    for one in dead:
+        dies(one)
+    admin.loading = {"first"}
+    with pytest.raises(KafkaUnreachable, match="group first"):
+        alive.leave_for_the_dead()
+    assert [len(admin.members[group]) for group in groups] == [2, 0]
+    assert caplog.text.count("groups left for a process that died members=1") == 2
+    admin.loading.clear()
+    assert alive.leave_for_the_dead() == 2
+    assert not any(admin.members.values())
+    assert alive.leave_for_the_dead() == 0
+    assert list((tmp_path / "members").iterdir()) == []
 
 
 def test_a_group_counts_as_left_only_if_its_coordinator_knows_who_is_in_it(
