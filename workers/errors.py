@@ -161,9 +161,9 @@ class LocalKafkaError(WorkersError):
 
 def settings_problems(error: Exception) -> Sequence[str]:
     """What is wrong with the settings, a line for each; nothing if the error is about something else."""
-    # Not imported: an application may have a module `settings` of its own, and then no such error comes.
-    problems = sys.modules.get("settings.problems")
-    if problems is None or not isinstance(error, problems.SettingsError):
+    # Not imported: an application may have a module `settings` of its own, whatever that holds.
+    kind = getattr(sys.modules.get("settings.problems"), "SettingsError", None)
+    if not isinstance(kind, type) or not isinstance(error, kind):
         return ()
-    found: Sequence[str] = error.problems
-    return found
+    found = getattr(error, "problems", ())
+    return found if isinstance(found, tuple) else ()

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import kafka.errors
 import pytest
 
-from workers.errors import BatchNotDelivered, KafkaUnreachable, WorkersError, WrongUsage, plain_text
+import settings.problems
+from settings import SettingsError
+from workers.errors import (
+    BatchNotDelivered,
+    KafkaUnreachable,
+    WorkersError,
+    WrongUsage,
+    plain_text,
+    settings_problems,
+)
 from workers.kafka import Cluster
 from workers.kafka.error_translation import translated
 
@@ -42,3 +54,24 @@ def test_what_kafka_says_is_plain_text() -> None:
 def test_an_error_without_a_text_has_its_docstring() -> None:
     assert str(WorkersError()).startswith("The worker pool could not do what was asked")
     assert BatchNotDelivered.__doc__
+
+
+def test_only_an_error_of_the_settings_has_problems() -> None:
+    assert settings_problems(SettingsError(["no", "nor"])) == ("no", "nor")
+    assert not settings_problems(ValueError("no"))
+
+
+class OtherError(Exception):
+    """One that has no list of problems."""
+
+
+@pytest.mark.parametrize("its_own", [None, OtherError, "text"], ids=["none", "another", "no class"])
+def test_an_application_may_have_a_module_of_the_settings_name(
+    monkeypatch: pytest.MonkeyPatch, its_own: object
+) -> None:
+    module = ModuleType(settings.problems.__name__)
+    if its_own is not None:
+        module.SettingsError = its_own  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for error in (ValueError("no"), OtherError()):
+        assert not settings_problems(error)
