@@ -41,6 +41,7 @@ from ..records.consumed import ConsumedRecord
 from ..records.envelope import require_size
 from ..topics import MAX_JOB_BYTES, RETRY_ROOM_BYTES, Topics
 from . import tiers as delays
+from .clock_lead import ClockLead
 from .delayed_record import Delayed, Job, job_of
 from .read_ahead import MAX_AHEAD_BYTES, Hop, Moved, ReadAhead
 from .tiers import Tier
@@ -110,8 +111,7 @@ class Mover:
         self._held_back = False
         self._in_flight = 0
         self._poll_at = 0.0
-        #: How far the clock here is ahead of the cluster's, by the stamp of the last record that went down.
-        self._lead_ms = 0
+        self._lead = ClockLead()
         self._expected: set[str] = set()
         self._assignment = Assignment(
             client,
@@ -171,7 +171,7 @@ class Mover:
         """Produce the record, or a dead letter if it can never move. A WorkersError means: try again."""
         if isinstance(job, Undecodable):
             return self._dead_letters.send(record, None, Reason.UNDECODABLE, job)
-        tier = delays.next_tier(job.eta_ms, now_ms, self._tiers, lead_ms=self._lead_ms)
+        tier = delays.next_tier(job.eta_ms, now_ms, self._tiers, lead_ms=self._lead.ms)
         try:
             topic = self._topics.delay(tier.name) if tier else self._topics.jobs(job.queue)
             require_size(job.record, "the delayed job", MAX_JOB_BYTES + RETRY_ROOM_BYTES)
@@ -182,11 +182,7 @@ class Mover:
             DELAYED_LATE.observe(max(0, now_ms - job.eta_ms) / 1000)
             self._create_queue(job.queue)
             return self._producer.send(topic, job.record)
-        return self._producer.send(topic, job.record).add_callback(self._note_stamp, now_ms)
-
-    def _note_stamp(self, sent_ms: int, written: Any) -> None:
-        # It was stamped after it was sent: a slow answer makes the lead too small, never too large.
-        self._lead_ms = max(0, sent_ms - written.timestamp)
+        return self._producer.send(topic, job.record).add_callback(self._lead.note, now_ms)
 
     def _read_inbox(self) -> None:
         problems: list[BaseException] = []
@@ -260,7 +256,7 @@ class Mover:
 
     def _is_exact(self, job: Delayed, tier: Tier, now_ms: int) -> bool:
         """Whether a job's next wait lasts until its due time: then it need not go down."""
-        next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers, lead_ms=self._lead_ms)
+        next_tier = delays.next_tier(job.eta_ms, now_ms, self._tiers, lead_ms=self._lead.ms)
         is_last = next_tier is not None and not next_tier.wait_ms
         return is_last and (tier.wait_ms == 0 or self._ahead.has_room())
 
