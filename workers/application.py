@@ -30,9 +30,10 @@ def load_broker(app: str | None) -> KafkaBroker:
 def load_application(app: str | None) -> tuple[ModuleType, KafkaBroker]:
     """Import ``module`` or ``module:attribute`` and return the module and its broker.
 
-    Without ``app`` it is the installed application, if only one is besides the chatbot, or else the chatbot;
+    Without ``app`` it is the application that is installed besides the chatbot, or the chatbot if none is;
     without an attribute, it takes the broker that the module has set as dramatiq's. Raises WorkersError if
-    there is no such module, no KafkaBroker in it, or a choice; errors of the module's own code pass through.
+    there is no such module, no KafkaBroker in it, or if several are installed besides the chatbot; errors of
+    the module's own code pass through.
     """
     name = app or _installed().value
     module_name, _, attribute = name.partition(":")
@@ -59,14 +60,15 @@ def require_queue(broker: KafkaBroker, queue: str) -> None:
 
 
 def is_chatbot(app: str | None) -> bool:
-    """Whether a command is about the chatbot. Raises WorkersError if there is a choice."""
+    """Whether a command is about the chatbot. Raises WorkersError if several others are installed."""
     return app is None and _is_ours(_installed())
 
 
 def additions(group: str) -> dict[str, Any]:
     """What the installed application's package adds to a command about it, by the entry points' names.
 
-    One whose own requirements are not installed adds nothing. Raises WorkersError if there is a choice.
+    One whose own requirements are not installed adds nothing. Raises WorkersError if several are installed
+    besides the chatbot.
     """
     package = _package(_installed())
     return dict(_loaded(point for point in entry_points(group=group) if _package(point) == package))

@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class GivenUpRecords:
-    """Writes the dead letters of records that do not run without blocking, until Kafka has them.
+    """Without blocking, writes the dead letters of records that do not run, until Kafka has them.
 
-    For the consuming thread. The inbox gets a Settled once Kafka has confirmed a dead letter; until then the
-    record's offset is not done.
+    For the consuming thread, except :meth:`nack`, which any thread may call. The inbox gets a Settled once
+    Kafka has confirmed a dead letter; until then the record's offset is not done.
     """
 
     def __init__(
@@ -56,10 +56,11 @@ class GivenUpRecords:
         future.add_errback(lambda exc: self._inbox.put(NotWritten(given_up, exc)))
 
     def nack(self, message: TakenMessage) -> None:
-        """Write the dead letter of a job that dramatiq gives up, and wait until Kafka has it; on its thread.
+        """Write the dead letter of a job that dramatiq gives up, and wait until Kafka has it.
 
-        dramatiq gives up a job of an unknown actor on the consuming thread, and would try again there for as
-        long as the letter cannot be written: its other jobs go on instead.
+        Raises a BrokerConnectionError if it cannot be written. Neither holds for a job of an unknown actor:
+        dramatiq gives that up on the consuming thread, and would try again there for as long as the letter
+        cannot be written. The queue's other jobs go on instead.
         """
         error = message._exception
         if isinstance(error, dramatiq.ActorNotFound) and not message.started:

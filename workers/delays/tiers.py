@@ -80,7 +80,7 @@ def eta_of(delay_ms: int, now_ms: int, max_delay_ms: int) -> int | None:
 def next_tier(eta_ms: int, now_ms: int, tiers: Sequence[Tier] = TIERS, *, lead_ms: int = 0) -> Tier | None:
     """The tier for a job due at ``eta_ms``; None if it is due: then its queue is next.
 
-    ``lead_ms``: how far the clock of ``now_ms`` is ahead of the cluster's. A wait is so much shorter by it. A
+    ``lead_ms``: how far the clock of ``now_ms`` is ahead of the cluster's. Each wait is shorter by as much. A
     tier in which a job would hardly wait is left out, as the job would come to it again and again.
     """
     remaining_ms = eta_ms - now_ms
