@@ -14,21 +14,20 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import dramatiq
 
 from settings import Settings, SettingsError, load_settings
 from workers.from_settings import broker_from
-from workers.records.envelope import Record
 from workers.runtime import logs
 from workers.runtime.garbage import make_collections_rare
 from workers.traces import environment
 
 from .reminders.outcomes import LatePolicy
 from .retry_policy import retries
-from .updates.announcer import Announcer, announce_nothing
+from .updates.announcer import Announcer, UpdateTopic, announce_nothing
 from .updates.records import RETENTION_MS, Update
 
 if TYPE_CHECKING:
@@ -225,18 +224,7 @@ def unsubscribe_secret() -> str | None:
 @once
 def announcer() -> Callable[[Update], None]:
     """Return this process's way to say what it did."""
-    return announce_nothing if update_log is None else Announcer(_UpdateLog(update_log))
-
-
-class _UpdateLog:
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
-
-    def partitions(self) -> int:
-        return broker.sending.partitions(self._topic)
-
-    def write(self, record: Record, partition: int) -> Any:
-        return broker.sending.hand_over(self._topic, record, partition)
+    return announce_nothing if update_log is None else Announcer(UpdateTopic(broker.sending, update_log))
 
 
 def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:

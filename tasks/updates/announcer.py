@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from workers.broker.sending import Sending
 from workers.records.envelope import Record
 
 from .records import MAX_IN_RECORD, Update, record_of, turn_of
@@ -39,6 +40,20 @@ class UpdateLog(Protocol):
 
     def write(self, record: Record, partition: int) -> Any:
         """Hand a record over; returns kafka-python's future. Raises WorkersError."""
+
+
+class UpdateTopic:
+    """The topic of updates, written by a broker's own producer."""
+
+    def __init__(self, sending: Sending, topic: str) -> None:
+        self._sending = sending
+        self._topic = topic
+
+    def partitions(self) -> int:
+        return self._sending.partitions(self._topic)
+
+    def write(self, record: Record, partition: int) -> Any:
+        return self._sending.hand_over(self._topic, record, partition)
 
 
 class Announcer:
