@@ -227,8 +227,8 @@ def announcer() -> Callable[[Update], None]:
     return announce_nothing if update_log is None else Announcer(UpdateTopic(broker.sending, update_log))
 
 
-def notifier(*, postpone: Callable[[Notice, datetime], None]) -> Notifier:
-    """Make a notifier; ``postpone`` has a job call it again at that time."""
+def notifier(*, postpone: Callable[[Notice, datetime, datetime], None]) -> Notifier:
+    """Make a notifier; for ``postpone`` see `notifications.notifier.Notifier`."""
     from .notifications.notifier import Notifier
 
     return Notifier(

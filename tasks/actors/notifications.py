@@ -11,7 +11,7 @@ import dramatiq
 
 from workers.errors import WorkersError
 
-from ..app import broker, notifier, settings
+from ..app import broker, max_delay, notifier, settings
 from ..events.fields import Part
 from ..events.models import TodoEvent, read_event
 from ..notifications.notice import Notice, notice_of, parse_notice
@@ -52,18 +52,22 @@ broker.set_prefetch(send_notification.queue_name, max(1, settings.worker.threads
 
 
 def _deliver(notice: Notice, todo_id: str | None = None) -> None:
-    def postpone(notice: Notice, until: datetime) -> None:
-        _enqueue_at(notice, until)
-        updates.mail_postponed(notice, until, todo_id)
+    def postpone(notice: Notice, until: datetime, at: datetime) -> None:
+        _enqueue_at(notice, until, at)
+        if at == until:  # else that was announced before
+            updates.mail_postponed(notice, until, todo_id)
 
     updates.mail(notice, notifier(postpone=postpone).deliver(notice), todo_id)
 
 
-def _enqueue_at(notice: Notice, until: datetime) -> None:
-    # The same job for the same time, however often it is enqueued.
+def _enqueue_at(notice: Notice, until: datetime, at: datetime) -> None:
+    # The same job for the same end of quiet hours, however often it is enqueued.
     job = notice_job(notice).copy(message_id=str(uuid5(notice.id, until.isoformat())))
+    now = datetime.now(UTC)
+    # One that comes again for a job that may only be a repetition must not be refused for its delay.
+    latest = max(until, now + max_delay)
     # Rounded up: the delay must not end before the time.
-    delay_ms = math.ceil((until - datetime.now(UTC)).total_seconds() * 1000)
+    delay_ms = math.ceil((min(at, latest) - now).total_seconds() * 1000)
     broker.enqueue(job, delay=max(0, delay_ms))
 
 

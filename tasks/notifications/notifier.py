@@ -29,6 +29,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from ..schedules.early import again_at
 from ..smtp.mail import Mail
 from ..smtp.mailer import Mailer
 from ..storage.engine import DatabaseError, DatabaseUnavailable
@@ -60,14 +61,15 @@ class Notifier:
     """Delivers notices.
 
     ``lease`` is how long a claim lasts before another worker may take it over; the mailer's limit must be
-    well below it. ``postpone`` has a job call `deliver` again at that time.
+    well below it. ``postpone`` is given a notice, when its recipient's quiet hours end, and when a job has to
+    call `deliver` again: then, or later if such a job has come too early.
     """
 
     deliveries: DeliveryStore
     recipients: RecipientStore
     mailer: Mailer
     sender: Sender
-    postpone: Callable[[Notice, datetime], None]
+    postpone: Callable[[Notice, datetime, datetime], None]
     lease: timedelta
     settle_patience_s: float = SETTLE_PATIENCE_S
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -104,11 +106,14 @@ class Notifier:
         row = self.deliveries.find(notice.id)
         if row is not None and row.state in FINAL:
             return _decided(row.state)
-        # Also if it is postponed until then already: this may be the job that was to send it, come a moment
-        # early by another clock. One job too many is harmless, as one of them gets the claim.
-        self.postpone(notice, until)
-        # After the job: a crash in between makes the same job run again, which enqueues it again.
-        self.deliveries.postpone(notice, until, now=now)
+        if row is not None and row.state == DeliveryState.POSTPONED and row.until == until:
+            # This may be the job that was to send it, come early by another clock. One job too many is
+            # harmless, as one of them gets the claim.
+            self.postpone(notice, until, again_at(until, now))
+        else:
+            self.postpone(notice, until, until)
+            # After the job: a crash in between makes the same job run again, which enqueues it again.
+            self.deliveries.postpone(notice, until, now=now)
         return DeliveryOutcome.POSTPONED
 
     def _send(self, notice: Notice, now: datetime) -> DeliveryOutcome:

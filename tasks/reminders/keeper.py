@@ -6,11 +6,12 @@ A crash between the two leaves work that the next try of the job, or `reconcile`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..events.models import TodoEvent
 from ..notifications.notice import InvalidNotice, Notice, parse_notice
+from ..schedules.early import again_at
 from .outcomes import AlarmToSet, LatePolicy
 from .store import Fired, ReminderStore
 
@@ -62,7 +63,7 @@ class ReminderKeeper:
         """Do an alarm's work; returns None if there was none. Raises DatabaseError, InvalidRule."""
         fired = self._store.fire(reminder_id, version, now, self._policy)
         if isinstance(fired, AlarmToSet):
-            self._set_alarms([fired])
+            self._set_alarms([replace(fired, at=again_at(fired.at, now))])
             return None
         # Also if the alarm was outdated: this may be the second try, after a crash between claim and sending.
         self._send(self._store.unsent(reminder_id=reminder_id), now)

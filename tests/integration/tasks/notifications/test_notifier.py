@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -37,6 +37,9 @@ from tests.helpers.waiting import wait_for
 from tests.helpers.warm import WarmProcess
 
 T = TypeVar("T")
+
+#: A notice, when quiet hours end, and when its job comes.
+Postponed: TypeAlias = tuple[Notice, datetime, datetime]
 
 #: Midnight in Berlin is at 22:00 UTC.
 NIGHT = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
@@ -79,20 +82,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def postponed() -> list[tuple[Notice, datetime]]:
+def postponed() -> list[Postponed]:
     return []
 
 
 @pytest.fixture
-def notifier(
-    database: Database, mailer: Mailer, clock: Clock, postponed: list[tuple[Notice, datetime]]
-) -> Notifier:
+def notifier(database: Database, mailer: Mailer, clock: Clock, postponed: list[Postponed]) -> Notifier:
     return Notifier(
         DeliveryStore(database),
         RecipientStore(database),
         mailer,
         Sender("Todo <todo@example.com>"),
-        postpone=lambda notice, until: postponed.append((notice, until)),
+        postpone=lambda notice, until, at: postponed.append((notice, until, at)),
         lease=LEASE,
         clock=clock,
     )
@@ -356,7 +357,7 @@ def test_a_hostile_title_arrives_as_text(
     database.dispose()
 
 
-def _never(notice: Notice, until: datetime) -> None:
+def _never(notice: Notice, until: datetime, at: datetime) -> None:
     raise AssertionError
 
 
@@ -377,14 +378,14 @@ def test_who_opted_out_of_a_kind_gets_none_of_it(notifier: Notifier, server: Smt
 
 
 def test_quiet_hours_postpone_what_is_not_urgent(
-    notifier: Notifier, server: SmtpServer, clock: Clock, postponed: list[tuple[Notice, datetime]]
+    notifier: Notifier, server: SmtpServer, clock: Clock, postponed: list[Postponed]
 ) -> None:
     clock.now = NIGHT
     notifier.recipients.set_quiet_hours("ana@example.com", QUIET)
     notice = a_notice()
     assert notifier.deliver(a_notice(urgent=True)) is DeliveryOutcome.SENT
     assert notifier.deliver(notice) is DeliveryOutcome.POSTPONED
-    assert postponed == [(notice, MORNING)]
+    assert postponed == [(notice, MORNING, MORNING)]
     row = notifier.deliveries.find(notice.id)
     assert row is not None
     assert (row.state, row.until) == (DeliveryState.POSTPONED, MORNING)
@@ -396,7 +397,7 @@ def test_quiet_hours_postpone_what_is_not_urgent(
 
 
 def test_a_postponed_job_that_comes_a_moment_early_is_postponed_again(
-    notifier: Notifier, server: SmtpServer, clock: Clock, postponed: list[tuple[Notice, datetime]]
+    notifier: Notifier, server: SmtpServer, clock: Clock, postponed: list[Postponed]
 ) -> None:
     clock.now = NIGHT
     notifier.recipients.set_quiet_hours("ana@example.com", QUIET)
@@ -405,16 +406,34 @@ def test_a_postponed_job_that_comes_a_moment_early_is_postponed_again(
     # The clock of the host that moved the job is ahead of this worker's.
     clock.now = MORNING - timedelta(milliseconds=50)
     assert notifier.deliver(notice) is DeliveryOutcome.POSTPONED
-    assert postponed == [(notice, MORNING)] * 2
+    later = MORNING + timedelta(milliseconds=1_050)
+    assert postponed == [(notice, MORNING, MORNING), (notice, MORNING, later)]
+    row = notifier.deliveries.find(notice.id)
+    assert row is not None
+    assert row.updated_at == NIGHT
     clock.now = MORNING
-    outcomes = [notifier.deliver(one) for one, _ in postponed]
+    outcomes = [notifier.deliver(one) for one, _, _ in postponed]
     assert outcomes == [DeliveryOutcome.SENT, DeliveryOutcome.DONE_BEFORE]
     assert len(server.mails) == 1
 
 
-def test_what_is_sent_is_not_postponed(
-    notifier: Notifier, clock: Clock, postponed: list[tuple[Notice, datetime]]
+@pytest.mark.parametrize("ahead_s", [1, 240, 7_200])
+def test_a_postponed_job_does_not_come_back_at_once_however_far_the_clock_of_a_host_is_ahead(
+    notifier: Notifier, clock: Clock, postponed: list[Postponed], ahead_s: int
 ) -> None:
+    clock.now = NIGHT
+    notifier.recipients.set_quiet_hours("ana@example.com", QUIET)
+    notice = a_notice()
+    outcomes = [notifier.deliver(notice)]
+    while outcomes[-1] is DeliveryOutcome.POSTPONED and len(outcomes) < 30:
+        _, _, at = postponed[-1]
+        clock.now = max(clock.now, at - timedelta(seconds=ahead_s))  # as that host moves it
+        outcomes.append(notifier.deliver(notice))
+    assert outcomes == [DeliveryOutcome.POSTPONED, DeliveryOutcome.POSTPONED, DeliveryOutcome.SENT]
+    assert clock.now == MORNING + timedelta(seconds=1)
+
+
+def test_what_is_sent_is_not_postponed(notifier: Notifier, clock: Clock, postponed: list[Postponed]) -> None:
     notice = a_notice()
     assert notifier.deliver(notice) is DeliveryOutcome.SENT
     clock.now = NIGHT
@@ -424,7 +443,7 @@ def test_what_is_sent_is_not_postponed(
 
 
 def test_quiet_hours_that_are_longer_now_postpone_once_more(
-    notifier: Notifier, clock: Clock, postponed: list[tuple[Notice, datetime]]
+    notifier: Notifier, clock: Clock, postponed: list[Postponed]
 ) -> None:
     clock.now = NIGHT
     notifier.recipients.set_quiet_hours("ana@example.com", QUIET)
@@ -433,7 +452,7 @@ def test_quiet_hours_that_are_longer_now_postpone_once_more(
     notifier.recipients.set_quiet_hours("ana@example.com", QuietHours(time(22), time(9)))
     clock.now = MORNING
     assert notifier.deliver(notice) is DeliveryOutcome.POSTPONED
-    assert [until for _, until in postponed] == [MORNING, MORNING + timedelta(hours=2)]
+    assert [until for _, until, _ in postponed] == [MORNING, MORNING + timedelta(hours=2)]
 
 
 def test_a_job_that_could_not_be_postponed_is_not_noted_as_such(notifier: Notifier, clock: Clock) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +62,34 @@ def test_each_deed_is_told_to_the_owner(said: list[Update]) -> None:
         ),
     ]
     assert said[2].id == said[3].id
+
+
+class Postpones:
+    """In place of a notifier: postpones a notice, whose job has then come too early."""
+
+    def __init__(self, postpone: Callable[[Notice, datetime, datetime], None]) -> None:
+        self._postpone = postpone
+
+    def deliver(self, notice: Notice) -> DeliveryOutcome:
+        self._postpone(notice, AT, AT)
+        self._postpone(notice, AT, AT + timedelta(seconds=3))
+        return DeliveryOutcome.POSTPONED
+
+
+def test_a_mail_that_is_postponed_again_as_its_job_came_early_is_not_announced_again(
+    said: list[Update], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[str] = []
+
+    def enqueue(job: dramatiq.Message[Any], *, delay: int) -> None:
+        jobs.append(job.message_id)
+
+    monkeypatch.setattr(notifications, "notifier", Postpones)
+    monkeypatch.setattr(tasks.broker, "enqueue", enqueue)
+    tasks.send_notice(NOTICE.model_dump(mode="json"))
+    assert [update.deed for update in said] == [Deed.MAIL_POSTPONED]
+    assert len(jobs) == 2
+    assert len(set(jobs)) == 1
 
 
 def test_nobody_is_told_of_an_event_without_an_owner(said: list[Update]) -> None:
