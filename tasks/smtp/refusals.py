@@ -18,11 +18,16 @@ _MUCH = 2_000
 
 #: Enhanced codes about the sender or its domain (RFC 3463, 7372, 7505), Gmail's for a quota that is used up
 #: (5.4.5), and Exchange's for a sender that the account must not use.
-_SENDER_CODES = re.compile(r"[45]\.(1\.[78]|4\.5|7\.2[0-467]|7\.60|2\.252)(?!\d)")
+_SENDER_CODES = re.compile(r"([45]\.(1\.[78]|7\.2[0-467]|7\.60|2\.252)|5\.4\.5)(?!\d)")
 #: As Postfix, Exim and Amazon SES say it.
 _SENDER_WORDS = re.compile(
     r"sender address rejected|sender verify failed|email address is not verified", re.IGNORECASE
 )
+#: Enhanced codes about the recipient, its mailbox or the content (RFC 3463, 7505), whoever else is named.
+_MAIL_CODES = re.compile(r"5\.(1\.([1-6]|10)|2\.\d+|6\.\d+)(?!\d)")
+_MAIL_WORDS = re.compile(r"spam|virus|malware")
+#: The code of a policy of any kind, be it about the sender or about the mail.
+_POLICY_CODE = re.compile(r"5\.7\.1(?!\d)")
 #: A host without a name of its own (RFC 7372), as an enhanced code.
 _HOST_CODES = re.compile(r"[45]\.7\.25(?!\d)")
 #: As Postfix, Exim and Exchange say it: where a login is missing, too, a server relays nothing.
@@ -41,7 +46,12 @@ def is_of_sender(reply: Reply, mail: Mail) -> bool:
     if _SENDER_WORDS.search(said):
         return True
     # A refusal for now, as by greylisting, may name the sender only as a part of what comes too soon.
-    return reply.code >= 500 and _names(said, mail.sender) and not _names(said, mail.recipient)
+    if reply.code < 500 or not _names(said, mail.sender) or _names(said, mail.recipient):
+        return False
+    words = said.lower().replace(mail.sender.lower(), "")
+    if _POLICY_CODE.match(reply.text) and "sender" not in words:
+        return False
+    return not (_MAIL_CODES.match(reply.text) or _MAIL_WORDS.search(words))
 
 
 def is_of_host(reply: Reply) -> bool:

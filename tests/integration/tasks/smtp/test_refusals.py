@@ -72,6 +72,7 @@ OF_SENDER = {
     "exchange": "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
     "gmail": "550 5.4.5 Daily user sending limit exceeded",
     "exim": "550-Verification failed for <todo@example.com>\r\n550 Sender verify failed",
+    "policy": "550 5.7.1 todo@example.com: sender not allowed here",
     "other": "550 Nobody here may write as TODO@example.com.",
 }
 #: Refusals of the host.
@@ -106,11 +107,26 @@ def test_a_sender_or_host_that_is_refused_late_is_tried_again(
         "550 5.7.1 ana@example.com takes no mails of todo@example.com",
         "554 5.7.1 Spam of nottodo@example.com and todo@example.com.invalid",
         "554 5.1.71 No such code",
+        "550 5.1.1 no mailbox Ana; from todo@example.com",
+        "550 5.1.10 Ana is not here; sender todo@example.com",
+        "550 5.2.2 mailbox full; sender todo@example.com",
+        "552-5.2.3 Too much\r\n552 5.2.3 from todo@example.com",
+        "554 5.6.0 The content that todo@example.com sends is broken",
+        "550 5.7.1 Message from todo@example.com looks like spam",
+        "554 5.7.1 The sender todo@example.com has a virus",
+        "554 5.7.1 No more of todo@example.com",
+        "550 Spam of todo@example.com",
     ],
 )
 def test_a_refusal_that_is_about_the_mail_is_for_good(mailer: Mailer, server: SmtpServer, reply: str) -> None:
     server.replies["RCPT"].append(reply)
     with pytest.raises(MailRefused, match=r"refused the mail to ana@example\.com: 55"):
+        send(mailer)
+
+
+def test_a_route_that_is_congested_is_not_the_senders(mailer: Mailer, server: SmtpServer) -> None:
+    server.replies["RCPT"].append("451 4.4.5 Mail system congestion")
+    with pytest.raises(MailNotSent, match=r"refused the mail to ana@example\.com: 451 4\.4\.5"):
         send(mailer)
 
 
