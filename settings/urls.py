@@ -97,7 +97,11 @@ def _check_postgresql(rest: str) -> None:
     found = _POSTGRESQL.fullmatch(rest)
     assert found is not None  # as each part may be missing, and the last one takes all that is left
     port = found["port"] or ""
-    if "," in port:
+    query = parse_qs(found["query"] or "")
+    in_query = query.get("host", ())
+    places = [_place(host) for text in in_query for host in text.split(",")]
+    # In a list with commas, SQLAlchemy does not tell ports from hosts.
+    if "," in port or (any("," in text for text in in_query) and any(port for _, port in places)):
         raise ValueError(
             "takes ports of several hosts in its query, such as postgresql:///name?host=one:5432&host=two:5432"
         )
@@ -105,8 +109,6 @@ def _check_postgresql(rest: str) -> None:
         raise ValueError(
             "needs an IPv6 address in brackets, such as postgresql://user:password@[::1]:5432/name"
         )
-    query = parse_qs(found["query"] or "")
-    places = [_place(host) for text in query.get("host", ()) for host in text.split(",")]
     hosts = [*found["host"].split(","), *(host for host, _ in places)]
     ports = [port, *(port for _, port in places), *",".join(query.get("port", ())).split(",")]
     if not all(map(_can_be_host, hosts)):

@@ -191,6 +191,14 @@ from tests.helpers.settings import PASSWORD, SASL, load, problems
             "takes ports of several hosts in its query, such as",
         ),
         (
+            "DATABASE_URL",
+            "postgresql:///todo?host=one:1,two:2",
+            "takes ports of several hosts in its query, such as",
+        ),
+        ("DATABASE_URL", "postgresql:///todo?host=/run,two:2", "takes ports of several hosts in its query"),
+        # Our driver takes the name of an abstract socket for that of a host.
+        ("DATABASE_URL", "postgresql:///todo?host=@todo", "needs a host name or an address, such as postg"),
+        (
             "OUTBOX_DATABASE_URL",
             "postgresql://a..b/todo",
             "needs a host name or an address, such as postgres",
