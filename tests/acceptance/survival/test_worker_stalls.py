@@ -17,10 +17,10 @@ from tests.helpers.waiting import wait_for
 from workers import KafkaBroker
 
 
-def send(broker: KafkaBroker, numbers: range) -> None:
+def send(broker: KafkaBroker, numbers: range, pause_ms: int = 5) -> None:
     with broker.batch():
         for number in numbers:
-            broker.enqueue(dramatiq.Message("default", "note", (number, 5), {}, {}))
+            broker.enqueue(dramatiq.Message("default", "note", (number, pause_ms), {}, {}))
 
 
 def share_the_work(broker: KafkaBroker, one: Fleet, other: Fleet) -> int:
@@ -64,10 +64,12 @@ def test_a_job_that_holds_pythons_lock_for_long_is_not_repeated_and_nor_are_its_
 def test_a_worker_that_is_frozen_for_15_s_repeats_nothing(broker: KafkaBroker, tmp_path: Path) -> None:
     with Fleet(broker, tmp_path, name="one") as one, Fleet(broker, tmp_path, name="other") as other:
         sent = share_the_work(broker, one, other)
-        send(broker, range(sent, sent + 300))
+        send(broker, range(sent, sent + 300), pause_ms=50)
         wait_for(lambda: len(one.numbers()) > sent + 20)
         (worker,) = one.ran_in().keys() & set(one.worker_pids)
         os.kill(worker, signal.SIGSTOP)
+        # Else it could be one that had nothing in hand.
+        assert len(one.numbers()) < sent + 300
         thaw = threading.Timer(15.0, os.kill, (worker, signal.SIGCONT))
         thaw.start()
         try:
