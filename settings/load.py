@@ -22,7 +22,7 @@ def load_settings(
 
     - The environment wins over the file. A variable set to nothing counts as not set: its default holds.
     - Names are upper case. An unknown name is an error if it must have been meant for us: near a real name
-      (`KAFKA_BOOTSTRAP_SERVER`), or, in the file, anything under KAFKA_, SMTP_ or WORKER_. Other names in the
+      (`KAFKA_BOOTSTRAP_SERVER`), or, in the file, anything under the prefix of a section. Other names in the
       environment are left alone: Kafka's tools and images and Kubernetes' service links use our prefixes too.
     - In the file, `$` has no special meaning.
     - With `sections`, only variables of these are looked at, and all other settings have their defaults: for

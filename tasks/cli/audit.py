@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import zoneinfo
 from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,6 +18,7 @@ from ..archive import archive_folder, archived_until, folder_to_write
 from ..audit.archive.listing import month_of_archive
 from ..audit.chain import Head
 from ..audit.reading import AuditFilter, newest
+from ..schedules.zones import zone_named
 from . import archive_output as archive_commands
 from . import audit_output as commands
 from .archive_output import say_what_all_may_read, say_what_is_archived
@@ -133,10 +134,10 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromtimestamp(parse_time(text, int(time.time() * 1000)) / 1000, UTC)
 
 
-def _zone(name: str) -> zoneinfo.ZoneInfo:
+def _zone(name: str) -> ZoneInfo:
     try:
-        return zoneinfo.ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as exc:
+        return zone_named(name)
+    except ValueError as exc:
         raise WrongUsage(f"--time-zone {name!r} is not an IANA time zone such as Europe/Berlin") from exc
 
 

@@ -28,6 +28,7 @@ from workers.display.spelling import did_you_mean
 
 from ..schedules.offsets import parse_offset
 from ..schedules.rules import parse_rule
+from ..schedules.zones import zone_named
 from ..text import one_line
 
 #: Longest title and longest description, in characters. An update carries each of them three times and a
@@ -153,8 +154,8 @@ def _language(tag: str) -> str:
 
 def _time_zone(name: str) -> str:
     try:
-        zoneinfo.ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as exc:
+        zone_named(name)
+    except ValueError as exc:
         hint = did_you_mean(name, zoneinfo.available_timezones())
         raise ValueError(f"{name[:60]!r} is not an IANA time zone like Europe/Berlin{hint}") from exc
     return name
