@@ -13,6 +13,7 @@ import pytest
 import tasks
 from tasks.actors import notifications, updates
 from tasks.actors.event_jobs import job_id
+from tasks.app import max_delay
 from tasks.events.models import TodoEvent, read_any_event
 from tasks.notifications.notice import Notice
 from tasks.notifications.notifier import DeliveryOutcome
@@ -72,24 +73,25 @@ class Postpones:
 
     def deliver(self, notice: Notice) -> DeliveryOutcome:
         self._postpone(notice, AT, AT)
-        self._postpone(notice, AT, AT + timedelta(seconds=3))
+        self._postpone(notice, AT, datetime.now(UTC) + max_delay + timedelta(days=1))
         return DeliveryOutcome.POSTPONED
 
 
 def test_a_mail_that_is_postponed_again_as_its_job_came_early_is_not_announced_again(
     said: list[Update], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs: list[str] = []
+    jobs: list[tuple[str, int]] = []
 
     def enqueue(job: dramatiq.Message[Any], *, delay: int) -> None:
-        jobs.append(job.message_id)
+        jobs.append((job.message_id, delay))
 
     monkeypatch.setattr(notifications, "notifier", Postpones)
     monkeypatch.setattr(tasks.broker, "enqueue", enqueue)
     tasks.send_notice(NOTICE.model_dump(mode="json"))
     assert [update.deed for update in said] == [Deed.MAIL_POSTPONED]
-    assert len(jobs) == 2
-    assert len(set(jobs)) == 1
+    (job, delay), (again, longest) = jobs
+    assert job == again
+    assert (delay, longest) == (0, max_delay / timedelta(milliseconds=1))  # more would be refused
 
 
 def test_nobody_is_told_of_an_event_without_an_owner(said: list[Update]) -> None:
