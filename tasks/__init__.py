@@ -14,7 +14,7 @@ opens no connection. The packages:
     updates               what the jobs did, announced for whoever wants to know at once
     storage               the database: transactions, schema, migrations
     app                   all of it put together, from the settings; doctor, retry_policy
-    outbox, looking       the outbox and its relay; how it stands, for doctor and status
+    outbox, outbox_checks the outbox and its relay; how it stands, for doctor and status
     cli, demo             commands of `todo-workers`
 """
 

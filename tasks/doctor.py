@@ -56,7 +56,7 @@ def check_pruning() -> str:
 
 def check_outbox() -> str:
     """Say how the outbox stands. Raises WorkersError if rows wait for too long, or were set aside."""
-    from .looking import check_outbox
+    from .outbox_checks import check_outbox
 
     return check_outbox()
 

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute
 
 from workers.broker.kafka_broker import KafkaBroker
 from workers.errors import WorkersError, WrongUsage
-from workers.operations.told_runs import ToldRuns
+from workers.operations.logged_runs import LoggedRuns
 
 from .actions.runs import Runs
 from .page import environment
@@ -87,7 +87,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.snapshots = Snapshots(self.broker)
         self.letters = LetterIndex(self.broker)
-        self.actions = Actions(self.broker, ToldRuns)
+        self.actions = Actions(self.broker, LoggedRuns)
         self.runs = Runs(self.broker, self.letters, self.actions)
         self._live_pages = SharedPages(lambda page: isinstance(page, HTMLResponse))
         self.templates = environment(tuple(pages.templates for pages in self.pages))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..operations.told_runs import ToldRun
+    from ..operations.logged_runs import LoggedRun
 
 By = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="Who does it, for the log, before user@host.")
@@ -42,7 +42,7 @@ def is_by(told: str, name: str) -> bool:
     return told == name or told.startswith(f"{name} (")
 
 
-def tell_of(other: ToldRun) -> None:
+def tell_of(other: LoggedRun) -> None:
     """Say which action must end before this one begins."""
     from ..display.times import timestamp
     from .terminal import complain

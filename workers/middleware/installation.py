@@ -13,11 +13,11 @@ from ..controls.follower import Follower
 from ..controls.gate import Gate
 from .boot_check import BootCheck
 from .follows_controls import FollowsControls
-from .leaves_for_the_dead import LeavesForTheDead
 from .measures_sending import MeasuresSending
 from .records_stats import RecordsStats
 from .retries import Retries
 from .revocation_guard import RevocationGuard
+from .runs_death_watch import RunsDeathWatch
 from .runs_mover import RunsMover
 from .stops_once import StopsOnce
 from .tells_delayed import TellsDelayed
@@ -59,7 +59,7 @@ def add_own(
     broker.add_middleware(SetsWorkQueue())
     broker.add_middleware(MeasuresSending())
     broker.add_middleware(TracesJobs())
-    broker.add_middleware(RunsMover(health_dir) if run_mover else LeavesForTheDead())
+    broker.add_middleware(RunsMover(health_dir) if run_mover else RunsDeathWatch())
     if record_stats:
         broker.add_middleware(RecordsStats())
     # Before the middleware that it tells of them, which looks for them when they begin.

@@ -19,7 +19,7 @@ from ..dead_letters.selection import Picked, Search, Selection
 from .action_log import WriteAction
 from .dead_letters import Action, act, replaying
 from .logged import Stopped, write_end
-from .told_runs import ToldRun
+from .logged_runs import LoggedRun
 from .turn import Turn, begun
 
 #: The most bytes of jobs that are in memory at once.
@@ -73,7 +73,7 @@ def lift(
     progress: Callable[[Confirmation], object] = lambda _: None,
     ignore_silent: bool = False,
     write: WriteAction = lambda *_: None,
-    tell: Callable[[ToldRun], object] = lambda _: None,
+    tell: Callable[[LoggedRun], object] = lambda _: None,
     most_s: float | None = None,
 ) -> Lifted:
     """End a switch, wait until all workers have confirmed that, and replay what it holds.
@@ -111,7 +111,7 @@ def _replay(
     lifted: Lifted,
     *,
     who: str,
-    tell: Callable[[ToldRun], object],
+    tell: Callable[[LoggedRun], object],
     most_s: float | None,
 ) -> None:
     lifted.held = sum(1 for _ in _held_by(switch_id, Search(broker.producer, broker.topics.dead_letters)))

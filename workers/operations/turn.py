@@ -16,7 +16,7 @@ from ..errors import WorkersError
 from .action_log import WriteAction
 from .dead_letters import Action
 from .logged import Busy, Stopped, Unheard, log_of, written_down
-from .told_runs import SAYS_S, SILENT_S, ToldRun, ToldRuns, comes_before
+from .logged_runs import SAYS_S, SILENT_S, LoggedRun, LoggedRuns, comes_before
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Turn:
         run: str,
         number: int,
         resolution: Resolution,
-        told: Callable[[], Mapping[str, ToldRun]],
+        told: Callable[[], Mapping[str, LoggedRun]],
         write: WriteAction,
         *,
         now_ms: Callable[[], float],
@@ -60,12 +60,12 @@ class Turn:
         self._now_ms = now_ms
         self._rest = rest
         self._clock = clock
-        self._known: Mapping[str, ToldRun] = {}
+        self._known: Mapping[str, LoggedRun] = {}
         self._heard_ms = now_ms()
         self._asked_at: float | None = None
 
     def wait_for_others(
-        self, tell: Callable[[ToldRun], object] = lambda _: None, *, most_s: float | None = None
+        self, tell: Callable[[LoggedRun], object] = lambda _: None, *, most_s: float | None = None
     ) -> None:
         """Wait until none acts that began before; ``tell`` is called with each that is waited for.
 
@@ -117,7 +117,7 @@ class Turn:
             return False
         return True
 
-    def _check(self, own: ToldRun) -> None:
+    def _check(self, own: LoggedRun) -> None:
         if own.stop_wished_by:
             raise Stopped(f"stopped by {own.stop_wished_by}")
         if own.turn != self._number:
@@ -149,13 +149,13 @@ def begun(
         written = log.write(who, did, {**about, "turn": number} if number else about)
         number = number or written
 
-    def told() -> Mapping[str, ToldRun]:
+    def told() -> Mapping[str, LoggedRun]:
         log.follow(0)
-        assert isinstance(log.chain.listener, ToldRuns)
+        assert isinstance(log.chain.listener, LoggedRuns)
         return log.chain.listener.by_id
 
     with (
-        log_of(broker, listen=ToldRuns) as log,
+        log_of(broker, listen=LoggedRuns) as log,
         written_down(write, who, action, wanted, resolution, letters=letters, run=run),
     ):
         yield Turn(run, number, resolution, told, log.write, now_ms=log.now_ms)

@@ -13,7 +13,7 @@ from workers.dead_letters.edits import Edit
 from workers.dead_letters.filter import Filter
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Bounds, Selection
-from workers.operations.told_runs import Phase
+from workers.operations.logged_runs import Phase
 
 #: How many letters a second an unlimited action is thought to do, for what is said of its length.
 FULL_RATE = 5_000

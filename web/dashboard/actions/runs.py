@@ -6,7 +6,7 @@ letters do not run their jobs twice.
 
 The log of actions has who began which run and what became of it. So a run is known, and can be stopped and
 resumed, in all processes that have the dashboard, also after a restart: see
-`workers.operations.told_runs`.
+`workers.operations.logged_runs`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
 from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
 from workers.operations.logged import Stopped, Unheard, written_down
-from workers.operations.told_runs import BEGINNINGS, KEPT, Phase, ToldRun, ToldRuns, bounds_as_json
+from workers.operations.logged_runs import BEGINNINGS, KEPT, LoggedRun, LoggedRuns, Phase, bounds_as_json
 from workers.operations.turn import Turn
 
 from ..reading.actions import Actions
@@ -83,9 +83,9 @@ class Runs:
             return own
         return as_run(told[run_id], self._log.now_ms()) if run_id in told else None
 
-    def _told(self) -> dict[str, ToldRun]:
+    def _told(self) -> dict[str, LoggedRun]:
         told = self._log.chain.listener
-        assert isinstance(told, ToldRuns)
+        assert isinstance(told, LoggedRuns)
         return told.by_id
 
     def look(self, run: Run) -> None:
@@ -232,7 +232,7 @@ class Runs:
         return run.selection
 
     def _turn_of(self, run: Run) -> Turn:
-        def told() -> Mapping[str, ToldRun]:
+        def told() -> Mapping[str, LoggedRun]:
             self._log.want()
             return self._told()
 
@@ -291,6 +291,6 @@ class Runs:
         return self._letters.search(watch)
 
 
-def _counts(own: Run, told: Mapping[str, ToldRun]) -> bool:
+def _counts(own: Run, told: Mapping[str, LoggedRun]) -> bool:
     """Whether what this process knows of a run is right; else another one has gone on with it."""
     return own.is_active or not is_others(own, told)

@@ -8,20 +8,20 @@ from dataclasses import replace
 from typing import Any
 
 from workers.errors import WorkersError
-from workers.operations.told_runs import TIMES, Phase, ToldRun
+from workers.operations.logged_runs import TIMES, LoggedRun, Phase
 from workers.records.numbers import whole
 
 from ..filters import FIELDS, NO_EXCEPTION, filter_of
 from .run import Run
 
 
-def is_others(run: Run, told: Mapping[str, ToldRun]) -> bool:
+def is_others(run: Run, told: Mapping[str, LoggedRun]) -> bool:
     """Whether another process has begun a run, or gone on with it, since this one last did."""
     one = told.get(run.id)
     return one is not None and run.turn < one.turn
 
 
-def as_run(told: ToldRun, now_ms: float) -> Run:
+def as_run(told: LoggedRun, now_ms: float) -> Run:
     """The run as pages show one, and as it can go on here if it does not elsewhere."""
     asked = {name: str(told.about[name]) for name in FIELDS if told.about.get(name)}
     if told.about.get("kind") == "":

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from workers.errors import WrongUsage
-from workers.operations.told_runs import Phase
+from workers.operations.logged_runs import Phase
 
 from ..actions.run import FULL_RATE, Run
 from ..actions.runs import MAX_LIMIT

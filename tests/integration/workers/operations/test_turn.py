@@ -24,8 +24,8 @@ from workers.operations import switches
 from workers.operations.action_log import ActionLog
 from workers.operations.dead_letters import Action, replaying
 from workers.operations.logged import log_of
+from workers.operations.logged_runs import LoggedRun
 from workers.operations.switches import Lifted, lift
-from workers.operations.told_runs import ToldRun
 from workers.records.envelope import Record
 
 
@@ -158,7 +158,7 @@ def test_of_two_lifts_of_a_switch_at_once_one_replays_what_it_holds(
 
 def test_a_lift_waits_for_a_replay_of_held_jobs_and_replays_the_rest(broker: KafkaBroker) -> None:
     _write_letters(broker, "a", "b", "c", reason=Reason.HELD, held_by="3f")
-    waited: list[ToldRun] = []
+    waited: list[LoggedRun] = []
     lifted: list[Lifted] = []
     command = threading.Thread(
         target=lambda: lifted.append(lift(broker, "3f", who="ann", tell=waited.append))

@@ -15,7 +15,7 @@ from tests.unit.web.dashboard.fakes import FakeKafka
 from tests.unit.web.dashboard.forms import followed, told
 from web.dashboard.actions import runs
 from web.dashboard.application import Dashboard
-from workers.operations.told_runs import Phase
+from workers.operations.logged_runs import Phase
 
 
 @pytest.mark.parametrize(

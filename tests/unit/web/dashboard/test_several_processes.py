@@ -22,8 +22,8 @@ from web.dashboard.application import Dashboard
 from web.dashboard.pages import runs as pages
 from web.dashboard.reading import snapshots
 from workers.operations.action_log import Chain
+from workers.operations.logged_runs import Phase
 from workers.operations.queue_status import QueueStatus
-from workers.operations.told_runs import Phase
 from workers.operations.turn import Turn
 
 Make = Callable[..., Dashboard]

@@ -9,18 +9,18 @@ import pytest
 
 from web.dashboard.actions.told import as_run
 from workers.operations.action_log import Chain
-from workers.operations.told_runs import SILENT_S, Phase, ToldRun, ToldRuns, comes_before
+from workers.operations.logged_runs import SILENT_S, LoggedRun, LoggedRuns, Phase, comes_before
 
 
-def told_runs(chain: Chain) -> dict[str, ToldRun]:
-    told = ToldRuns()
+def logged_runs(chain: Chain) -> dict[str, LoggedRun]:
+    told = LoggedRuns()
     for action in chain.last:
         told.take(action)
     return told.by_id
 
 
 def test_of_the_runs_that_have_ended_only_the_last_are_kept() -> None:
-    told = ToldRuns()
+    told = LoggedRuns()
     chain = Chain(keep=None, listener=told)
     chain.take(chain.value("ana", "replay", {"run": "acts", "letters": 9}, 1_000))
     for number in range(120):
@@ -39,7 +39,7 @@ def test_an_end_that_is_told_late_does_not_end_what_another_process_has_gone_on_
     chain.take(chain.value("bo", "replay", {"run": "a", "letters": 5}, 3))
     chain.take(chain.value("ana", "replay: stopped", {"run": "a", "done": 4, "turn": 1}, 4))
     chain.take(chain.value("ana", "replay", {"run": "a", "letters": 5}, 5))
-    run = told_runs(chain)["a"]
+    run = logged_runs(chain)["a"]
     assert (run.phase, run.turn, run.who, run.done) == (Phase.ACTING, 3, "bo", 4)
 
 
@@ -53,7 +53,7 @@ def test_a_run_whose_process_was_killed_holds_up_nobody_and_can_go_on(heard_s: f
     chain.take(chain.value("ana", "replay", about, began_ms))
     chain.take(chain.value("ana", "replay: goes on", {"run": "a", "done": 4}, began_ms + 90_000))
     chain.take(chain.value("bo", "discard", {"run": "b", "letters": 1}, now_ms))
-    found = told_runs(chain)
+    found = logged_runs(chain)
     run = as_run(found["a"], now_ms)
     assert (run.done, run.left, run.wanted.queue, run.wanted.since_ms) == (4, 5, "mail", 3)
     if heard_s:
@@ -83,4 +83,4 @@ def test_what_others_wrote_into_the_log_is_no_run_that_could_go_on(about: dict[s
     chain = Chain()
     chain.take(chain.value("ana", "replay", about, 1))
     chain.take(chain.value("ana", "replay: stopped", about, 2))
-    assert not any(as_run(one, 3).can_begin for one in told_runs(chain).values())
+    assert not any(as_run(one, 3).can_begin for one in logged_runs(chain).values())

@@ -11,7 +11,7 @@ from workers.dead_letters.resolving import Resolution
 from workers.errors import KafkaUnreachable
 from workers.operations.action_log import Chain
 from workers.operations.logged import Busy, Stopped, Unheard
-from workers.operations.told_runs import SAYS_S, SILENT_S, ToldRun, ToldRuns
+from workers.operations.logged_runs import SAYS_S, SILENT_S, LoggedRun, LoggedRuns
 from workers.operations.turn import Turn
 
 NOW_S = 1_700_000_000.0
@@ -24,7 +24,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.told = ToldRuns()
+        self.told = LoggedRuns()
         self.chain = Chain(listener=self.told)
         self.rests: list[float] = []
         self.then: list[tuple[str, str, Mapping[str, Any]]] = []
@@ -48,7 +48,7 @@ class World:
             self.write(*self.then.pop(0))
 
     def turn(self, number: int, done: int = 0, rest: Callable[[float], object] | None = None) -> Turn:
-        def told() -> Mapping[str, ToldRun]:
+        def told() -> Mapping[str, LoggedRun]:
             self.looks += 1
             return self.told.by_id
 
@@ -81,7 +81,7 @@ def test_it_waits_for_those_that_began_before_and_for_no_later_one(world: World)
         ("bo", "replay: goes on", {"run": "other", "done": 1}),
         ("bo", "replay: ended", {"run": "other", "done": 2}),
     ]
-    waited: list[ToldRun] = []
+    waited: list[LoggedRun] = []
     turn.wait_for_others(waited.append)
     assert [one.id for one in waited] == ["other"]
     assert len(world.rests) == 2
@@ -109,7 +109,7 @@ def test_whom_it_waits_for_and_for_how_long_does_not_depend_on_the_clock_of_anot
     world.clock_of["bo"] = wrong_s
     world.write("bo", "replay", {"run": "other", "letters": 2})
     turn = world.turn(world.write("ann", "discard", {"run": "own", "letters": 1}))
-    waited: list[ToldRun] = []
+    waited: list[LoggedRun] = []
     turn.wait_for_others(waited.append)  # its process was killed
     assert [one.id for one in waited] == ["other"]
     assert SILENT_S <= world.passed_s < SILENT_S + 2
@@ -172,7 +172,7 @@ def test_a_log_that_is_away_ends_it_only_shortly_before_others_may_act(world: Wo
 def test_nothing_begins_while_the_log_is_away(world: World) -> None:
     turn = world.turn(world.write("ann", "replay", {"run": "own", "letters": 9}), rest=world.rest)
 
-    def is_away() -> Mapping[str, ToldRun]:
+    def is_away() -> Mapping[str, LoggedRun]:
         raise KafkaUnreachable("Kafka is away")
 
     turn._told = is_away

@@ -10,12 +10,12 @@ from .runs_thread import RunsThread
 
 
 class HasMemberships(Protocol):
-    """The part of the broker that LeavesForTheDead needs."""
+    """The part of the broker that RunsDeathWatch needs."""
 
     memberships: Memberships
 
 
-class LeavesForTheDead(RunsThread[DeathWatch]):
+class RunsDeathWatch(RunsThread[DeathWatch]):
     """Runs a `DeathWatch` in every worker process; one that runs a mover has that of its mover."""
 
     outlives_jobs = True

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.waiting import wait_for
 from tests.integration.web.conftest import SECRET, StartBridge
 from web.access import NotConfigured
-from web.looking import check_access, check_bridge, look_at_bridge
+from web.checks import check_access, check_bridge, look_at_bridge
 from workers import Cluster
 from workers.errors import WorkersError
 

@@ -46,7 +46,7 @@ _ENDINGS = {"ended": Phase.DONE, "stopped": Phase.STOPPED, "failed": Phase.FAILE
 
 
 @dataclass
-class ToldRun:
+class LoggedRun:
     """A run, by what the log has of it; ``turn`` is the number of the record with which it last began.
 
     ``heard_ms`` is the time of the last record about it by Kafka's clock: those of machines may differ.
@@ -77,17 +77,17 @@ class ToldRun:
         return self.phase is Phase.ACTING and now_ms - self.heard_ms <= SILENT_S * 1000
 
 
-class ToldRuns:
+class LoggedRuns:
     """The runs that a log tells of, taken in action by action: those that go on, and the last others.
 
     One thread takes in; any may look.
     """
 
     def __init__(self) -> None:
-        self._runs: dict[str, ToldRun] = {}
+        self._runs: dict[str, LoggedRun] = {}
 
     @property
-    def by_id(self) -> dict[str, ToldRun]:
+    def by_id(self) -> dict[str, LoggedRun]:
         """The runs by their ids, those that began last at the end."""
         return dict(self._runs)
 
@@ -111,12 +111,12 @@ class ToldRuns:
                 del self._runs[old.id]
 
 
-def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:
+def _begun(before: LoggedRun | None, action: Action, run_id: str) -> LoggedRun:
     done = before.done if before else 0
     letters = _number(action.about.get("letters"))
     verb = BEGINNINGS[action.did]
     began_ms = before.began_ms if before else action.at_ms
-    return ToldRun(
+    return LoggedRun(
         run_id,
         verb,
         action.who,
@@ -130,7 +130,7 @@ def _begun(before: ToldRun | None, action: Action, run_id: str) -> ToldRun:
     )
 
 
-def _note(run: ToldRun, action: Action, news: str) -> None:
+def _note(run: LoggedRun, action: Action, news: str) -> None:
     if news == "stop":
         run.stop_wished_by = action.who
         return
@@ -143,7 +143,7 @@ def _note(run: ToldRun, action: Action, news: str) -> None:
         run.stop_wished_by = None
 
 
-def comes_before(told: Mapping[str, ToldRun], run_id: str, now_ms: float) -> ToldRun | None:
+def comes_before(told: Mapping[str, LoggedRun], run_id: str, now_ms: float) -> LoggedRun | None:
     """A run that goes on and began before this one; None if it is this one's turn."""
     own = told.get(run_id)
     others = (one for one in told.values() if one.id != run_id and one.goes_on(now_ms))
