@@ -12,10 +12,10 @@ from itertools import islice
 
 from . import protocol
 from .cursor import Cursor, InvalidCursor, unpack
-from .outbox import Waiting
 from .protocol import Close, Resync
 from .returning import Returning
 from .ring import Entry, Ring
+from .send_buffer import Waiting
 from .session import Session
 
 #: How long a client whose cursor is ahead of this process waits for it: another bridge may be faster.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .outbox import MAX_BYTES, MAX_FRAMES
 from .ring import Entry
+from .send_buffer import MAX_BYTES, MAX_FRAMES
 from .session import Session
 
 #: The events that a client missed leave so much of what may wait to the heads of the frames they are sent in.

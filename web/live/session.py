@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import protocol
-from .outbox import Outbox, Waiting
 from .protocol import Close
+from .send_buffer import SendBuffer, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Session:
         "ending",
         "has_left",
         "id",
-        "outbox",
+        "send_buffer",
         "user",
         "wake",
     )
@@ -46,7 +46,7 @@ class Session:
     ) -> None:
         self.id = secrets.token_urlsafe(9)
         self.user = user
-        self.outbox = Outbox()
+        self.send_buffer = SendBuffer()
         self.ending: Ending | None = None
         #: Whether its client is gone.
         self.has_left = False
@@ -76,7 +76,7 @@ class Session:
         """Let a frame wait for the client; ends the session if it is too slow."""
         if self.ending is not None:
             return
-        if self.outbox.put(frame):
+        if self.send_buffer.put(frame):
             self.wake()
         else:
             self.end(Close.TOO_SLOW, 0, "too much waits for this client; it goes on from its cursor")
@@ -88,7 +88,7 @@ class Session:
     def finish(self, ending: Ending) -> None:
         """End the session as :meth:`end` does."""
         if self.ending is None:
-            self.outbox.clear()
+            self.send_buffer.clear()
             self.ending = ending
             self.wake()
 

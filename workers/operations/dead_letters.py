@@ -25,7 +25,7 @@ from ..records.envelope import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class LetterAction:
     """Something that is done with dead letters, and the words for it.
 
     ``name`` and ``facts`` are for the log of actions. ``problem_of`` says why it is impossible for one dead
@@ -40,12 +40,12 @@ class Action:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def discarding() -> Action:
+def discarding() -> LetterAction:
     """End dead letters; their jobs are lost for good."""
-    return Action("discard", "discarded", lambda _: (), name="discard")
+    return LetterAction("discard", "discarded", lambda _: (), name="discard")
 
 
-def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edit] = ()) -> Action:
+def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edit] = ()) -> LetterAction:
     """Enqueue the jobs of dead letters again, into the queue ``to`` if it is given, with edited arguments.
 
     Creates the topics that are missing. Raises WrongUsage for a queue that is not declared.
@@ -81,7 +81,7 @@ def replaying(broker: KafkaBroker, *, to: str | None = None, edits: Sequence[Edi
     if edits:
         facts["places"] = ", ".join(edit.place for edit in edits)
     name = "mend and replay" if edits else "replay"
-    return Action("replay", "replayed", revive, problem_of, name, facts)
+    return LetterAction("replay", "replayed", revive, problem_of, name, facts)
 
 
 def misfit_of(broker: KafkaBroker, letter: DeadLetter) -> str | None:
@@ -103,7 +103,7 @@ def act(
     broker: KafkaBroker,
     search: Search,
     selection: Selection,
-    action: Action,
+    action: LetterAction,
     resolution: Resolution,
     *,
     rate_per_s: float | None = None,

@@ -20,7 +20,7 @@ from ..dead_letters.resolving import Resolution
 from ..errors import WorkersError
 from ..runtime.interrupts import was_interrupted
 from .action_log import ActionLog, WriteAction
-from .dead_letters import Action
+from .dead_letters import LetterAction
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class LoggedControls:
 def written_down(
     write: WriteAction,
     who: str,
-    action: Action,
+    action: LetterAction,
     wanted: Filter,
     resolution: Resolution,
     *,

@@ -17,7 +17,7 @@ from ..dead_letters.reader import Advance, Entry
 from ..dead_letters.resolving import Resolution
 from ..dead_letters.selection import Picked, Search, Selection
 from .action_log import WriteAction
-from .dead_letters import Action, act, replaying
+from .dead_letters import LetterAction, act, replaying
 from .logged import Stopped, write_end
 from .logged_runs import LoggedRun
 from .turn import Turn, begun
@@ -134,7 +134,7 @@ def _replay(
 def _replay_part(
     broker: KafkaBroker,
     search: Search,
-    action: Action,
+    action: LetterAction,
     some: Sequence[Held],
     *,
     resolution: Resolution,

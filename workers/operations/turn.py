@@ -14,7 +14,7 @@ from ..dead_letters.filter import Filter
 from ..dead_letters.resolving import Resolution
 from ..errors import WorkersError
 from .action_log import WriteAction
-from .dead_letters import Action
+from .dead_letters import LetterAction
 from .logged import Busy, Stopped, Unheard, log_of, written_down
 from .logged_runs import SAYS_S, SILENT_S, LoggedRun, LoggedRuns, comes_before
 
@@ -136,7 +136,13 @@ class Turn:
 
 @contextmanager
 def begun(
-    broker: KafkaBroker, who: str, action: Action, wanted: Filter, resolution: Resolution, *, letters: int
+    broker: KafkaBroker,
+    who: str,
+    action: LetterAction,
+    wanted: Filter,
+    resolution: Resolution,
+    *,
+    letters: int,
 ) -> Iterator[Turn]:
     """Write into the log that an action on so many dead letters begins, and after the block how it ended.
 

@@ -26,7 +26,7 @@ from workers.dead_letters.reader import Advance, Entry
 from workers.dead_letters.resolving import Resolution
 from workers.dead_letters.selection import Search, Selection
 from workers.errors import WorkersError
-from workers.operations.dead_letters import Action, act, discarding, misfit_of, replaying
+from workers.operations.dead_letters import LetterAction, act, discarding, misfit_of, replaying
 from workers.operations.logged import Stopped, Unheard, written_down
 from workers.operations.logged_runs import BEGINNINGS, KEPT, LoggedRun, LoggedRuns, Phase, bounds_as_json
 from workers.operations.turn import Turn
@@ -174,7 +174,7 @@ class Runs:
         else:
             run.phase = Phase.READY if selection.total else Phase.DONE
 
-    def _weigh(self, run: Run, action: Action, entry: Entry) -> str | None:
+    def _weigh(self, run: Run, action: LetterAction, entry: Entry) -> str | None:
         run.queues[entry.letter.queue or ""] += 1
         if run.verb == "replay" and not run.edits and run.checked < _CHECKED:
             run.checked += 1
@@ -223,7 +223,7 @@ class Runs:
             raise Stopped
         run.turn = number
 
-    def _selection(self, run: Run, action: Action, turn: Turn) -> Selection:
+    def _selection(self, run: Run, action: LetterAction, turn: Turn) -> Selection:
         """What is left of a run: of one that another process began, its letters are selected again."""
         if run.selection is None:
             search = self._search(run, turn)
@@ -244,7 +244,7 @@ class Runs:
             run.id, run.turn, run.resolution, told, self._log.write, now_ms=self._log.now_ms, rest=rest
         )
 
-    def _do(self, run: Run, selection: Selection, action: Action, turn: Turn) -> None:
+    def _do(self, run: Run, selection: Selection, action: LetterAction, turn: Turn) -> None:
         def progress(_count: int) -> None:
             self._letters.want()  # what others resolve meanwhile must be known
             turn.pause(0.0)
@@ -271,7 +271,7 @@ class Runs:
         finally:
             self._acting.release()
 
-    def _action(self, run: Run) -> Action:
+    def _action(self, run: Run) -> LetterAction:
         return discarding() if run.verb == "discard" else replaying(self._broker, edits=run.edits)
 
     def _search(self, run: Run, turn: Turn | None = None) -> Search:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from ...access import Access
 from ..bridge import Bridge
-from ..outbox import Waiting
+from ..send_buffer import Waiting
 from ..session import Ending, Session
 from .admission import Admission, Refusal
 from .websocket import Receive, Scope, Send

@@ -14,8 +14,8 @@ from ...access import Access, AccessDenied, Identity
 from ...keys import KeysAway
 from .. import protocol
 from ..bridge import Bridge
-from ..outbox import Waiting
 from ..protocol import Close, Hello, NewToken, WrongFrame
+from ..send_buffer import Waiting
 from ..session import Ending, Pace, Session
 from .admission import Admission, Refusal
 from .at_once import WriteAtOnce, write_at_once_of

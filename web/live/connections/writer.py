@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from ..hub import Hub
-from ..outbox import Waiting
 from ..protocol import Close
+from ..send_buffer import Waiting
 from ..session import Ending, Session
 from ..turns import Turns
 from .at_once import WriteAtOnce
@@ -126,14 +126,14 @@ class Writer:
             logger.exception("live.send_failed session=%s", session.id)
             self._failed(session)
             return
-        if untaken is not None or len(session.outbox) or session.ending is not None:
+        if untaken is not None or len(session.send_buffer) or session.ending is not None:
             self._task = asyncio.get_running_loop().create_task(self._run(session, untaken))
 
     def _write_at_once(self, session: Session) -> Waiting | None:
         """Write while the connection takes it; returns the frame that it did not take."""
         if self._write is None:
             return None
-        while (frame := session.outbox.take()) is not None:
+        while (frame := session.send_buffer.take()) is not None:
             if not self._write(frame.text):
                 return frame
         return None
@@ -144,7 +144,7 @@ class Writer:
             with suppress(OSError):
                 if untaken is not None:
                     await self._send(untaken)
-                while (frame := session.outbox.take()) is not None:
+                while (frame := session.send_buffer.take()) is not None:
                     await self._send(frame)
                 if session.ending is not None:
                     await self._finish(session.ending)

@@ -16,7 +16,7 @@ from ...dead_letters.resolving import Resolution
 from ...dead_letters.selection import Search, Selection
 from ...display.progress import counting, progress
 from ...errors import WrongUsage
-from ...operations.dead_letters import Action, act, discarding, replaying
+from ...operations.dead_letters import LetterAction, act, discarding, replaying
 from ...operations.logged import Busy, Stopped
 from ...operations.turn import begun
 from ...runtime.interrupts import INTERRUPTED, was_interrupted
@@ -41,7 +41,7 @@ def discard_all(broker: KafkaBroker, wanted: Filter, options: Options) -> int:
     return _act(broker, wanted, options, discarding())
 
 
-def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) -> int:
+def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: LetterAction) -> int:
     if not options.yes and not options.dry_run and not _can_ask():
         raise WrongUsage(f"nobody can be asked here: add --yes to {action.verb}, or --dry-run to look")
     search = Search(broker.producer, broker.topics.dead_letters, progress)
@@ -62,7 +62,7 @@ def _act(broker: KafkaBroker, wanted: Filter, options: Options, action: Action) 
     return status or (FAILED if selection.missing else 0)
 
 
-def announce(action: Action, selection: Selection, *, most: int = _NAMED) -> None:
+def announce(action: LetterAction, selection: Selection, *, most: int = _NAMED) -> None:
     """Say what would be done: a few dead letters by their ids, many by their ``most`` frequent kinds."""
     print(f"{_dead_letters(selection.total)} to {action.verb}:")
     if selection.total <= len(selection.named):
@@ -81,7 +81,7 @@ def _can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def _confirmed(action: Action, total: int) -> bool:
+def _confirmed(action: LetterAction, total: int) -> bool:
     try:
         answer = input(f"{action.verb.capitalize()} {total}? [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -98,7 +98,7 @@ def _do(
     broker: KafkaBroker,
     search: Search,
     selection: Selection,
-    action: Action,
+    action: LetterAction,
     *,
     options: Options,
     wanted: Filter,
@@ -140,7 +140,7 @@ def _do(
     return _summary(action, selection.total, resolution, stopped)
 
 
-def _summary(action: Action, total: int, resolution: Resolution, stopped: str | None) -> int:
+def _summary(action: LetterAction, total: int, resolution: Resolution, stopped: str | None) -> int:
     print(f"{resolution.done} of {_dead_letters(total)} {action.done}")
     for letter_id, error in resolution.failures:
         complain(f"not {action.done}: {letter_id}: {error}")

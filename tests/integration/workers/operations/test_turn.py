@@ -22,7 +22,7 @@ from workers.dead_letters.topic.letter_record import encode
 from workers.kafka.topic_reader import TopicReader
 from workers.operations import switches
 from workers.operations.action_log import ActionLog
-from workers.operations.dead_letters import Action, replaying
+from workers.operations.dead_letters import LetterAction, replaying
 from workers.operations.logged import log_of
 from workers.operations.logged_runs import LoggedRun
 from workers.operations.switches import Lifted, lift
@@ -135,7 +135,7 @@ def test_of_two_lifts_of_a_switch_at_once_one_replays_what_it_holds(
     _write_letters(broker, *ids, reason=Reason.HELD, held_by="3f")
     both_have_read = threading.Barrier(2, timeout=30)
 
-    def at_once(broker: KafkaBroker) -> Action:
+    def at_once(broker: KafkaBroker) -> LetterAction:
         both_have_read.wait()
         return replaying(broker)
 

@@ -15,9 +15,9 @@ from web.live import history
 from web.live.follower import Reading
 from web.live.history import Found, Historian, read
 from web.live.layout import Layout
-from web.live.outbox import MAX_FRAMES
 from web.live.protocol import Close, Resync
 from web.live.returning import Returning
+from web.live.send_buffer import MAX_FRAMES
 from web.live.session import Session
 from web.live.views import Views
 from workers import Cluster

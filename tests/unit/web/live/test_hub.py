@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from web.live.cursor import Cursor
 from web.live.hub import AHEAD_S, MAX_IN_SCAN, Hub
-from web.live.outbox import MAX_BYTES, MAX_FRAMES
 from web.live.protocol import PING_S, Close, Resync
 from web.live.ring import Entry
+from web.live.send_buffer import MAX_BYTES, MAX_FRAMES
 from web.live.session import Session
 
 EPOCH = b"epoch"
@@ -91,7 +91,7 @@ class Client:
         """Take in so many frames; what waits behind them is lost with the connection."""
         assert self.session is not None
         for _ in range(frames):
-            waiting = self.session.outbox.take()
+            waiting = self.session.send_buffer.take()
             if waiting is None:
                 return
             self._take(json.loads(waiting.text))
@@ -275,7 +275,7 @@ def test_who_leaves_while_it_waits_is_forgotten() -> None:
     bridge.hub.tick(AHEAD_S + 1)
     bridge.hub.advance([entry(0, 0, "ana", bridge.hub.cursor)], (1, 0))
     assert (bridge.hub.counts.resynced, bridge.hub.counts.sent) == (0, 0)
-    assert all(session is not None and len(session.outbox) == 0 for session in sessions)
+    assert all(session is not None and len(session.send_buffer) == 0 for session in sessions)
 
 
 def test_topics_made_anew_are_told_to_all_also_to_those_who_wait() -> None:
@@ -330,7 +330,7 @@ def test_each_ping_says_since_when_the_log_is_not_followed_and_is_one_frame_for_
     for client in clients:
         client.take()
     bridge.hub.tick(PING_S)
-    first, second = [client.session.outbox.take() for client in clients if client.session is not None]
+    first, second = [client.session.send_buffer.take() for client in clients if client.session is not None]
     assert first is second
     assert first is not None
     assert json.loads(first.text)["stale_since"] == "1970-01-01T00:00:00+00:00"

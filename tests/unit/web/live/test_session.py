@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from web.live import protocol
-from web.live.outbox import MAX_FRAMES, Waiting
 from web.live.protocol import MAX_FRAMES_PER_S, PING_S, REFRESH_BEFORE_S, Close
+from web.live.send_buffer import MAX_FRAMES, Waiting
 from web.live.session import Pace, Session
 
 PING = Waiting(protocol.ping("c", stale_since=None), "c")
@@ -28,7 +28,7 @@ def session_of(*, expires_at: float = 10_000, answers: bool = True) -> Session:
 
 def sent(session: Session) -> list[dict[str, Any]]:
     frames = []
-    while (frame := session.outbox.take()) is not None:
+    while (frame := session.send_buffer.take()) is not None:
         frames.append(json.loads(frame.text))
     return frames
 

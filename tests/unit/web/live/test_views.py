@@ -15,8 +15,8 @@ from tasks.events.cloud_events import record_of
 from tasks.updates.records import BATCH_TYPE, Deed, Update
 from tasks.updates.records import record_of as update_record
 from web.live import protocol
-from web.live.outbox import Outbox, Waiting
 from web.live.ring import Entry
+from web.live.send_buffer import SendBuffer, Waiting
 from web.live.sought import Sought
 from web.live.views import VIEWS, Views
 from workers.errors import Undecodable
@@ -121,16 +121,16 @@ def test_an_update_is_seen_by_the_person_it_was_for() -> None:
 @pytest.mark.parametrize("deed", Deed)
 def test_two_updates_about_a_todo_both_come_to_a_client_that_is_slow(deed: Deed) -> None:
     time = datetime(2026, 6, 1, tzinfo=UTC)
-    outbox = Outbox(max_frames=2)
+    send_buffer = SendBuffer(max_frames=2)
     for about in ("n1", "n2"):
         update = Update(deed, "ana@example.com", about, time, "todo-1", {"about": about})
         entry = entry_of(update_record([update]))
         assert entry is not None
-        outbox.put(Waiting(protocol.events([entry.body], entry.cursor), entry.cursor, entry))
+        send_buffer.put(Waiting(protocol.events([entry.body], entry.cursor), entry.cursor, entry))
     # Too much: what can be left out, is.
-    assert not outbox.put(Waiting(protocol.ping(None, stale_since=None)))
-    assert outbox.left_out == 0
-    frame = outbox.take()
+    assert not send_buffer.put(Waiting(protocol.ping(None, stale_since=None)))
+    assert send_buffer.left_out == 0
+    frame = send_buffer.take()
     assert frame is not None
     assert [event["data"]["about"] for event in json.loads(frame.text)["e"]] == ["n1", "n2"]
 

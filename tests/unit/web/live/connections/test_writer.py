@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from web.live.connections.writer import Writer
-from web.live.outbox import Waiting
 from web.live.protocol import Close
+from web.live.send_buffer import Waiting
 from web.live.session import Ending, Session
 from web.live.turns import Turns
 

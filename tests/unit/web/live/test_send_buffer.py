@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web.live import protocol
-from web.live.outbox import Outbox, Waiting
 from web.live.ring import Entry
+from web.live.send_buffer import SendBuffer, Waiting
 
 
 def event(number: int, replaces: str | None = None, size: int = 10) -> Waiting:
@@ -20,8 +20,8 @@ def event(number: int, replaces: str | None = None, size: int = 10) -> Waiting:
     )
 
 
-def drained(outbox: Outbox) -> Iterator[Waiting]:
-    while (frame := outbox.take()) is not None:
+def drained(send_buffer: SendBuffer) -> Iterator[Waiting]:
+    while (frame := send_buffer.take()) is not None:
         yield frame
 
 
@@ -30,29 +30,29 @@ def numbers(frames: Iterator[Waiting]) -> list[int]:
 
 
 def test_events_that_wait_are_joined_with_the_cursor_of_the_last() -> None:
-    outbox = Outbox()
+    send_buffer = SendBuffer()
     for number in range(3):
-        outbox.put(event(number))
-    outbox.put(Waiting(protocol.ping("c9", stale_since=None)))
-    outbox.put(event(3))
-    frames = [json.loads(frame.text) for frame in drained(outbox)]
+        send_buffer.put(event(number))
+    send_buffer.put(Waiting(protocol.ping("c9", stale_since=None)))
+    send_buffer.put(event(3))
+    frames = [json.loads(frame.text) for frame in drained(send_buffer)]
     assert [frame["type"] for frame in frames] == ["event", "ping", "event"]
     assert (frames[0]["c"], [one["n"] for one in frames[0]["e"]]) == ("c2", [0, 1, 2])
 
 
 def test_if_too_much_waits_the_newest_event_of_a_kind_about_a_todo_stays() -> None:
-    outbox = Outbox(max_frames=4)
+    send_buffer = SendBuffer(max_frames=4)
     for number, key in enumerate(["a", "b", "a", None]):
-        assert outbox.put(event(number, key))
-    assert outbox.put(event(4, "a"))
-    assert outbox.left_out == 2
-    assert numbers(drained(outbox)) == [1, 3, 4]
+        assert send_buffer.put(event(number, key))
+    assert send_buffer.put(event(4, "a"))
+    assert send_buffer.left_out == 2
+    assert numbers(drained(send_buffer)) == [1, 3, 4]
 
 
 def test_a_client_that_takes_nothing_is_too_slow_in_the_end() -> None:
-    outbox = Outbox(max_frames=4)
-    assert all(outbox.put(event(number)) for number in range(4))
-    assert not outbox.put(event(4))
+    send_buffer = SendBuffer(max_frames=4)
+    assert all(send_buffer.put(event(number)) for number in range(4))
+    assert not send_buffer.put(event(4))
 
 
 @given(
@@ -63,18 +63,18 @@ def test_a_client_that_takes_nothing_is_too_slow_in_the_end() -> None:
 def test_it_is_bounded_and_loses_nothing_but_what_is_replaced(
     put: list[tuple[str | None, int]], max_bytes: int, max_frames: int
 ) -> None:
-    outbox = Outbox(max_bytes=max_bytes, max_frames=max_frames)
+    send_buffer = SendBuffer(max_bytes=max_bytes, max_frames=max_frames)
     accepted: list[tuple[int, str | None]] = []
     for number, (key, size) in enumerate(put):
         accepted.append((number, key))
-        if not outbox.put(event(number, key, size)):
+        if not send_buffer.put(event(number, key, size)):
             return  # the session ends, and goes on from its cursor
-        assert outbox.bytes <= max_bytes
-        assert len(outbox) <= max_frames
-    found = numbers(drained(outbox))
+        assert send_buffer.bytes <= max_bytes
+        assert len(send_buffer) <= max_frames
+    found = numbers(drained(send_buffer))
     assert found == sorted(found)
     newest = {key: number for number, key in accepted if key is not None}
     missing = {number for number, _ in accepted} - set(found)
-    assert len(missing) == outbox.left_out
+    assert len(missing) == send_buffer.left_out
     assert all(key is not None and newest[key] > number for number, key in accepted if number in missing)
-    assert outbox.bytes == 0
+    assert send_buffer.bytes == 0

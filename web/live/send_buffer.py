@@ -1,4 +1,4 @@
-"""The outbox: what waits to be sent to one client, and what happens if that gets too much. Pure."""
+"""The send buffer: what waits to be sent to one client, and what happens if that gets too much. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Waiting(NamedTuple):
     entry: Entry | None = None
 
 
-class Outbox:
+class SendBuffer:
     """The frames that wait for one client, in order."""
 
     def __init__(self, *, max_bytes: int = MAX_BYTES, max_frames: int = MAX_FRAMES) -> None:
