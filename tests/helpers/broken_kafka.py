@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,16 @@ def frozen(kafka: LocalKafka) -> Iterator[None]:
         yield
     finally:
         process.resume()
+
+
+async def freeze_kill_and_start(kafka: LocalKafka, *, state_s: float) -> None:
+    """Freeze the broker, let it go on for a second, kill it, start it again; each time it is away so long."""
+    with frozen(kafka):
+        await asyncio.sleep(state_s)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(kill, kafka)
+    await asyncio.sleep(state_s)
+    await asyncio.to_thread(kafka.start)
 
 
 def _is_stopped(pid: int, thread_id: int) -> bool:

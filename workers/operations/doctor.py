@@ -53,7 +53,8 @@ def examine(app: str | None, role: Role | None = None) -> Iterator[Finding]:
     The user needs the rights of the role, or without one those to send, to work and to trim.
     """
     try:
-        if is_chatbot(app):
+        is_ours = is_chatbot(app)
+        if is_ours:
             from settings import load_settings  # noqa: PLC0415 - an application may have its own `settings`
 
             load_settings()
@@ -65,7 +66,7 @@ def examine(app: str | None, role: Role | None = None) -> Iterator[Finding]:
         else:
             yield Finding("application", False, _words(exc))
         return
-    if is_chatbot(app):
+    if is_ours:
         yield Finding("settings", True, "every one is known and has a value that it may have")
     queues = f"queues {', '.join(sorted(broker.queues))}" if broker.queues else "it declares no queue"
     yield Finding("application", bool(broker.queues), f"{module.__name__}: {queues}")

@@ -16,7 +16,7 @@ import httpx2 as httpx
 import pytest
 
 from tasks.events.cloud_events import record_of
-from tests.helpers.broken_kafka import frozen, kill
+from tests.helpers.broken_kafka import freeze_kill_and_start
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.pauses import Stopwatch, require_no_pause
 from tests.helpers.ports import free_port
@@ -139,12 +139,7 @@ def test_a_warm_application_answers_while_kafka_is_frozen_killed_and_back(
             await is_up(client)
             await users.publish_until_it_works(within_s=20)
             async with users.under_load():
-                with frozen(kafka):
-                    await asyncio.sleep(STATE_S)
-                await asyncio.sleep(1)
-                await asyncio.to_thread(kill, kafka)
-                await asyncio.sleep(STATE_S)
-                await asyncio.to_thread(kafka.start)
+                await freeze_kill_and_start(kafka, state_s=STATE_S)
                 await users.publish_until_it_works(within_s=20)
                 works_at = time.monotonic()
                 await asyncio.sleep(2)

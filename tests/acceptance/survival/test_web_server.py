@@ -15,7 +15,7 @@ from pathlib import Path
 import dramatiq
 import pytest
 
-from tests.helpers.broken_kafka import frozen, kill
+from tests.helpers.broken_kafka import freeze_kill_and_start
 from tests.helpers.kafka_reading import read_topic
 from tests.helpers.pauses import Stopwatch, require_no_pause
 from tests.helpers.ports import free_port
@@ -93,12 +93,7 @@ def test_a_warm_server_goes_on_while_kafka_is_frozen_killed_and_back(tmp_path: P
     async def serve() -> None:
         await server.request(0)
         async with server.under_load():
-            with frozen(kafka):
-                await asyncio.sleep(STATE_S)
-            await asyncio.sleep(1)
-            await asyncio.to_thread(kill, kafka)
-            await asyncio.sleep(STATE_S)
-            await asyncio.to_thread(kafka.start)
+            await freeze_kill_and_start(kafka, state_s=STATE_S)
             back = time.monotonic()
             while server.number - 1 not in server.published:
                 assert time.monotonic() - back < 20, server.errors[-1]

@@ -38,6 +38,16 @@ def bearing(kid: str, **claims: Any) -> Request:
     return Request({"type": "http", "headers": [(b"authorization", b"Bearer " + token.encode())]})
 
 
+def answer_after(goes_on: threading.Event, kid: str) -> Callable[[], Any]:
+    """The answer of a service that takes until the event is set."""
+
+    def answer() -> Any:
+        assert goes_on.wait(30)
+        return jwks(kid)
+
+    return answer
+
+
 class Service:
     """A login service that answers as it is told, and the clock of those who ask it: each look takes time."""
 
@@ -148,14 +158,10 @@ def test_who_came_before_the_question_is_refused_and_who_came_during_it_told_to_
 ) -> None:
     goes_on = threading.Event()
 
-    def slow() -> Any:
-        assert goes_on.wait(30)
-        return jwks("one")
-
     async def run() -> None:
         keys = service.keys()
         await keys.find("EdDSA", "one")
-        service.answer = slow
+        service.answer = answer_after(goes_on, "one")
         service.now += 30
         before = asyncio.create_task(keys.find("EdDSA", "forged"))
         try:
@@ -227,14 +233,10 @@ def test_an_algorithm_that_is_no_public_one_asks_nobody(service: Service) -> Non
 def test_known_keys_are_used_while_a_slow_service_is_asked(service: Service) -> None:
     goes_on = threading.Event()
 
-    def slow() -> Any:
-        assert goes_on.wait(30)
-        return jwks("two")
-
     async def run() -> None:
         keys = service.keys()
         await keys.find("EdDSA", "one")
-        service.answer = slow
+        service.answer = answer_after(goes_on, "two")
         service.now += 300
         try:
             await asyncio.wait_for(keys.find("EdDSA", "one"), 15)
@@ -251,11 +253,7 @@ def test_known_keys_are_used_while_a_slow_service_is_asked(service: Service) -> 
 def test_a_service_that_does_not_answer_is_waited_for_a_short_time_and_told_as_503(service: Service) -> None:
     goes_on = threading.Event()
 
-    def silent() -> Any:
-        assert goes_on.wait(30)
-        return jwks("one")
-
-    service.answer = silent
+    service.answer = answer_after(goes_on, "one")
 
     async def run() -> None:
         access = Access(service.keys(timeout_s=0.05), audience="todo")
